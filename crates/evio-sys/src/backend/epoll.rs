@@ -1,0 +1,235 @@
+//! Linux: epoll and eventfd.
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::SocketAddr as UnixSocketAddr;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, setsockopt, socket, sockopt,
+};
+
+use crate::event::{Event, Readiness};
+use crate::interest::Interest;
+use crate::net::Keepalive;
+use crate::token::Token;
+
+#[derive(Debug)]
+pub(crate) struct Selector {
+    epoll: Epoll,
+}
+
+impl Selector {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self { epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)? })
+    }
+
+    pub(crate) fn register(
+        &self,
+        fd: BorrowedFd<'_>,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        Ok(self.epoll.add(fd, EpollEvent::new(flags_of(interest), token.0))?)
+    }
+
+    pub(crate) fn reregister(
+        &self,
+        fd: BorrowedFd<'_>,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        Ok(self.epoll.modify(fd, &mut EpollEvent::new(flags_of(interest), token.0))?)
+    }
+
+    pub(crate) fn deregister(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        Ok(self.epoll.delete(fd)?)
+    }
+
+    pub(crate) fn wait(
+        &self,
+        buffer: &mut EventBuffer,
+        timeout: Option<Duration>,
+    ) -> io::Result<()> {
+        buffer.len = 0;
+        buffer.len = self.epoll.wait(&mut buffer.events, milliseconds(timeout))?;
+        Ok(())
+    }
+}
+
+/// EPOLLERR and EPOLLHUP are always reported and need no bit. When they are all that is waited for,
+/// once is enough: nothing that the caller could read or write would make them go away.
+fn flags_of(interest: Interest) -> EpollFlags {
+    let mut flags = EpollFlags::empty();
+    flags.set(EpollFlags::EPOLLIN, interest.is_readable());
+    flags.set(EpollFlags::EPOLLOUT, interest.is_writable());
+    if flags.is_empty() { EpollFlags::EPOLLET } else { flags }
+}
+
+/// Rounds up, so that a wait never ends early; a wait beyond the counter's 24 days is cut.
+fn milliseconds(timeout: Option<Duration>) -> EpollTimeout {
+    let Some(timeout) = timeout else { return EpollTimeout::NONE };
+    let milliseconds = timeout.as_nanos().div_ceil(1_000_000);
+    i32::try_from(milliseconds)
+        .ok()
+        .and_then(|milliseconds| EpollTimeout::try_from(milliseconds).ok())
+        .unwrap_or(EpollTimeout::MAX)
+}
+
+#[derive(Debug)]
+pub(crate) struct EventBuffer {
+    events: Vec<EpollEvent>,
+    len: usize,
+}
+
+impl EventBuffer {
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        Self { events: vec![EpollEvent::empty(); capacity], len: 0 }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Event {
+        let event = &self.events[index];
+        let flags = event.events();
+        let readiness = Readiness {
+            readable: flags.contains(EpollFlags::EPOLLIN),
+            writable: flags.contains(EpollFlags::EPOLLOUT),
+            broken: flags.intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP),
+        };
+        Event::new(Token(event.data()), readiness)
+    }
+}
+
+/// An eventfd that is registered edge-triggered: each write is one report, and the counter never
+/// has to be read back, which saves a system call per wake.
+#[derive(Debug)]
+pub(crate) struct Notifier {
+    counter: EventFd,
+}
+
+impl Notifier {
+    pub(crate) fn new(selector: &Selector, token: Token) -> io::Result<Self> {
+        let counter = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
+        selector.epoll.add(&counter, EpollEvent::new(flags, token.0))?;
+        Ok(Self { counter })
+    }
+
+    pub(crate) fn notify(&self) -> io::Result<()> {
+        loop {
+            match self.counter.write(1) {
+                Ok(_) => return Ok(()),
+                Err(Errno::EINTR) => {}
+                // The counter is full after 2^64 - 2 writes: empty it, so that the next write is
+                // an edge again.
+                Err(Errno::EAGAIN) => match self.counter.read() {
+                    Ok(_) | Err(Errno::EAGAIN | Errno::EINTR) => {}
+                    Err(error) => return Err(error.into()),
+                },
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// An edge is reported once, so there is nothing to take back.
+    pub(crate) fn acknowledge(&self) {}
+}
+
+pub(crate) fn open_socket(family: AddressFamily, kind: SockType) -> io::Result<OwnedFd> {
+    Ok(socket(family, kind, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)?)
+}
+
+pub(crate) fn send_vectored(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+    Ok(sendmsg::<()>(fd.as_raw_fd(), buffers, &[], MsgFlags::MSG_NOSIGNAL, None)?)
+}
+
+pub(crate) fn set_keepalive(fd: BorrowedFd<'_>, keepalive: &Keepalive) -> io::Result<()> {
+    setsockopt(&fd, sockopt::TcpKeepIdle, &keepalive.idle_seconds())?;
+    setsockopt(&fd, sockopt::TcpKeepInterval, &keepalive.interval_seconds())?;
+    setsockopt(&fd, sockopt::TcpKeepCount, &keepalive.count)?;
+    Ok(setsockopt(&fd, sockopt::KeepAlive, &true)?)
+}
+
+pub(crate) fn abstract_address(name: &[u8]) -> io::Result<UnixAddr> {
+    Ok(UnixAddr::new_abstract(name)?)
+}
+
+pub(crate) fn abstract_name(address: &UnixSocketAddr) -> Option<&[u8]> {
+    address.as_abstract_name()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    use nix::sys::socket::getsockopt;
+
+    use super::*;
+
+    #[test]
+    fn a_paused_socket_reports_once_that_the_connection_is_broken() {
+        let (left, right) = UnixStream::pair().unwrap();
+        let selector = Selector::new().unwrap();
+        let mut events = EventBuffer::with_capacity(4);
+        selector.register(right.as_fd(), Token(1), Interest::HANGUP).unwrap();
+        selector.wait(&mut events, Some(Duration::ZERO)).unwrap();
+        assert_eq!(events.len(), 0);
+        drop(left);
+        selector.wait(&mut events, None).unwrap();
+        assert_eq!(events.len(), 1);
+        assert!(events.get(0).is_broken() && !events.get(0).is_readable());
+        selector.wait(&mut events, Some(Duration::ZERO)).unwrap();
+        assert_eq!(events.len(), 0);
+        selector.reregister(right.as_fd(), Token(1), Interest::READABLE).unwrap();
+        selector.wait(&mut events, None).unwrap();
+        assert!(events.get(0).is_readable());
+    }
+
+    #[test]
+    fn what_is_not_registered_as_it_should_be_is_an_error() {
+        let (_left, right) = UnixStream::pair().unwrap();
+        let selector = Selector::new().unwrap();
+        assert!(selector.deregister(right.as_fd()).is_err());
+        assert!(selector.reregister(right.as_fd(), Token(1), Interest::READABLE).is_err());
+        selector.register(right.as_fd(), Token(1), Interest::READABLE).unwrap();
+        assert!(selector.register(right.as_fd(), Token(1), Interest::READABLE).is_err());
+    }
+
+    #[test]
+    fn keepalive_has_its_times_and_what_the_system_refuses_is_an_error() {
+        let socket = open_socket(AddressFamily::Inet, SockType::Stream).unwrap();
+        let (idle, interval) = (Duration::from_secs(41), Duration::from_millis(1));
+        let keepalive = Keepalive { idle, interval, count: 7 };
+        set_keepalive(socket.as_fd(), &keepalive).unwrap();
+        assert!(getsockopt(&socket, sockopt::KeepAlive).unwrap());
+        assert_eq!(getsockopt(&socket, sockopt::TcpKeepIdle).unwrap(), 41);
+        assert_eq!(getsockopt(&socket, sockopt::TcpKeepInterval).unwrap(), 1, "rounded up");
+        assert_eq!(getsockopt(&socket, sockopt::TcpKeepCount).unwrap(), 7);
+        let refused = set_keepalive(socket.as_fd(), &Keepalive { count: 0, ..keepalive });
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn timeouts_round_up_and_saturate() {
+        let cases = [
+            (Duration::ZERO, 0),
+            (Duration::from_nanos(1), 1),
+            (Duration::from_millis(1), 1),
+            (Duration::from_micros(1_001), 2),
+            (Duration::from_millis(i32::MAX as u64), i32::MAX),
+            (Duration::MAX, i32::MAX),
+        ];
+        for (timeout, expected) in cases {
+            assert_eq!(i32::from(milliseconds(Some(timeout))), expected, "{timeout:?}");
+        }
+        assert_eq!(milliseconds(None), EpollTimeout::NONE);
+    }
+}

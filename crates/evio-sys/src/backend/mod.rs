@@ -1,0 +1,50 @@
+//! The operating system, behind one set of names.
+//!
+//! This is the only file of the project that asks which system it is compiled for. Each backend
+//! exports exactly the following, with the same signatures:
+//!
+//! - `Selector`: one epoll or kqueue instance, closed on exec. `register`, `reregister` and
+//!   `deregister` take a borrowed descriptor and are level-triggered, except that an interest in
+//!   hang-ups alone is reported once if at all. Registering twice, or changing what is not
+//!   registered, is a mistake of the caller that need not be noticed. `wait` makes one system call,
+//!   fills an `EventBuffer` and reports `Interrupted` to its caller; a timeout is rounded up and
+//!   may be cut to the longest wait the system can express.
+//! - `EventBuffer`: `with_capacity`, `len` and `get`, which decodes into a neutral
+//!   [`Event`](crate::Event). The end of input is `readable`; `broken` means that the connection
+//!   failed or both directions are closed.
+//! - `Notifier`: `notify` makes the selector report its token once, from any thread; `acknowledge`
+//!   is called by the polling thread after each report, before the next wait.
+//! - `open_socket`: a non-blocking socket, closed on exec.
+//! - `send_vectored`: one gathering write that cannot raise SIGPIPE where the system allows that
+//!   to be said.
+//! - `set_keepalive`, `abstract_address` and `abstract_name`: what only some systems have; an
+//!   `Unsupported` error, or `None`, elsewhere.
+
+#[cfg(target_os = "linux")]
+#[path = "epoll.rs"]
+mod imp;
+
+#[cfg(any(
+    target_os = "macos",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly",
+))]
+#[path = "kqueue.rs"]
+mod imp;
+
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "macos",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly",
+)))]
+compile_error!("evio-sys needs epoll (Linux) or kqueue (macOS, FreeBSD, NetBSD, OpenBSD)");
+
+pub(crate) use imp::{
+    EventBuffer, Notifier, Selector, abstract_address, abstract_name, open_socket, send_vectored,
+    set_keepalive,
+};

@@ -1,0 +1,91 @@
+//! What a registration waits for.
+
+use std::fmt;
+use std::num::NonZeroU8;
+use std::ops::BitOr;
+
+/// What a registered socket is polled for; never empty.
+///
+/// # Platform notes
+///
+/// epoll reports errors and hang-ups whatever the interest. kqueue reports them through its read
+/// and write filters only, so there [`HANGUP`](Self::HANGUP) alone reports nothing until the
+/// interest is widened.
+///
+/// # Examples
+///
+/// ```
+/// use evio_sys::Interest;
+///
+/// let both = Interest::READABLE | Interest::WRITABLE;
+/// assert!(both.is_readable() && both.is_writable());
+/// assert!(!Interest::HANGUP.is_readable());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Interest(NonZeroU8);
+
+const READABLE: u8 = 0b001;
+const WRITABLE: u8 = 0b010;
+const HANGUP: u8 = 0b100;
+
+const fn interest(bits: u8) -> Interest {
+    match NonZeroU8::new(bits) {
+        Some(bits) => Interest(bits),
+        None => panic!("an interest has at least one bit"),
+    }
+}
+
+impl Interest {
+    /// Input, the end of input, or a connection to accept.
+    pub const READABLE: Self = interest(READABLE);
+    /// Room for output.
+    pub const WRITABLE: Self = interest(WRITABLE);
+    /// Only that the connection broke, and that once: what a paused socket is left with.
+    pub const HANGUP: Self = interest(HANGUP);
+
+    /// Returns whether input is waited for.
+    #[must_use]
+    pub const fn is_readable(self) -> bool {
+        self.0.get() & READABLE != 0
+    }
+
+    /// Returns whether room for output is waited for.
+    #[must_use]
+    pub const fn is_writable(self) -> bool {
+        self.0.get() & WRITABLE != 0
+    }
+}
+
+impl BitOr for Interest {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl fmt::Debug for Interest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.is_readable(), self.is_writable()) {
+            (true, true) => "READABLE | WRITABLE",
+            (true, false) => "READABLE",
+            (false, true) => "WRITABLE",
+            (false, false) => "HANGUP",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Interest;
+
+    #[test]
+    fn bits_combine() {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        assert!(both.is_readable() && both.is_writable());
+        assert!(!Interest::READABLE.is_writable());
+        assert!(!Interest::WRITABLE.is_readable());
+        assert_eq!(format!("{both:?}"), "READABLE | WRITABLE");
+        assert_eq!(format!("{:?}", Interest::HANGUP), "HANGUP");
+    }
+}

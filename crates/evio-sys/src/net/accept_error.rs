@@ -1,0 +1,100 @@
+//! What can go wrong with an accept, sorted by what to do about it.
+
+use std::error;
+use std::fmt;
+use std::io;
+
+use nix::errno::Errno;
+
+/// Why nothing was accepted.
+///
+/// # Examples
+///
+/// ```
+/// use std::io;
+/// use evio_sys::net::AcceptError;
+///
+/// let empty = AcceptError::from(io::Error::from(io::ErrorKind::WouldBlock));
+/// assert!(matches!(empty, AcceptError::Empty));
+/// ```
+#[derive(Debug)]
+pub enum AcceptError {
+    /// No connection is waiting: poll the listener.
+    Empty,
+    /// One connection failed before it was accepted, and is gone: try the next.
+    Connection(io::Error),
+    /// Descriptors or memory ran out, or the cause is unknown: the connection is still waiting, so
+    /// leave the listener alone for a while.
+    Exhausted(io::Error),
+}
+
+/// Sorts by the raw number: std gives several of these no kind of their own.
+impl From<io::Error> for AcceptError {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            return Self::Empty;
+        }
+        match error.raw_os_error().map(Errno::from_raw) {
+            // accept(2) also reports pending network errors of the new connection.
+            Some(
+                Errno::ECONNABORTED
+                | Errno::ECONNRESET
+                | Errno::EPROTO
+                | Errno::ENETDOWN
+                | Errno::ENETUNREACH
+                | Errno::EHOSTDOWN
+                | Errno::EHOSTUNREACH
+                | Errno::ENOPROTOOPT
+                | Errno::ETIMEDOUT
+                // A firewall rule refused it.
+                | Errno::EPERM,
+            ) => Self::Connection(error),
+            _ => Self::Exhausted(error),
+        }
+    }
+}
+
+impl fmt::Display for AcceptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("no connection is waiting"),
+            Self::Connection(error) => write!(f, "connection failed before accept: {error}"),
+            Self::Exhausted(error) => write!(f, "cannot accept: {error}"),
+        }
+    }
+}
+
+impl error::Error for AcceptError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Empty => None,
+            Self::Connection(error) | Self::Exhausted(error) => Some(error),
+        }
+    }
+}
+
+impl From<AcceptError> for io::Error {
+    fn from(error: AcceptError) -> Self {
+        match error {
+            AcceptError::Empty => io::ErrorKind::WouldBlock.into(),
+            AcceptError::Connection(error) | AcceptError::Exhausted(error) => error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_sorted_by_number() {
+        let sort = |errno: Errno| AcceptError::from(io::Error::from(errno));
+        assert!(matches!(sort(Errno::EAGAIN), AcceptError::Empty));
+        for errno in [Errno::ECONNABORTED, Errno::EPROTO, Errno::EPERM] {
+            assert!(matches!(sort(errno), AcceptError::Connection(_)), "{errno}");
+        }
+        for errno in [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM] {
+            assert!(matches!(sort(errno), AcceptError::Exhausted(_)), "{errno}");
+        }
+    }
+}

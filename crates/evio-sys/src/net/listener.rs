@@ -1,0 +1,160 @@
+//! Sockets that accept connections.
+
+use std::io;
+use std::net;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockType, SockaddrStorage, bind, listen, setsockopt, sockopt,
+};
+
+use super::accept_error::AcceptError;
+use super::addr::{SocketAddr, canonical};
+use super::options::ListenOptions;
+use super::stream::Stream;
+use super::uninterrupted;
+use super::unix_path::{SocketFile, bind_path};
+use crate::backend;
+
+/// The name of a Unix domain socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnixName<'a> {
+    /// A socket file.
+    Path(&'a Path),
+    /// A name outside the file system, without its leading NUL; Linux only.
+    Abstract(&'a [u8]),
+}
+
+/// A non-blocking listening socket, TCP or Unix.
+///
+/// A socket file is removed when its listener is dropped, if the file is still the one that the
+/// listener made.
+///
+/// # Examples
+///
+/// See the [crate's page](crate).
+#[derive(Debug)]
+pub struct Listener {
+    socket: Socket,
+    /// Held for its drop.
+    _file: Option<SocketFile>,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(net::TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// Listens on a TCP address; port 0 lets the system choose one.
+    ///
+    /// `SO_REUSEADDR` is set, so that a restart does not wait for old connections to time out.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the address is in use, not local, or not permitted, or when the process is out
+    /// of file descriptors.
+    pub fn tcp(address: net::SocketAddr, options: &ListenOptions) -> io::Result<Self> {
+        let family = family_of(&address);
+        let socket = backend::open_socket(family, SockType::Stream)?;
+        setsockopt(&socket, sockopt::ReuseAddr, &true)?;
+        bind_inet(&socket, address, options)?;
+        if options.nodelay {
+            setsockopt(&socket, sockopt::TcpNoDelay, &true)?;
+        }
+        start_listening(&socket, options)?;
+        Ok(Self { socket: Socket::Tcp(socket.into()), _file: None })
+    }
+
+    /// Listens on a Unix domain name.
+    ///
+    /// A socket file that is there already is replaced if nobody answers on it. Anything else at
+    /// the path is left alone.
+    ///
+    /// # Errors
+    ///
+    /// Fails when another process answers on the name, when something that is not a socket is at
+    /// the path, when the path is too long or cannot be written, and for an abstract name on
+    /// systems other than Linux.
+    pub fn unix(name: UnixName<'_>, options: &ListenOptions) -> io::Result<Self> {
+        let socket = backend::open_socket(AddressFamily::Unix, SockType::Stream)?;
+        let file = match name {
+            UnixName::Path(path) => Some(bind_path(&socket, path)?),
+            UnixName::Abstract(name) => {
+                bind(socket.as_raw_fd(), &backend::abstract_address(name)?)?;
+                None
+            }
+        };
+        start_listening(&socket, options)?;
+        Ok(Self { socket: Socket::Unix(socket.into()), _file: file })
+    }
+
+    /// Accepts one connection, non-blocking like the listener, with the peer's address unless it is
+    /// a Unix one.
+    ///
+    /// # Errors
+    ///
+    /// See [`AcceptError`]; none of them is a reason to give up the listener.
+    pub fn accept(&self) -> Result<(Stream, Option<net::SocketAddr>), AcceptError> {
+        let (stream, peer) = match &self.socket {
+            Socket::Tcp(listener) => {
+                let (stream, peer) = uninterrupted(|| listener.accept())?;
+                (Stream::from(stream), Some(canonical(peer)))
+            }
+            Socket::Unix(listener) => {
+                let (stream, _) = uninterrupted(|| listener.accept())?;
+                (Stream::from(stream), None)
+            }
+        };
+        stream.set_nonblocking(true).map_err(AcceptError::Connection)?;
+        Ok((stream, peer))
+    }
+
+    /// Returns the address that was bound, with the real port.
+    ///
+    /// # Errors
+    ///
+    /// Fails only when the system call does.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(match &self.socket {
+            Socket::Tcp(listener) => listener.local_addr()?.into(),
+            Socket::Unix(listener) => listener.local_addr()?.into(),
+        })
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.socket {
+            Socket::Tcp(listener) => listener.as_fd(),
+            Socket::Unix(listener) => listener.as_fd(),
+        }
+    }
+}
+
+pub(super) fn family_of(address: &net::SocketAddr) -> AddressFamily {
+    if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 }
+}
+
+/// Sets the options that must precede a bind, and binds.
+pub(super) fn bind_inet(
+    socket: &OwnedFd,
+    address: net::SocketAddr,
+    options: &ListenOptions,
+) -> io::Result<()> {
+    if address.is_ipv6() {
+        setsockopt(socket, sockopt::Ipv6V6Only, &options.only_v6)?;
+    }
+    if options.reuse_port {
+        setsockopt(socket, sockopt::ReusePort, &true)?;
+    }
+    Ok(bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?)
+}
+
+fn start_listening(socket: &OwnedFd, options: &ListenOptions) -> io::Result<()> {
+    let backlog = Backlog::new(i32::from(options.backlog)).unwrap_or(Backlog::MAXCONN);
+    Ok(listen(socket, backlog)?)
+}

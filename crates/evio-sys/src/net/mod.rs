@@ -1,0 +1,67 @@
+//! Non-blocking sockets.
+//!
+//! Every socket made here is non-blocking and closed on exec. Nothing in this module resolves names
+//! or parses addresses; a socket address goes in and a socket, or an error, comes out.
+
+use std::io;
+
+mod accept_error;
+mod addr;
+mod datagram;
+mod listener;
+mod options;
+mod stream;
+mod unix_path;
+
+pub use accept_error::AcceptError;
+pub use addr::SocketAddr;
+pub use datagram::{MAX_DATAGRAM, UdpSocket};
+pub use listener::{Listener, UnixName};
+pub use options::{Keepalive, ListenOptions};
+pub use stream::Stream;
+
+/// Returns the index of the network interface called `name`, as an IPv6 zone wants it.
+///
+/// # Errors
+///
+/// Fails when there is no such interface.
+///
+/// # Examples
+///
+/// ```
+/// assert!(evio_sys::net::interface_index("no-such-interface").is_err());
+/// ```
+pub fn interface_index(name: &str) -> io::Result<u32> {
+    Ok(nix::net::if_::if_nametoindex(name)?)
+}
+
+/// Returns whether a bind failed because this machine has no such address or address family: for
+/// one of several addresses of a host name, not an error worth stopping for.
+///
+/// # Examples
+///
+/// ```
+/// use std::io;
+/// use evio_sys::net::is_unavailable;
+///
+/// assert!(!is_unavailable(&io::Error::from(io::ErrorKind::AddrInUse)));
+/// ```
+#[must_use]
+pub fn is_unavailable(error: &io::Error) -> bool {
+    use nix::errno::Errno;
+    matches!(
+        error.raw_os_error().map(Errno::from_raw),
+        Some(Errno::EADDRNOTAVAIL | Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT)
+    )
+}
+
+/// Repeats a system call that a signal interrupted.
+#[inline]
+fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Socket options, all with defaults.
+
+use std::time::Duration;
+
+/// How a listening socket is made.
+///
+/// # Examples
+///
+/// ```
+/// use evio_sys::net::ListenOptions;
+///
+/// let options = ListenOptions { reuse_port: true, ..ListenOptions::default() };
+/// assert!(options.nodelay && !options.only_v6);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenOptions {
+    /// How many connections may wait to be accepted. Default: 4096, the limit of current Linux
+    /// systems; the kernel cuts it to its own.
+    pub backlog: u16,
+    /// Lets several sockets bind the same address, and the kernel choose between them
+    /// (`SO_REUSEPORT`). Default: false.
+    pub reuse_port: bool,
+    /// Keeps an IPv6 socket from serving IPv4 as well (`IPV6_V6ONLY`). Default: false, whatever the
+    /// system's default is.
+    pub only_v6: bool,
+    /// Sends small segments at once (`TCP_NODELAY`); connections inherit it. Default: true, since
+    /// all output of a turn is written together anyway.
+    pub nodelay: bool,
+}
+
+impl Default for ListenOptions {
+    fn default() -> Self {
+        Self { backlog: 4096, reuse_port: false, only_v6: false, nodelay: true }
+    }
+}
+
+/// When TCP asks a silent peer whether it is still there, and when it gives up.
+///
+/// Times are counted in whole seconds and rounded up.
+///
+/// # Platform notes
+///
+/// The times hold on Linux. Elsewhere keep-alive is turned on with the system's own times.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use evio_sys::net::Keepalive;
+///
+/// let keepalive = Keepalive { idle: Duration::from_secs(60), ..Keepalive::default() };
+/// assert_eq!(keepalive.count, 9);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keepalive {
+    /// Silence before the first probe. Default: 5 minutes.
+    pub idle: Duration,
+    /// Time between probes. Default: 75 seconds, as in `tcp(7)`.
+    pub interval: Duration,
+    /// Unanswered probes before the connection fails. Default: 9, as in `tcp(7)`.
+    pub count: u32,
+}
+
+impl Default for Keepalive {
+    fn default() -> Self {
+        Self { idle: Duration::from_secs(300), interval: Duration::from_secs(75), count: 9 }
+    }
+}
+
+#[allow(dead_code, reason = "only some backends can set the times")]
+impl Keepalive {
+    pub(crate) fn idle_seconds(&self) -> u32 {
+        whole_seconds(self.idle)
+    }
+
+    pub(crate) fn interval_seconds(&self) -> u32 {
+        whole_seconds(self.interval)
+    }
+}
+
+/// The kernel takes 1 to 32767 seconds; `tcp(7)` refuses the rest.
+fn whole_seconds(duration: Duration) -> u32 {
+    let seconds = duration.as_nanos().div_ceil(1_000_000_000);
+    u32::try_from(seconds).unwrap_or(u32::MAX).clamp(1, 32_767)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_round_up_within_the_kernels_range() {
+        let cases = [
+            (Duration::ZERO, 1),
+            (Duration::from_millis(1), 1),
+            (Duration::from_millis(1_001), 2),
+            (Duration::MAX, 32_767),
+        ];
+        for (duration, expected) in cases {
+            assert_eq!(whole_seconds(duration), expected, "{duration:?}");
+        }
+    }
+}

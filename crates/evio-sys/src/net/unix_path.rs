@@ -1,0 +1,81 @@
+//! Socket files: made carefully, removed only when they are ours.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, SockType, UnixAddr, bind, connect};
+
+use crate::backend::open_socket;
+
+/// Removes the socket file of a listener when that ends, unless it is someone else's by then.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
+            // Nothing can be done about a failure here, and a stale file is replaced next time.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Device and inode, which together name a file whatever happens to its path.
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+/// Binds `socket` to `path`, replacing a socket file that nobody answers on.
+pub(super) fn bind_path(socket: &OwnedFd, path: &Path) -> io::Result<SocketFile> {
+    let address = unix_address(path)?;
+    match bind(socket.as_raw_fd(), &address) {
+        Err(Errno::EADDRINUSE) => {
+            remove_stale(path, &address)?;
+            bind(socket.as_raw_fd(), &address)?;
+        }
+        result => result?,
+    }
+    // Absolute, so that a later change of the working directory does not matter.
+    let path = std::path::absolute(path)?;
+    let identity = identity(&path)?;
+    Ok(SocketFile { path, identity })
+}
+
+fn unix_address(path: &Path) -> io::Result<UnixAddr> {
+    UnixAddr::new(path).map_err(|error| match error {
+        Errno::ENAMETOOLONG => io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("path is longer than the {} bytes that a unix socket can have", max_path()),
+        ),
+        error => error.into(),
+    })
+}
+
+/// The size of `sun_path` less its closing NUL, found by asking, since it differs by system.
+fn max_path() -> usize {
+    (1..=128).rev().find(|&len| UnixAddr::new("x".repeat(len).as_str()).is_ok()).unwrap_or(0)
+}
+
+fn remove_stale(path: &Path, address: &UnixAddr) -> io::Result<()> {
+    if !fs::symlink_metadata(path)?.file_type().is_socket() {
+        return Err(in_use("path exists and is not a socket; it was left alone"));
+    }
+    let before = identity(path)?;
+    let probe = open_socket(AddressFamily::Unix, SockType::Stream)?;
+    match connect(probe.as_raw_fd(), address) {
+        Err(Errno::ECONNREFUSED) if identity(path)? == before => fs::remove_file(path),
+        _ => Err(in_use("another process answers on this socket")),
+    }
+}
+
+fn in_use(message: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::AddrInUse, message)
+}
