@@ -1,0 +1,268 @@
+//! A connection, as a callback sees it.
+
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evio_sys::net::{Keepalive, SocketAddr};
+
+use crate::action::CloseReason;
+use crate::config::Limits;
+use crate::conn_handle::ConnHandle;
+use crate::conn_id::{ConnId, ConnKey};
+use crate::conn_table::Entry;
+use crate::conns::Conns;
+use crate::loop_handle::LoopHandle;
+use crate::loop_state::LoopState;
+
+/// An open connection, for the time of a callback.
+///
+/// Output is only ever appended: it is sent in order, when the turn of the loop ends, and what the
+/// socket does not take at once stays queued. Once an ending has been asked for, further output is
+/// ignored.
+///
+/// [`io::Write`] is implemented for use with `write!`; it never fails.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::Write;
+/// use evio_core::{Action, Conn};
+///
+/// fn greet(conn: &mut Conn<'_>) -> Action {
+///     conn.write(b"welcome, ");
+///     match conn.peer_addr() {
+///         Ok(peer) => writeln!(conn, "{peer}").expect("writing to a connection never fails"),
+///         Err(_) => return Action::Close,
+///     }
+///     Action::None
+/// }
+/// ```
+pub struct Conn<'a> {
+    state: &'a mut LoopState,
+    key: ConnKey,
+    thread_bound: ThreadBound,
+}
+
+/// Keeps a type from other threads, even from scoped ones: what belongs to a loop is touched by its
+/// thread only.
+pub(crate) type ThreadBound = PhantomData<*const ()>;
+
+impl<'a> Conn<'a> {
+    /// `key` must be in the table, and stays there as long as the result lives.
+    pub(crate) fn new(state: &'a mut LoopState, key: ConnKey) -> Self {
+        Self { state, key, thread_bound: PhantomData }
+    }
+
+    fn entry(&self) -> &Entry {
+        self.state.conns.get(self.key).expect("a Conn lives shorter than its entry")
+    }
+
+    fn entry_mut(&mut self) -> &mut Entry {
+        self.state.conns.get_mut(self.key).expect("a Conn lives shorter than its entry")
+    }
+
+    /// Returns the name of this connection.
+    #[must_use]
+    pub fn id(&self) -> ConnId {
+        ConnId::new(self.state.loop_id, self.key)
+    }
+
+    /// Returns a handle for the loop of this connection.
+    #[must_use]
+    pub fn loop_handle(&self) -> LoopHandle {
+        LoopHandle::new(Arc::clone(&self.state.group), self.state.loop_id)
+    }
+
+    /// Returns a handle for this connection that any thread can use at any time.
+    #[must_use]
+    pub fn handle(&self) -> ConnHandle {
+        ConnHandle::new(Arc::clone(self.state.mailbox.sender()), self.id())
+    }
+
+    /// Returns the index of the address this connection came in by, in the order in which the
+    /// server was given them.
+    #[must_use]
+    pub fn address_index(&self) -> usize {
+        usize::from(self.entry().address_index)
+    }
+
+    /// Returns the address of this end: for a wildcard listener, the one the peer connected to.
+    ///
+    /// # Errors
+    ///
+    /// Fails only when the system call does.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.entry().stream.local_addr()
+    }
+
+    /// Returns the address of the peer, also after the connection failed.
+    ///
+    /// # Errors
+    ///
+    /// Fails for a Unix socket that is no longer connected.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        let entry = self.entry();
+        entry.peer.map_or_else(|| entry.stream.peer_addr(), |peer| Ok(SocketAddr::Inet(peer)))
+    }
+
+    /// Appends to the output.
+    #[inline]
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.state.append(self.key, |output, pool| output.append(bytes, pool));
+    }
+
+    /// Appends to the output, without a copy unless it is short.
+    pub fn write_owned(&mut self, bytes: Vec<u8>) {
+        self.state.append(self.key, |output, pool| output.append_owned(bytes, pool));
+    }
+
+    /// Appends bytes that many connections share to the output, without a copy.
+    pub fn write_shared(&mut self, bytes: Arc<[u8]>) {
+        self.state.append(self.key, |output, pool| output.append_shared(bytes, pool));
+    }
+
+    /// Sends at once, straight from `bytes`, as much as the socket takes, and appends the rest.
+    ///
+    /// Worth it for large output, which it saves a copy. It costs a system call of its own, does
+    /// not wait for [`Handler::pre_write`](crate::Handler::pre_write), and appends like
+    /// [`write`](Self::write) when earlier output is still waiting.
+    #[inline]
+    pub fn write_now(&mut self, bytes: &[u8]) {
+        let sent = self.state.send_now(self.key, bytes);
+        if sent < bytes.len() {
+            self.write(&bytes[sent..]);
+        }
+    }
+
+    /// Returns how many bytes wait to be sent.
+    #[must_use]
+    pub fn output_len(&self) -> usize {
+        self.entry().output_len()
+    }
+
+    /// Returns whether more output is waiting than the high watermark allows, and from then on
+    /// until it is down to the low one.
+    ///
+    /// The connection is not read from meanwhile. A callback that still has much to write should
+    /// stop, and go on in [`Handler::drained`](crate::Handler::drained).
+    #[must_use]
+    pub fn is_congested(&self) -> bool {
+        self.entry().is_congested()
+    }
+
+    /// Stops the input: no `data` until [`resume_reading`](Self::resume_reading). The kernel's
+    /// buffer fills up, and the peer has to wait.
+    pub fn pause_reading(&mut self) {
+        self.state.set_paused(self.key, true);
+    }
+
+    /// Lets input come again.
+    pub fn resume_reading(&mut self) {
+        self.state.set_paused(self.key, false);
+    }
+
+    /// Gives back input that was not used, to be found by whoever gets the socket after
+    /// [`Action::Detach`](crate::Action::Detach).
+    pub fn unread(&mut self, input: &[u8]) {
+        self.entry_mut().unread.get_or_insert_default().extend_from_slice(input);
+    }
+
+    /// Closes the connection, as [`Action::Close`](crate::Action::Close) does.
+    pub fn close(&mut self) {
+        self.state.close(self.key, CloseReason::Closed);
+    }
+
+    /// Ends the connection without sending what is left; the peer sees a reset.
+    pub fn abort(&mut self) {
+        self.state.end(self.key, CloseReason::Aborted, true);
+    }
+
+    /// Returns whether output is still taken: neither an ending nor a detach has been asked for.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.entry().is_open()
+    }
+
+    /// Returns another open connection of the same loop, to be written to, paused or closed from
+    /// this callback: without a lock, a message or a copy.
+    #[must_use]
+    pub fn sibling(&mut self, id: ConnId) -> Option<Conn<'_>> {
+        Conns::into_conn(self.state, id)
+    }
+
+    /// Gives the connection limits of its own. Timeouts that are under way count from when they
+    /// began; one of more than a year is none.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.entry_mut().limits = Some(Box::new(limits));
+        self.state.arm(self.key);
+    }
+
+    /// Closes the connection with [`Timeout::Read`](crate::Timeout::Read) after `timeout`, unless
+    /// it is set again, or to `None`, before.
+    ///
+    /// A handler sets it when a message begins and clears it when that is whole; unlike the idle
+    /// timeout, it does not let a peer go on by a byte now and then.
+    pub fn set_read_timeout(&mut self, timeout: Option<Duration>) {
+        let now = self.state.tick_now();
+        self.entry_mut().deadlines.reading = timeout.and_then(|timeout| now.after(timeout));
+        self.state.arm(self.key);
+    }
+
+    /// Has [`Handler::timer`](crate::Handler::timer) called once after `delay`; `None` takes that
+    /// back. A connection has one timer: setting it again replaces it.
+    pub fn set_timer(&mut self, delay: Option<Duration>) {
+        let now = self.state.tick_now();
+        self.entry_mut().deadlines.timer = delay.and_then(|delay| now.after(delay));
+        self.state.arm(self.key);
+    }
+
+    /// Asks a silent peer whether it is still there; nothing happens for a Unix socket.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the connection has failed already.
+    pub fn set_keepalive(&mut self, keepalive: &Keepalive) -> io::Result<()> {
+        self.entry().stream.set_keepalive(keepalive)
+    }
+
+    /// Sends small segments at once, or not. It is on unless the listener said otherwise.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the connection has failed already.
+    pub fn set_nodelay(&mut self, nodelay: bool) -> io::Result<()> {
+        self.entry().stream.set_nodelay(nodelay)
+    }
+}
+
+impl io::Write for Conn<'_> {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Conn::write(self, bytes);
+        Ok(bytes.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        Conn::write(self, bytes);
+        Ok(())
+    }
+
+    /// Does nothing: output is sent when the turn ends.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Conn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conn")
+            .field("id", &self.id())
+            .field("peer", &self.entry().peer)
+            .field("output_len", &self.output_len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,43 @@
+//! The name of a connection.
+
+use std::fmt;
+
+/// Names one connection of a server, and never another: ids carry a generation, so the id of a
+/// closed connection does not come to mean the next one that uses its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnId {
+    loop_id: u16,
+    key: ConnKey,
+}
+
+/// A connection within its loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ConnKey {
+    /// Position in the connection table.
+    pub(crate) index: u32,
+    /// Invariant: never zero.
+    pub(crate) generation: u32,
+}
+
+impl ConnId {
+    pub(crate) fn new(loop_id: u16, key: ConnKey) -> Self {
+        Self { loop_id, key }
+    }
+
+    pub(crate) fn key(self) -> ConnKey {
+        self.key
+    }
+
+    /// Returns the index of the loop that owns the connection.
+    #[must_use]
+    pub fn loop_id(self) -> usize {
+        usize::from(self.loop_id)
+    }
+}
+
+/// `loop-index-generation`, for log lines.
+impl fmt::Display for ConnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}-{}", self.loop_id, self.key.index, self.key.generation)
+    }
+}

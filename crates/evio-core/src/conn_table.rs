@@ -1,0 +1,284 @@
+//! The connections of one loop.
+
+use std::mem;
+use std::net::SocketAddr;
+
+use evio_sys::Interest;
+use evio_sys::net::Stream;
+use slab::Slab;
+
+use crate::action::CloseReason;
+use crate::config::Limits;
+use crate::conn_id::ConnKey;
+use crate::deadlines::{Deadlines, Expired};
+use crate::output::Output;
+use crate::timer::Tick;
+
+/// One connection, without its context and without any buffer of its own while it is idle.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) stream: Stream,
+    pub(crate) generation: u32,
+    pub(crate) address_index: u16,
+    /// What the poller was last told.
+    pub(crate) interest: Interest,
+    pub(crate) phase: Phase,
+    /// On the list of connections to be looked at when the turn ends.
+    pub(crate) dirty: bool,
+    /// The handler does not want input for now.
+    pub(crate) paused: bool,
+    /// The peer ended its output.
+    pub(crate) peer_closed: bool,
+    pub(crate) deadlines: Deadlines,
+    /// What differs from the limits of the loop.
+    pub(crate) limits: Option<Box<Limits>>,
+    /// The peer's address, kept since it cannot be asked for once the connection is reset. A Unix
+    /// peer's is not worth its 110 bytes.
+    pub(crate) peer: Option<SocketAddr>,
+    /// Invariant: `None` when nothing waits to be sent and the turn is over.
+    pub(crate) output: Option<Box<Output>>,
+    /// Input that a handler gave back for whoever gets the socket when it is detached.
+    #[expect(clippy::box_collection, reason = "rare, and three words in every entry otherwise")]
+    pub(crate) unread: Option<Box<Vec<u8>>>,
+}
+
+/// How far a connection is on its way from open to gone. Phases only ever go forward.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// Callbacks are made and output is taken.
+    Open,
+    /// The output is sent, then the socket leaves the loop.
+    Detaching,
+    /// The output is sent, then ours is ended with a FIN.
+    Flushing(CloseReason),
+    /// Input is thrown away until the peer closes too: closing earlier would reset the connection,
+    /// and with it what the peer has not read yet.
+    Draining(CloseReason),
+    /// To be removed when the turn ends. `reset` tells the peer that output was lost.
+    Ended { reason: CloseReason, reset: bool },
+}
+
+impl Entry {
+    pub(crate) fn new(
+        stream: Stream,
+        peer: Option<SocketAddr>,
+        address_index: u16,
+        now: Tick,
+    ) -> Self {
+        Self {
+            stream,
+            generation: 0,
+            address_index,
+            interest: Interest::READABLE,
+            phase: Phase::Open,
+            dirty: false,
+            paused: false,
+            peer_closed: false,
+            deadlines: Deadlines::new(now),
+            limits: None,
+            peer,
+            output: None,
+            unread: None,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open)
+    }
+
+    /// Returns whether input is wanted: by the handler, or to be thrown away.
+    #[inline]
+    pub(crate) fn wants_input(&self) -> bool {
+        match self.phase {
+            Phase::Open => !(self.paused || self.is_congested() || self.peer_closed),
+            // What a closing connection still receives is thrown away, so that a peer that writes
+            // all it has before it reads comes to read.
+            Phase::Flushing(_) | Phase::Draining(_) => !self.peer_closed,
+            Phase::Detaching | Phase::Ended { .. } => false,
+        }
+    }
+
+    /// Returns whether the output went above the high watermark and has not come down to the low
+    /// one yet.
+    #[inline]
+    pub(crate) fn is_congested(&self) -> bool {
+        self.deadlines.congested.is_some()
+    }
+
+    /// Returns the earliest deadline and what it is for. An ending connection has one only.
+    pub(crate) fn next_deadline(&self, common: &Limits, now: Tick) -> Option<(Tick, Expired)> {
+        if self.is_open() {
+            self.deadlines.next(self.limits(common), now)
+        } else {
+            self.deadlines.closing.map(|tick| (tick, Expired::Closing))
+        }
+    }
+
+    /// Returns what the connection's time is up for.
+    pub(crate) fn expired(&self, common: &Limits, now: Tick) -> Option<Expired> {
+        let (tick, expired) = self.next_deadline(common, now)?;
+        (tick.since(now) <= 0).then_some(expired)
+    }
+
+    #[inline]
+    pub(crate) fn limits<'a>(&'a self, common: &'a Limits) -> &'a Limits {
+        self.limits.as_deref().unwrap_or(common)
+    }
+
+    #[inline]
+    pub(crate) fn output_len(&self) -> usize {
+        self.output.as_ref().map_or(0, |output| output.len())
+    }
+
+    /// Returns what the poller must be told for the present state.
+    #[inline]
+    pub(crate) fn wanted_interest(&self) -> Interest {
+        match (self.wants_input(), self.output_len() > 0) {
+            (true, true) => Interest::READABLE | Interest::WRITABLE,
+            (true, false) => Interest::READABLE,
+            (false, true) => Interest::WRITABLE,
+            (false, false) => Interest::HANGUP,
+        }
+    }
+
+    /// Ends the connection at once, when the turn ends; the first reason stays. While draining,
+    /// all has been delivered, so it does not matter how the peer takes its leave.
+    pub(crate) fn end(&mut self, reason: CloseReason, reset: bool) {
+        self.phase = match mem::replace(&mut self.phase, Phase::Open) {
+            Phase::Draining(reason) => Phase::Ended { reason, reset: false },
+            ended @ Phase::Ended { .. } => ended,
+            Phase::Open | Phase::Detaching | Phase::Flushing(_) => Phase::Ended { reason, reset },
+        };
+    }
+
+    /// Begins an ending that loses nothing; one that is under way goes on.
+    pub(crate) fn close(&mut self, reason: CloseReason) {
+        if self.is_open() {
+            self.phase = Phase::Flushing(reason);
+        }
+    }
+
+    /// Takes the connection past the watermark or the limit after output was added, and returns
+    /// whether it has become congested by that.
+    #[inline]
+    pub(crate) fn check_limits(&mut self, common: &Limits, now: Tick) -> bool {
+        let len = self.output_len();
+        let &Limits { high_watermark, max_output, .. } = self.limits(common);
+        if len > max_output {
+            self.end(CloseReason::OutputLimit, true);
+        }
+        let congested = len > high_watermark && !self.is_congested();
+        if congested {
+            self.deadlines.congested = Some(now);
+        }
+        congested
+    }
+}
+
+/// All connections of a loop, by index, with a generation that tells apart those that come to the
+/// same place one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct ConnTable {
+    entries: Slab<Entry>,
+    last_generation: u32,
+}
+
+impl ConnTable {
+    pub(crate) fn insert(&mut self, mut entry: Entry) -> ConnKey {
+        // One counter for all places: a key comes back only after 2^32 more connections. Zero is
+        // left out, since it marks the loop's own tokens.
+        self.last_generation = self.last_generation.checked_add(1).unwrap_or(1);
+        entry.generation = self.last_generation;
+        let index = self.entries.insert(entry);
+        let index = u32::try_from(index).expect("a process has fewer than 2^32 descriptors");
+        ConnKey { index, generation: self.last_generation }
+    }
+
+    /// Returns the connection, unless it has been removed.
+    #[inline]
+    pub(crate) fn get_mut(&mut self, key: ConnKey) -> Option<&mut Entry> {
+        self.entries.get_mut(key.index as usize).filter(|entry| entry.generation == key.generation)
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, key: ConnKey) -> Option<&Entry> {
+        self.entries.get(key.index as usize).filter(|entry| entry.generation == key.generation)
+    }
+
+    pub(crate) fn remove(&mut self, key: ConnKey) -> Option<Entry> {
+        self.get(key)?;
+        self.entries.try_remove(key.index as usize)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Returns the key of the connection at `index`, if there is one.
+    pub(crate) fn key_at(&self, index: u32) -> Option<ConnKey> {
+        let entry = self.entries.get(index as usize)?;
+        Some(ConnKey { index, generation: entry.generation })
+    }
+
+    pub(crate) fn keys(&self) -> Vec<ConnKey> {
+        let key = |(index, entry): (usize, &Entry)| ConnKey {
+            index: index as u32,
+            generation: entry.generation,
+        };
+        self.entries.iter().map(key).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::timer::Wheel;
+
+    fn entry() -> Entry {
+        let wheel = Wheel::new(evio_sys::clock::now());
+        let now = wheel.tick(evio_sys::clock::now());
+        Entry::new(UnixStream::pair().unwrap().0.into(), None, 0, now)
+    }
+
+    #[test]
+    fn a_recycled_place_has_another_key() {
+        let mut table = ConnTable::default();
+        let first = table.insert(entry());
+        assert!(table.get(first).is_some());
+        assert!(table.remove(first).is_some());
+        let second = table.insert(entry());
+        assert_eq!(first.index, second.index);
+        assert!(table.get(first).is_none(), "a stale key finds nothing");
+        assert!(table.remove(first).is_none());
+        assert!(table.get_mut(second).is_some());
+    }
+
+    #[test]
+    fn generations_skip_zero() {
+        let mut table = ConnTable { last_generation: u32::MAX, ..ConnTable::default() };
+        assert_eq!(table.insert(entry()).generation, 1);
+    }
+
+    #[test]
+    fn the_first_ending_stays() {
+        let mut entry = entry();
+        entry.close(CloseReason::Shutdown);
+        entry.close(CloseReason::Closed);
+        assert!(matches!(entry.phase, Phase::Flushing(CloseReason::Shutdown)));
+        entry.end(CloseReason::OutputLimit, true);
+        entry.end(CloseReason::Closed, false);
+        assert!(matches!(
+            entry.phase,
+            Phase::Ended { reason: CloseReason::OutputLimit, reset: true }
+        ));
+    }
+
+    /// An idle connection must stay within its share of the 160 bytes that it may cost in all.
+    #[test]
+    fn an_entry_is_small() {
+        assert!(size_of::<Entry>() <= 128, "{} bytes", size_of::<Entry>());
+    }
+}

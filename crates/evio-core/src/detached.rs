@@ -1,0 +1,49 @@
+//! A socket that has left its loop.
+
+use std::io::{self, Cursor, Read, Write};
+
+use evio_sys::net::Stream;
+
+/// The socket of a detached connection, in blocking mode.
+///
+/// Reading gives the input that the handler had [left unread](crate::Conn::unread), then what
+/// arrives on the socket.
+#[derive(Debug)]
+pub struct Detached {
+    stream: Stream,
+    unread: Cursor<Vec<u8>>,
+}
+
+impl Detached {
+    pub(crate) fn new(stream: Stream, unread: Vec<u8>) -> Self {
+        Self { stream, unread: Cursor::new(unread) }
+    }
+
+    /// Takes the parts: the socket, and input that comes before anything read from it.
+    #[must_use]
+    pub fn into_parts(self) -> (Stream, Vec<u8>) {
+        let read = self.unread.position() as usize;
+        let mut unread = self.unread.into_inner();
+        unread.drain(..read);
+        (self.stream, unread)
+    }
+}
+
+impl Read for Detached {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.unread.read(buffer)? {
+            0 => self.stream.recv(buffer),
+            count => Ok(count),
+        }
+    }
+}
+
+impl Write for Detached {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.send(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

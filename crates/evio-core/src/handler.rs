@@ -1,0 +1,186 @@
+//! The callbacks.
+
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use crate::action::{Action, CloseReason};
+use crate::conn::Conn;
+use crate::conn_id::ConnId;
+use crate::datagram::Datagrams;
+use crate::detached::Detached;
+use crate::event_loop::Serving;
+
+/// What a server does when something happens.
+///
+/// Each loop has a handler value of its own, and calls it from its own thread only; so a handler
+/// needs no lock, and what several handlers share is visible where they are made. Callbacks must
+/// not block, since every connection of the loop waits for them. They do no I/O either: what they
+/// write is sent when the turn of the loop ends.
+///
+/// # Order
+///
+/// | callback | when |
+/// |---|---|
+/// | [`serving`](Self::serving) | once per server, on loop 0, before anything is accepted |
+/// | [`tick`](Self::tick) | on loop 0, right after `serving`, then whenever it asked to be called |
+/// | [`context`](Self::context), [`opened`](Self::opened) | once per connection, before its other callbacks |
+/// | [`data`](Self::data) | for each piece of input |
+/// | [`woken`](Self::woken) | after [`ConnHandle::wake`](crate::ConnHandle::wake) |
+/// | [`drained`](Self::drained) | when output that had piled up has been sent |
+/// | [`timer`](Self::timer) | when a timer of the connection's own has run down |
+/// | [`peer_closed`](Self::peer_closed) | once, when the peer has ended its output |
+/// | [`stopping`](Self::stopping) | when the server is about to end gracefully |
+/// | [`closed`](Self::closed) or [`detached`](Self::detached) | exactly one of them, last |
+/// | [`datagram`](Self::datagram) | for each datagram of a UDP socket |
+/// | [`pre_write`](Self::pre_write) | at the end of a turn, before any of its output is sent |
+///
+/// Callbacks that have no connection to act on return a [`ControlFlow`]: `Break` ends the server,
+/// as [`Action::Shutdown`] does.
+///
+/// After a callback has asked for an ending, by its [`Action`] or through [`Conn`], none but the
+/// last one is called for that connection.
+///
+/// # Panics
+///
+/// A panic in a callback ends the server: the other loops shut down, and the panic goes on out of
+/// [`EventLoop::run`](crate::EventLoop::run). [`PanicPolicy`](crate::PanicPolicy) can have it end
+/// the connection only.
+///
+/// # Examples
+///
+/// ```
+/// use evio_core::{Action, Conn, Handler};
+///
+/// struct Echo;
+///
+/// impl Handler for Echo {
+///     type Context = ();
+///
+///     fn context(&mut self, _: &Conn<'_>) {}
+///
+///     fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
+///         conn.write(input);
+///         Action::None
+///     }
+/// }
+/// ```
+pub trait Handler {
+    /// What the handler keeps for each connection; it gets it back when the connection ends.
+    type Context;
+
+    /// Makes the context of a new connection.
+    fn context(&mut self, conn: &Conn<'_>) -> Self::Context;
+
+    /// Is called with each piece of input, in order; how it is cut means nothing.
+    ///
+    /// [`InputStream`](crate::InputStream) keeps what is left of a message that is not whole yet.
+    fn data(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context, input: &[u8]) -> Action;
+
+    /// Is called once, on loop 0, when the server is bound and before it accepts anything.
+    fn serving(&mut self, serving: &Serving) -> ControlFlow<()> {
+        let _ = serving;
+        ControlFlow::Continue(())
+    }
+
+    /// Is called for each new connection; output written here goes out first.
+    fn opened(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        let _ = (conn, context);
+        Action::None
+    }
+
+    /// Is called after one or more [`ConnHandle::wake`](crate::ConnHandle::wake)s.
+    fn woken(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        let _ = (conn, context);
+        Action::None
+    }
+
+    /// Is called when unsent output, having been above the high watermark, is down to the low one
+    /// (see [`Limits`](crate::Limits)): the place to go on with what was too much before.
+    fn drained(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        let _ = (conn, context);
+        Action::None
+    }
+
+    /// Is called once when the time given to [`Conn::set_timer`] has passed.
+    fn timer(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        let _ = (conn, context);
+        Action::None
+    }
+
+    /// Is called when the peer has ended its output; it may still be reading.
+    ///
+    /// By default, what was written so far is sent and the connection closes. Returning
+    /// [`Action::None`] keeps it open for more output.
+    fn peer_closed(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        let _ = (conn, context);
+        Action::Close
+    }
+
+    /// Is called when the server has begun to end
+    /// [gracefully](crate::LoopHandle::shutdown_gracefully).
+    ///
+    /// By default, what was written so far is sent and the connection closes. Returning
+    /// [`Action::None`] keeps it open, to be closed by the handler when it is done, and at the
+    /// latest when the shutdown's time is up.
+    fn stopping(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        let _ = (conn, context);
+        Action::Close
+    }
+
+    /// Is called last, exactly once for each connection that was opened and not detached.
+    ///
+    /// The connection can still be asked for its id and addresses; what is written to it is
+    /// ignored.
+    fn closed(
+        &mut self,
+        conn: &mut Conn<'_>,
+        context: Self::Context,
+        reason: CloseReason,
+    ) -> ControlFlow<()> {
+        let _ = (conn, context, reason);
+        ControlFlow::Continue(())
+    }
+
+    /// Is called last, instead of [`closed`](Self::closed), with the socket of a connection that
+    /// was to be detached: in blocking mode, out of the loop, and the handler's own from here on.
+    ///
+    /// By default the socket is closed.
+    fn detached(
+        &mut self,
+        id: ConnId,
+        context: Self::Context,
+        socket: Detached,
+    ) -> ControlFlow<()> {
+        let _ = (id, context, socket);
+        ControlFlow::Continue(())
+    }
+
+    /// Is called with each datagram that reaches a UDP socket, empty ones too.
+    fn datagram(
+        &mut self,
+        socket: &mut Datagrams<'_>,
+        peer: SocketAddr,
+        input: &[u8],
+    ) -> ControlFlow<()> {
+        let _ = (socket, peer, input);
+        ControlFlow::Continue(())
+    }
+
+    /// Is called once at the end of a turn that has output, before the first byte of it is sent:
+    /// the place for work that all replies of the turn depend on, such as one `fsync` for many
+    /// writes.
+    ///
+    /// What [`Conn::write_now`] sends does not wait for it.
+    fn pre_write(&mut self) {}
+
+    /// Is called right after `serving` and then each time the returned delay has passed; on loop 0
+    /// only. Other loops have the [timers](Conn::set_timer) of their connections.
+    ///
+    /// Delays count from the time a tick was due, not from when it ran, so ticks do not drift; they
+    /// never come early. A delay below a millisecond is taken as one. A loop that was held up makes
+    /// up for at most 16 ticks and drops the rest. [`Duration::MAX`], the default, means never.
+    fn tick(&mut self) -> ControlFlow<(), Duration> {
+        ControlFlow::Continue(Duration::MAX)
+    }
+}

@@ -1,0 +1,259 @@
+//! How connections begin and end.
+
+use std::mem;
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use evio_sys::{Interest, clock};
+
+use crate::action::{CloseReason, Timeout};
+use crate::conn::Conn;
+use crate::conn_id::{ConnId, ConnKey};
+use crate::conn_table::{Entry, Phase};
+use crate::deadlines::Expired;
+use crate::detached::Detached;
+use crate::handler::Handler;
+use crate::loop_state::{LoopState, Shutdown};
+use crate::mailbox::{Accepted, Manner};
+use crate::source::Source;
+use crate::turn::Running;
+
+/// Later than any server runs, and still a moment that can be computed with.
+const FAR_AWAY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+impl LoopState {
+    /// Takes note that output has come down to the low watermark after having been above the high
+    /// one, and returns whether that is so.
+    pub(crate) fn relieve(&mut self, key: ConnKey) -> bool {
+        let Some(entry) = self.conns.get_mut(key) else { return false };
+        let low = entry.limits(&self.config.limits).low_watermark;
+        let relieved = entry.is_congested() && entry.output_len() <= low;
+        if relieved {
+            entry.deadlines.congested = None;
+        }
+        relieved
+    }
+
+    /// Takes an ending connection as far as it can go now.
+    pub(crate) fn advance_phase(&mut self, key: ConnKey) {
+        let Some(entry) = self.conns.get_mut(key) else { return };
+        let has_output = entry.output_len() > 0;
+        match &mut entry.phase {
+            Phase::Open | Phase::Ended { .. } => {}
+            Phase::Flushing(_) | Phase::Detaching if has_output => self.start_closing_deadline(key),
+            Phase::Detaching => {}
+            Phase::Draining(_) => {
+                if entry.peer_closed {
+                    // The reason for the ending stays what it was.
+                    entry.end(CloseReason::PeerClosed, false);
+                }
+            }
+            Phase::Flushing(reason) => {
+                let reason = mem::replace(reason, CloseReason::Closed);
+                if entry.peer_closed || entry.stream.shutdown_write().is_err() {
+                    entry.end(reason, false);
+                } else {
+                    entry.phase = Phase::Draining(reason);
+                    entry.deadlines.closing = None;
+                    self.start_closing_deadline(key);
+                }
+            }
+        }
+    }
+
+    /// Ends an ending that takes too long.
+    fn cut_short(&mut self, key: ConnKey) {
+        self.end(key, CloseReason::Timeout(Timeout::Close), true);
+    }
+
+    fn stop_listening(&mut self) {
+        for bound in self.listeners.drain(..) {
+            let _ = self.poller.deregister(&bound.listener);
+        }
+        for bound in self.sockets.drain(..) {
+            let _ = self.poller.deregister(&bound.socket);
+        }
+    }
+
+    fn close_all(&mut self) {
+        for key in self.conns.keys() {
+            self.close(key, CloseReason::Shutdown);
+        }
+    }
+}
+
+impl<H: Handler> Running<H> {
+    /// Looks at a connection that the wheel has named: at a deadline, or earlier if that has moved.
+    pub(crate) fn look_at(&mut self, index: u32) {
+        let state = &mut self.state;
+        let Some(key) = state.conns.key_at(index) else { return };
+        let Some(entry) = state.conns.get(key) else { return };
+        if let Some(expired) = entry.expired(&state.config.limits, state.tick) {
+            self.expire(key, expired);
+        }
+        self.state.arm(key);
+    }
+
+    /// Ends a connection whose time is up, unless that is only because this loop was too late to
+    /// look: after a long callback, or a SIGSTOP, there may be input or room for output by now.
+    fn expire(&mut self, key: ConnKey, expired: Expired) {
+        match expired {
+            Expired::Timer => {
+                if let Some(entry) = self.state.conns.get_mut(key) {
+                    entry.deadlines.timer = None;
+                }
+                return self.call(key, |handler, conn, context| handler.timer(conn, context));
+            }
+            Expired::Idle => self.receive(key),
+            Expired::Write | Expired::Congestion | Expired::Closing => self.state.send_again(key),
+            Expired::Read => {}
+        }
+        let state = &mut self.state;
+        let Some(entry) = state.conns.get(key) else { return };
+        let common = &state.config.limits;
+        let relieved = entry.output_len() <= entry.limits(common).low_watermark;
+        match entry.expired(common, state.tick) {
+            // To be taken note of, and told to the handler, when the turn ends.
+            Some(Expired::Congestion) if relieved => {}
+            Some(Expired::Closing) => state.cut_short(key),
+            Some(Expired::Idle) => state.close(key, CloseReason::Timeout(Timeout::Idle)),
+            Some(Expired::Read) => state.close(key, CloseReason::Timeout(Timeout::Read)),
+            Some(Expired::Write) => state.end(key, CloseReason::Timeout(Timeout::Write), true),
+            Some(Expired::Congestion) => {
+                state.end(key, CloseReason::Timeout(Timeout::Congestion), true);
+            }
+            Some(Expired::Timer) | None => {}
+        }
+    }
+
+    /// Takes in a connection that this loop was chosen for.
+    pub(crate) fn open(&mut self, accepted: Accepted) {
+        let Accepted { stream, peer, address_index } = accepted;
+        let state = &mut self.state;
+        if state.shutdown != Shutdown::No {
+            return state.group.placement.remove(usize::from(state.loop_id));
+        }
+        let key = state.conns.insert(Entry::new(stream, peer, address_index, state.tick));
+        let entry = state.conns.get(key).expect("it was inserted above");
+        let token = Source::Conn(key).token();
+        if state.poller.register(&entry.stream, token, Interest::READABLE).is_err() {
+            // The system is out of memory for it; it was never opened, so nobody is told.
+            state.conns.remove(key);
+            return state.group.placement.remove(usize::from(state.loop_id));
+        }
+        let index = key.index as usize;
+        if self.contexts.len() <= index {
+            self.contexts.resize_with(index + 1, || None);
+        }
+        let context = self.handler.context(&Conn::new(&mut self.state, key));
+        self.contexts[index] = Some(context);
+        self.call(key, |handler, conn, context| handler.opened(conn, context));
+        self.state.arm(key);
+    }
+
+    /// Tells the handler that a connection has ended, and removes it.
+    pub(crate) fn finish(&mut self, key: ConnKey) {
+        let Some(entry) = self.state.conns.get_mut(key) else { return };
+        let gone = Phase::Ended { reason: CloseReason::Closed, reset: false };
+        let Phase::Ended { reason, reset } = mem::replace(&mut entry.phase, gone) else { return };
+        if let Some(output) = entry.output.take() {
+            self.state.pool.give_output(output);
+        }
+        if let Some(context) = self.contexts[key.index as usize].take() {
+            let mut conn = Conn::new(&mut self.state, key);
+            let handler = &mut self.handler;
+            let flow = match self.contain_panics {
+                false => handler.closed(&mut conn, context, reason),
+                // The connection is ending anyway, so there is nothing left to do about it.
+                true => {
+                    catch_unwind(AssertUnwindSafe(|| handler.closed(&mut conn, context, reason)))
+                        .unwrap_or(ControlFlow::Continue(()))
+                }
+            };
+            self.follow(flow);
+        }
+        if let Some(entry) = self.release(key) {
+            if reset {
+                // At worst the peer sees an ordinary end.
+                let _ = entry.stream.reset_on_drop();
+            }
+        }
+    }
+
+    /// Gives the socket of a connection whose output has been sent to the handler.
+    pub(crate) fn hand_out(&mut self, key: ConnKey) {
+        let Some(entry) = self.state.conns.get(key) else { return };
+        if let Err(error) = entry.stream.set_nonblocking(false) {
+            self.state.end(key, CloseReason::Error(error), false);
+            return self.finish(key);
+        }
+        let context = self.contexts[key.index as usize].take();
+        let (Some(context), Some(entry)) = (context, self.release(key)) else { return };
+        let unread = entry.unread.map_or_else(Vec::new, |unread| *unread);
+        let socket = Detached::new(entry.stream, unread);
+        let id = ConnId::new(self.state.loop_id, key);
+        let flow = self.handler.detached(id, context, socket);
+        self.follow(flow);
+    }
+
+    /// Takes a connection out of the poller and the table.
+    fn release(&mut self, key: ConnKey) -> Option<Entry> {
+        let state = &mut self.state;
+        let entry = state.conns.remove(key)?;
+        // Explicit, since a copy of the descriptor in a child process would keep it polled.
+        let _ = state.poller.deregister(&entry.stream);
+        state.wheel.remove(key.index);
+        state.group.placement.remove(usize::from(state.loop_id));
+        state.descriptor_freed();
+        Some(entry)
+    }
+
+    pub(crate) fn advance_shutdown(&mut self) {
+        match self.state.shutdown {
+            Shutdown::No => {}
+            Shutdown::Requested(manner) => self.begin_shutdown(manner),
+            Shutdown::Until(deadline, _) if self.state.now >= deadline => self.cut_off(),
+            Shutdown::Until(..) => {}
+        }
+    }
+
+    /// Passes it on to the other loops, stops listening, and closes or tells every connection.
+    fn begin_shutdown(&mut self, manner: Manner) {
+        let timeout = match manner {
+            Manner::Prompt => self.state.config.shutdown_timeout,
+            Manner::Graceful(timeout) => timeout,
+        };
+        // Not the beginning of the turn: a callback may have taken long.
+        let now = clock::now();
+        // A timeout that is too long to express is no timeout.
+        let deadline = now.checked_add(timeout).unwrap_or(now + FAR_AWAY);
+        self.state.shutdown = Shutdown::Until(deadline, manner);
+        self.state.group.shutdown(manner);
+        self.state.stop_listening();
+        match manner {
+            Manner::Prompt => self.state.close_all(),
+            Manner::Graceful(_) => {
+                for key in self.state.conns.keys() {
+                    self.call_if_open(key, CloseReason::Shutdown, |handler, conn, context| {
+                        handler.stopping(conn, context)
+                    });
+                }
+            }
+        }
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        matches!(self.state.shutdown, Shutdown::Until(..)) && self.state.conns.is_empty()
+    }
+
+    /// Ends every connection now; what is left to send is lost.
+    pub(crate) fn cut_off(&mut self) {
+        for key in self.state.conns.keys() {
+            let Some(entry) = self.state.conns.get_mut(key) else { continue };
+            let reset = entry.output_len() > 0;
+            entry.end(CloseReason::Shutdown, reset);
+            self.finish(key);
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! All of a loop but its handler: what a callback can reach through its `Conn`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use evio_sys::{Poller, clock};
+
+use crate::acceptor::BoundListener;
+use crate::action::CloseReason;
+use crate::config::Config;
+use crate::conn_id::ConnKey;
+use crate::conn_table::{ConnTable, Phase};
+use crate::datagram::{BoundUdp, Outbox};
+use crate::group::Group;
+use crate::load_balance::Random;
+use crate::mailbox::{Mailbox, Manner};
+use crate::output::{Output, Pool};
+use crate::source::Source;
+use crate::timer::{Tick, Wheel};
+
+/// How long a connection that a shutdown has closed is kept for the peer to close its side. It has
+/// been sent everything; only a peer that writes on after this time loses what it has not read.
+const SHUTDOWN_LINGER: Duration = Duration::from_millis(500);
+
+#[derive(Debug)]
+pub(crate) struct LoopState {
+    pub(crate) loop_id: u16,
+    pub(crate) config: Config,
+    pub(crate) group: Arc<Group>,
+    pub(crate) poller: Poller,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) listeners: Vec<BoundListener>,
+    pub(crate) sockets: Vec<BoundUdp>,
+    pub(crate) conns: ConnTable,
+    pub(crate) pool: Pool,
+    pub(crate) outbox: Outbox,
+    pub(crate) wheel: Wheel,
+    pub(crate) random: Random,
+    /// When the present turn began.
+    pub(crate) now: Instant,
+    /// The same, for deadlines of connections.
+    pub(crate) tick: Tick,
+    /// Connections to be looked at when the turn ends.
+    ///
+    /// Invariant: a connection with `dirty` set is on it.
+    pub(crate) dirty: Vec<ConnKey>,
+    /// Whether a connection on the list may have output, so that `pre_write` is due.
+    pub(crate) output_waiting: bool,
+    pub(crate) shutdown: Shutdown,
+}
+
+/// How far the loop is on its way to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shutdown {
+    No,
+    /// To be begun when the turn is over.
+    Requested(Manner),
+    /// Nothing is accepted any more, and connections that are left at the deadline are cut off.
+    Until(Instant, Manner),
+}
+
+impl LoopState {
+    pub(crate) fn new(
+        loop_id: u16,
+        config: Config,
+        group: Arc<Group>,
+        poller: Poller,
+        mailbox: Mailbox,
+    ) -> Self {
+        let now = clock::now();
+        let wheel = Wheel::new(now);
+        Self {
+            loop_id,
+            config,
+            group,
+            poller,
+            mailbox,
+            listeners: Vec::new(),
+            sockets: Vec::new(),
+            conns: ConnTable::default(),
+            pool: Pool::default(),
+            outbox: Outbox::default(),
+            tick: wheel.tick(now),
+            wheel,
+            random: Random::new(),
+            now,
+            dirty: Vec::new(),
+            output_waiting: false,
+            shutdown: Shutdown::No,
+        }
+    }
+
+    /// Has the connection looked at when the turn ends.
+    #[inline]
+    pub(crate) fn mark_dirty(&mut self, key: ConnKey) {
+        if let Some(entry) = self.conns.get_mut(key) {
+            if !entry.dirty {
+                entry.dirty = true;
+                self.dirty.push(key);
+            }
+        }
+    }
+
+    /// Takes a connection off the list, sends its output, and returns whether it was on it: its
+    /// place may have gone to another one meanwhile.
+    pub(crate) fn take_dirty(&mut self, key: ConnKey) -> bool {
+        match self.conns.get_mut(key) {
+            Some(entry) if entry.dirty => entry.dirty = false,
+            _ => return false,
+        }
+        self.send_output(key);
+        true
+    }
+
+    /// Adds to the output of a connection, unless it is ending.
+    #[inline]
+    pub(crate) fn append(&mut self, key: ConnKey, add: impl FnOnce(&mut Output, &mut Pool)) {
+        let Some(entry) = self.conns.get_mut(key) else { return };
+        if !entry.is_open() {
+            return;
+        }
+        let output = match &mut entry.output {
+            Some(output) => output,
+            none => none.insert(self.pool.take_output()),
+        };
+        add(output, &mut self.pool);
+        self.output_waiting = true;
+        let newly_congested = entry.check_limits(&self.config.limits, self.tick);
+        if !entry.dirty {
+            entry.dirty = true;
+            self.dirty.push(key);
+        }
+        if newly_congested {
+            self.arm(key);
+        }
+    }
+
+    /// Sends straight from `bytes` if nothing is waiting before them, and returns how many were
+    /// taken. A failure ends the connection when the turn ends.
+    pub(crate) fn send_now(&mut self, key: ConnKey, bytes: &[u8]) -> usize {
+        let Some(entry) = self.conns.get_mut(key) else { return 0 };
+        if !entry.is_open() || entry.output_len() > 0 {
+            return 0;
+        }
+        match entry.stream.send(bytes) {
+            Ok(sent) => {
+                entry.deadlines.active = self.tick;
+                sent
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => 0,
+            Err(error) => {
+                self.end(key, CloseReason::Error(error), false);
+                0
+            }
+        }
+    }
+
+    /// Begins an ending that loses nothing.
+    pub(crate) fn close(&mut self, key: ConnKey, reason: CloseReason) {
+        if let Some(entry) = self.conns.get_mut(key) {
+            entry.close(reason);
+            self.mark_dirty(key);
+        }
+    }
+
+    /// Ends a connection at the end of the turn, whatever is left to send.
+    pub(crate) fn end(&mut self, key: ConnKey, reason: CloseReason, reset: bool) {
+        if let Some(entry) = self.conns.get_mut(key) {
+            entry.end(reason, reset);
+            self.mark_dirty(key);
+        }
+    }
+
+    /// Begins to detach a connection, unless it is ending.
+    pub(crate) fn detach(&mut self, key: ConnKey) {
+        if let Some(entry) = self.conns.get_mut(key) {
+            if entry.is_open() {
+                entry.phase = Phase::Detaching;
+                self.mark_dirty(key);
+            }
+        }
+    }
+
+    /// A prompt shutdown overtakes a graceful one; other than that the first one stays.
+    pub(crate) fn request_shutdown(&mut self, manner: Manner) {
+        let overtakes = match self.shutdown {
+            Shutdown::No => true,
+            Shutdown::Requested(now) | Shutdown::Until(_, now) => {
+                now != Manner::Prompt && manner == Manner::Prompt
+            }
+        };
+        if overtakes {
+            self.shutdown = Shutdown::Requested(manner);
+        }
+    }
+
+    /// Stops or resumes the input of a connection.
+    pub(crate) fn set_paused(&mut self, key: ConnKey, paused: bool) {
+        if let Some(entry) = self.conns.get_mut(key) {
+            entry.paused = paused;
+            self.mark_dirty(key);
+        }
+    }
+
+    /// Sends what the socket takes, and returns how much that was. A failure ends the connection.
+    pub(crate) fn send_output(&mut self, key: ConnKey) -> usize {
+        let Some(entry) = self.conns.get_mut(key) else { return 0 };
+        let Some(output) = &mut entry.output else { return 0 };
+        if matches!(entry.phase, Phase::Ended { .. }) {
+            return 0;
+        }
+        let result = output.send(&entry.stream, &mut self.pool);
+        if output.len() == 0 {
+            if let Some(output) = entry.output.take() {
+                self.pool.give_output(output);
+            }
+        }
+        match result {
+            Ok(sent) => {
+                if sent > 0 {
+                    entry.deadlines.active = self.tick;
+                    entry.deadlines.stalled = None;
+                    entry.deadlines.closing = None;
+                }
+                if entry.output.is_some() && entry.deadlines.stalled.is_none() {
+                    entry.deadlines.stalled = Some(self.tick);
+                    self.arm(key);
+                }
+                sent
+            }
+            Err(error) => {
+                entry.end(CloseReason::Error(error), false);
+                0
+            }
+        }
+    }
+
+    /// Tries to send output that was waiting before this turn. What has been added since waits for
+    /// its `pre_write`, and the socket was asked already when the turn's output was sent.
+    pub(crate) fn send_again(&mut self, key: ConnKey) {
+        let is_new = self.conns.get(key).is_some_and(|entry| entry.dirty);
+        if !is_new && self.send_output(key) > 0 {
+            self.mark_dirty(key);
+        }
+    }
+
+    /// Gives the ending that is under way a deadline, unless it has one already.
+    pub(crate) fn start_closing_deadline(&mut self, key: ConnKey) {
+        let now = self.tick_now();
+        let Some(entry) = self.conns.get_mut(key) else { return };
+        if entry.deadlines.closing.is_none() {
+            let mut timeout = entry.limits(&self.config.limits).close_timeout;
+            if matches!(entry.phase, Phase::Draining(CloseReason::Shutdown)) {
+                timeout = timeout.min(SHUTDOWN_LINGER);
+            }
+            entry.deadlines.closing = now.after(timeout);
+            self.arm(key);
+        }
+    }
+
+    /// Returns the present tick, which may be later than that of the turn: what begins after a long
+    /// callback must not end early.
+    pub(crate) fn tick_now(&self) -> Tick {
+        self.wheel.tick(clock::now())
+    }
+
+    /// Tells the wheel of the connection's next deadline.
+    pub(crate) fn arm(&mut self, key: ConnKey) {
+        let Some(entry) = self.conns.get(key) else { return };
+        if let Some((next, _)) = entry.next_deadline(&self.config.limits, self.tick) {
+            self.wheel.insert(next, key.index);
+        }
+    }
+
+    /// Tells the poller what the connection waits for, if that has changed.
+    #[inline]
+    pub(crate) fn update_interest(&mut self, key: ConnKey) {
+        let Some(entry) = self.conns.get_mut(key) else { return };
+        let wanted = entry.wanted_interest();
+        if wanted == entry.interest {
+            return;
+        }
+        let token = Source::Conn(key).token();
+        match self.poller.reregister(&entry.stream, token, wanted) {
+            Ok(()) => entry.interest = wanted,
+            Err(error) => self.end(key, CloseReason::Error(error), false),
+        }
+    }
+}
