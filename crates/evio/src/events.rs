@@ -1,0 +1,330 @@
+//! Callbacks as closures.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use evio_core::{Action, CloseReason, Conn, ConnId, Datagrams, Detached, Handler, Serving};
+
+use crate::address::Address;
+use crate::error::Error;
+use crate::server::Server;
+
+/// A [`Handler`] that is put together from closures; what is not set does what the trait does.
+///
+/// The closures of one value run on one thread and may borrow from around them. Each sees the
+/// connection and its context, which is `()` unless [`with_context`](Self::with_context) says
+/// otherwise.
+///
+/// # Examples
+///
+/// ```no_run
+/// use evio::{Action, Events};
+///
+/// Events::new()
+///     .data(|conn, _, input| {
+///         conn.write(input);
+///         Action::None
+///     })
+///     .serve(["tcp://localhost:5000"])?;
+/// # Ok::<(), evio::Error>(())
+/// ```
+#[expect(clippy::type_complexity, reason = "each is the signature of its callback, said once")]
+pub struct Events<'a, C = ()> {
+    context: Box<dyn FnMut(&Conn<'_>) -> C + 'a>,
+    serving: Option<Box<dyn FnMut(&Serving) -> ControlFlow<()> + 'a>>,
+    opened: Option<ConnCallback<'a, C>>,
+    data: Option<Box<dyn FnMut(&mut Conn<'_>, &mut C, &[u8]) -> Action + 'a>>,
+    woken: Option<ConnCallback<'a, C>>,
+    drained: Option<ConnCallback<'a, C>>,
+    timer: Option<ConnCallback<'a, C>>,
+    peer_closed: Option<ConnCallback<'a, C>>,
+    stopping: Option<ConnCallback<'a, C>>,
+    closed: Option<Box<dyn FnMut(&mut Conn<'_>, C, CloseReason) -> ControlFlow<()> + 'a>>,
+    detached: Option<Box<dyn FnMut(ConnId, C, Detached) -> ControlFlow<()> + 'a>>,
+    datagram: Option<DatagramCallback<'a>>,
+    pre_write: Option<Box<dyn FnMut() + 'a>>,
+    tick: Option<Box<dyn FnMut() -> ControlFlow<(), Duration> + 'a>>,
+}
+
+type ConnCallback<'a, C> = Box<dyn FnMut(&mut Conn<'_>, &mut C) -> Action + 'a>;
+type DatagramCallback<'a> =
+    Box<dyn FnMut(&mut Datagrams<'_>, SocketAddr, &[u8]) -> ControlFlow<()> + 'a>;
+
+impl Events<'_> {
+    /// Creates events without any callback and without a context: input is ignored.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_context(|_| ())
+    }
+}
+
+impl Default for Events<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'a, C> Events<'a, C> {
+    /// Creates events without any callback, with a context that is made for each connection.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use evio::{Action, Events, InputStream};
+    ///
+    /// let events = Events::with_context(|_| InputStream::new()).data(|conn, stream, input| {
+    ///     let Ok(mut lines) = stream.begin(input) else { return Action::Close };
+    ///     while let Some(end) = lines.iter().position(|&byte| byte == b'\n') {
+    ///         conn.write(&lines[..=end]);
+    ///         lines.consume(end + 1);
+    ///     }
+    ///     Action::None
+    /// });
+    /// # drop(events);
+    /// ```
+    #[must_use]
+    pub fn with_context(context: impl FnMut(&Conn<'_>) -> C + 'a) -> Self {
+        Self {
+            context: Box::new(context),
+            serving: None,
+            opened: None,
+            data: None,
+            woken: None,
+            drained: None,
+            timer: None,
+            peer_closed: None,
+            stopping: None,
+            closed: None,
+            detached: None,
+            datagram: None,
+            pre_write: None,
+            tick: None,
+        }
+    }
+
+    /// Sets [`Handler::serving`].
+    #[must_use]
+    pub fn serving(mut self, callback: impl FnMut(&Serving) -> ControlFlow<()> + 'a) -> Self {
+        self.serving = Some(Box::new(callback));
+        self
+    }
+
+    /// Sets [`Handler::opened`].
+    #[must_use]
+    pub fn opened(mut self, callback: impl FnMut(&mut Conn<'_>, &mut C) -> Action + 'a) -> Self {
+        self.opened = Some(Box::new(callback));
+        self
+    }
+
+    /// Sets [`Handler::data`].
+    #[must_use]
+    pub fn data(
+        mut self,
+        callback: impl FnMut(&mut Conn<'_>, &mut C, &[u8]) -> Action + 'a,
+    ) -> Self {
+        self.data = Some(Box::new(callback));
+        self
+    }
+
+    /// Sets [`Handler::woken`].
+    #[must_use]
+    pub fn woken(mut self, callback: impl FnMut(&mut Conn<'_>, &mut C) -> Action + 'a) -> Self {
+        self.woken = Some(Box::new(callback));
+        self
+    }
+
+    /// Sets [`Handler::drained`].
+    #[must_use]
+    pub fn drained(mut self, callback: impl FnMut(&mut Conn<'_>, &mut C) -> Action + 'a) -> Self {
+        self.drained = Some(Box::new(callback));
+        self
+    }
+
+    /// Sets [`Handler::timer`].
+    #[must_use]
+    pub fn timer(mut self, callback: impl FnMut(&mut Conn<'_>, &mut C) -> Action + 'a) -> Self {
+        self.timer = Some(Box::new(callback));
+        self
+    }
+
+    /// Sets [`Handler::peer_closed`].
+    #[must_use]
+    pub fn peer_closed(
+        mut self,
+        callback: impl FnMut(&mut Conn<'_>, &mut C) -> Action + 'a,
+    ) -> Self {
+        self.peer_closed = Some(Box::new(callback));
+        self
+    }
+
+    /// Sets [`Handler::stopping`].
+    #[must_use]
+    pub fn stopping(mut self, callback: impl FnMut(&mut Conn<'_>, &mut C) -> Action + 'a) -> Self {
+        self.stopping = Some(Box::new(callback));
+        self
+    }
+
+    /// Sets [`Handler::closed`].
+    #[must_use]
+    pub fn closed(
+        mut self,
+        callback: impl FnMut(&mut Conn<'_>, C, CloseReason) -> ControlFlow<()> + 'a,
+    ) -> Self {
+        self.closed = Some(Box::new(callback));
+        self
+    }
+
+    /// Sets [`Handler::detached`].
+    #[must_use]
+    pub fn detached(
+        mut self,
+        callback: impl FnMut(ConnId, C, Detached) -> ControlFlow<()> + 'a,
+    ) -> Self {
+        self.detached = Some(Box::new(callback));
+        self
+    }
+
+    /// Sets [`Handler::datagram`].
+    #[must_use]
+    pub fn datagram(
+        mut self,
+        callback: impl FnMut(&mut Datagrams<'_>, SocketAddr, &[u8]) -> ControlFlow<()> + 'a,
+    ) -> Self {
+        self.datagram = Some(Box::new(callback));
+        self
+    }
+
+    /// Sets [`Handler::pre_write`].
+    #[must_use]
+    pub fn pre_write(mut self, callback: impl FnMut() + 'a) -> Self {
+        self.pre_write = Some(Box::new(callback));
+        self
+    }
+
+    /// Sets [`Handler::tick`].
+    #[must_use]
+    pub fn tick(mut self, callback: impl FnMut() -> ControlFlow<(), Duration> + 'a) -> Self {
+        self.tick = Some(Box::new(callback));
+        self
+    }
+
+    /// Runs one loop that listens on `addresses`, until it shuts down; see
+    /// [`serve`](crate::serve()).
+    ///
+    /// # Errors
+    ///
+    /// Fails when an address is wrong or cannot be bound, and when the loop itself fails.
+    pub fn serve<A>(self, addresses: impl IntoIterator<Item = A>) -> Result<(), Error>
+    where
+        A: TryInto<Address>,
+        Error: From<A::Error>,
+    {
+        Server::bind(addresses)?.run(self)
+    }
+}
+
+impl<C> Handler for Events<'_, C> {
+    type Context = C;
+
+    fn context(&mut self, conn: &Conn<'_>) -> C {
+        (self.context)(conn)
+    }
+
+    fn serving(&mut self, serving: &Serving) -> ControlFlow<()> {
+        match &mut self.serving {
+            Some(callback) => callback(serving),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn opened(&mut self, conn: &mut Conn<'_>, context: &mut C) -> Action {
+        call(&mut self.opened, conn, context, Action::None)
+    }
+
+    fn data(&mut self, conn: &mut Conn<'_>, context: &mut C, input: &[u8]) -> Action {
+        match &mut self.data {
+            Some(callback) => callback(conn, context, input),
+            None => Action::None,
+        }
+    }
+
+    fn woken(&mut self, conn: &mut Conn<'_>, context: &mut C) -> Action {
+        call(&mut self.woken, conn, context, Action::None)
+    }
+
+    fn drained(&mut self, conn: &mut Conn<'_>, context: &mut C) -> Action {
+        call(&mut self.drained, conn, context, Action::None)
+    }
+
+    fn timer(&mut self, conn: &mut Conn<'_>, context: &mut C) -> Action {
+        call(&mut self.timer, conn, context, Action::None)
+    }
+
+    fn peer_closed(&mut self, conn: &mut Conn<'_>, context: &mut C) -> Action {
+        call(&mut self.peer_closed, conn, context, Action::Close)
+    }
+
+    fn stopping(&mut self, conn: &mut Conn<'_>, context: &mut C) -> Action {
+        call(&mut self.stopping, conn, context, Action::Close)
+    }
+
+    fn closed(&mut self, conn: &mut Conn<'_>, context: C, reason: CloseReason) -> ControlFlow<()> {
+        match &mut self.closed {
+            Some(callback) => callback(conn, context, reason),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn detached(&mut self, id: ConnId, context: C, socket: Detached) -> ControlFlow<()> {
+        match &mut self.detached {
+            Some(callback) => callback(id, context, socket),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn datagram(
+        &mut self,
+        socket: &mut Datagrams<'_>,
+        peer: SocketAddr,
+        input: &[u8],
+    ) -> ControlFlow<()> {
+        match &mut self.datagram {
+            Some(callback) => callback(socket, peer, input),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn pre_write(&mut self) {
+        if let Some(callback) = &mut self.pre_write {
+            callback();
+        }
+    }
+
+    fn tick(&mut self) -> ControlFlow<(), Duration> {
+        match &mut self.tick {
+            Some(callback) => callback(),
+            None => ControlFlow::Continue(Duration::MAX),
+        }
+    }
+}
+
+/// Calls a callback of a connection, or gives the answer of the trait's own.
+fn call<C>(
+    callback: &mut Option<ConnCallback<'_, C>>,
+    conn: &mut Conn<'_>,
+    context: &mut C,
+    default: Action,
+) -> Action {
+    match callback {
+        Some(callback) => callback(conn, context),
+        None => default,
+    }
+}
+
+impl<C> fmt::Debug for Events<'_, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").finish_non_exhaustive()
+    }
+}

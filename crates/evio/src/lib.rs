@@ -1,0 +1,65 @@
+//! A small, fast event loop framework for network servers.
+//!
+//! A server is a [`Handler`], whose callbacks are called for everything that happens to its
+//! connections, and the addresses to listen on:
+//!
+//! ```no_run
+//! use evio::{Action, Conn, Handler};
+//!
+//! struct Echo;
+//!
+//! impl Handler for Echo {
+//!     type Context = ();
+//!     fn context(&mut self, _: &Conn<'_>) {}
+//!     fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
+//!         conn.write(input);
+//!         Action::None
+//!     }
+//! }
+//!
+//! fn main() -> Result<(), evio::Error> {
+//!     evio::serve(Echo, ["tcp://localhost:5000", "unix:///tmp/echo.sock"])
+//! }
+//! ```
+//!
+//! With closures, the same in fewer lines:
+//!
+//! ```no_run
+//! # use evio::{Action, Events};
+//! # fn main() -> Result<(), evio::Error> {
+//! Events::new()
+//!     .data(|conn, _, input| { conn.write(input); Action::None })
+//!     .serve(["tcp://localhost:5000"])
+//! # }
+//! ```
+//!
+//! - [`Handler`] lists the callbacks and their order; [`Events`] makes one from closures.
+//! - [`Server`] binds first and runs later, on [one loop](Server::run) or
+//!   [several](Server::run_each), each on its thread, with connections spread by [`LoadBalance`].
+//! - [`Address`] tells what an address string can say: `tcp`, `tcp4`, `tcp6`, `udp`, `udp4`,
+//!   `udp6` and `unix`.
+//! - [`ServerHandle`] ends a server, and [`ConnHandle`] reaches a connection, from any thread.
+//! - [`InputStream`] joins messages that arrive in pieces.
+//!
+//! The layers below can be used alone: `evio-core` is the loop, on sockets that are bound already;
+//! `evio-sys` is the poller.
+
+mod address;
+mod bind;
+mod error;
+mod events;
+mod server;
+mod server_handle;
+
+pub use address::{
+    Address, Endpoint, Host, ParseAddressError, ParseAddressErrorKind, Scheme, UnixPath,
+};
+pub use error::Error;
+pub use events::Events;
+pub use evio_core::{
+    Action, CloseReason, Conn, ConnHandle, ConnId, Conns, Datagrams, Detached, Handler,
+    InputStream, InputTooLong, Keepalive, Limits, LoadBalance, LoopHandle, PanicPolicy, SendError,
+    Serving, SocketAddr, Timeout, Unread,
+};
+pub use server::{BoundAddress, Loops, Server, serve};
+pub use server_handle::ServerHandle;

@@ -1,0 +1,120 @@
+//! A peer that ends its output and goes on reading.
+
+mod util;
+
+use std::thread;
+
+use evio::{Action, Events};
+
+use util::{Call, Reason, bind, payload, recorder, reports, start, transports};
+
+const LARGE: usize = 8 << 20;
+
+#[test]
+fn what_is_pending_is_sent_before_the_connection_closes() {
+    for address in transports() {
+        let seed = util::seed();
+        let (recorder, calls) = recorder();
+        let server = start(bind(&address), move || {
+            recorder.wrap(Events::new().data(move |conn, _, _| {
+                conn.write(&payload(seed, 0, LARGE));
+                Action::None
+            }))
+        });
+        let client = server.connect();
+        client.send(b"x");
+        client.finish_sending();
+        assert!(client.receive_to_end() == payload(seed, 0, LARGE), "{address}");
+        let calls = calls.until_ending();
+        let ending = [Call::PeerClosed, Call::Closed(Reason::PeerClosed)];
+        let opening: Vec<Call> =
+            calls.iter().copied().filter(|call| *call != Call::Drained).collect();
+        assert_eq!(opening[..2], [Call::Opened, Call::Data], "{address}");
+        assert_eq!(opening[2..], ending, "{address}");
+        server.stop();
+    }
+}
+
+/// All input is delivered before the end of it is told.
+#[test]
+fn the_end_of_input_comes_after_all_of_it() {
+    for address in transports() {
+        let (told, seen) = reports();
+        let server = start(bind(&address), move || {
+            Events::with_context(|_| 0)
+                .data(|_, received, input| {
+                    *received += input.len();
+                    Action::None
+                })
+                .peer_closed(move |conn, received| {
+                    told.send(*received).unwrap();
+                    conn.write(b"got it");
+                    Action::Close
+                })
+        });
+        let client = server.connect();
+        client.send(&vec![0; 1 << 20]);
+        client.finish_sending();
+        assert_eq!(client.receive_to_end(), b"got it");
+        assert_eq!(seen.next(), 1 << 20);
+        server.stop();
+        assert!(seen.rest().is_empty(), "the end is told once");
+    }
+}
+
+#[test]
+fn a_handler_may_go_on_writing_from_another_thread() {
+    for address in transports() {
+        let (recorder, calls) = recorder();
+        let server = start(bind(&address), move || {
+            recorder.wrap(
+                Events::new()
+                    .peer_closed(|conn, _| {
+                        let handle = conn.handle();
+                        thread::spawn(move || {
+                            for part in ["one ", "two ", "three"] {
+                                handle.send(part).expect("the server is running");
+                            }
+                            handle.wake().expect("the server is running");
+                        });
+                        Action::None
+                    })
+                    .woken(|conn, _| {
+                        conn.write(b"!");
+                        Action::Close
+                    }),
+            )
+        });
+        let client = server.connect();
+        client.finish_sending();
+        assert_eq!(client.receive_to_end(), b"one two three!");
+        let expected = [Call::Opened, Call::PeerClosed, Call::Woken, Call::Closed(Reason::Closed)];
+        assert_eq!(calls.until_ending(), expected, "{address}");
+        server.stop();
+    }
+}
+
+/// A connection that its handler keeps after the end of input ends when the peer goes altogether.
+#[test]
+fn a_peer_that_goes_altogether_ends_a_connection_that_was_kept() {
+    for address in transports() {
+        let (recorder, calls) = recorder();
+        let server = start(bind(&address), move || {
+            recorder.wrap(Events::new().peer_closed(|conn, _| {
+                conn.write(b"still here");
+                Action::None
+            }))
+        });
+        let client = server.connect();
+        client.finish_sending();
+        assert_eq!(client.receive(10), b"still here");
+        match &client {
+            util::Client::Tcp(_) => client.reset(),
+            util::Client::Unix(_) => drop(client),
+        }
+        let calls = calls.until_ending();
+        assert_eq!(calls[..2], [Call::Opened, Call::PeerClosed], "{address}");
+        assert_eq!(calls.len(), 3, "{address}: {calls:?}");
+        server.stop();
+    }
+}

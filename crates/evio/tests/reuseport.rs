@@ -1,0 +1,102 @@
+//! `reuseport=true`: several sockets on one port, of one server or of many.
+
+mod util;
+
+use std::collections::HashSet;
+
+use evio::{Action, Events};
+
+use util::{Client, bind, bind_all, reports, start, start_each};
+
+/// The kernel chooses a server for each connection by its ports; that all of them go to the same
+/// one of five has a chance of one in 5^99.
+const CONNECTIONS: usize = 100;
+
+#[test]
+fn five_servers_share_a_port() {
+    let (answers, answered) = reports();
+    let first = bind("tcp://127.0.0.1:0?reuseport=true");
+    let address = format!("{}?reuseport=yes", first.local_addrs()[0]);
+    let mut servers = vec![first];
+    servers.extend((1..5).map(|_| bind(&address)));
+    let servers: Vec<_> = servers
+        .into_iter()
+        .enumerate()
+        .map(|(number, server)| {
+            let answers = answers.clone();
+            start(server, move || {
+                Events::new().data(move |conn, _, input| {
+                    answers.send(number).unwrap();
+                    conn.write(input);
+                    Action::None
+                })
+            })
+        })
+        .collect();
+    for _ in 0..CONNECTIONS {
+        servers[0].connect().echo(b"who is there?");
+    }
+    for server in servers {
+        server.stop();
+    }
+    let answers = answered.rest();
+    assert_eq!(answers.len(), CONNECTIONS);
+    assert!(HashSet::<usize>::from_iter(answers).len() > 1, "one server got everything");
+}
+
+/// A server of several loops has a listener for each; the connections stay where they come in.
+#[test]
+fn a_server_with_several_loops_shares_a_port_with_itself() {
+    for loops in [1, 2, 5] {
+        let (answers, answered) = reports();
+        let server = bind("tcp://127.0.0.1:0?reuseport=true");
+        assert_eq!(server.local_addrs().len(), 1);
+        let server = start_each(server, loops, move |loop_id| {
+            let answers = answers.clone();
+            Events::new()
+                .serving(|serving| {
+                    assert_eq!(serving.local_addrs().len(), 1, "one address however many sockets");
+                    std::ops::ControlFlow::Continue(())
+                })
+                .data(move |conn, _, input| {
+                    assert_eq!(conn.id().loop_id(), loop_id);
+                    assert_eq!(conn.address_index(), 0);
+                    answers.send(loop_id).unwrap();
+                    conn.write(input);
+                    Action::None
+                })
+        });
+        // Who comes before the server runs finds one listener only.
+        server.connect().echo(b"are you there?");
+        let clients: Vec<Client> = (0..CONNECTIONS).map(|_| server.connect()).collect();
+        for client in &clients {
+            client.echo(b"which loop?");
+        }
+        server.stop();
+        let answers = answered.rest();
+        assert_eq!(answers.len(), CONNECTIONS + 1);
+        let seen = HashSet::<usize>::from_iter(answers).len();
+        assert_eq!(seen > 1, loops > 1, "{seen} of {loops} loops were reached");
+    }
+}
+
+/// Some addresses with the option and some without, on the same server.
+#[test]
+fn addresses_with_and_without_reuseport_go_together() {
+    let addresses =
+        ["tcp://127.0.0.1:0", "tcp://127.0.0.1:0?reuseport=1", "tcp://127.0.0.1:0?reuseport=false"];
+    let server = start_each(bind_all(addresses), 3, |_| {
+        Events::new().data(|conn, _, input| {
+            conn.write(input);
+            conn.write(&[conn.address_index() as u8]);
+            Action::None
+        })
+    });
+    for (index, bound) in server.addrs().iter().enumerate() {
+        assert_eq!(bound.index(), index);
+        let client = Client::connect(bound.addr());
+        client.send(b"index");
+        assert_eq!(client.receive(6), [b"index", &[index as u8][..]].concat());
+    }
+    server.stop();
+}

@@ -1,0 +1,174 @@
+//! Timeouts of connections: each ends what it is for, and none comes early.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod util;
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use evio::{Action, CloseReason, Conn, Events, Limits, Timeout};
+
+use util::{Client, Reports, Running, TCP, bind, reports, start};
+
+const SHORT: Duration = Duration::from_millis(60);
+
+/// A server with these limits that runs `opened` first, answers nothing, and reports how its
+/// connections end.
+fn server(
+    limits: Limits,
+    opened: impl Fn(&mut Conn<'_>) + Send + 'static,
+) -> (Running, Reports<CloseReason>) {
+    let (reasons, ended) = reports();
+    let server = start(bind(TCP).limits(limits), move || {
+        Events::new()
+            .opened(move |conn, _| {
+                opened(conn);
+                Action::None
+            })
+            .closed(move |_, (), reason| {
+                reasons.send(reason).unwrap();
+                ControlFlow::Continue(())
+            })
+    });
+    (server, ended)
+}
+
+fn timeout(ended: &Reports<CloseReason>) -> Timeout {
+    match ended.next() {
+        CloseReason::Timeout(timeout) => timeout,
+        other => panic!("ended otherwise: {other}"),
+    }
+}
+
+#[test]
+fn a_silent_connection_is_closed_and_not_before_its_time() {
+    let limits = Limits { idle_timeout: Some(SHORT), ..Limits::default() };
+    let (server, ended) = server(limits, |_| ());
+    let start = Instant::now();
+    let client = server.connect();
+    assert!(client.receive_to_end().is_empty());
+    assert!(start.elapsed() >= SHORT);
+    drop(client);
+    assert_eq!(timeout(&ended), Timeout::Idle);
+    server.stop();
+}
+
+/// Each byte comes within the timeout, and all of them together take many times as long.
+#[test]
+fn a_connection_with_traffic_is_not_idle() {
+    let (sender, told) = reports();
+    let limits = Limits { idle_timeout: Some(Duration::from_secs(2)), ..Limits::default() };
+    let server = start(bind(TCP).limits(limits), move || {
+        Events::new()
+            .data(|conn, _, input| {
+                conn.write(input);
+                conn.set_timer(Some(Duration::from_millis(250)));
+                Action::None
+            })
+            .timer(move |conn, _| {
+                sender.send(()).unwrap();
+                conn.write(b"!");
+                Action::None
+            })
+    });
+    let client = server.connect();
+    for _ in 0..12 {
+        client.echo(b"x");
+        told.next();
+        assert_eq!(client.receive(1), b"!");
+    }
+    server.stop();
+}
+
+#[test]
+fn a_message_that_is_not_whole_in_time_ends_the_connection() {
+    let (server, ended) = server(Limits::default(), |conn| conn.set_read_timeout(Some(SHORT)));
+    let start = Instant::now();
+    assert!(server.connect().receive_to_end().is_empty());
+    assert!(start.elapsed() >= SHORT);
+    assert_eq!(timeout(&ended), Timeout::Read);
+    server.stop();
+}
+
+/// The timeout of the first connection is taken back, that of the second is moved to an earlier
+/// time than the timing wheel knew of.
+#[test]
+fn timeouts_can_be_moved() {
+    let (server, ended) = server(Limits::default(), |conn| {
+        conn.set_read_timeout(Some(Duration::from_secs(3_600)));
+        conn.set_read_timeout(Some(SHORT));
+        if conn.id().to_string().starts_with("0-0-") {
+            conn.set_read_timeout(None);
+        }
+    });
+    let kept = server.connect();
+    let closed = server.connect();
+    assert!(closed.receive_to_end().is_empty());
+    assert_eq!(timeout(&ended), Timeout::Read);
+    server.stop();
+    assert!(kept.receive_to_end().is_empty());
+    assert!(matches!(ended.next(), CloseReason::Shutdown));
+}
+
+#[test]
+fn a_peer_that_takes_nothing_ends_by_the_write_timeout() {
+    let limits = Limits { write_timeout: Some(SHORT), ..Limits::default() };
+    let (server, ended) = server(limits, |conn| conn.write_owned(vec![7; 16 << 20]));
+    let client = server.connect();
+    assert_eq!(timeout(&ended), Timeout::Write);
+    assert!(client.receive_to_any_end().is_err(), "output was lost, so the end is a reset");
+    server.stop();
+}
+
+/// The peer takes a little all the time, so this is not a matter of the write timeout.
+#[test]
+fn a_peer_that_is_slow_for_too_long_ends_by_the_congestion_timeout() {
+    let limits = Limits { congestion_timeout: Some(SHORT), ..Limits::default() };
+    let (server, ended) = server(limits, |conn| conn.write_owned(vec![7; 16 << 20]));
+    let client = server.connect();
+    assert_eq!(client.receive(100_000).len(), 100_000);
+    assert_eq!(timeout(&ended), Timeout::Congestion);
+    server.stop();
+}
+
+#[test]
+fn a_peer_that_does_not_close_its_side_is_not_waited_for() {
+    let limits = Limits { close_timeout: SHORT, ..Limits::default() };
+    let (server, ended) = server(limits, |conn| {
+        conn.write(b"bye");
+        conn.close();
+    });
+    let client = server.connect();
+    assert_eq!(client.receive_to_end(), b"bye");
+    // The client's side is still open.
+    assert!(matches!(ended.next(), CloseReason::Closed), "all was delivered");
+    drop(client);
+    server.stop();
+}
+
+#[test]
+fn a_connection_can_have_limits_of_its_own() {
+    let (server, ended) = server(Limits::default(), |conn| {
+        conn.set_limits(Limits { max_output: 10, ..Limits::default() });
+        conn.write(b"more than ten bytes");
+    });
+    let _client: Client = server.connect();
+    assert!(matches!(ended.next(), CloseReason::OutputLimit));
+    server.stop();
+}
+
+#[test]
+fn thousands_of_idle_connections_end_and_none_of_them_early() {
+    const CONNECTIONS: usize = 500;
+    let limits = Limits { idle_timeout: Some(SHORT), ..Limits::default() };
+    let (server, ended) = server(limits, |_| ());
+    let clients: Vec<_> = (0..CONNECTIONS).map(|_| (Instant::now(), server.connect())).collect();
+    for (start, client) in clients {
+        assert!(client.receive_to_end().is_empty());
+        assert!(start.elapsed() >= SHORT);
+    }
+    for _ in 0..CONNECTIONS {
+        assert_eq!(timeout(&ended), Timeout::Idle);
+    }
+    server.stop();
+}

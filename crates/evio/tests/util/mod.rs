@@ -1,0 +1,63 @@
+//! What the tests share: servers on threads of their own, clients with deadlines, a record of the
+//! callbacks, and payloads.
+
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of this")]
+
+mod client;
+mod hold;
+mod payload;
+mod recorder;
+mod running;
+mod thread_clock;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::Duration;
+
+pub(crate) use client::Client;
+pub(crate) use hold::{Held, Hold, hold};
+pub(crate) use payload::{Random, payload, seed};
+pub(crate) use recorder::{Call, Calls, Reason, Recorder, recorder};
+pub(crate) use running::{Running, bind, bind_all, start, start_each};
+pub(crate) use thread_clock::ThreadClock;
+
+/// Everything that a test waits for must come within this time. It is reached by failures only.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A TCP address with a port of the system's choice.
+pub(crate) const TCP: &str = "tcp://127.0.0.1:0";
+
+/// Returns the address of a Unix socket that does not exist yet.
+pub(crate) fn unix_address() -> String {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("evio-test-{}-{number}.sock", std::process::id());
+    format!("unix://{}", std::env::temp_dir().join(name).display())
+}
+
+/// Returns an address of each kind of stream socket.
+pub(crate) fn transports() -> [String; 2] {
+    [TCP.to_owned(), unix_address()]
+}
+
+/// Creates a channel for what a handler wants to tell the test.
+pub(crate) fn reports<T>() -> (Sender<T>, Reports<T>) {
+    let (sender, receiver) = mpsc::channel();
+    (sender, Reports(receiver))
+}
+
+/// What a handler has told the test, in order.
+pub(crate) struct Reports<T>(Receiver<T>);
+
+impl<T> Reports<T> {
+    /// Waits for the next report.
+    #[track_caller]
+    pub(crate) fn next(&self) -> T {
+        self.0.recv_timeout(DEADLINE).expect("the handler reports in time")
+    }
+
+    /// Takes the reports that are there, without waiting: all of them, once the server has ended.
+    pub(crate) fn rest(&self) -> Vec<T> {
+        self.0.try_iter().collect()
+    }
+}
