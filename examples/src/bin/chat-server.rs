@@ -1,0 +1,125 @@
+//! A chat room. Try it with `nc 127.0.0.1 5555`, more than once.
+
+use std::error::Error;
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Parser, value_parser};
+use evio::{Action, CloseReason, Conn, Handler, InputStream, Limits};
+use evio_examples::cli::{self, Listen};
+
+/// A chat room: every line goes to everyone. Ctrl-C ends it.
+///
+/// `/nick NAME` takes another name, `/quit` leaves. Who is silent for too long, or takes the lines
+/// of the others too slowly, has to leave.
+#[derive(Parser)]
+#[command(name = "chat-server", version)]
+struct Options {
+    /// Port to listen on; 0 takes any free one
+    #[arg(long, default_value_t = 5555)]
+    port: u16,
+    /// Seconds of silence, in both directions, after which a guest has to leave
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    #[arg(value_parser = value_parser!(u64).range(1..))]
+    idle_timeout: u64,
+    /// Bytes of unread lines above which a guest has to leave
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
+    #[arg(value_parser = value_parser!(u32).range(1024..))]
+    max_backlog: u32,
+    #[command(flatten)]
+    listen: Listen,
+}
+
+/// The longest line, and the longest name; a room has no use for more.
+const MAX_LINE: usize = 1024;
+const MAX_NAME: usize = 32;
+
+struct Room;
+
+struct Guest {
+    name: String,
+    input: InputStream,
+}
+
+impl Handler for Room {
+    type Context = Guest;
+
+    fn context(&mut self, conn: &Conn<'_>) -> Guest {
+        let name = format!("guest-{}", conn.id());
+        // Room for a line that is not whole yet, and for one read beyond it.
+        Guest { name, input: InputStream::with_max_len(128 << 10) }
+    }
+
+    fn opened(&mut self, conn: &mut Conn<'_>, guest: &mut Guest) -> Action {
+        conn.write(b"/nick NAME takes another name, /quit leaves.\n");
+        say(conn, &format!("* {} is here", guest.name));
+        Action::None
+    }
+
+    fn data(&mut self, conn: &mut Conn<'_>, guest: &mut Guest, input: &[u8]) -> Action {
+        let Guest { name, input: stream } = guest;
+        let Ok(mut input) = stream.begin(input) else { return Action::Close };
+        while let Some(end) = input.iter().position(|&byte| byte == b'\n') {
+            if end > MAX_LINE {
+                return Action::Close;
+            }
+            let line = printable(&input[..end]);
+            input.consume(end + 1);
+            match line.split_once(' ').unwrap_or((&line, "")) {
+                ("", _) => {}
+                ("/quit", _) => return Action::Close,
+                ("/nick", "") => conn.write(b"* /nick wants a name\n"),
+                ("/nick", new) => {
+                    let new: String = new.chars().take(MAX_NAME).collect();
+                    say(conn, &format!("* {name} is now {new}"));
+                    *name = new;
+                }
+                _ => say(conn, &format!("{name}: {line}")),
+            }
+        }
+        if input.len() > MAX_LINE { Action::Close } else { Action::None }
+    }
+
+    fn closed(
+        &mut self,
+        conn: &mut Conn<'_>,
+        guest: Guest,
+        reason: CloseReason,
+    ) -> ControlFlow<()> {
+        say(conn, &format!("* {} has left: {reason}", guest.name));
+        ControlFlow::Continue(())
+    }
+}
+
+/// Sends a line to everyone, on this loop and on the others. The line is shared, not copied.
+fn say(conn: &Conn<'_>, line: &str) {
+    let line: Arc<[u8]> = format!("{line}\n").into_bytes().into();
+    // Refused only when a loop has no room for messages, or none is left to have any.
+    let _ = conn.loop_handle().broadcast(line);
+}
+
+/// Leaves out what would let one guest write on the others' terminals.
+fn printable(line: &[u8]) -> String {
+    let line = String::from_utf8_lossy(line);
+    line.trim().chars().filter(|c| !c.is_control()).collect()
+}
+
+fn main() -> ExitCode {
+    cli::exit(run(&Options::parse()))
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let max_backlog = options.max_backlog as usize;
+    let limits = Limits {
+        idle_timeout: Some(Duration::from_secs(options.idle_timeout)),
+        max_output: max_backlog,
+        // A slow guest goes on talking: its own lines are not what piles up.
+        high_watermark: max_backlog,
+        ..Limits::default()
+    };
+    let server = options.listen.bind("tcp", options.port)?.limits(limits);
+    server.run_each(options.listen.loops(), |_loop_id| Room)?;
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! Sends back whatever it receives, over TCP, UDP and Unix sockets.
+//!
+//! Try it with `nc 127.0.0.1 5000`.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+
+use clap::Parser;
+use evio::{Action, CloseReason, Conn, Datagrams, Handler};
+use evio_examples::cli::{self, Listen};
+
+/// Sends back whatever it receives. Ctrl-C ends it.
+#[derive(Parser)]
+#[command(name = "echo-server", version)]
+struct Options {
+    /// Port to listen on; 0 takes any free one
+    #[arg(long, default_value_t = 5000)]
+    port: u16,
+    /// Listen for UDP datagrams instead of TCP connections
+    #[arg(long)]
+    udp: bool,
+    /// Tell on standard error what happens
+    #[arg(long)]
+    trace: bool,
+    #[command(flatten)]
+    listen: Listen,
+}
+
+struct Echo {
+    trace: bool,
+}
+
+impl Handler for Echo {
+    type Context = ();
+
+    fn context(&mut self, _: &Conn<'_>) {}
+
+    fn opened(&mut self, conn: &mut Conn<'_>, _: &mut ()) -> Action {
+        if self.trace {
+            let peer = conn.peer_addr().map_or_else(|error| error.to_string(), |a| a.to_string());
+            eprintln!("{}: opened by {peer}", conn.id());
+        }
+        Action::None
+    }
+
+    fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
+        if self.trace {
+            eprintln!("{}: {} bytes", conn.id(), input.len());
+        }
+        conn.write_now(input);
+        Action::None
+    }
+
+    fn closed(&mut self, conn: &mut Conn<'_>, _: (), reason: CloseReason) -> ControlFlow<()> {
+        if self.trace {
+            eprintln!("{}: {reason}", conn.id());
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn datagram(
+        &mut self,
+        socket: &mut Datagrams<'_>,
+        peer: SocketAddr,
+        input: &[u8],
+    ) -> ControlFlow<()> {
+        if self.trace {
+            eprintln!("{peer}: a datagram of {} bytes", input.len());
+        }
+        socket.send_to(input, peer);
+        ControlFlow::Continue(())
+    }
+}
+
+fn main() -> ExitCode {
+    cli::exit(run(&Options::parse()))
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let scheme = if options.udp { "udp" } else { "tcp" };
+    let server = options.listen.bind(scheme, options.port)?;
+    server.run_each(options.listen.loops(), |_loop_id| Echo { trace: options.trace })?;
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! A small redis. Try it with `redis-cli -p 6380`.
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use clap::Parser;
+use evio::{Action, Conn, Handler, InputStream, Limits};
+use evio_examples::cli::{self, Listen};
+use evio_examples::redis::{Client, Outcome, Store, execute};
+use evio_examples::resp;
+use parking_lot::Mutex;
+
+/// Serves part of the redis commands from memory. Ctrl-C or the command SHUTDOWN ends it.
+#[derive(Parser)]
+#[command(name = "redis-server", version)]
+struct Options {
+    /// Port to listen on; 0 takes any free one
+    #[arg(long, default_value_t = 6380)]
+    port: u16,
+    #[command(flatten)]
+    listen: Listen,
+}
+
+/// Room for the longest reply: a value of 512 MiB, and what was written before it.
+const MAX_OUTPUT: usize = 1 << 30;
+
+/// What all loops share.
+#[derive(Default)]
+struct Shared {
+    store: Mutex<Store>,
+    clients: AtomicU64,
+}
+
+/// One loop's part of the server.
+struct Redis<'a> {
+    shared: &'a Shared,
+}
+
+/// One client.
+struct Session {
+    client: Client,
+    input: InputStream,
+    parser: resp::Parser,
+}
+
+impl Redis<'_> {
+    /// Runs the commands that are whole, and stops early when replies pile up: `drained` goes on.
+    fn run_commands(
+        conn: &mut Conn<'_>,
+        session: &mut Session,
+        input: &[u8],
+        store: &mut Store,
+    ) -> Action {
+        let Session { client, input: stream, parser } = session;
+        let Ok(mut input) = stream.begin(input) else { return Action::Close };
+        while !conn.is_congested() {
+            let command = match parser.parse(&input) {
+                Ok(Some(command)) => command,
+                Ok(None) => break,
+                Err(error) => {
+                    let mut reply = resp::Reply::new(conn);
+                    reply.protocol_error(&error);
+                    reply.finish().expect("writing to a connection never fails");
+                    return Action::Close;
+                }
+            };
+            let len = command.wire_len();
+            let outcome =
+                execute(store, client, command, conn).expect("writing to a connection never fails");
+            input.consume(len);
+            match outcome {
+                Outcome::Continue => {}
+                Outcome::Close => return Action::Close,
+                Outcome::Shutdown => return Action::Shutdown,
+                Outcome::Wake => {
+                    // Full only when 65,536 messages are waiting, one of which is a wake then.
+                    let _ = conn.handle().wake();
+                }
+            }
+        }
+        Action::None
+    }
+}
+
+impl Handler for Redis<'_> {
+    type Context = Session;
+
+    fn context(&mut self, _: &Conn<'_>) -> Session {
+        let id = self.shared.clients.fetch_add(1, Ordering::Relaxed) + 1;
+        Session {
+            client: Client::new(id),
+            input: InputStream::with_max_len(resp::MAX_COMMAND_LEN),
+            parser: resp::Parser::default(),
+        }
+    }
+
+    fn data(&mut self, conn: &mut Conn<'_>, session: &mut Session, input: &[u8]) -> Action {
+        Self::run_commands(conn, session, input, &mut self.shared.store.lock())
+    }
+
+    fn drained(&mut self, conn: &mut Conn<'_>, session: &mut Session) -> Action {
+        self.data(conn, session, &[])
+    }
+
+    fn woken(&mut self, conn: &mut Conn<'_>, _: &mut Session) -> Action {
+        eprintln!("{}: woken", conn.id());
+        Action::None
+    }
+}
+
+fn main() -> ExitCode {
+    cli::exit(run(&Options::parse()))
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let shared = Shared::default();
+    let server = options
+        .listen
+        .bind("tcp", options.port)?
+        .limits(Limits { max_output: MAX_OUTPUT, ..Limits::default() });
+    server.run_each(options.listen.loops(), |_loop_id| Redis { shared: &shared })?;
+    Ok(())
+}

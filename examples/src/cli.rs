@@ -1,0 +1,126 @@
+//! What the example servers have in common on the command line.
+
+use std::error::Error;
+use std::net::Ipv6Addr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, ValueEnum};
+use evio::{LoadBalance, Server};
+
+/// Where to listen, and on how many loops.
+#[derive(Args, Debug)]
+pub struct Listen {
+    /// Host name or IP address to listen on; "*" is every address of this machine
+    #[arg(long, default_value = "127.0.0.1", value_parser = NonEmptyStringValueParser::new())]
+    pub host: String,
+    /// Also listen on this Unix socket
+    #[arg(long, value_name = "PATH")]
+    pub unix_socket: Option<PathBuf>,
+    /// Number of event loops, each on a thread of its own; 0 takes all processors
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub loops: u16,
+    /// How connections are spread over the loops
+    #[arg(long, value_enum, value_name = "POLICY", default_value_t = Balance::Random)]
+    pub balance: Balance,
+    /// Share the port with other processes (SO_REUSEPORT); the kernel then spreads the connections
+    #[arg(long)]
+    pub reuseport: bool,
+}
+
+/// Ends a program the usual way: silently, or with the error on standard error.
+pub fn exit(result: Result<(), Box<dyn Error>>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The load balancing policies, as they are written on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Balance {
+    /// Every loop is equally likely
+    Random,
+    /// Each loop in turn
+    RoundRobin,
+    /// The loop with the fewest connections
+    LeastConnections,
+}
+
+impl From<Balance> for LoadBalance {
+    fn from(balance: Balance) -> Self {
+        match balance {
+            Balance::Random => Self::Random,
+            Balance::RoundRobin => Self::RoundRobin,
+            Balance::LeastConnections => Self::LeastConnections,
+        }
+    }
+}
+
+impl Listen {
+    /// Binds, says on standard error where, and has Ctrl-C and SIGTERM end the server.
+    ///
+    /// # Errors
+    ///
+    /// Fails when an address cannot be bound, and when another signal handler is installed.
+    pub fn bind(&self, scheme: &str, port: u16) -> Result<Server, Box<dyn Error>> {
+        let inet = inet_address(scheme, &self.host, port, self.reuseport);
+        let unix = self.unix_socket.as_deref().map(unix_address);
+        let server = Server::bind([inet].into_iter().chain(unix))?;
+        for address in server.local_addrs() {
+            eprintln!("listening on {address}");
+        }
+        let handle = server.handle();
+        ctrlc::set_handler(move || handle.shutdown())?;
+        Ok(server.load_balance(self.balance.into()))
+    }
+
+    /// Returns the number of loops.
+    #[must_use]
+    pub fn loops(&self) -> evio::Loops {
+        match self.loops {
+            0 => evio::Loops::Available,
+            count => evio::Loops::Exactly(usize::from(count)),
+        }
+    }
+}
+
+fn inet_address(scheme: &str, host: &str, port: u16, reuseport: bool) -> String {
+    // A bare IPv6 address is what people type; the address syntax wants brackets.
+    let ip = host.split('%').next().unwrap_or(host);
+    let host = if ip.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() };
+    let options = if reuseport { "?reuseport=true" } else { "" };
+    format!("{scheme}://{host}:{port}{options}")
+}
+
+fn unix_address(path: &Path) -> String {
+    let path = path.display().to_string();
+    // The last "?" begins the options, so a path that has one needs another.
+    let end = if path.contains('?') { "?" } else { "" };
+    format!("unix://{path}{end}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_become_addresses() {
+        let cases = [
+            (inet_address("tcp", "127.0.0.1", 80, false), "tcp://127.0.0.1:80"),
+            (inet_address("udp", "::1", 0, false), "udp://[::1]:0"),
+            (inet_address("tcp", "fe80::1%1", 80, false), "tcp://[fe80::1%1]:80"),
+            (inet_address("tcp", "*", 80, true), "tcp://*:80?reuseport=true"),
+            (unix_address(Path::new("/tmp/a b")), "unix:///tmp/a b"),
+            (unix_address(Path::new("what?")), "unix://what??"),
+        ];
+        for (address, expected) in cases {
+            assert_eq!(address, expected);
+            assert!(address.parse::<evio::Address>().is_ok(), "{address}");
+        }
+    }
+}

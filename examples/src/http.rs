@@ -1,0 +1,60 @@
+//! HTTP/1.1 as far as the `http-server` example needs it: bytes in, bytes out, no sockets.
+//!
+//! [`Exchange`] is the state of one connection. It takes whatever bytes have arrived, in pieces of
+//! any size, and appends the replies to any [`Write`](std::io::Write). Below it, [`Parser`] turns
+//! bytes into [`Step`]s; beside it, [`Responses`] holds the preformatted replies that all
+//! connections of a server share.
+//!
+//! The profile is the strict one of RFC 9112: whatever two implementations could read in two ways
+//! is answered with an error, and an error always ends the connection. What is deliberately absent:
+//! routing, upgrades, proxying and compression.
+//!
+//! Everything a peer can make grow has a limit here. Body bytes are handed on as they arrive and
+//! never kept, so all a caller has to hold between two calls is an unfinished head, chunk line or
+//! trailer section, each shorter than [`MAX_HEAD`] plus a few bytes.
+
+mod chunked;
+mod date;
+mod exchange;
+mod fields;
+mod grammar;
+mod head;
+mod parser;
+mod request;
+mod responses;
+mod scan;
+mod status;
+#[cfg(test)]
+mod tests;
+
+pub use exchange::{Exchange, Flow, Progress};
+pub use parser::{Parser, Step};
+pub use request::{Body, Persistence, Request};
+pub use responses::Responses;
+pub use status::Status;
+
+/// Longest request head in bytes, from the request line to the empty line inclusive.
+///
+/// Browsers and proxies stay below 8 KiB, the usual limit of servers; twice that leaves room for
+/// large cookies.
+pub const MAX_HEAD: usize = 16 * 1024;
+
+/// Most field lines of a head or of a trailer section; common servers allow 100 to 128.
+pub const MAX_FIELDS: usize = 100;
+
+/// Longest request target in bytes. RFC 9112, section 3, asks for at least 8000.
+pub const MAX_TARGET: usize = 8 * 1024;
+
+/// Most bytes that the chunk extensions and the trailer section of one body may take together.
+///
+/// Both are read and dropped, so without a limit they are an endless body that no body limit sees.
+pub const MAX_CHUNK_OVERHEAD: usize = 16 * 1024;
+
+/// Empty lines that are skipped before a request line.
+///
+/// RFC 9112, section 2.2, asks for at least one, for the sake of old clients that end a body with
+/// an extra one.
+pub const MAX_BLANK_LINES: u8 = 4;
+
+/// The body limit of a server that names none: 1 MiB, as in nginx.
+pub const DEFAULT_MAX_BODY: u64 = 1024 * 1024;

@@ -1,0 +1,110 @@
+//! The pieces of URI and field grammar that decide whether a request is well formed.
+
+use std::net::Ipv6Addr;
+
+use memchr::memchr;
+
+/// A byte of a token, RFC 9110, section 5.6.2.
+const TOKEN: u8 = 1;
+/// A byte of a registered name, RFC 3986, section 3.2.2; `%` only before two hexadecimal digits.
+const NAME: u8 = 2;
+/// A byte of a path or query, RFC 3986, sections 3.3 and 3.4; `%` as above.
+const TARGET: u8 = 4;
+
+/// What each byte may be part of.
+static CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0u8;
+    while byte < 0x80 {
+        classes[byte as usize] = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => TOKEN | NAME | TARGET,
+            b'-' | b'.' | b'_' | b'~' => TOKEN | NAME | TARGET,
+            b'!' | b'$' | b'&' | b'\'' | b'*' | b'+' | b'%' => TOKEN | NAME | TARGET,
+            b'(' | b')' | b',' | b';' | b'=' => NAME | TARGET,
+            b'#' | b'^' | b'`' | b'|' => TOKEN,
+            b'/' | b'?' | b':' | b'@' => TARGET,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    classes
+};
+
+fn all_of(class: u8, bytes: &[u8]) -> bool {
+    bytes.iter().all(|&byte| CLASSES[usize::from(byte)] & class != 0)
+}
+
+/// Tells whether `bytes` is a token.
+pub(super) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && all_of(TOKEN, bytes)
+}
+
+/// Returns how many bytes at the start of `bytes` can be part of a token.
+pub(super) fn token_len(bytes: &[u8]) -> usize {
+    let end = bytes.iter().position(|&byte| CLASSES[usize::from(byte)] & TOKEN == 0);
+    end.unwrap_or(bytes.len())
+}
+
+/// Tells whether `target` is a request target that `method` may have, RFC 9112, section 3.2.
+pub(super) fn is_target(method: &str, target: &str) -> bool {
+    match target.as_bytes() {
+        path @ [b'/', ..] => is_path_and_query(path),
+        b"*" => method == "OPTIONS",
+        authority if method == "CONNECT" => is_authority(authority),
+        uri => is_absolute_uri(uri),
+    }
+}
+
+/// Tells whether `uri` is `http://authority/path?query`, with nothing required after the authority.
+fn is_absolute_uri(uri: &[u8]) -> bool {
+    let Some(colon) = memchr(b':', uri) else { return false };
+    let (scheme, rest) = uri.split_at(colon);
+    let Some(rest) = rest.strip_prefix(b"://") else { return false };
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+    (scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https"))
+        && is_authority(&rest[..end])
+        && is_path_and_query(&rest[end..])
+}
+
+fn is_path_and_query(bytes: &[u8]) -> bool {
+    all_of(TARGET, bytes) && percents_are_complete(bytes)
+}
+
+/// Tells whether `bytes` is a host with an optional port, as in the field `Host`.
+///
+/// An empty host is refused: RFC 9110, section 4.2.1, allows none in an `http` URI.
+pub(super) fn is_authority(bytes: &[u8]) -> bool {
+    let (host_is_valid, port) = match bytes.strip_prefix(b"[") {
+        Some(literal) => {
+            let Some(end) = memchr(b']', literal) else { return false };
+            (is_ipv6(&literal[..end]), &literal[end + 1..])
+        }
+        None => {
+            let (host, port) = bytes.split_at(memchr(b':', bytes).unwrap_or(bytes.len()));
+            (!host.is_empty() && all_of(NAME, host) && percents_are_complete(host), port)
+        }
+    };
+    let port_is_valid = match port {
+        [] => true,
+        [b':', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    host_is_valid && port_is_valid
+}
+
+fn is_ipv6(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
+}
+
+/// Tells whether each `%` has its two hexadecimal digits.
+fn percents_are_complete(mut bytes: &[u8]) -> bool {
+    while let Some(percent) = memchr(b'%', bytes) {
+        match &bytes[percent + 1..] {
+            [high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                bytes = rest;
+            }
+            _ => return false,
+        }
+    }
+    true
+}

@@ -1,0 +1,123 @@
+//! Reading a request head that may arrive in any number of pieces.
+
+use std::mem::MaybeUninit;
+
+use super::fields::Fields;
+use super::request::check_target;
+use super::scan::{Found, Scan};
+use super::{MAX_BLANK_LINES, MAX_FIELDS, MAX_HEAD, Request, Status};
+
+/// What is known of a head that is not complete yet.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Head {
+    scan: Scan,
+    /// Empty lines skipped before the request line.
+    blank_lines: u8,
+    /// Invariant: set only after the request line was found valid.
+    request_line_is_valid: bool,
+}
+
+impl Head {
+    /// Takes a head off the front of `input`, or returns `None` if it is not complete.
+    ///
+    /// Which error is found depends on the bytes alone and not on how they were split: a fault in
+    /// the request line goes first, because that line may arrive long before the rest.
+    ///
+    /// # Errors
+    ///
+    /// The status to refuse the request with.
+    pub(super) fn take<'a>(
+        &mut self,
+        input: &mut &'a [u8],
+        max_body: u64,
+    ) -> Result<Option<Request<'a>>, Status> {
+        loop {
+            let fault = match self.scan.section(input, MAX_HEAD) {
+                Found::End(end) if end == b"\r\n".len() => {
+                    *input = &input[end..];
+                    self.skip_blank_line()?;
+                    continue;
+                }
+                Found::End(end) => {
+                    let (head, rest) = input.split_at(end);
+                    match parse(head, max_body) {
+                        Ok(request) => {
+                            *input = rest;
+                            return Ok(Some(request));
+                        }
+                        Err(status) => Some(status),
+                    }
+                }
+                Found::Partial => None,
+                Found::Malformed => Some(Status::BadRequest),
+                Found::TooLong if self.scan.first_line(input).is_none() => Some(Status::UriTooLong),
+                Found::TooLong => Some(Status::HeaderFieldsTooLarge),
+            };
+            self.check_request_line_once(input)?;
+            return fault.map_or(Ok(None), Err);
+        }
+    }
+
+    fn skip_blank_line(&mut self) -> Result<(), Status> {
+        if self.blank_lines == MAX_BLANK_LINES {
+            return Err(Status::BadRequest);
+        }
+        *self = Self { blank_lines: self.blank_lines + 1, ..Self::default() };
+        Ok(())
+    }
+
+    /// Checks the request line of an incomplete or faulty head as soon as it is there.
+    fn check_request_line_once(&mut self, input: &[u8]) -> Result<(), Status> {
+        if self.request_line_is_valid {
+            return Ok(());
+        }
+        if let Some(line) = self.scan.first_line(input) {
+            check_request_line(line)?;
+            self.request_line_is_valid = true;
+        }
+        Ok(())
+    }
+}
+
+fn check_request_line(line: &[u8]) -> Result<(), Status> {
+    let mut parsed = httparse::Request::new(&mut []);
+    // With no field behind it, a valid request line is an incomplete head.
+    let result = parsed.parse(line);
+    let (Some(method), Some(target)) = (parsed.method, parsed.path) else {
+        return Err(Status::BadRequest);
+    };
+    match result {
+        Ok(_) => check_target(method, target),
+        Err(httparse::Error::Version) => {
+            // A space follows the method, and another one the target.
+            let is_version = is_version(&line[method.len() + target.len() + 2..]);
+            Err(if is_version { Status::VersionNotSupported } else { Status::BadRequest })
+        }
+        Err(_) => Err(Status::BadRequest),
+    }
+}
+
+/// Tells whether a request line ends in a well-formed version.
+fn is_version(end: &[u8]) -> bool {
+    let Some([major, b'.', minor, b'\r', b'\n']) = end.strip_prefix(b"HTTP/") else { return false };
+    major.is_ascii_digit() && minor.is_ascii_digit()
+}
+
+/// Parses a head that the scan found complete and clean.
+fn parse(head: &[u8], max_body: u64) -> Result<Request<'_>, Status> {
+    // Left uninitialised: clearing room for all fields would take longer than parsing a few.
+    let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut parsed = httparse::Request::new(&mut []);
+    match parsed.parse_with_uninit_headers(head, &mut fields) {
+        Ok(_) => {}
+        Err(httparse::Error::TooManyHeaders) => return Err(Status::HeaderFieldsTooLarge),
+        Err(_) => return Err(Status::BadRequest),
+    }
+    let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version)
+    else {
+        return Err(Status::BadRequest);
+    };
+    check_target(method, target)?;
+    let fields = Fields::collect(parsed.headers)?;
+    Request::new(method, target, minor == 0, &fields, max_body)
+}

@@ -1,0 +1,131 @@
+//! Finding where a line or a section of lines ends, without looking at any byte twice.
+
+use memchr::memchr_iter;
+
+/// What a scan found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// The line or section is the first that many bytes.
+    End(usize),
+    /// It goes on behind the bytes that are there.
+    Partial,
+    /// A line break that is not CR LF, or a control byte, stands in it.
+    Malformed,
+    /// It does not end within the limit.
+    TooLong,
+}
+
+/// The memory of a scan between two arrivals of bytes.
+///
+/// It goes forward only, so that a head that arrives one byte at a time costs no more than one
+/// that arrives at once. The strictness about line breaks lives here, because everything behind it
+/// takes a bare LF for a line break.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Scan {
+    /// Invariant: the first `scanned` bytes of the input are clean and hold no end.
+    scanned: usize,
+    /// Length of the first line with its line break; 0 until that is seen.
+    first_line: usize,
+}
+
+impl Scan {
+    /// Looks for the end of the line that `input` starts with.
+    pub(super) fn line(&mut self, input: &[u8], limit: usize) -> Found {
+        self.advance(input, limit, |_| true)
+    }
+
+    /// Looks for the end of the section of lines that `input` starts with: its first empty line.
+    pub(super) fn section(&mut self, input: &[u8], limit: usize) -> Found {
+        self.advance(input, limit, |lines| lines == b"\r\n" || lines.ends_with(b"\r\n\r\n"))
+    }
+
+    /// Returns the first line of `input` with its line break, once a scan has passed it.
+    pub(super) fn first_line<'a>(&self, input: &'a [u8]) -> Option<&'a [u8]> {
+        (self.first_line > 0).then(|| &input[..self.first_line])
+    }
+
+    /// Goes on to the first line end at which `is_end` holds for all bytes up to there.
+    fn advance(&mut self, input: &[u8], limit: usize, is_end: impl Fn(&[u8]) -> bool) -> Found {
+        let window = &input[..input.len().min(limit)];
+        let mut end = None;
+        for offset in memchr_iter(b'\n', &window[self.scanned..]) {
+            let lines = &window[..=self.scanned + offset];
+            if self.first_line == 0 {
+                self.first_line = lines.len();
+            }
+            if is_end(lines) {
+                end = Some(lines.len());
+                break;
+            }
+        }
+        // One byte back, because a line break may have been cut in two.
+        let fresh = &window[self.scanned.saturating_sub(1)..end.unwrap_or(window.len())];
+        if window.first() == Some(&b'\n') || !is_clean(fresh) {
+            return Found::Malformed;
+        }
+        match end {
+            Some(end) => Found::End(end),
+            None if window.len() == limit => Found::TooLong,
+            None => {
+                self.scanned = window.len();
+                Found::Partial
+            }
+        }
+    }
+}
+
+/// Tells whether CR and LF occur only as pairs, and no other control byte but tab occurs.
+///
+/// A CR at the very end may still become a pair. There are no early exits, so that the compiler
+/// can use vector instructions.
+fn is_clean(bytes: &[u8]) -> bool {
+    let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
+    let torn = pairs.fold(false, |torn, (&a, &b)| torn | ((a == b'\r') != (b == b'\n')));
+    let control = bytes.iter().fold(false, |found, &byte| {
+        let white = (byte == b'\t') | (byte == b'\r') | (byte == b'\n');
+        found | ((byte < b' ') & !white) | (byte == 0x7f)
+    });
+    !torn & !control
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_and_faults() {
+        let cases: [(&[u8], Found, Found); 14] = [
+            (b"", Found::Partial, Found::Partial),
+            (b"a", Found::Partial, Found::Partial),
+            (b"a\r", Found::Partial, Found::Partial),
+            (b"a\r\n", Found::End(3), Found::Partial),
+            (b"\r\n", Found::End(2), Found::End(2)),
+            (b"a\r\n\r\n", Found::End(3), Found::End(5)),
+            (b"a\r\nb\r\n\r\n\0", Found::End(3), Found::End(8)),
+            (b"a\r\nb\n", Found::End(3), Found::Malformed),
+            (b"\n", Found::Malformed, Found::Malformed),
+            (b"a\n", Found::Malformed, Found::Malformed),
+            (b"\ra", Found::Malformed, Found::Malformed),
+            (b"\0", Found::Malformed, Found::Malformed),
+            (b"a\x7f", Found::Malformed, Found::Malformed),
+            (b"0123456789", Found::TooLong, Found::TooLong),
+        ];
+        for (input, line, section) in cases {
+            assert_eq!(Scan::default().line(input, 10), line, "{}", input.escape_ascii());
+            assert_eq!(Scan::default().section(input, 10), section, "{}", input.escape_ascii());
+        }
+    }
+
+    /// A scan that started over for each byte would look at all of them again.
+    #[test]
+    fn goes_forward_only() {
+        let input = b"a: b\r\nc: d\r\n\r\n";
+        let mut scan = Scan::default();
+        for len in 1..input.len() {
+            assert_eq!(scan.section(&input[..len], 100), Found::Partial);
+            assert_eq!(scan.scanned, len);
+        }
+        assert_eq!(scan.first_line(input), Some(&b"a: b\r\n"[..]));
+        assert_eq!(scan.section(input, 100), Found::End(input.len()));
+    }
+}

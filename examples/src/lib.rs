@@ -1,0 +1,6 @@
+//! What the example servers share: see the README of this package for the reading order.
+
+pub mod cli;
+pub mod http;
+pub mod redis;
+pub mod resp;

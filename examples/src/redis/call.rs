@@ -1,0 +1,135 @@
+//! What a command sees while it runs.
+
+use std::borrow::Cow;
+
+use super::{Client, Outcome, Store};
+use crate::resp::{Command, Reply, parse_integer};
+
+/// How much of what a client sent an error repeats, as in redis.
+const MAX_QUOTED_LEN: usize = 128;
+
+/// A command on its way: what it works on, and where its reply goes.
+pub(super) struct Call<'a, W> {
+    pub(super) store: &'a mut Store,
+    pub(super) client: &'a mut Client,
+    pub(super) command: Command<'a>,
+    pub(super) reply: Reply<'a, W>,
+    pub(super) outcome: Outcome,
+}
+
+/// Why a command cannot be run, in the words that the client is told.
+#[derive(Debug)]
+pub(super) struct Failure(Cow<'static, [u8]>);
+
+impl Failure {
+    pub(super) const WRONG_TYPE: Self =
+        Self::text("WRONGTYPE Operation against a key holding the wrong kind of value");
+    pub(super) const SYNTAX: Self = Self::text("ERR syntax error");
+    pub(super) const NOT_AN_INTEGER: Self =
+        Self::text("ERR value is not an integer or out of range");
+    pub(super) const NOT_A_COUNT: Self = Self::text("ERR value is out of range, must be positive");
+
+    /// Makes an error that begins with its code, such as `ERR`.
+    pub(super) const fn text(message: &'static str) -> Self {
+        Self(Cow::Borrowed(message.as_bytes()))
+    }
+
+    /// Makes the error of a command that was given too few or too many arguments.
+    pub(super) fn arity(command: &str) -> Self {
+        let message = format!("ERR wrong number of arguments for '{command}' command");
+        Self(message.into_bytes().into())
+    }
+
+    /// Makes the error of a command that does not know the `given` subcommand.
+    pub(super) fn subcommand(command: &str, given: &[u8]) -> Self {
+        let help = format!("'. Try {command} HELP.");
+        Self([b"ERR unknown subcommand '", quote(given), help.as_bytes()].concat().into())
+    }
+
+    /// Makes the error of a `HELLO` that does not know the `given` option.
+    pub(super) fn hello_option(given: &[u8]) -> Self {
+        Self([b"ERR Syntax error in HELLO option '", quote(given), b"'"].concat().into())
+    }
+
+    /// Makes the error of a command that is not in the table, in the words of redis: with its
+    /// name and the first of its arguments.
+    pub(super) fn unknown(command: &Command<'_>) -> Self {
+        let mut message = b"ERR unknown command '".to_vec();
+        message.extend_from_slice(quote(&command[0]));
+        message.extend_from_slice(b"', with args beginning with: ");
+        let full = message.len() + MAX_QUOTED_LEN;
+        for argument in command.iter_from(1) {
+            let room = full.saturating_sub(message.len());
+            if room == 0 {
+                break;
+            }
+            message.push(b'\'');
+            message.extend_from_slice(&argument[..argument.len().min(room)]);
+            message.extend_from_slice(b"' ");
+        }
+        Self(message.into())
+    }
+
+    pub(super) fn message(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Cuts what a client sent to the length that an error repeats.
+fn quote(argument: &[u8]) -> &[u8] {
+    &argument[..argument.len().min(MAX_QUOTED_LEN)]
+}
+
+/// Parses an argument that must be an integer.
+pub(super) fn integer(argument: &[u8]) -> Result<i64, Failure> {
+    parse_integer(argument).ok_or(Failure::NOT_AN_INTEGER)
+}
+
+/// Parses the optional last argument of a command that takes elements: how many.
+pub(super) fn count(command: &Command<'_>) -> Result<Option<usize>, Failure> {
+    match (command.get(2), command.len()) {
+        (None, _) => Ok(None),
+        (Some(count), 3) => {
+            let count = parse_integer(count).and_then(|count| usize::try_from(count).ok());
+            count.ok_or(Failure::NOT_A_COUNT).map(Some)
+        }
+        _ => Err(Failure::SYNTAX),
+    }
+}
+
+/// Resolves the `start` and `stop` of a range over `len` elements.
+///
+/// Both are included, and negative ones count from the end. Returns how many elements to skip and
+/// how many to take.
+pub(super) fn range(start: i64, stop: i64, len: usize) -> (usize, usize) {
+    let len = len as i64;
+    let resolve = |index: i64| if index < 0 { index.saturating_add(len) } else { index };
+    let start = resolve(start).clamp(0, len);
+    let end = resolve(stop).clamp(-1, len - 1) + 1;
+    (start as usize, (end - start).max(0) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_those_of_a_filter() {
+        let bounds = || (-7..7).chain([i64::MIN, i64::MAX]).map(i128::from);
+        for len in 0..5 {
+            for (start, stop) in bounds().flat_map(|start| bounds().map(move |stop| (start, stop)))
+            {
+                let place = |index| if index < 0 { index + len } else { index };
+                let is_within = |index: &i128| (place(start)..=place(stop)).contains(index);
+                let expected: Vec<i128> = (0..len).filter(is_within).collect();
+                let (skip, take) = range(start as i64, stop as i64, len as usize);
+                let taken: Vec<i128> = (0..len).skip(skip).take(take).collect();
+                assert_eq!(
+                    (&taken, take),
+                    (&expected, expected.len()),
+                    "{start}..={stop} of {len}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The table of commands.
+
+use std::io::Write;
+use std::ops::RangeInclusive;
+
+use super::call::{Call, Failure};
+use super::{Outcome, connection, hashes, keys, lists, server, sets, sorted_sets, strings};
+
+use Memory::{Grows, Keeps};
+
+/// The longest name of a command in the table.
+const MAX_NAME_LEN: usize = 8;
+
+/// The upper bound of commands that take any number of arguments.
+const ANY: usize = usize::MAX;
+
+/// Whether a command can make the store larger, and so is refused when the store is full.
+#[derive(PartialEq, Eq)]
+enum Memory {
+    Grows,
+    Keeps,
+}
+
+type Run<W> = fn(&mut Call<'_, W>) -> Result<(), Failure>;
+
+/// Runs the command of `call`.
+pub(super) fn run<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+    let Some(given) = call.command.get(0) else {
+        return Ok(());
+    };
+    let mut name = [0; MAX_NAME_LEN];
+    let Some(name) = name.get_mut(..given.len()) else {
+        return Err(Failure::unknown(&call.command));
+    };
+    for (upper, given) in name.iter_mut().zip(given) {
+        *upper = given.to_ascii_uppercase();
+    }
+    let Some((arguments, memory, run)) = find::<W>(name) else {
+        return Err(Failure::unknown(&call.command));
+    };
+    if !arguments.contains(&call.command.len()) {
+        return Err(Failure::arity(&String::from_utf8_lossy(name).to_ascii_lowercase()));
+    }
+    if memory == Grows && call.store.is_full() {
+        return Err(Failure::text("OOM command not allowed when used memory > 'maxmemory'."));
+    }
+    run(call)
+}
+
+/// Finds a command by its name in capitals: how many arguments it takes, with the name; what it
+/// does to the memory; and the function that runs it.
+#[rustfmt::skip]
+fn find<W: Write>(name: &[u8]) -> Option<(RangeInclusive<usize>, Memory, Run<W>)> {
+    Some(match name {
+        b"GET"      => (2..=2,   Keeps, strings::get),
+        b"SET"      => (3..=ANY, Grows, strings::set),
+        b"MGET"     => (2..=ANY, Keeps, strings::mget),
+        b"MSET"     => (3..=ANY, Grows, strings::mset),
+        b"APPEND"   => (3..=3,   Grows, strings::append),
+        b"STRLEN"   => (2..=2,   Keeps, strings::strlen),
+        b"INCR"     => (2..=2,   Grows, strings::incr),
+        b"DECR"     => (2..=2,   Grows, strings::decr),
+        b"INCRBY"   => (3..=3,   Grows, strings::incrby),
+
+        b"LPUSH"    => (3..=ANY, Grows, lists::lpush),
+        b"RPUSH"    => (3..=ANY, Grows, lists::rpush),
+        b"LPOP"     => (2..=3,   Keeps, lists::lpop),
+        b"RPOP"     => (2..=3,   Keeps, lists::rpop),
+        b"LRANGE"   => (4..=4,   Keeps, lists::lrange),
+        b"LLEN"     => (2..=2,   Keeps, lists::llen),
+
+        b"SADD"     => (3..=ANY, Grows, sets::sadd),
+        b"SPOP"     => (2..=ANY, Keeps, sets::spop),
+        b"SCARD"    => (2..=2,   Keeps, sets::scard),
+        b"SMEMBERS" => (2..=2,   Keeps, sets::smembers),
+
+        b"HSET"     => (4..=ANY, Grows, hashes::hset),
+        b"HGET"     => (3..=3,   Keeps, hashes::hget),
+        b"HGETALL"  => (2..=2,   Keeps, hashes::hgetall),
+        b"HLEN"     => (2..=2,   Keeps, hashes::hlen),
+
+        b"ZADD"     => (4..=ANY, Grows, sorted_sets::zadd),
+        b"ZPOPMIN"  => (2..=ANY, Keeps, sorted_sets::zpopmin),
+        b"ZRANGE"   => (4..=ANY, Keeps, sorted_sets::zrange),
+        b"ZCARD"    => (2..=2,   Keeps, sorted_sets::zcard),
+
+        b"DEL"      => (2..=ANY, Keeps, keys::del),
+        b"EXISTS"   => (2..=ANY, Keeps, keys::exists),
+        b"TYPE"     => (2..=2,   Keeps, keys::kind),
+        b"DBSIZE"   => (1..=1,   Keeps, keys::dbsize),
+        b"FLUSHDB"  => (1..=ANY, Keeps, keys::flush),
+        b"FLUSHALL" => (1..=ANY, Keeps, keys::flush),
+
+        b"PING"     => (1..=2,   Keeps, connection::ping),
+        b"ECHO"     => (2..=2,   Keeps, connection::echo),
+        b"SELECT"   => (2..=2,   Keeps, connection::select),
+        b"HELLO"    => (1..=ANY, Keeps, connection::hello),
+        b"CLIENT"   => (2..=ANY, Keeps, connection::client),
+        b"WAKE"     => (1..=1,   Keeps, connection::wake),
+        b"QUIT"     => (1..=ANY, Keeps, connection::quit),
+
+        b"COMMAND"  => (1..=ANY, Keeps, server::command),
+        b"CONFIG"   => (2..=ANY, Keeps, server::config),
+        b"INFO"     => (1..=ANY, Keeps, server::info),
+        b"SHUTDOWN" => (1..=ANY, Keeps, server::shutdown),
+
+        // Lines of an HTTP request: a browser was led to send it here by a page that wants its
+        // body to be run as commands. So nothing behind it is.
+        b"POST" | b"HOST:" => (1..=ANY, Keeps, disconnect),
+        _ => return None,
+    })
+}
+
+fn disconnect<W>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+    call.outcome = Outcome::Close;
+    Ok(())
+}

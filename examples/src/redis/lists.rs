@@ -1,0 +1,115 @@
+//! Commands on lists.
+
+use std::io::Write;
+
+use super::bytes::Bytes;
+use super::call::{Call, Failure, count, integer, range};
+use super::value::{List, element_cost, sparse};
+
+/// An end of a list.
+#[derive(Clone, Copy)]
+enum End {
+    Left,
+    Right,
+}
+
+impl End {
+    fn push(self, list: &mut List, element: Bytes) {
+        match self {
+            Self::Left => list.push_front(element),
+            Self::Right => list.push_back(element),
+        }
+    }
+
+    fn pop(self, list: &mut List) -> Option<Bytes> {
+        match self {
+            Self::Left => list.pop_front(),
+            Self::Right => list.pop_back(),
+        }
+    }
+}
+
+/// `LPUSH key element...`
+pub(super) fn lpush<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+    push(call, End::Left)
+}
+
+/// `RPUSH key element...`
+pub(super) fn rpush<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+    push(call, End::Right)
+}
+
+/// `LPOP key [count]`
+pub(super) fn lpop<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+    pop(call, End::Left)
+}
+
+/// `RPOP key [count]`
+pub(super) fn rpop<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+    pop(call, End::Right)
+}
+
+fn push<W: Write>(call: &mut Call<'_, W>, end: End) -> Result<(), Failure> {
+    let list: &mut List = call.store.collection_or_new(&call.command[1])?;
+    let mut cost = 0;
+    for element in call.command.iter_from(2) {
+        end.push(list, element.into());
+        cost += element_cost(element);
+    }
+    let len = list.len();
+    call.store.charge(cost);
+    call.reply.count(len);
+    Ok(())
+}
+
+fn pop<W: Write>(call: &mut Call<'_, W>, end: End) -> Result<(), Failure> {
+    let key = &call.command[1];
+    let wanted = count(&call.command)?;
+    let Some(list) = call.store.collection_mut::<List>(key)? else {
+        match wanted {
+            Some(_) => call.reply.null_array(),
+            None => call.reply.null(),
+        }
+        return Ok(());
+    };
+    let taken = wanted.unwrap_or(1).min(list.len());
+    if wanted.is_some() {
+        call.reply.array(taken);
+    }
+    let mut cost = 0;
+    for element in (0..taken).map_while(|_| end.pop(list)) {
+        cost += element_cost(&element);
+        call.reply.bulk(element);
+    }
+    if let Some(capacity) = sparse(list.len(), list.capacity()) {
+        list.shrink_to(capacity);
+    }
+    let is_empty = list.is_empty();
+    call.store.release(cost);
+    if is_empty {
+        call.store.remove(key);
+    }
+    Ok(())
+}
+
+/// `LRANGE key start stop`
+pub(super) fn lrange<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+    let (start, stop) = (integer(&call.command[2])?, integer(&call.command[3])?);
+    let Some(list) = call.store.collection::<List>(&call.command[1])? else {
+        call.reply.array(0);
+        return Ok(());
+    };
+    let (skip, take) = range(start, stop, list.len());
+    call.reply.array(take);
+    for element in list.iter().skip(skip).take(take) {
+        call.reply.bulk(element);
+    }
+    Ok(())
+}
+
+/// `LLEN key`
+pub(super) fn llen<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+    let len = call.store.collection(&call.command[1])?.map_or(0, List::len);
+    call.reply.count(len);
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! Commands on sorted sets.
+
+use std::io::Write;
+
+use super::call::{Call, Failure, count, integer, range};
+use super::sorted_set::{Score, SortedSet};
+use super::value::pair_cost;
+use crate::resp::Reply;
+
+/// `ZADD key score member [score member]...`
+pub(super) fn zadd<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+    let pairs = || (2..call.command.len()).step_by(2);
+    let score = |pair: usize| {
+        Score::parse(&call.command[pair]).ok_or(Failure::text("ERR value is not a valid float"))
+    };
+    if call.command.len() % 2 != 0 {
+        return Err(Failure::SYNTAX);
+    }
+    // All of them are looked at first, so that none is added if one is wrong.
+    pairs().try_for_each(|pair| score(pair).map(drop))?;
+    let set: &mut SortedSet = call.store.collection_or_new(&call.command[1])?;
+    let (mut added, mut cost) = (0, 0);
+    for pair in pairs() {
+        let member = &call.command[pair + 1];
+        if set.insert(member, score(pair)?) {
+            added += 1;
+            cost += pair_cost(member, member);
+        }
+    }
+    call.store.charge(cost);
+    call.reply.integer(added);
+    Ok(())
+}
+
+/// `ZPOPMIN key [count]`
+pub(super) fn zpopmin<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+    let key = &call.command[1];
+    let wanted = count(&call.command)?.unwrap_or(1);
+    let Some(set) = call.store.collection_mut::<SortedSet>(key)? else {
+        call.reply.array(0);
+        return Ok(());
+    };
+    let taken = wanted.min(set.len());
+    call.reply.array(2 * taken);
+    let mut cost = 0;
+    for (score, member) in (0..taken).map_while(|_| set.pop_first()) {
+        cost += pair_cost(&member, &member);
+        call.reply.bulk(member);
+        reply_score(&mut call.reply, score);
+    }
+    let is_empty = set.len() == 0;
+    call.store.release(cost);
+    if is_empty {
+        call.store.remove(key);
+    }
+    Ok(())
+}
+
+/// `ZRANGE key start stop [WITHSCORES]`
+///
+/// Linear in `start`, which a sorted set with ranks would find faster.
+pub(super) fn zrange<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+    let with_scores = call.command.len() > 4;
+    if !call.command.iter_from(4).all(|option| option.eq_ignore_ascii_case(b"WITHSCORES")) {
+        return Err(Failure::SYNTAX);
+    }
+    let (start, stop) = (integer(&call.command[2])?, integer(&call.command[3])?);
+    let Some(set) = call.store.collection::<SortedSet>(&call.command[1])? else {
+        call.reply.array(0);
+        return Ok(());
+    };
+    let (skip, take) = range(start, stop, set.len());
+    call.reply.array(if with_scores { 2 * take } else { take });
+    for (score, member) in set.iter().skip(skip).take(take) {
+        call.reply.bulk(member);
+        if with_scores {
+            reply_score(&mut call.reply, score);
+        }
+    }
+    Ok(())
+}
+
+/// `ZCARD key`
+pub(super) fn zcard<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+    let len = call.store.collection(&call.command[1])?.map_or(0, SortedSet::len);
+    call.reply.count(len);
+    Ok(())
+}
+
+fn reply_score<W: Write>(reply: &mut Reply<'_, W>, score: Score) {
+    reply.bulk(score.to_string());
+}

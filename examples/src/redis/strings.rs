@@ -1,0 +1,163 @@
+//! Commands on strings.
+
+use std::io::Write;
+
+use super::call::{Call, Failure, integer};
+use crate::resp::{MAX_BULK_LEN, parse_integer};
+
+/// The most bytes of values that one `MGET` returns: as many as one `GET` may.
+///
+/// Naming a long value a million times would otherwise turn a short command into a reply without
+/// bounds. Replies of other commands are bounded by what one key holds.
+const MAX_MGET_LEN: usize = MAX_BULK_LEN;
+
+/// `GET key`
+pub(super) fn get<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+    match call.store.string(&call.command[1])? {
+        Some(value) => call.reply.bulk(value),
+        None => call.reply.null(),
+    }
+    Ok(())
+}
+
+/// `SET key value [NX | XX] [GET]`
+pub(super) fn set<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+    if call.command.len() > 3 {
+        return set_with_options(call);
+    }
+    call.store.set(&call.command[1], &call.command[2]);
+    call.reply.ok();
+    Ok(())
+}
+
+fn set_with_options<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+    let (mut absent, mut present, mut get) = (false, false, false);
+    for option in call.command.iter_from(3) {
+        match option.to_ascii_uppercase().as_slice() {
+            b"NX" => absent = true,
+            b"XX" => present = true,
+            b"GET" => get = true,
+            _ => return Err(Failure::SYNTAX),
+        }
+    }
+    if absent && present {
+        return Err(Failure::SYNTAX);
+    }
+    let key = &call.command[1];
+    if get {
+        match call.store.string(key)? {
+            Some(old) => call.reply.bulk(old),
+            None => call.reply.null(),
+        }
+    }
+    let exists = call.store.get(key).is_some();
+    let allowed = if exists { !absent } else { !present };
+    if allowed {
+        call.store.set(key, &call.command[2]);
+    }
+    match (get, allowed) {
+        (true, _) => {}
+        (false, true) => call.reply.ok(),
+        (false, false) => call.reply.null(),
+    }
+    Ok(())
+}
+
+/// `MGET key...`
+pub(super) fn mget<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+    // As in redis, a key that holds no string is as good as none.
+    let value = |key| call.store.string(key).ok().flatten();
+    let len: usize = call.command.iter_from(1).filter_map(value).map(<[u8]>::len).sum();
+    if len > MAX_MGET_LEN {
+        return Err(Failure::text("ERR reply exceeds maximum allowed size (512MB)"));
+    }
+    let keys = call.command.iter_from(1);
+    call.reply.array(keys.len());
+    for key in keys {
+        match value(key) {
+            Some(value) => call.reply.bulk(value),
+            None => call.reply.null(),
+        }
+    }
+    Ok(())
+}
+
+/// `MSET key value [key value]...`
+pub(super) fn mset<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+    if call.command.len() % 2 == 0 {
+        return Err(Failure::arity("mset"));
+    }
+    for pair in (1..call.command.len()).step_by(2) {
+        call.store.set(&call.command[pair], &call.command[pair + 1]);
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+/// `APPEND key value`
+pub(super) fn append<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+    let (key, tail) = (&call.command[1], &call.command[2]);
+    let len = match call.store.string_mut(key)? {
+        Some(string) if string.len() + tail.len() > MAX_BULK_LEN => {
+            return Err(Failure::text("ERR string exceeds maximum allowed size (512MB)"));
+        }
+        Some(string) => {
+            string.append(tail);
+            let len = string.len();
+            call.store.charge(tail.len());
+            len
+        }
+        None => {
+            call.store.set(key, tail);
+            tail.len()
+        }
+    };
+    call.reply.count(len);
+    Ok(())
+}
+
+/// `STRLEN key`
+pub(super) fn strlen<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+    let len = call.store.string(&call.command[1])?.map_or(0, <[u8]>::len);
+    call.reply.count(len);
+    Ok(())
+}
+
+/// `INCR key`
+pub(super) fn incr<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+    add(call, 1)
+}
+
+/// `DECR key`
+pub(super) fn decr<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+    add(call, -1)
+}
+
+/// `INCRBY key increment`
+pub(super) fn incrby<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+    let increment = integer(&call.command[2])?;
+    add(call, increment)
+}
+
+fn add<W: Write>(call: &mut Call<'_, W>, increment: i64) -> Result<(), Failure> {
+    let key = &call.command[1];
+    let overflow = Failure::text("ERR increment or decrement would overflow");
+    let sum = match call.store.string_mut(key)? {
+        Some(text) => {
+            let number = parse_integer(text).ok_or(Failure::NOT_AN_INTEGER)?;
+            let sum = number.checked_add(increment).ok_or(overflow)?;
+            let old_len = text.len();
+            text.set(itoa::Buffer::new().format(sum).as_bytes());
+            let new_len = text.len();
+            call.store.charge(new_len);
+            call.store.release(old_len);
+            sum
+        }
+        None => {
+            call.store.set(key, itoa::Buffer::new().format(increment).as_bytes());
+            increment
+        }
+    };
+    call.reply.integer(sum);
+    Ok(())
+}

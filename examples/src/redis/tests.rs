@@ -1,0 +1,8 @@
+//! Whole conversations: bytes in, bytes out.
+
+mod conversation;
+mod memory;
+mod server;
+mod session;
+mod values;
+mod vectors;

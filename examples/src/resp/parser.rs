@@ -1,0 +1,321 @@
+//! Finding commands in a stream of bytes.
+
+use std::mem;
+
+use memchr::{memchr, memchr2};
+
+use super::command::{Command, Span};
+use super::error::ProtocolError;
+use super::number::parse_integer;
+use super::{MAX_ARGUMENTS, MAX_BULK_LEN, MAX_COMMAND_LEN, MAX_LINE_LEN, inline};
+
+/// How many spans a parser keeps room for between commands.
+///
+/// Enough for every everyday command, so that parsing does not allocate, and so few (1 KiB) that
+/// many idle connections can each keep them.
+const KEPT_SPANS: usize = 128;
+
+const CRLF: &[u8] = b"\r\n";
+
+/// Finds commands in the input of one connection, without copying their arguments.
+///
+/// A command that is not whole yet is remembered by the place reached: the work for it is linear
+/// in its length, in however many pieces it arrives.
+///
+/// An inline request is split at blanks. `"..."` quotes a word, with the escapes `\n`, `\r`,
+/// `\t`, `\b`, `\a`, `\xHH` and `\` before any other character for itself; `'...'` quotes a word
+/// with no escape but `\'`. A closing quote ends its word. Only a line with a quote is copied.
+#[derive(Debug, Default)]
+pub struct Parser {
+    /// The arguments found so far; after a whole command, all of them.
+    spans: Vec<Span>,
+    /// The number of arguments that the unfinished command still lacks.
+    missing: usize,
+    /// Where the next part of the unfinished command begins.
+    ///
+    /// Invariant: 0 between commands.
+    position: usize,
+    /// How far the line at `position` has been searched for its end.
+    ///
+    /// Invariant: 0 between commands; below `position` once that has moved on to another line.
+    searched: usize,
+    /// The words of a quoted inline request.
+    unquoted: Vec<u8>,
+}
+
+/// The two lines that announce a length.
+#[derive(Clone, Copy)]
+enum LengthLine {
+    /// `*3\r\n`, how many arguments follow.
+    Arguments,
+    /// `$5\r\n`, how many bytes the argument that follows has.
+    Bulk,
+}
+
+impl Parser {
+    /// Finds the command at the start of `input`, or returns `None` if it is not whole yet.
+    ///
+    /// After a command, the next call must be given the input without the
+    /// [`wire_len`](Command::wire_len) bytes of it. After `None`, the next call must be given the
+    /// same bytes again, with more behind them.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the input breaks the protocol or a limit of it. What follows cannot be told
+    /// apart any more, so the parser must not be used again and the connection should be closed.
+    ///
+    /// # Panics
+    ///
+    /// May panic if the rule about the next call is not kept.
+    pub fn parse<'a>(&'a mut self, input: &'a [u8]) -> Result<Option<Command<'a>>, ProtocolError> {
+        if self.position == 0 {
+            self.forget_last();
+        }
+        match input.first() {
+            Some(b'*') => self.parse_array(input),
+            Some(_) => self.parse_line(input),
+            None => Ok(None),
+        }
+    }
+
+    /// Makes room for a new command.
+    fn forget_last(&mut self) {
+        self.spans.clear();
+        self.spans.shrink_to(KEPT_SPANS);
+        self.unquoted = Vec::new();
+    }
+
+    fn parse_array<'a>(
+        &'a mut self,
+        input: &'a [u8],
+    ) -> Result<Option<Command<'a>>, ProtocolError> {
+        if self.position == 0 {
+            let Some((count, next)) = self.parse_length(input, LengthLine::Arguments)? else {
+                return Ok(None);
+            };
+            self.missing = count;
+            self.position = next;
+        }
+        while self.missing > 0 {
+            let Some((len, start)) = self.parse_length(input, LengthLine::Bulk)? else {
+                return Ok(None);
+            };
+            let end = start + len;
+            let next = end + CRLF.len();
+            if next > MAX_COMMAND_LEN {
+                return Err(ProtocolError::TooBigCommand);
+            }
+            match input.get(end..next) {
+                Some(CRLF) => {}
+                Some(_) => return Err(ProtocolError::UnterminatedBulk),
+                // The length will be read again with the next bytes: less work than storing it.
+                None => return Ok(None),
+            }
+            self.spans.push(Span::new(start, end));
+            self.missing -= 1;
+            self.position = next;
+        }
+        self.searched = 0;
+        let wire_len = mem::take(&mut self.position);
+        Ok(Some(Command::new(input, &self.spans, wire_len)))
+    }
+
+    /// Reads the length line at `position`: the length, and where the line ends.
+    ///
+    /// Inlined with the line that is read, because this is what every argument of every request
+    /// goes through.
+    #[inline(always)]
+    fn parse_length(
+        &mut self,
+        input: &[u8],
+        line: LengthLine,
+    ) -> Result<Option<(usize, usize)>, ProtocolError> {
+        let digit = |byte: u8| usize::from(byte - b'0');
+        let (marker, length, len) = match input[self.position..] {
+            [marker, a @ b'0'..=b'9', b'\r', b'\n', ..] => (marker, digit(a), 4),
+            [marker, a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', b'\n', ..] => {
+                (marker, 10 * digit(a) + digit(b), 5)
+            }
+            _ => return self.parse_long_length(input, line),
+        };
+        if marker == line.marker() {
+            Ok(Some((length, self.position + len)))
+        } else {
+            self.parse_long_length(input, line)
+        }
+    }
+
+    /// Reads a length line that is long, unfinished or wrong.
+    #[inline(never)]
+    fn parse_long_length(
+        &mut self,
+        input: &[u8],
+        line: LengthLine,
+    ) -> Result<Option<(usize, usize)>, ProtocolError> {
+        match input.get(self.position) {
+            Some(&marker) if marker == line.marker() => {}
+            Some(&other) => return Err(ProtocolError::ExpectedBulk(other)),
+            None => return Ok(None),
+        }
+        let Some(end) = self.find(b'\r', input, line.endless())? else {
+            return Ok(None);
+        };
+        match input.get(end + 1) {
+            Some(b'\n') => {}
+            Some(_) => return Err(line.invalid()),
+            None => return Ok(None),
+        }
+        let length = parse_integer(&input[self.position + 1..end]).and_then(|n| line.checked(n));
+        let length = length.ok_or(line.invalid())?;
+        Ok(Some((length, end + CRLF.len())))
+    }
+
+    fn parse_line<'a>(&'a mut self, input: &'a [u8]) -> Result<Option<Command<'a>>, ProtocolError> {
+        let Some(end) = self.find(b'\n', input, ProtocolError::TooBigInline)? else {
+            return Ok(None);
+        };
+        self.searched = 0;
+        let line = &input[..end];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if memchr2(b'"', b'\'', line).is_none() {
+            inline::split(line, &mut self.spans);
+            return Ok(Some(Command::new(line, &self.spans, end + 1)));
+        }
+        inline::unquote(line, &mut self.unquoted, &mut self.spans)?;
+        Ok(Some(Command::new(&self.unquoted, &self.spans, end + 1)))
+    }
+
+    /// Finds the byte that ends the line at `position`, or fails if the line is too long.
+    ///
+    /// The error depends on the bytes of the line alone, not on the pieces they arrive in.
+    fn find(
+        &mut self,
+        byte: u8,
+        input: &[u8],
+        too_long: ProtocolError,
+    ) -> Result<Option<usize>, ProtocolError> {
+        let from = self.position.max(self.searched);
+        let found = memchr(byte, &input[from..]).map(|at| from + at);
+        self.searched = found.unwrap_or(input.len());
+        if self.searched - self.position > MAX_LINE_LEN {
+            return Err(too_long);
+        }
+        Ok(found)
+    }
+}
+
+impl LengthLine {
+    fn marker(self) -> u8 {
+        match self {
+            Self::Arguments => b'*',
+            Self::Bulk => b'$',
+        }
+    }
+
+    /// Returns `length` if the line may hold it.
+    fn checked(self, length: i64) -> Option<usize> {
+        let (length, max) = match self {
+            // As in redis, an array of less than nothing is an empty request.
+            Self::Arguments => (length.max(0), MAX_ARGUMENTS),
+            Self::Bulk => (length, MAX_BULK_LEN),
+        };
+        usize::try_from(length).ok().filter(|&length| length <= max)
+    }
+
+    fn invalid(self) -> ProtocolError {
+        match self {
+            Self::Arguments => ProtocolError::InvalidMultibulkLength,
+            Self::Bulk => ProtocolError::InvalidBulkLength,
+        }
+    }
+
+    fn endless(self) -> ProtocolError {
+        match self {
+            Self::Arguments => ProtocolError::TooBigMultibulkCount,
+            Self::Bulk => ProtocolError::TooBigBulkCount,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_that_are_there_are_not_read_again() {
+        let input = b"*3\r\n$3\r\nSET\r\n$12\r\nkeykeykeykey\r\n$3\r\nxyz\r\n";
+        let mut parser = Parser::default();
+        let mut seen = Vec::new();
+        for &byte in &input[..input.len() - 1] {
+            seen.push(byte);
+            assert!(parser.parse(&seen).unwrap().is_none());
+            // All but the byte that tells the two forms of a request apart.
+            seen.iter_mut().take(parser.position).skip(1).for_each(|byte| *byte = b'!');
+        }
+        seen.push(b'\n');
+        let command = parser.parse(&seen).unwrap().unwrap();
+        let lens: Vec<usize> = command.iter_from(0).map(<[u8]>::len).collect();
+        assert_eq!((command.wire_len(), lens), (input.len(), vec![3, 12, 3]));
+    }
+
+    #[test]
+    fn a_line_is_not_searched_again() {
+        let lines: [(&[u8], u8); 3] = [(b"PING", b'\n'), (b"*", b'\r'), (b"*1\r\n$", b'\r')];
+        for (start, end) in lines {
+            let mut parser = Parser::default();
+            let mut input = [start, &[b'1'; 1000]].concat();
+            assert!(parser.parse(&input).unwrap().is_none());
+            // Searched again, the line would seem to end here.
+            input[500] = end;
+            assert!(parser.parse(&input).unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn a_mebibyte_may_arrive_byte_by_byte() {
+        let value = vec![b'v'; 1024 * 1024];
+        let input = [b"*2\r\n$4\r\nECHO\r\n$1048576\r\n", &*value, b"\r\n"].concat();
+        let mut parser = Parser::default();
+        for end in 0..input.len() {
+            assert!(parser.parse(&input[..end]).unwrap().is_none());
+        }
+        assert_eq!(parser.parse(&input).unwrap().unwrap()[1], value);
+    }
+
+    #[test]
+    fn arguments_are_slices_of_the_input() {
+        let input = b"*2\r\n$4\r\nECHO\r\n$5\r\nhello\r\nECHO hello\n";
+        let mut parser = Parser::default();
+        let array = parser.parse(input).unwrap().unwrap();
+        assert!(input.as_ptr_range().contains(&array[1].as_ptr()));
+        let rest = &input[array.wire_len()..];
+        let line = parser.parse(rest).unwrap().unwrap();
+        assert!(rest.as_ptr_range().contains(&line[1].as_ptr()));
+    }
+
+    #[test]
+    fn a_command_is_bounded_in_all() {
+        // The bytes between are never looked at, and zeroes cost no memory until they are.
+        let mut input = vec![0; MAX_BULK_LEN + 100];
+        let head = b"*2\r\n$536870912\r\n";
+        let tail = b"\r\n$536870912\r\n";
+        input[..head.len()].copy_from_slice(head);
+        let end = head.len() + MAX_BULK_LEN;
+        input[end..end + tail.len()].copy_from_slice(tail);
+        let result = Parser::default().parse(&input).map(|command| command.is_some());
+        assert_eq!(result, Err(ProtocolError::TooBigCommand));
+    }
+
+    #[test]
+    fn the_room_for_a_large_command_is_given_back() {
+        let many = [b"*5000\r\n".as_slice(), &b"$1\r\nx\r\n".repeat(5000)].concat();
+        let quoted = b"ECHO 'x'\r\n";
+        let mut parser = Parser::default();
+        for input in [&*many, quoted] {
+            assert!(parser.parse(input).unwrap().is_some());
+            assert!(parser.parse(b"").unwrap().is_none());
+            assert!(parser.spans.capacity() <= KEPT_SPANS);
+            assert_eq!(parser.unquoted.capacity(), 0);
+        }
+    }
+}

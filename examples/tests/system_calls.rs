@@ -1,0 +1,96 @@
+//! What a server asks of the kernel, seen by strace.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod util;
+
+use std::io::{Read, Write};
+use std::process::Command;
+
+use util::{Server, installed, socket_path};
+
+const ECHO_SERVER: &str = env!("CARGO_BIN_EXE_echo-server");
+
+/// Starts the server as strace's child. `-f` follows the loops' threads, `-D` makes the server
+/// itself the child that is waited for, and `-qq` leaves strace's own remarks out of the log.
+fn traced(log: &str, arguments: &[&str]) -> Server {
+    let strace = ["-D", "-f", "-qq", "-o", log, ECHO_SERVER, "--port", "0"];
+    Server::start_command(Command::new("strace").args(strace).args(arguments), 1)
+}
+
+/// Returns the names of the calls in the log, in the order in which they began.
+fn calls(log: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(log).unwrap();
+    let name = |line: &str| {
+        let (_pid, call) = line.split_once(' ')?;
+        let name = call.trim_start().split('(').next()?;
+        // The second line of a call that another thread interrupted, and signals, are no calls.
+        name.starts_with(|first: char| first.is_ascii_lowercase()).then(|| name.to_owned())
+    };
+    text.lines().filter_map(name).collect()
+}
+
+fn count(calls: &[String], names: &[&str]) -> usize {
+    calls.iter().filter(|call| names.contains(&call.as_str())).count()
+}
+
+#[test]
+fn a_round_trip_is_one_read_and_one_write() {
+    const ROUND_TRIPS: usize = 1_000;
+    if !installed("strace") {
+        return;
+    }
+    let log = socket_path("round-trips.log");
+    let server = traced(&log, &[]);
+    let mut client = server.connect();
+    client.set_nodelay(true).unwrap();
+    let mut round_trip = || {
+        client.write_all(&[7; 64]).unwrap();
+        client.read_exact(&mut [0; 64]).unwrap();
+    };
+    // The first reply tells that the connection has been set up.
+    round_trip();
+    let before = calls(&log);
+    for _ in 0..ROUND_TRIPS {
+        round_trip();
+    }
+    let after = calls(&log);
+    let made = &after[before.len()..];
+    assert_eq!(count(made, &["epoll_ctl"]), 0);
+    assert_eq!(count(made, &["sendto", "write", "writev", "sendmsg"]), ROUND_TRIPS);
+    // The last one may or may not be in the log yet: it is waiting in the next poll.
+    let reads = count(made, &["recvfrom", "read", "readv", "recvmsg"]);
+    assert!((ROUND_TRIPS..=ROUND_TRIPS + 1).contains(&reads), "{reads} reads");
+    assert!(made.len() <= 3 * ROUND_TRIPS + 2, "{} calls", made.len());
+    drop(server);
+    std::fs::remove_file(&log).unwrap();
+}
+
+/// The window is the one of `IDLE`; nothing is waited for in it, that is the point.
+#[test]
+fn an_idle_server_makes_no_call() {
+    const IDLE: std::time::Duration = std::time::Duration::from_secs(10);
+    if !installed("strace") {
+        return;
+    }
+    let log = socket_path("idle.log");
+    let server = traced(&log, &["--loops", "4"]);
+    // A connection to each loop shows that all of them are up and polling.
+    let mut clients: Vec<_> = (0..32).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.write_all(b"x").unwrap();
+        client.read_exact(&mut [0]).unwrap();
+    }
+    let quiet = |log: &str| loop {
+        let before = calls(log).len();
+        std::thread::park_timeout(std::time::Duration::from_millis(200));
+        if calls(log).len() == before {
+            return before;
+        }
+    };
+    let before = quiet(&log);
+    std::thread::park_timeout(IDLE);
+    let after = calls(&log);
+    assert_eq!(&after[before..], &[] as &[String], "an idle server is woken");
+    drop(server);
+    std::fs::remove_file(&log).unwrap();
+}

@@ -1,0 +1,119 @@
+//! Starting the servers as a user does, and looking at them from outside.
+#![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// No read waits longer: a server that does not answer is a failure.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A server in a process of its own, killed when the test is over.
+pub struct Server {
+    child: Child,
+    /// What it says it listens on: `tcp://127.0.0.1:12345`.
+    pub addresses: Vec<String>,
+}
+
+impl Server {
+    /// Starts the program and waits for `addresses` lines that say where it listens.
+    pub fn start(program: &str, arguments: &[&str], addresses: usize) -> Self {
+        Self::start_command(Command::new(program).args(arguments), addresses)
+    }
+
+    /// As `start`, for a command such as `strace` that runs the server.
+    pub fn start_command(command: &mut Command, addresses: usize) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the server starts");
+        let stderr = child.stderr.take().expect("stderr is piped");
+        let mut lines = BufReader::new(stderr).lines();
+        let mut found = Vec::new();
+        while found.len() < addresses {
+            let line = lines.next().expect("the server says where it listens").unwrap();
+            let address = line.strip_prefix("listening on ");
+            found.push(address.unwrap_or_else(|| panic!("unexpected: {line}")).to_owned());
+        }
+        // Goes on reading, so that the server is never held up by a full pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, addresses: found }
+    }
+
+    pub fn port(&self) -> u16 {
+        let address = &self.addresses[0];
+        address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port")
+    }
+
+    pub fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(("127.0.0.1", self.port())).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.set_write_timeout(Some(DEADLINE)).unwrap();
+        stream
+    }
+
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap())
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).unwrap();
+    }
+
+    /// Waits for the server to end by itself.
+    pub fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the server does not end");
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends `request` and returns everything up to the end of the connection.
+pub fn exchange(server: &Server, request: &[u8]) -> Vec<u8> {
+    let mut stream = server.connect();
+    stream.write_all(request).unwrap();
+    let mut reply = Vec::new();
+    stream.read_to_end(&mut reply).unwrap();
+    reply
+}
+
+/// Returns whether a program is installed. In CI all of them must be: a check that silently does
+/// not run is no check.
+pub fn installed(program: &str) -> bool {
+    let found = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).exists()));
+    if !found {
+        assert!(std::env::var_os("CI").is_none(), "{program} is missing; .ci/run installs it");
+        eprintln!("skipped: {program} is not installed");
+    }
+    found
+}
+
+/// Runs a client to its end and returns what it printed; it must succeed.
+pub fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().expect("the client starts");
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {arguments:?}: {stdout}{stderr}");
+    assert!(stderr.is_empty(), "{program} {arguments:?} complains: {stderr}");
+    stdout
+}
+
+/// A path for a socket of this test's own.
+pub fn socket_path(name: &str) -> String {
+    format!("{}/{name}-{}.sock", env!("CARGO_TARGET_TMPDIR"), std::process::id())
+}
