@@ -1,0 +1,135 @@
+//! Drives echo servers in turns and reports in JSON, one line each: `progress`, and at last
+//! `report`.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::{Parser, value_parser};
+use evio_benchmarks::load::{Driver, Plan, Target};
+use evio_benchmarks::report::{Line, summarize};
+
+/// Drives echo servers in turns and reports in JSON
+#[derive(Debug, Parser)]
+struct Args {
+    /// A server as NAME=ADDRESS/PID; the first is what the others are compared to
+    #[arg(long = "target", value_name = TARGET, required = true, value_parser = parse_target)]
+    targets: Vec<Target>,
+    /// Connections to each server
+    #[arg(long, default_value_t = 50, value_parser = value_parser!(u32).range(1..))]
+    connections: u32,
+    /// Bytes per message
+    #[arg(long, default_value_t = 64, value_parser = value_parser!(u64).range(1..=MAX_SIZE))]
+    size: u64,
+    /// Messages in flight per connection
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u32).range(1..=MAX_PIPELINE))]
+    pipeline: u32,
+    /// Length of a turn in milliseconds
+    #[arg(long, default_value_t = 60)]
+    turn: u64,
+    /// Turns of each server that are counted
+    #[arg(long, default_value_t = 50)]
+    turns: usize,
+    /// Turns of each server before those
+    #[arg(long, default_value_t = 5)]
+    warm_up: usize,
+    /// Number that the payload is made from [default: another one each time]
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+/// How a server is given.
+const TARGET: &str = "NAME=ADDRESS/PID";
+
+/// Most bytes per message: what a server answers well within the generator's patience.
+const MAX_SIZE: u64 = 64 << 20;
+
+/// Most messages in flight: each is remembered with the time it was asked for.
+const MAX_PIPELINE: i64 = 65_536;
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("load-generator: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+    let seed = args.seed.unwrap_or_else(fresh_seed);
+    let plan = Plan {
+        connections: args.connections as usize,
+        size: args.size,
+        pipeline: args.pipeline as usize,
+        turn: Duration::from_millis(args.turn),
+        warm_up: args.warm_up,
+        turns: args.turns,
+        seed,
+    };
+    let mut lost = Ok(());
+    let measurements = Driver::connect(&args.targets, plan)?.run(|done, total| {
+        if lost.is_ok() {
+            lost = print(&Line::Progress { done, total });
+        }
+    })?;
+    lost?;
+    print(&Line::Report(summarize(seed, &measurements)))?;
+    Ok(())
+}
+
+fn print(line: &Line) -> io::Result<()> {
+    writeln!(io::stdout(), "{}", serde_json::to_string(line)?)
+}
+
+fn fresh_seed() -> u64 {
+    // The low bits of the time in nanoseconds differ from run to run.
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64)
+}
+
+fn parse_target(text: &str) -> Result<Target, String> {
+    let (name, place) = text.split_once('=').ok_or("no '=' after the name")?;
+    let (address, pid) = place.rsplit_once('/').ok_or("no '/' before the process id")?;
+    Ok(Target {
+        name: name.to_owned(),
+        address: SocketAddr::from_str(address).map_err(|error| error.to_string())?,
+        pid: pid.parse().map_err(|error| format!("process id {pid:?}: {error}"))?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets() {
+        let target = Target {
+            name: "floor".to_owned(),
+            address: SocketAddr::from(([127, 0, 0, 1], 4000)),
+            pid: 12,
+        };
+        assert_eq!(parse_target("floor=127.0.0.1:4000/12"), Ok(target));
+        assert!(parse_target("v6=[::1]:4000/12").is_ok());
+        for bad in ["", "floor", "floor=127.0.0.1:4000", "f=localhost:1/2", "f=127.0.0.1:1/-2"] {
+            assert!(parse_target(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn senseless_loads_are_refused() {
+        let parse = |extra: &[&str]| {
+            let fixed = ["load-generator", "--target", "floor=127.0.0.1:4000/12"];
+            Args::try_parse_from(fixed.iter().chain(extra))
+        };
+        assert!(parse(&[]).is_ok());
+        assert!(parse(&["--connections", "1000", "--size", "16384", "--pipeline", "16"]).is_ok());
+        for bad in [["--connections", "0"], ["--size", "0"], ["--pipeline", "0"]] {
+            assert!(parse(&bad).is_err(), "{bad:?}");
+        }
+        assert!(Args::try_parse_from(["load-generator"]).is_err());
+    }
+}

@@ -1,0 +1,75 @@
+//! The servers that are compared, as data.
+
+use clap::builder::PossibleValuesParser;
+
+/// A server that can be measured.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer {
+    /// What tables and options call it.
+    pub(super) name: &'static str,
+    /// The program's name in the release directory. It takes `--port 0` and says on stderr where
+    /// it listens.
+    pub(super) program: &'static str,
+    /// Arguments before `--port 0`.
+    pub(super) arguments: &'static [&'static str],
+    /// The package in `Cargo.lock` whose version says what was measured.
+    pub(super) package: Option<&'static str>,
+}
+
+/// What all others are compared to: the least that waiting for readiness can cost.
+pub(super) const FLOOR: Peer =
+    Peer { name: "floor", program: "floor-echo", arguments: &[], package: None };
+
+/// The floor once more, to see how far apart the same program comes out.
+pub(super) const FLOOR_AGAIN: Peer = Peer { name: "floor again", ..FLOOR };
+
+/// The echo server of this project.
+pub(super) const EVIO: Peer =
+    Peer { name: "evio", program: "echo-server", arguments: &[], package: Some("evio") };
+
+/// What a user would pick instead.
+pub(super) const OTHERS: &[Peer] = &[
+    Peer { name: "mio", program: "mio-echo", arguments: &[], package: Some("mio") },
+    Peer { name: "tokio", program: "tokio-echo", arguments: &[], package: Some("tokio") },
+    Peer {
+        name: "tokio-multi",
+        program: "tokio-echo",
+        arguments: &["--multi-thread"],
+        package: Some("tokio"),
+    },
+    Peer { name: "threads", program: "threads-echo", arguments: &[], package: None },
+];
+
+/// Accepts the names of [`OTHERS`].
+pub(super) fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(OTHERS.iter().map(|peer| peer.name))
+}
+
+/// Returns the servers of a run, the floor first: all of [`OTHERS`], or those named in `against`.
+pub(super) fn select(against: &[String], self_check: bool) -> Vec<Peer> {
+    let others = OTHERS
+        .iter()
+        .filter(|peer| against.is_empty() || against.iter().any(|name| name == peer.name));
+    let again = self_check.then_some(FLOOR_AGAIN);
+    [FLOOR].into_iter().chain(again).chain([EVIO]).chain(others.copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selections() {
+        let cases: &[(&[&str], bool, &[&str])] = &[
+            (&[], false, &["floor", "evio", "mio", "tokio", "tokio-multi", "threads"]),
+            (&["threads", "mio"], false, &["floor", "evio", "mio", "threads"]),
+            (&["tokio"], true, &["floor", "floor again", "evio", "tokio"]),
+        ];
+        for (against, self_check, expected) in cases {
+            let against: Vec<String> = against.iter().map(ToString::to_string).collect();
+            let names: Vec<&str> =
+                select(&against, *self_check).iter().map(|peer| peer.name).collect();
+            assert_eq!(names, *expected, "{against:?}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The one gate: what `.ci/run` and every contributor runs before a change lands.
+
+use std::process::Command;
+use std::time::Instant;
+
+use crate::{Result, workspace_root};
+
+/// The gate's steps in order, cheapest complaint first, as a shell would be given them.
+///
+/// Only the lint step says `--locked`: the test step stays the very command that the README gives,
+/// and one step is enough to notice a lock file that was not committed.
+const STEPS: [&str; 6] = [
+    "cargo fmt --all --check",
+    "cargo clippy --locked --workspace --all-targets -- -D warnings",
+    "cargo test --workspace",
+    r#"RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps"#,
+    "cargo xtask tidy",
+    "cargo xtask check-targets",
+];
+
+/// Runs the steps until one fails.
+///
+/// # Errors
+/// Names the step that failed, in a form that can be pasted into a shell.
+pub(crate) fn run() -> Result {
+    run_steps(&STEPS)?;
+    println!("\nci: every step passed");
+    Ok(())
+}
+
+fn run_steps(steps: &[&str]) -> Result {
+    for step in steps {
+        println!("\n==> {step}");
+        let started = Instant::now();
+        let status =
+            Command::new("sh").args(["-c", step]).current_dir(workspace_root()).status()?;
+        let seconds = started.elapsed().as_secs_f32();
+        if !status.success() {
+            let error = format!("failed after {seconds:.1} s; to run this step alone:\n    {step}");
+            return Err(error.into());
+        }
+        println!("    passed in {seconds:.1} s");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::run_steps;
+
+    #[test]
+    fn the_first_failing_step_ends_the_run_and_is_named() {
+        assert!(run_steps(&["true", "true"]).is_ok());
+
+        let error = run_steps(&["true", "exit 7", "exit 8"]).unwrap_err().to_string();
+        assert!(error.contains("exit 7"), "{error}");
+        assert!(!error.contains("exit 8"), "{error}");
+    }
+}

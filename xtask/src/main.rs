@@ -1,0 +1,53 @@
+//! The project's development tasks, run as `cargo xtask <command>`.
+//!
+//! Each command is a module; nothing here is part of the libraries.
+
+mod bench;
+mod check_targets;
+mod ci;
+mod tidy;
+
+use std::error::Error;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// What every task returns: its value, or an error that is printed and ends the program.
+pub type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+
+/// Development tasks of evio for Rust.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask")]
+enum Task {
+    /// Runs every check that a change must pass
+    Ci,
+    /// Lints the kqueue side for FreeBSD and macOS, from Linux too
+    CheckTargets(check_targets::Args),
+    /// Checks the style rules that can be read off the source text
+    Tidy,
+    /// Measures the servers against their peers
+    Bench(bench::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Task::parse() {
+        Task::Ci => ci::run(),
+        Task::CheckTargets(args) => check_targets::run(&args),
+        Task::Tidy => tidy::run(),
+        Task::Bench(args) => bench::run(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns the directory that holds the workspace's `Cargo.toml`.
+fn workspace_root() -> &'static Path {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().expect("the xtask package lies in the workspace's directory")
+}

@@ -1,0 +1,81 @@
+//! The style rules that can be read off the source text, each a function in [`rules`] or
+//! [`layers`].
+//!
+//! What a compiler lint can say is left to the lint tables in the workspace's `Cargo.toml`.
+
+mod layers;
+mod rules;
+mod source;
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use crate::{Result, workspace_root};
+use source::Source;
+
+/// A place that breaks a rule, with what to do about it.
+#[derive(Debug)]
+struct Violation {
+    path: String,
+    /// Counted from one, as editors do.
+    line: usize,
+    advice: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.path, self.line, self.advice)
+    }
+}
+
+/// Prints every violation in the workspace.
+///
+/// # Errors
+/// There is one, or a file cannot be read.
+pub(crate) fn run() -> Result {
+    let violations = check_workspace()?;
+    for violation in &violations {
+        println!("{violation}");
+    }
+    match violations.len() {
+        0 => Ok(()),
+        count => Err(format!("{count} places to tidy").into()),
+    }
+}
+
+fn check_workspace() -> Result<Vec<Violation>> {
+    let mut sources = Vec::new();
+    read_sources(workspace_root(), &mut sources)?;
+    let mut violations: Vec<_> = sources.iter().flat_map(rules::check).collect();
+    violations.extend(layers::check()?);
+    Ok(violations)
+}
+
+/// Reads every Rust file below `directory`, except build output and hidden directories.
+fn read_sources(directory: &Path, sources: &mut Vec<Source>) -> Result {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            read_sources(&path, sources)?;
+        } else if path.is_file() && name.ends_with(".rs") {
+            let relative = path.strip_prefix(workspace_root())?.display().to_string();
+            sources.push(Source::new(&relative, &fs::read_to_string(&path)?));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_workspace;
+
+    /// Makes `cargo test` alone enforce the rules.
+    #[test]
+    fn the_workspace_is_tidy() {
+        let violations: Vec<_> =
+            check_workspace().unwrap().iter().map(ToString::to_string).collect();
+        assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
+    }
+}
