@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::load_balance::LoadBalance;
+use crate::load_balance::{LoadBalance, PlaceFn};
 
 /// How a group of loops behaves.
 ///
@@ -14,10 +14,15 @@ use crate::load_balance::LoadBalance;
 /// let config = Config { load_balance: LoadBalance::RoundRobin, ..Config::default() };
 /// assert_eq!(config.limits.close_timeout.as_secs(), 5);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Which loop a new connection goes to. Default: [`LoadBalance::Random`].
     pub load_balance: LoadBalance,
+    /// A policy of one's own, instead of `load_balance`. Default: none.
+    pub place_fn: Option<PlaceFn>,
+    /// How many connections there may be on all loops together; more wait to be accepted until one
+    /// ends. Default: no limit but that of the system.
+    pub max_connections: usize,
     /// What every connection starts with.
     pub limits: Limits,
     /// How long a shutdown waits for peers to take what was written to them. Default: 5 seconds.
@@ -33,6 +38,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             load_balance: LoadBalance::default(),
+            place_fn: None,
+            max_connections: usize::MAX,
             limits: Limits::default(),
             shutdown_timeout: Duration::from_secs(5),
             panic_policy: PanicPolicy::default(),
@@ -59,7 +66,8 @@ pub enum PanicPolicy {
 
 /// How much a connection may hold, and how long things may take.
 ///
-/// Times are kept in steps of 16 ms: nothing ends early, and nothing later than two steps.
+/// Times are kept in steps of 16 ms: nothing ends early, and nothing later than three steps
+/// after the loop could look.
 ///
 /// # Examples
 ///

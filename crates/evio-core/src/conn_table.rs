@@ -221,6 +221,13 @@ impl ConnTable {
         Some(ConnKey { index, generation: entry.generation })
     }
 
+    /// Changes every time that is `from` to `to`, where connections put down when something was.
+    pub(crate) fn restamp(&mut self, from: Tick, to: Tick) {
+        for (_, entry) in &mut self.entries {
+            entry.deadlines.restamp(from, to);
+        }
+    }
+
     pub(crate) fn keys(&self) -> Vec<ConnKey> {
         let key = |(index, entry): (usize, &Entry)| ConnKey {
             index: index as u32,

@@ -4,6 +4,7 @@
 mod util;
 
 use std::ops::ControlFlow;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use evio::{Action, CloseReason, Conn, Events, Limits, Timeout};
@@ -77,6 +78,35 @@ fn a_connection_with_traffic_is_not_idle() {
         told.next();
         assert_eq!(client.receive(1), b"!");
     }
+    server.stop();
+}
+
+/// The time that a callback takes is not time that its connection was idle.
+#[test]
+fn a_slow_callback_does_not_make_its_connection_idle() {
+    let (answered, ended) = (reports(), reports());
+    let (answers, ends) = (answered.0, ended.0);
+    let limits = Limits { idle_timeout: Some(SHORT), ..Limits::default() };
+    let server = start(bind(TCP).limits(limits), move || {
+        Events::new()
+            .data(move |conn, _, input| {
+                // The handler's own slowness.
+                thread::sleep(2 * SHORT);
+                conn.write(input);
+                answers.send(Instant::now()).unwrap();
+                Action::None
+            })
+            .closed(move |_, (), _| {
+                ends.send(Instant::now()).unwrap();
+                ControlFlow::Continue(())
+            })
+    });
+    let client = server.connect();
+    client.echo(b"x");
+    assert!(client.receive_to_end().is_empty());
+    drop(client);
+    let idle = ended.1.next() - answered.1.next();
+    assert!(idle >= SHORT, "idle for {idle:?} only");
     server.stop();
 }
 
