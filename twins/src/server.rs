@@ -1,6 +1,5 @@
 //! A server under test, in a process of its own, and its clients.
 
-use std::error::Error;
 use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,6 +12,7 @@ use std::time::Duration;
 use evio_sys::net::Stream;
 
 use crate::bug::Bug;
+use crate::checks::Verdict;
 
 /// Nothing that must come is waited for longer; it is reached by failures only.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -75,7 +75,7 @@ impl Program {
     /// # Errors
     ///
     /// Fails when it does not start, or does not say where it listens.
-    pub fn start(&self) -> Result<Server, Box<dyn Error>> {
+    pub fn start(&self) -> Verdict<Server> {
         let mut child = self.command().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().expect("it is piped");
         let stdin = child.stdin.take();
@@ -145,7 +145,7 @@ impl Server {
     /// # Errors
     ///
     /// Fails when the server ends, or says nothing for long.
-    pub fn next_report(&self) -> Result<String, Box<dyn Error>> {
+    pub fn next_report(&self) -> Verdict<String> {
         let report = self.reports.recv_timeout(DEADLINE);
         report.map_err(|error| format!("the server reports nothing more: {error}").into())
     }
@@ -155,7 +155,7 @@ impl Server {
     /// # Errors
     ///
     /// As [`next_report`](Self::next_report).
-    pub fn reports_until(&self, wanted: &str) -> Result<Vec<String>, Box<dyn Error>> {
+    pub fn reports_until(&self, wanted: &str) -> Verdict<Vec<String>> {
         let mut reports = Vec::new();
         while reports.last().is_none_or(|last| last != wanted) {
             reports.push(self.next_report()?);
@@ -168,7 +168,7 @@ impl Server {
     /// # Errors
     ///
     /// Fails when it does not end, or not with success.
-    pub fn quit(mut self) -> Result<Vec<String>, Box<dyn Error>> {
+    pub fn quit(mut self) -> Verdict<Vec<String>> {
         drop(self.stdin.take());
         let mut reports = Vec::new();
         while let Ok(report) = self.next_report() {

@@ -1,6 +1,5 @@
 //! How connections end.
 
-use std::error::Error;
 use std::net::Shutdown;
 
 use crate::server::{Program, Server};
@@ -55,7 +54,7 @@ pub fn frees_descriptors(program: &Program) -> Verdict {
 
 /// Has connections end, each in its way, and returns the reports up to the last one's end. The
 /// next connection to open is number `first`.
-fn end_in_every_way(server: &Server, first: usize) -> Result<Vec<String>, Box<dyn Error>> {
+fn end_in_every_way(server: &Server, first: usize) -> Verdict<Vec<String>> {
     let mut reports = Vec::new();
     for way in 0..ENDED {
         let client = server.connect()?;

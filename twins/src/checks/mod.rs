@@ -21,8 +21,8 @@ pub use output::{bounds_its_memory, keeps_output, keeps_output_on_wake, waits_fo
 pub use parsing::parses_in_linear_time;
 pub use ticks::ticks_on_time;
 
-/// Nothing, or what was seen that should not be.
-pub type Verdict = Result<(), Box<dyn Error>>;
+/// What was looked for, or what was seen that should not be.
+pub type Verdict<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// How long a server that has nothing to do is watched.
 const WATCHED: Duration = Duration::from_secs(1);

@@ -1,6 +1,5 @@
 //! Output that its peer is slow to take.
 
-use std::error::Error;
 use std::net::Shutdown;
 
 use crate::protocol::WOKEN;
@@ -76,7 +75,7 @@ pub fn waits_for_slow_peers(program: &Program) -> Verdict {
 }
 
 /// Fills a connection in both directions, and returns what it took.
-fn stall(server: &Server) -> Result<(Client, Vec<u8>), Box<dyn Error>> {
+fn stall(server: &Server) -> Verdict<(Client, Vec<u8>)> {
     let client = server.connect()?;
     client.echo(b"!")?;
     let mut bytes = payload();
