@@ -33,12 +33,6 @@ pub enum Bug {
 
 impl Bug {
     /// Returns the name that the command line of `twin` knows it by.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// assert_eq!(evio_twins::Bug::LostOutput.name(), "lost-output");
-    /// ```
     #[must_use]
     pub fn name(self) -> String {
         let value = self.to_possible_value().expect("no bug is hidden from the command line");

@@ -14,8 +14,14 @@
 
 mod bug;
 pub mod checks;
+mod client;
+mod program;
 pub mod protocol;
 mod server;
+mod verdict;
 
 pub use bug::Bug;
-pub use server::{Client, Program, Server};
+pub use client::Client;
+pub use program::Program;
+pub use server::Server;
+pub use verdict::Verdict;

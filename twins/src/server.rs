@@ -1,84 +1,43 @@
-//! A server under test, in a process of its own, and its clients.
+//! A server under test, in a process of its own.
 
 use std::fs;
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use evio_sys::net::Stream;
+use crate::client::{Client, DEADLINE};
+use crate::verdict::Verdict;
 
-use crate::bug::Bug;
-use crate::checks::Verdict;
-
-/// Nothing that must come is waited for longer; it is reached by failures only.
-const DEADLINE: Duration = Duration::from_secs(20);
-
-/// A server that takes nothing for this long has stopped to read: one that is merely slow, on a
-/// busy machine, takes something now and then.
-const STALL: Duration = Duration::from_millis(500);
-
-/// A program to check, with its arguments.
-#[derive(Clone, Debug)]
-pub struct Program {
-    path: PathBuf,
-    arguments: Vec<String>,
-    descriptors: Option<usize>,
+/// A running server. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    process: Process,
+    stdin: Option<ChildStdin>,
+    reports: Receiver<String>,
+    address: SocketAddr,
 }
 
-impl Program {
-    /// Names a program that speaks the [`protocol`](crate::protocol).
-    #[must_use]
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), arguments: Vec::new(), descriptors: None }
-    }
+#[derive(Debug)]
+struct Process(Child);
 
-    /// Names the twin at `path`, with `bug` planted.
-    #[must_use]
-    pub fn twin(path: impl Into<PathBuf>, bug: Bug) -> Self {
-        Self::new(path).with(&["--bug", &bug.name()])
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
+}
 
-    /// Appends arguments.
-    #[must_use]
-    pub fn with(&self, arguments: &[&str]) -> Self {
-        let mut program = self.clone();
-        program.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
-        program
-    }
-
-    /// Gives the program this many descriptors only.
-    #[must_use]
-    pub fn with_descriptors(&self, count: usize) -> Self {
-        Self { descriptors: Some(count), ..self.clone() }
-    }
-
-    fn command(&self) -> Command {
-        let mut command = match self.descriptors {
-            None => Command::new(&self.path),
-            Some(count) => {
-                let mut shell = Command::new("sh");
-                let script = format!("ulimit -n {count} && exec \"$0\" \"$@\"");
-                shell.args(["-c", &script]).arg(&self.path);
-                shell
-            }
-        };
-        command.args(&self.arguments);
-        command
-    }
-
-    /// Starts the program, and waits until it listens.
-    ///
-    /// # Errors
-    ///
-    /// Fails when it does not start, or does not say where it listens.
-    pub fn start(&self) -> Verdict<Server> {
-        let mut child = self.command().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let stdout = child.stdout.take().expect("it is piped");
-        let stdin = child.stdin.take();
+impl Server {
+    /// Starts a server, and waits until it listens.
+    pub(crate) fn spawn(command: &mut Command) -> Verdict<Self> {
+        let mut process = Process(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?);
+        let stdin = process.0.stdin.take();
+        let stdout = process.0.stdout.take().expect("it is piped");
         let (sender, reports) = mpsc::channel();
         thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
@@ -86,35 +45,15 @@ impl Program {
                 let _ = sender.send(line);
             }
         });
-        let unbound = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut server = Server { child, stdin, reports, address: unbound };
-        let first = server.next_report()?;
-        let address = first.strip_prefix("listening ").ok_or_else(|| first.clone())?;
-        server.address = address.parse()?;
-        Ok(server)
+        let first = reports.recv_timeout(DEADLINE)?;
+        let address = first.strip_prefix("listening ").ok_or_else(|| first.clone())?.parse()?;
+        Ok(Self { process, stdin, reports, address })
     }
-}
 
-/// A running server. It is killed when this is dropped.
-#[derive(Debug)]
-pub struct Server {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    reports: Receiver<String>,
-    address: SocketAddr,
-}
-
-impl Server {
     /// Returns the number of the server's process.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Returns the address that it listens on.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
+        self.process.0.id()
     }
 
     /// Connects a client; the servers number connections in this order.
@@ -123,11 +62,7 @@ impl Server {
     ///
     /// Fails when the server does not listen any more.
     pub fn connect(&self) -> io::Result<Client> {
-        let stream = TcpStream::connect(self.address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(DEADLINE))?;
-        stream.set_write_timeout(Some(DEADLINE))?;
-        Ok(Client(stream))
+        Client::connect(self.address)
     }
 
     /// Gives the server a command.
@@ -171,12 +106,16 @@ impl Server {
     pub fn quit(mut self) -> Verdict<Vec<String>> {
         drop(self.stdin.take());
         let mut reports = Vec::new();
-        while let Ok(report) = self.next_report() {
-            reports.push(report);
+        loop {
+            match self.reports.recv_timeout(DEADLINE) {
+                Ok(report) => reports.push(report),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => return Err("the server does not end".into()),
+            }
         }
-        match self.child.try_wait()? {
-            Some(status) if !status.success() => Err(format!("the server failed: {status}").into()),
-            _ => Ok(reports),
+        match self.process.0.wait()? {
+            status if status.success() => Ok(reports),
+            status => Err(format!("the server failed: {status}").into()),
         }
     }
 
@@ -219,93 +158,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 fn number(text: Option<&str>) -> io::Result<u64> {
     let parsed = text.and_then(|text| text.parse().ok());
     parsed.ok_or_else(|| io::Error::other("/proc has something else than a number"))
-}
-
-/// A blocking client with a deadline on everything it does.
-#[derive(Debug)]
-pub struct Client(pub TcpStream);
-
-impl Client {
-    /// Sends all of `bytes`.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the server does not take them.
-    pub fn send(&self, bytes: &[u8]) -> io::Result<()> {
-        (&self.0).write_all(bytes)
-    }
-
-    /// Receives exactly `len` bytes.
-    ///
-    /// # Errors
-    ///
-    /// Fails when they do not come in time.
-    pub fn receive(&self, len: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; len];
-        (&self.0).read_exact(&mut bytes)?;
-        Ok(bytes)
-    }
-
-    /// Receives everything up to the end of the connection.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the end does not come in time, or is a reset.
-    pub fn receive_to_end(&self) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        (&self.0).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    }
-
-    /// Sends `bytes` and receives them back.
-    ///
-    /// # Errors
-    ///
-    /// Fails when something else comes back, or nothing does.
-    pub fn echo(&self, bytes: &[u8]) -> io::Result<()> {
-        self.send(bytes)?;
-        if self.receive(bytes.len())? == bytes {
-            return Ok(());
-        }
-        Err(io::Error::other("the echo differs"))
-    }
-
-    /// Sends and does not read, until the server takes nothing more; returns how much it took.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the connection does.
-    pub fn send_until_stalled(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.set_write_timeout(Some(STALL))?;
-        let mut sent = 0;
-        while sent < bytes.len() {
-            match (&self.0).write(&bytes[sent..]) {
-                Ok(count) => sent += count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
-            }
-        }
-        self.0.set_write_timeout(Some(DEADLINE))?;
-        Ok(sent)
-    }
-
-    /// Closes the connection by a reset.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the connection is gone already.
-    pub fn reset(self) -> io::Result<()> {
-        Stream::from(self.0).reset_on_drop()
-    }
 }

@@ -37,7 +37,7 @@ fn every_idle_connection_is_closed_in_its_time() {
     for number in 0..count {
         let begin = Instant::now();
         let client = server.connect().unwrap();
-        poller.register(&client.0, Token(number as u64), Interest::READABLE).unwrap();
+        poller.register(&client, Token(number as u64), Interest::READABLE).unwrap();
         clients.push(Some((client, begin)));
     }
     let connected = Instant::now();

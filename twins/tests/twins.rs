@@ -3,8 +3,7 @@
 
 use std::thread;
 
-use evio_twins::checks::{self, Verdict};
-use evio_twins::{Bug, Program};
+use evio_twins::{Bug, Program, Verdict, checks};
 
 const TWIN: &str = env!("CARGO_BIN_EXE_twin");
 

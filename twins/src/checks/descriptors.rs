@@ -3,9 +3,12 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::server::{Client, Program, Server};
+use crate::client::Client;
+use crate::program::Program;
+use crate::server::Server;
+use crate::verdict::Verdict;
 
-use super::{Verdict, is_idle};
+use super::is_idle;
 
 /// What the server may have open: enough to start, and for a few connections.
 const DESCRIPTORS: usize = 20;

@@ -1,10 +1,8 @@
 //! How connections end.
 
-use std::net::Shutdown;
-
-use crate::server::{Program, Server};
-
-use super::Verdict;
+use crate::program::Program;
+use crate::server::Server;
+use crate::verdict::Verdict;
 
 /// Connections that end while the server goes on.
 const ENDED: usize = 4;
@@ -62,7 +60,7 @@ fn end_in_every_way(server: &Server, first: usize) -> Verdict<Vec<String>> {
         match way {
             0 => drop(client),
             1 => client.reset()?,
-            2 => client.0.shutdown(Shutdown::Write)?,
+            2 => client.finish_sending()?,
             _ => {
                 // The echo is on its way to somebody who has gone.
                 client.send(b"goodbye")?;

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use crate::server::Program;
-
-use super::Verdict;
+use crate::program::Program;
+use crate::verdict::Verdict;
 
 /// Messages that are sent one by one, each when the one before it has been answered.
 const MESSAGES: usize = 100;
@@ -21,11 +20,10 @@ pub fn answers_every_message(program: &Program) -> Verdict {
     let mut server = program.start()?;
     let client = server.connect()?;
     server.reports_until("opened 1")?;
-    client.0.set_read_timeout(Some(ANSWER))?;
     for number in 0..MESSAGES {
         let message = format!("message {number:03}");
         server.command(&format!("send 1 {message}"))?;
-        match client.receive(message.len()) {
+        match client.receive_within(ANSWER, message.len()) {
             Ok(answer) if answer == message.as_bytes() => {}
             Ok(answer) => return Err(format!("{message}: {}", answer.escape_ascii()).into()),
             Err(error) => return Err(format!("{message} is not answered: {error}").into()),

@@ -8,11 +8,11 @@ mod output;
 mod parsing;
 mod ticks;
 
-use std::error::Error;
 use std::thread;
 use std::time::Duration;
 
 use crate::server::Server;
+use crate::verdict::Verdict;
 
 pub use descriptors::outlives_its_descriptor_limit;
 pub use ending::{closes_once, frees_descriptors};
@@ -20,9 +20,6 @@ pub use messages::{answers_every_message, ignores_stale_handles};
 pub use output::{bounds_its_memory, keeps_output, keeps_output_on_wake, waits_for_slow_peers};
 pub use parsing::parses_in_linear_time;
 pub use ticks::ticks_on_time;
-
-/// What was looked for, or what was seen that should not be.
-pub type Verdict<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// How long a server that has nothing to do is watched.
 const WATCHED: Duration = Duration::from_secs(1);

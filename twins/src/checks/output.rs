@@ -1,11 +1,12 @@
 //! Output that its peer is slow to take.
 
-use std::net::Shutdown;
-
+use crate::client::Client;
+use crate::program::Program;
 use crate::protocol::WOKEN;
-use crate::server::{Client, Program, Server};
+use crate::server::Server;
+use crate::verdict::Verdict;
 
-use super::{Verdict, is_idle};
+use super::is_idle;
 
 /// More than the kernel has room for on both sides of a connection, by far.
 const TOO_MUCH: usize = 64 << 20;
@@ -22,7 +23,7 @@ const MAX_HELD: u64 = 16 << 20;
 pub fn keeps_output(program: &Program) -> Verdict {
     let server = program.start()?;
     let (client, sent) = stall(&server)?;
-    client.0.shutdown(Shutdown::Write)?;
+    client.finish_sending()?;
     compare(&client.receive_to_end()?, &sent)
 }
 
@@ -36,7 +37,7 @@ pub fn keeps_output_on_wake(program: &Program) -> Verdict {
     let (client, sent) = stall(&server)?;
     server.command("wake 1")?;
     server.reports_until("woken 1")?;
-    client.0.shutdown(Shutdown::Write)?;
+    client.finish_sending()?;
     let mut seen = client.receive_to_end()?;
     // It is somewhere in the middle: the kernel has input that is read after the wake.
     let at = seen.windows(WOKEN.len()).position(|window| window == WOKEN);

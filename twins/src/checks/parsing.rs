@@ -1,8 +1,8 @@
 //! Messages that arrive in many pieces.
 
-use crate::server::{Program, Server};
-
-use super::Verdict;
+use crate::program::Program;
+use crate::server::Server;
+use crate::verdict::Verdict;
 
 /// Of each piece: more than it costs to receive one is what it costs to look through many.
 const PIECE: usize = 8 << 10;

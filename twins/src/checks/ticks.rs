@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use crate::server::Program;
-
-use super::Verdict;
+use crate::program::Program;
+use crate::verdict::Verdict;
 
 const PERIOD: Duration = Duration::from_millis(20);
 /// How long each callback takes: a schedule that counts from its end is late by as much more each
