@@ -85,6 +85,12 @@ impl Server {
         report.map_err(|error| format!("the server reports nothing more: {error}").into())
     }
 
+    /// Returns the reports that are there.
+    #[must_use]
+    pub fn reports(&self) -> Vec<String> {
+        self.reports.try_iter().collect()
+    }
+
     /// Waits for a report, and returns it with all that come before it.
     ///
     /// # Errors

@@ -27,8 +27,8 @@ pub(crate) struct BoundListener {
     pub(crate) stays_here: bool,
     /// Why it is out of the poller, if it is.
     pub(crate) rest: Option<Rest>,
-    /// It found no descriptor left when it last tried.
-    pub(crate) was_short: bool,
+    /// When it last went on because it had rested long enough.
+    pub(crate) retried_at: Option<Instant>,
 }
 
 /// What a listener waits for before it accepts again; a connection that ends is enough for both.
@@ -41,7 +41,7 @@ pub(crate) enum Rest {
 
 impl BoundListener {
     pub(crate) fn new(address_index: u16, listener: Listener, stays_here: bool) -> Self {
-        Self { listener, address_index, stays_here, rest: None, was_short: false }
+        Self { listener, address_index, stays_here, rest: None, retried_at: None }
     }
 }
 
@@ -77,7 +77,6 @@ impl LoopState {
             }
             let error = match bound.listener.accept() {
                 Ok((stream, peer)) => {
-                    bound.was_short = false;
                     let (address_index, stays_here) = (bound.address_index, bound.stays_here);
                     self.place(Accepted { stream, peer, address_index }, stays_here, here);
                     continue;
@@ -126,14 +125,16 @@ impl LoopState {
     /// still wait after it are turned away: a peer that is told can go elsewhere.
     fn run_short(&mut self, number: u32) {
         let bound = &mut self.listeners[number as usize];
-        if bound.was_short {
+        // Somebody who waited meanwhile is reported at once; this may be one who has just come, but
+        // then there has been no descriptor for a while.
+        let since_retry = bound.retried_at.map(|at| self.now.saturating_duration_since(at));
+        if since_retry.is_some_and(|since| since < BACK_OFF) {
             if let Some(reserve) = &mut self.reserve {
                 let turned_away =
                     (0..ACCEPT_BUDGET).take_while(|_| reserve.turn_away(&bound.listener));
                 let _ = turned_away.count();
             }
         }
-        bound.was_short = true;
         self.rest(number);
     }
 
@@ -162,21 +163,23 @@ impl LoopState {
 
     /// Has listeners that waited for a connection to end accept again.
     pub(crate) fn resume_listeners(&mut self) {
-        self.resume_listeners_if(|_| true);
+        self.resume_listeners_if(|_| true, None);
     }
 
     /// Has listeners accept again that have rested long enough.
     pub(crate) fn resume_rested_listeners(&mut self) {
         let now = self.now;
-        self.resume_listeners_if(|rest| matches!(rest, Rest::Until(until) if until <= now));
+        let is_over = |rest| matches!(rest, Rest::Until(until) if until <= now);
+        self.resume_listeners_if(is_over, Some(now));
     }
 
-    fn resume_listeners_if(&mut self, is_over: impl Fn(Rest) -> bool) {
+    fn resume_listeners_if(&mut self, is_over: impl Fn(Rest) -> bool, retried_at: Option<Instant>) {
         for (number, bound) in &mut self.listeners {
             if bound.rest.is_some_and(&is_over) {
                 let token = Source::Listener(number as u32).token();
                 let result = self.poller.register(&bound.listener, token, Interest::READABLE);
                 let later = self.now.checked_add(BACK_OFF).unwrap_or(self.now);
+                bound.retried_at = retried_at;
                 bound.rest = result.err().map(|_| Rest::Until(later));
             }
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use evio::{Action, CloseReason, Conn, ConnHandle, Handler, InputStream, Limits, Server};
+use evio::{Action, CloseReason, Conn, ConnHandle, Handler, InputStream, Limits, Loop, Server};
 use evio_twins::protocol::{self, Command, MAX_LINE, Options, WOKEN, report};
 
 #[derive(Parser)]
@@ -65,7 +65,7 @@ impl Handler for Healthy {
         ControlFlow::Continue(())
     }
 
-    fn tick(&mut self) -> ControlFlow<(), Duration> {
+    fn tick(&mut self, _: &mut Loop<'_>) -> ControlFlow<(), Duration> {
         let Some(period) = self.options.tick_period() else {
             return ControlFlow::Continue(Duration::MAX);
         };

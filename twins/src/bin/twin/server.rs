@@ -81,11 +81,11 @@ impl Server {
                 Ok((stream, _)) => self.open(stream)?,
                 Err(AcceptError::Empty) => return Ok(()),
                 Err(AcceptError::Connection(_)) => {}
-                Err(AcceptError::Exhausted(error)) if self.bug == Bug::ExitOnEmfile => {
+                Err(AcceptError::Descriptors(error)) if self.bug == Bug::ExitOnEmfile => {
                     return Err(error);
                 }
                 // Until a connection closes.
-                Err(AcceptError::Exhausted(_)) => {
+                Err(_) => {
                     return self.poller.reregister(&self.listener, LISTENER, Interest::HANGUP);
                 }
             }
