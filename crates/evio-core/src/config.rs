@@ -25,6 +25,8 @@ pub struct Config {
     pub max_connections: usize,
     /// What every connection starts with.
     pub limits: Limits,
+    /// What connections of single addresses start with instead, by the index of the address.
+    pub limits_of: Vec<Option<Limits>>,
     /// How long a shutdown waits for peers to take what was written to them. Default: 5 seconds.
     pub shutdown_timeout: Duration,
     /// What a panic in a callback of a connection does. Default: [`PanicPolicy::EndServer`].
@@ -41,10 +43,20 @@ impl Default for Config {
             place_fn: None,
             max_connections: usize::MAX,
             limits: Limits::default(),
+            limits_of: Vec::new(),
             shutdown_timeout: Duration::from_secs(5),
             panic_policy: PanicPolicy::default(),
             mailbox_capacity: 65_536,
         }
+    }
+}
+
+impl Config {
+    /// Returns what the connections of an address start with.
+    #[inline]
+    pub(crate) fn limits_of(&self, address_index: u16) -> &Limits {
+        let own = self.limits_of.get(usize::from(address_index));
+        own.and_then(Option::as_ref).unwrap_or(&self.limits)
     }
 }
 

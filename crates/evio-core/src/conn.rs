@@ -124,6 +124,11 @@ impl<'a> Conn<'a> {
         self.state.append(self.key, |output, pool| output.append_shared(bytes, pool));
     }
 
+    /// Appends bytes that live as long as the program to the output, without a copy.
+    pub fn write_static(&mut self, bytes: &'static [u8]) {
+        self.state.append(self.key, |output, pool| output.append_static(bytes, pool));
+    }
+
     /// Sends at once, straight from `bytes`, as much as the socket takes, and appends the rest.
     ///
     /// Worth it for large output, which it saves a copy. It costs a system call of its own, does

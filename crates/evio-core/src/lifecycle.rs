@@ -28,7 +28,7 @@ impl LoopState {
     /// one, and returns whether that is so.
     pub(crate) fn relieve(&mut self, key: ConnKey) -> bool {
         let Some(entry) = self.conns.get_mut(key) else { return false };
-        let low = entry.limits(&self.config.limits).low_watermark;
+        let low = entry.limits(&self.config).low_watermark;
         let relieved = entry.is_congested() && entry.output_len() <= low;
         if relieved {
             entry.deadlines.congested = None;
@@ -81,7 +81,7 @@ impl<H: Handler> Running<H> {
         let state = &mut self.state;
         let Some(key) = state.conns.key_at(index) else { return };
         let Some(entry) = state.conns.get(key) else { return };
-        if let Some(expired) = entry.expired(&state.config.limits, state.tick) {
+        if let Some(expired) = entry.expired(&state.config, state.tick) {
             self.expire(key, expired);
         }
         self.state.arm(key);
@@ -103,9 +103,9 @@ impl<H: Handler> Running<H> {
         }
         let state = &mut self.state;
         let Some(entry) = state.conns.get(key) else { return };
-        let common = &state.config.limits;
-        let relieved = entry.output_len() <= entry.limits(common).low_watermark;
-        match entry.expired(common, state.tick) {
+        let config = &state.config;
+        let relieved = entry.output_len() <= entry.limits(config).low_watermark;
+        match entry.expired(config, state.tick) {
             // To be taken note of, and told to the handler, when the turn ends.
             Some(Expired::Congestion) if relieved => {}
             Some(Expired::Closing) => state.cut_short(key),

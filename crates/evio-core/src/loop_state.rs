@@ -138,7 +138,7 @@ impl LoopState {
         };
         add(output, &mut self.pool);
         self.output_waiting = true;
-        let newly_congested = entry.check_limits(&self.config.limits, self.tick);
+        let newly_congested = entry.check_limits(&self.config, self.tick);
         if !entry.dirty {
             entry.dirty = true;
             self.dirty.push(key);
@@ -262,7 +262,7 @@ impl LoopState {
         let now = self.tick_now();
         let Some(entry) = self.conns.get_mut(key) else { return };
         if entry.deadlines.closing.is_none() {
-            let mut timeout = entry.limits(&self.config.limits).close_timeout;
+            let mut timeout = entry.limits(&self.config).close_timeout;
             if matches!(entry.phase, Phase::Draining(CloseReason::Shutdown)) {
                 timeout = timeout.min(SHUTDOWN_LINGER);
             }
@@ -290,7 +290,7 @@ impl LoopState {
     /// Tells the wheel of the connection's next deadline.
     pub(crate) fn arm(&mut self, key: ConnKey) {
         let Some(entry) = self.conns.get(key) else { return };
-        if let Some((next, _)) = entry.next_deadline(&self.config.limits, self.tick) {
+        if let Some((next, _)) = entry.next_deadline(&self.config, self.tick) {
             self.wheel.insert(next, key.index);
         }
     }

@@ -224,6 +224,16 @@ impl Server {
         self
     }
 
+    /// Sets that for the connections of one address, by its index, instead of
+    /// [`limits`](Self::limits).
+    #[must_use]
+    pub fn limits_of(mut self, address_index: usize, limits: Limits) -> Self {
+        let all = &mut self.config.limits_of;
+        all.resize_with(all.len().max(address_index + 1), || None);
+        all[address_index] = Some(limits);
+        self
+    }
+
     /// Sets how long a shutdown waits for peers to take what was written to them. Default: 5
     /// seconds.
     #[must_use]

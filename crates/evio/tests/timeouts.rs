@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use evio::{Action, CloseReason, Conn, Events, Limits, Timeout};
 
-use util::{Client, Reports, Running, TCP, bind, reports, start};
+use util::{Client, Reports, Running, TCP, bind, bind_all, reports, start};
 
 const SHORT: Duration = Duration::from_millis(60);
 
@@ -173,6 +173,33 @@ fn a_peer_that_does_not_close_its_side_is_not_waited_for() {
     // The client's side is still open.
     assert!(matches!(ended.next(), CloseReason::Closed), "all was delivered");
     drop(client);
+    server.stop();
+}
+
+#[test]
+fn an_address_can_have_limits_of_its_own() {
+    let (reasons, ended) = reports();
+    let strict = Limits { max_output: 10, ..Limits::default() };
+    let server = start(bind_all([TCP, TCP, TCP]).limits_of(1, strict), move || {
+        Events::new()
+            .data(|conn, _, _| {
+                conn.write(b"more than ten bytes");
+                Action::Close
+            })
+            .closed(move |conn, (), reason| {
+                reasons.send((conn.address_index(), reason)).unwrap();
+                ControlFlow::Continue(())
+            })
+    });
+    for (index, is_cut_off) in [(0, false), (1, true), (2, false)] {
+        let client = Client::connect(server.addrs()[index].addr());
+        client.send(b"x");
+        let _ = client.receive_to_any_end();
+        drop(client);
+        let (address_index, reason) = ended.next();
+        assert_eq!(address_index, index);
+        assert_eq!(matches!(reason, CloseReason::OutputLimit), is_cut_off, "{reason}");
+    }
     server.stop();
 }
 
