@@ -147,7 +147,7 @@ fn ask(address: SocketAddr, load: &Load, handle: &LoopHandle) -> io::Result<()> 
 fn while_held<R>(handle: &LoopHandle, work: impl FnOnce() -> R) -> R {
     let (holding, held) = mpsc::channel();
     let (release, released) = mpsc::channel();
-    let posted = handle.post(move |_| hold(&holding, &released));
+    let posted = handle.post(move |_| hold(holding, released));
     posted.expect("the loop runs, and nobody else posts to it");
     held.recv().expect("the task is not dropped");
     let result = work();
@@ -155,11 +155,13 @@ fn while_held<R>(handle: &LoopHandle, work: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Waits on the loop's thread; a function of its own, so that a counter can leave it out.
+/// Waits on the loop's thread; a function of its own, so that a counter can leave it out, and with
+/// it the ends of the channels: which side frees them differs from run to run.
 #[inline(never)]
-fn hold(holding: &Sender<()>, released: &Receiver<()>) {
+fn hold(holding: Sender<()>, released: Receiver<()>) {
     // Fails when the client has gone, who need not be told then.
     let _ = holding.send(());
     // Fails when there will be no more, which is the signal.
-    let _ = black_box(released.recv());
+    let _ = released.recv();
+    drop(black_box((holding, released)));
 }
