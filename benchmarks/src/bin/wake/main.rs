@@ -46,6 +46,9 @@ const PAUSE: Duration = Duration::from_micros(40);
 /// Notes that are sent before the sender looks at the clock again.
 const BURST: u32 = 64;
 
+/// Latencies above this count as this, which no figure here comes near.
+const LONGEST_LATENCY: Duration = Duration::from_secs(10);
+
 /// Digits of a latency that are kept.
 const LATENCY_DIGITS: u8 = 3;
 
@@ -100,12 +103,14 @@ fn pin_to(core: usize) -> nix::Result<()> {
 /// Gives every lane its turns, in another order each round.
 fn measure(lanes: &[Lane], turns: u32, turn: Duration) -> Result<Vec<Figures>, Box<dyn Error>> {
     let mut rates = vec![Vec::new(); lanes.len()];
-    let mut latencies = vec![Histogram::<u64>::new(LATENCY_DIGITS)?; lanes.len()];
+    let longest = LONGEST_LATENCY.as_nanos() as u64;
+    let empty = Histogram::<u64>::new_with_max(longest, LATENCY_DIGITS)?;
+    let mut latencies = vec![empty.clone(); lanes.len()];
     for round in 0..WARM_UP + turns {
         for place in 0..lanes.len() {
             let index = (place + round as usize) % lanes.len();
             let rate = flood(&lanes[index], turn);
-            let mut latency = Histogram::<u64>::new(LATENCY_DIGITS)?;
+            let mut latency = empty.clone();
             send_singly(&lanes[index], turn, &mut latency);
             if round >= WARM_UP {
                 rates[index].push(rate);
