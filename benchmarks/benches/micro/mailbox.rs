@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 
 use criterion::{Criterion, Throughput};
-use evio_core::{Action, Conn, ConnHandle, Handler};
+use evio_core::{Action, Conn, ConnHandle, Conns, Handler};
 
 use crate::running::Running;
 
@@ -60,8 +60,10 @@ pub(crate) fn bench(criterion: &mut Criterion) {
                 let goal = arrived.load(Ordering::Acquire) + batch;
                 for _ in 0..batch {
                     let arrived = Arc::clone(&arrived);
-                    let task = move || arrived.fetch_add(1, Ordering::Release);
-                    running.handle.post(move |_| drop(task())).expect("the mailbox has room");
+                    let task = move |_: &mut Conns<'_>| {
+                        arrived.fetch_add(1, Ordering::Release);
+                    };
+                    running.handle.post(task).expect("the mailbox has room");
                 }
                 wait_for(&arrived, goal);
             });

@@ -6,7 +6,13 @@ mod parsers;
 mod request_path;
 mod running;
 
-use criterion::{criterion_group, criterion_main};
+use criterion::Criterion;
 
-criterion_group!(benches, input_stream::bench, parsers::bench, request_path::bench, mailbox::bench);
-criterion_main!(benches);
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    input_stream::bench(&mut criterion);
+    parsers::bench(&mut criterion);
+    request_path::bench(&mut criterion);
+    mailbox::bench(&mut criterion);
+    criterion.final_summary();
+}
