@@ -106,7 +106,8 @@ impl Comparison {
         let mut comparison = Self { table: String::new(), more: false, fewer: false };
         for (case, &now) in &counted.instructions {
             let then = before.instructions.get(case).copied().unwrap_or(0);
-            let change = if then == 0 { f64::INFINITY } else { now as f64 / then as f64 - 1.0 };
+            // Infinite for a case that was not counted before.
+            let change = (now as f64 - then as f64) / then as f64;
             comparison.more |= change > TOLERANCE;
             comparison.fewer |= change < -TOLERANCE;
             let percent = change * 100.0;

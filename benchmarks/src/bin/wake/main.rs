@@ -175,12 +175,14 @@ fn send_singly(lane: &Lane, turn: Duration, latency: &mut Histogram<u64>) {
 }
 
 fn render(figures: &[Figures]) -> String {
-    let mut text =
-        format!("{:<16}{:>12}{:>8}{:>9}{:>9}{:>9}\n", "", "notes/s", "ratio", "p50", "p99", "p999");
+    let mut text = format!(
+        "{:<16}{:>12}{:>8}{:>12}{:>12}{:>12}\n",
+        "", "notes/s", "ratio", "p50", "p99", "p999"
+    );
     for Figures { name, notes_per_second, ratio, latency } in figures {
         let micros = |nanos: u64| format!("{:.2} µs", nanos as f64 / 1000.0);
         text += &format!(
-            "{name:<16}{:>12.0}{:>8.2}{:>9}{:>9}{:>9}\n",
+            "{name:<16}{:>12.0}{:>8.2}{:>12}{:>12}{:>12}\n",
             notes_per_second.median,
             ratio.median,
             micros(latency.p50),
