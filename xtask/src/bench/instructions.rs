@@ -26,7 +26,7 @@ const FEW: u64 = 2_000;
 const MANY: u64 = 10_000;
 
 /// How much more than before passes. Two counts of the same program differ by less than a
-/// thousandth; another version of a dependency may make as much of a difference as this.
+/// hundredth; another version of a dependency may make as much of a difference as this.
 const TOLERANCE: f64 = 0.03;
 
 /// The functions that turn the counting on while they run: the one that counts, and the one that
