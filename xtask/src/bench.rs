@@ -6,6 +6,7 @@
 mod children;
 mod echo;
 mod generator;
+mod instructions;
 mod machine;
 mod peers;
 mod programs;
@@ -50,6 +51,9 @@ pub(crate) struct Args {
     /// Measure the programs that were built last
     #[arg(long)]
     no_build: bool,
+    /// Keep the instruction counts, to compare later ones with
+    #[arg(long)]
+    update: bool,
 }
 
 /// A set of cases that are measured with the same servers.
@@ -57,12 +61,15 @@ pub(crate) struct Args {
 enum Suite {
     /// Servers that send back what they receive
     Echo,
+    /// Instructions per request, compared with those counted before
+    Instructions,
 }
 
 /// Runs one suite.
 pub(crate) fn run(args: Args) -> crate::Result {
     match args.suite {
         Suite::Echo => echo::run(&args),
+        Suite::Instructions => instructions::run(&args),
     }
 }
 

@@ -34,9 +34,10 @@ pub(super) const OTHERS: &[Peer] = &[
     Peer {
         name: "tokio-multi",
         program: "tokio-echo",
-        arguments: &["--multi-thread"],
+        arguments: &["--loops", "0"],
         package: Some("tokio"),
     },
+    Peer { name: "monoio", program: "monoio-echo", arguments: &[], package: Some("monoio") },
     Peer { name: "threads", program: "threads-echo", arguments: &[], package: None },
 ];
 
@@ -61,7 +62,7 @@ mod tests {
     #[test]
     fn selections() {
         let cases: &[(&[&str], bool, &[&str])] = &[
-            (&[], false, &["floor", "evio", "mio", "tokio", "tokio-multi", "threads"]),
+            (&[], false, &["floor", "evio", "mio", "tokio", "tokio-multi", "monoio", "threads"]),
             (&["threads", "mio"], false, &["floor", "evio", "mio", "threads"]),
             (&["tokio"], true, &["floor", "floor again", "evio", "tokio"]),
         ];
