@@ -7,7 +7,7 @@ use evio_sys::Interest;
 use evio_sys::net::{AcceptError, Listener, Reserve};
 
 use crate::loop_state::LoopState;
-use crate::mailbox::{Accepted, Command};
+use crate::mailbox::{Accepted, Order};
 use crate::source::Source;
 
 /// Connections accepted from one listener in a turn, so that a storm of them leaves room for those
@@ -115,7 +115,7 @@ impl LoopState {
         };
         if target == own {
             here.push(accepted);
-        } else if self.group.mailbox(target).post(Command::Adopt(accepted)).is_err() {
+        } else if self.group.mailbox(target).order(Order::Adopt(accepted)).is_err() {
             // That loop has ended, and this one is about to.
             placement.remove(target);
         }

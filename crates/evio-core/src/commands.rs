@@ -9,7 +9,7 @@ use crate::conn_id::ConnKey;
 use crate::handler::Handler;
 use crate::loop_access::Loop;
 use crate::loop_state::{LoopState, Shutdown};
-use crate::mailbox::{Command, ConnCommand, Task};
+use crate::mailbox::{ConnCommand, Mail, Message, Order, Task};
 use crate::turn::Running;
 use crate::udp::BoundUdp;
 
@@ -24,25 +24,37 @@ impl<H: Handler> Running<H> {
             return;
         }
         for _ in 0..MAILBOX_BUDGET {
-            let Some(command) = self.state.mailbox.take() else {
-                self.has_mail = false;
-                return;
-            };
-            match command {
-                Command::Conn(key, command) => self.carry_out(key, command),
-                Command::Adopt(accepted) => self.open(accepted),
-                Command::Broadcast(bytes) => self.broadcast(&bytes),
-                Command::Task(Task(task)) => task(&mut Loop::new(&mut self.state)),
-                Command::Listen(bound) => self.listen(*bound),
-                Command::Bind(bound) => self.bind(*bound),
-                Command::StopListening(index) => self.state.stop_listening(Some(index)),
-                Command::AcceptAgain => self.state.resume_listeners(),
-                Command::Shutdown(manner) => self.state.request_shutdown(manner),
+            match self.state.mailbox.take() {
+                Some(Mail::Message(message)) => self.carry_out(message),
+                Some(Mail::Order(order)) => self.follow_order(order),
+                None => {
+                    self.has_mail = false;
+                    return;
+                }
             }
         }
     }
 
-    fn carry_out(&mut self, key: ConnKey, command: ConnCommand) {
+    fn carry_out(&mut self, message: Message) {
+        match message {
+            Message::Conn(key, command) => self.carry_out_on(key, command),
+            Message::Broadcast(bytes) => self.broadcast(&bytes),
+            Message::Task(Task(task)) => task(&mut Loop::new(&mut self.state)),
+        }
+    }
+
+    fn follow_order(&mut self, order: Order) {
+        match order {
+            Order::Adopt(accepted) => self.open(accepted),
+            Order::Listen(bound) => self.listen(*bound),
+            Order::Bind(bound) => self.bind(*bound),
+            Order::StopListening(index) => self.state.stop_listening(Some(index)),
+            Order::AcceptAgain => self.state.resume_listeners(),
+            Order::Shutdown(manner) => self.state.request_shutdown(manner),
+        }
+    }
+
+    fn carry_out_on(&mut self, key: ConnKey, command: ConnCommand) {
         match command {
             ConnCommand::Wake => {
                 self.call(key, |handler, conn, context| handler.woken(conn, context));

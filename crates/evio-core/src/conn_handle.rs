@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::conn_id::ConnId;
-use crate::mailbox::{Command, ConnCommand, MailboxSender, SendError};
+use crate::mailbox::{ConnCommand, MailboxSender, Message, SendError};
 
 /// A connection, for any thread and for any length of time.
 ///
@@ -114,12 +114,11 @@ impl ConnHandle {
     }
 
     fn end(&self, command: ConnCommand) -> Result<(), SendError> {
-        let posted = self.mailbox.post(Command::Conn(self.id.key(), command));
-        posted.map_err(|_| SendError::Stopped)
+        self.mailbox.post(Message::Conn(self.id.key(), command))
     }
 
     fn leave(&self, command: ConnCommand) -> Result<(), SendError> {
-        self.mailbox.send(Command::Conn(self.id.key(), command))
+        self.mailbox.send(Message::Conn(self.id.key(), command))
     }
 }
 

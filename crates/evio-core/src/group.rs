@@ -7,7 +7,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::config::Config;
 use crate::load_balance::Placement;
-use crate::mailbox::{Command, Mailbox, MailboxSender, Manner};
+use crate::mailbox::{Mailbox, MailboxSender, Manner, Order};
 
 /// The loops of one server, as they see each other.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Group {
     pub(crate) fn shutdown(&self, manner: Manner) {
         for mailbox in &self.mailboxes {
             // A loop that has ended needs no telling.
-            let _ = mailbox.post(Command::Shutdown(manner));
+            let _ = mailbox.order(Order::Shutdown(manner));
         }
         // Those that are still waiting find the message first.
         *self.started.lock() = true;
@@ -57,14 +57,14 @@ impl Group {
     /// Has the listeners of all loops try once more.
     pub(crate) fn accept_again(&self) {
         for mailbox in &self.mailboxes {
-            let _ = mailbox.post(Command::AcceptAgain);
+            let _ = mailbox.order(Order::AcceptAgain);
         }
     }
 
     /// Has every loop give up its sockets for the address with this index.
     pub(crate) fn stop_listening(&self, address_index: u16) {
         for mailbox in &self.mailboxes {
-            let _ = mailbox.post(Command::StopListening(address_index));
+            let _ = mailbox.order(Order::StopListening(address_index));
         }
     }
 

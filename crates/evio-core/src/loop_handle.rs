@@ -10,7 +10,7 @@ use evio_sys::net::{Listener, UdpSocket};
 use crate::acceptor::BoundListener;
 use crate::group::Group;
 use crate::loop_access::Loop;
-use crate::mailbox::{Command, Manner, SendError, Task};
+use crate::mailbox::{Manner, Message, Order, SendError, Task};
 use crate::udp::BoundUdp;
 
 /// A loop and its group, for any thread and for any length of time.
@@ -65,7 +65,7 @@ impl LoopHandle {
     ///
     /// See [`SendError`]; the task is dropped then.
     pub fn post(&self, task: impl FnOnce(&mut Loop<'_>) + Send + 'static) -> Result<(), SendError> {
-        self.group.mailbox(self.loop_id()).send(Command::Task(Task(Box::new(task))))
+        self.group.mailbox(self.loop_id()).send(Message::Task(Task(Box::new(task))))
     }
 
     /// Returns how many loops the group has.
@@ -90,7 +90,7 @@ impl LoopHandle {
     /// Fails when the loop has ended; the listener is closed then.
     pub fn listen(&self, address_index: u16, listener: Listener) -> Result<(), SendError> {
         let bound = BoundListener::new(address_index, listener, false);
-        self.tell(Command::Listen(Box::new(bound)))
+        self.order(Order::Listen(Box::new(bound)))
     }
 
     /// Has the loop accept from a listener, and keep the connections itself, as
@@ -101,7 +101,7 @@ impl LoopHandle {
     /// Fails when the loop has ended; the listener is closed then.
     pub fn listen_here(&self, address_index: u16, listener: Listener) -> Result<(), SendError> {
         let bound = BoundListener::new(address_index, listener, true);
-        self.tell(Command::Listen(Box::new(bound)))
+        self.order(Order::Listen(Box::new(bound)))
     }
 
     /// Has the loop receive from a UDP socket, as [`EventLoop::bind`](crate::EventLoop::bind) does
@@ -111,7 +111,7 @@ impl LoopHandle {
     ///
     /// Fails when the loop has ended; the socket is closed then.
     pub fn bind(&self, address_index: u16, socket: UdpSocket) -> Result<(), SendError> {
-        self.tell(Command::Bind(Box::new(BoundUdp { socket, address_index })))
+        self.order(Order::Bind(Box::new(BoundUdp { socket, address_index })))
     }
 
     /// Has every loop of the group close its listeners and UDP sockets for the address with this
@@ -140,9 +140,8 @@ impl LoopHandle {
         })
     }
 
-    /// Leaves a message that no mailbox is too full for.
-    fn tell(&self, command: Command) -> Result<(), SendError> {
-        self.group.mailbox(self.loop_id()).post(command).map_err(|_| SendError::Stopped)
+    fn order(&self, order: Order) -> Result<(), SendError> {
+        self.group.mailbox(self.loop_id()).order(order).map_err(|_| SendError::Stopped)
     }
 
     /// Appends `bytes` to the output of every open connection of every loop of the group. They are
@@ -153,7 +152,7 @@ impl LoopHandle {
     /// Says what one of the loops said that refused it; the others send it all the same.
     pub fn broadcast(&self, bytes: Arc<[u8]>) -> Result<(), SendError> {
         (0..self.group.loops())
-            .map(|loop_id| self.group.mailbox(loop_id).send(Command::Broadcast(Arc::clone(&bytes))))
+            .map(|loop_id| self.group.mailbox(loop_id).send(Message::Broadcast(Arc::clone(&bytes))))
             .fold(Ok(()), Result::and)
     }
 
