@@ -3,15 +3,22 @@
 //! Here servers are started and stopped, and figures are shown and kept. The measuring itself is
 //! done by `load-generator` of the benchmarks package, in a process of its own.
 
+mod chart;
 mod children;
+mod compared;
 mod echo;
 mod generator;
+mod http;
 mod machine;
+mod outside;
 mod peers;
 mod programs;
 mod progress;
+mod record;
+mod redis;
 mod results;
 mod table;
+mod turns;
 
 use std::path::PathBuf;
 
@@ -38,6 +45,9 @@ pub(crate) struct Args {
     /// Measure one case only, with this many messages in flight per connection [default: 1]
     #[arg(long, value_name = "MESSAGES")]
     pipeline: Option<u32>,
+    /// Reach the redis servers over Unix sockets
+    #[arg(long)]
+    unix: bool,
     /// Write the figures to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -57,12 +67,37 @@ pub(crate) struct Args {
 enum Suite {
     /// Servers that send back what they receive
     Echo,
+    /// Redis servers
+    Redis,
+    /// HTTP servers
+    Http,
 }
 
 /// Runs one suite.
 pub(crate) fn run(args: Args) -> crate::Result {
     match args.suite {
         Suite::Echo => echo::run(&args),
+        Suite::Redis | Suite::Http => {
+            let children = children::Children::new()?;
+            let programs = programs::Programs::find()?;
+            if !args.no_build {
+                programs.build(&children)?;
+            }
+            for warning in machine::warnings() {
+                eprintln!("warning: {warning}");
+            }
+            let bench = outside::Bench { programs: &programs, children: &children };
+            let duration = args.duration.unwrap_or(if args.quick { 1.0 } else { 3.0 });
+            let cases = if args.suite == Suite::Redis {
+                redis::run(&bench, duration, args.unix)?
+            } else {
+                http::run(&bench, duration)?
+            };
+            if let Some(file) = &args.json {
+                std::fs::write(file, serde_json::to_string_pretty(&cases)?)?;
+            }
+            Ok(())
+        }
     }
 }
 

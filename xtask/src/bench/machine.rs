@@ -5,12 +5,12 @@ use std::fs;
 use std::process::Command;
 use std::thread;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::workspace_root;
 
 /// The machine and the tools of a run.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Machine {
     cpu: String,
     cores: usize,

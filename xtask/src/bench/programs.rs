@@ -20,10 +20,10 @@ const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
 const START_LIMIT: Duration = Duration::from_secs(10);
 
 /// Which of the usable cores all servers run on.
-const SERVER_CORE: &str = "0";
+pub(super) const SERVER_CORE: &str = "0";
 
 /// Which of the usable cores the generator runs on.
-const GENERATOR_CORE: &str = "1";
+pub(super) const GENERATOR_CORE: &str = "1";
 
 /// The programs of this workspace, built for release.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Programs {
     pub(super) fn serve(&self, peers: &[Peer], children: &Children) -> crate::Result<Vec<Server>> {
         let mut started = Vec::with_capacity(peers.len());
         for peer in peers {
-            let mut command = self.launch(SERVER_CORE, peer.program);
+            let mut command = self.launch(SERVER_CORE, &self.path(peer.program));
             command.args(peer.arguments).args(["--port", "0"]);
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
             let child = children.start(&mut command)?;
@@ -95,18 +95,24 @@ impl Programs {
 
     /// Returns the command that starts the load generator.
     pub(super) fn generator(&self) -> Command {
-        self.launch(GENERATOR_CORE, "load-generator")
+        self.launch(GENERATOR_CORE, &self.path("load-generator"))
     }
 
     /// Returns the command that starts `program` on one core, for as long as the calling thread
     /// lives.
-    fn launch(&self, core: &str, program: &str) -> Command {
+    pub(super) fn launch(&self, core: &str, program: &Path) -> Command {
         let mut command = Command::new(self.path("launch"));
-        command.arg(core).arg(self.path(program));
+        command.arg(core).arg(program);
         command
     }
 
-    fn path(&self, program: &str) -> PathBuf {
+    /// Returns a directory for what servers need beside their program, which nobody else uses.
+    pub(super) fn scratch(&self) -> PathBuf {
+        self.directory.with_file_name("bench")
+    }
+
+    /// Returns where `program` is or would be.
+    pub(super) fn path(&self, program: &str) -> PathBuf {
         let file = format!("{program}{}", env::consts::EXE_SUFFIX);
         Path::new(&self.directory).join(file)
     }

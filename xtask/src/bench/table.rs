@@ -54,6 +54,24 @@ fn row(server: &ServerReport) -> [String; COLUMNS] {
     ]
 }
 
+/// Lays out a case.
+pub(super) fn render_case(case: &super::record::CaseResults) -> String {
+    let mut text = format!("{}\n", case.title);
+    for server in &case.servers {
+        let _ = writeln!(
+            text,
+            "  {:12} {:>10} {:>9} {:.3} ±{:.1} % {:?}",
+            server.name,
+            thousands(server.requests_per_second.map_or(0.0, |rate| rate.median)),
+            time(server.cpu_ns.map_or(0.0, |cpu| cpu.median)),
+            server.cpu_ratio.unwrap_or(0.0),
+            server.cpu_ratio_spread.unwrap_or(0.0) * 100.0,
+            server.latency_us
+        );
+    }
+    text
+}
+
 /// Writes a number of bytes, in KiB where it is a whole number of them.
 fn bytes(count: u64) -> String {
     if count >= 1024 && count % 1024 == 0 {

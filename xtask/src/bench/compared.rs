@@ -1,0 +1,171 @@
+//! A suite of an installed tool, from its servers to their figures.
+
+use super::outside::{Bench, Contender, Server};
+use super::progress::Progress;
+use super::record::{CaseResults, Latency, ServerResults, Spread};
+use super::table;
+use super::turns::{self, Outcome, Turns};
+
+/// How a tool is used.
+pub(super) trait Driver {
+    /// What the servers are put under in one case.
+    type Load;
+
+    /// Returns the key and the title of a case.
+    fn name(load: &Self::Load) -> (&'static str, &'static str);
+
+    /// Checks the servers' replies and gets them ready, before the first turn.
+    fn prepare(
+        &mut self,
+        bench: &Bench<'_>,
+        servers: &[Server],
+        load: &Self::Load,
+    ) -> crate::Result;
+
+    /// Drives one server for a turn.
+    fn turn(&self, bench: &Bench<'_>, server: &Server, load: &Self::Load)
+    -> crate::Result<Outcome>;
+}
+
+/// Rounds before those that count: the first turn of a server allocates what the others reuse.
+const WARM_UP: usize = 1;
+
+/// Fewer rounds have no quartiles to speak of.
+const MIN_ROUNDS: usize = 5;
+
+/// Returns how many rounds there are, when each server is to be under load for so many seconds.
+pub(super) fn rounds(duration: f64, turn: f64) -> usize {
+    ((duration / turn).round() as usize).max(MIN_ROUNDS)
+}
+
+/// Measures the contenders under each of the loads, and prints a table for each.
+pub(super) fn measure<D: Driver>(
+    bench: &Bench<'_>,
+    driver: &mut D,
+    contenders: &[Contender],
+    loads: &[D::Load],
+    rounds: usize,
+) -> crate::Result<Vec<CaseResults>> {
+    let available = bench.available(contenders);
+    // Ratios are to the first of all: without it there are none.
+    let has_baseline = available.first().map(|first| first.name) == Some(contenders[0].name);
+    let mut progress = Progress::new(loads.len());
+    let mut cases = Vec::with_capacity(loads.len());
+    for load in loads {
+        let (key, title) = D::name(load);
+        progress.begin(title);
+        let servers = bench.serve(&available)?;
+        driver.prepare(bench, &servers, load)?;
+        let pids: Vec<u32> = servers.iter().map(|server| server.pid).collect();
+        let turns = turns::alternate(
+            &pids,
+            WARM_UP,
+            rounds,
+            |place| driver.turn(bench, &servers[place], load),
+            |done| progress.advance(done, WARM_UP + rounds),
+        )?;
+        // Each case begins with fresh servers, so that it does not depend on those before it.
+        bench.children.end_all();
+        let names = servers.iter().map(|server| server.name);
+        let case = CaseResults {
+            key: key.to_owned(),
+            title: title.to_owned(),
+            servers: summarize(names.zip(&turns), has_baseline.then(|| &turns[0])),
+        };
+        progress.print(&table::render_case(&case));
+        cases.push(case);
+    }
+    Ok(cases)
+}
+
+/// Sums up the turns of each server.
+///
+/// The ratio is taken within each round and its median afterwards: what slows the machine down for
+/// a second slows all servers of a round, and falls out.
+fn summarize<'a>(
+    servers: impl Iterator<Item = (&'a str, &'a Turns)>,
+    baseline: Option<&Turns>,
+) -> Vec<ServerResults> {
+    servers
+        .filter_map(|(name, turns)| {
+            let over_turns =
+                |figure: fn(&Outcome) -> f64| quartiles(turns.outcomes.iter().map(figure));
+            let ratio = baseline.and_then(|baseline| {
+                quartiles(turns.cpu.iter().zip(&baseline.cpu).map(|(cpu, first)| cpu / first))
+            });
+            Some(ServerResults {
+                name: name.to_owned(),
+                requests_per_second: over_turns(|outcome| outcome.requests_per_second),
+                cpu_ns: quartiles(turns.cpu.iter().copied()),
+                cpu_ratio: ratio.map(|ratio| ratio.median),
+                cpu_ratio_spread: ratio.map(Spread::relative),
+                latency_us: Some(Latency {
+                    p50: over_turns(|outcome| outcome.p50)?.median,
+                    p99: over_turns(|outcome| outcome.p99)?.median,
+                    p999: over_turns(|outcome| outcome.p999)?.median,
+                }),
+                ..ServerResults::default()
+            })
+        })
+        .collect()
+}
+
+/// Returns the quartiles of `figures`, or `None` when there are none.
+fn quartiles(figures: impl Iterator<Item = f64>) -> Option<Spread> {
+    let mut sorted: Vec<f64> = figures.collect();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len().checked_sub(1)?;
+    let at = |fraction: f64| {
+        let rank = fraction * last as f64;
+        let (below, above) = (sorted[rank.floor() as usize], sorted[rank.ceil() as usize]);
+        below + (above - below) * rank.fract()
+    };
+    Some(Spread { low: at(0.25), median: at(0.5), high: at(0.75) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turns(requests_per_second: &[f64], cpu: &[f64]) -> Turns {
+        let outcome = |&requests_per_second| Outcome {
+            requests: 1000,
+            requests_per_second,
+            p50: 200.0,
+            p99: 900.0,
+            p999: 1200.0,
+        };
+        Turns { outcomes: requests_per_second.iter().map(outcome).collect(), cpu: cpu.to_vec() }
+    }
+
+    #[test]
+    fn ratio_is_taken_within_a_round() {
+        // The machine is slower in each round, for both of them.
+        let first = turns(&[10.0, 5.0, 1.0], &[100.0, 200.0, 1000.0]);
+        let other = turns(&[20.0, 10.0, 2.0], &[50.0, 100.0, 500.0]);
+        let servers = summarize([("first", &first), ("other", &other)].into_iter(), Some(&first));
+        let [first, other] = &servers[..] else { panic!("{servers:?}") };
+        assert_eq!((first.cpu_ratio, first.cpu_ratio_spread), (Some(1.0), Some(0.0)));
+        assert_eq!((other.cpu_ratio, other.cpu_ratio_spread), (Some(0.5), Some(0.0)));
+        assert_eq!(other.cpu_ns, Some(Spread { low: 75.0, median: 100.0, high: 300.0 }));
+        assert_eq!(other.requests_per_second.map(|rate| rate.median), Some(10.0));
+        assert_eq!(other.latency_us, Some(Latency { p50: 200.0, p99: 900.0, p999: 1200.0 }));
+    }
+
+    #[test]
+    fn without_a_baseline_there_is_no_ratio() {
+        let turns = turns(&[1.0], &[1.0]);
+        let servers = summarize([("alone", &turns)].into_iter(), None);
+        assert_eq!((servers.len(), servers[0].cpu_ratio), (1, None));
+    }
+
+    #[test]
+    fn server_without_turns_is_left_out() {
+        assert_eq!(summarize([("late", &turns(&[], &[]))].into_iter(), None), []);
+    }
+
+    #[test]
+    fn seconds_are_filled_with_rounds() {
+        assert_eq!([rounds(3.0, 0.3), rounds(1.0, 1.0), rounds(10.0, 1.0)], [10, MIN_ROUNDS, 10]);
+    }
+}
