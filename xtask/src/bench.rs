@@ -5,6 +5,7 @@
 
 mod chart;
 mod children;
+mod compare;
 mod compared;
 mod echo;
 mod generator;
@@ -14,9 +15,13 @@ mod outside;
 mod peers;
 mod programs;
 mod progress;
+mod publish;
+mod readme;
 mod record;
 mod redis;
 mod results;
+#[cfg(test)]
+mod results_sample;
 mod table;
 mod turns;
 
@@ -51,6 +56,12 @@ pub(crate) struct Args {
     /// Write the figures to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Keep the figures in benchmarks/results, draw the charts and rewrite the README's section
+    #[arg(long)]
+    save: bool,
+    /// Say what moved since the run that wrote OLD, or, without a run, from OLD to NEW
+    #[arg(long, value_names = ["OLD", "NEW"], num_args = 1..=2)]
+    compare: Vec<PathBuf>,
     /// Compare with these only; the floor is always there
     #[arg(long, value_name = "PEER", num_args = 1.., value_parser = peers::names())]
     against: Vec<String>,
@@ -73,8 +84,12 @@ enum Suite {
     Http,
 }
 
-/// Runs one suite.
+/// Runs one suite, or compares two runs.
 pub(crate) fn run(args: Args) -> crate::Result {
+    if let [old, new] = &args.compare[..] {
+        print!("{}", compare::render(&publish::read(old)?, &publish::read(new)?));
+        return Ok(());
+    }
     match args.suite {
         Suite::Echo => echo::run(&args),
         Suite::Redis | Suite::Http => {
@@ -88,17 +103,40 @@ pub(crate) fn run(args: Args) -> crate::Result {
             }
             let bench = outside::Bench { programs: &programs, children: &children };
             let duration = args.duration.unwrap_or(if args.quick { 1.0 } else { 3.0 });
-            let cases = if args.suite == Suite::Redis {
-                redis::run(&bench, duration, args.unix)?
+            let (suite, cases, versions) = if args.suite == Suite::Redis {
+                ("redis", redis::run(&bench, duration, args.unix)?, redis::versions())
             } else {
-                http::run(&bench, duration)?
+                ("http", http::run(&bench, duration)?, http::versions())
             };
-            if let Some(file) = &args.json {
-                std::fs::write(file, serde_json::to_string_pretty(&cases)?)?;
-            }
-            Ok(())
+            finish(
+                &args,
+                &record::Results {
+                    commit: Some(machine::Machine::describe().commit().to_owned()),
+                    date: machine::today(),
+                    machine: machine::Machine::describe(),
+                    versions,
+                    suites: vec![record::SuiteResults { suite: suite.to_owned(), duration, cases }],
+                },
+            )
         }
     }
+}
+
+/// Keeps the results in whatever way the options ask for.
+fn finish(args: &Args, results: &record::Results) -> crate::Result {
+    for (program, version) in &results.versions {
+        println!("{program} {version}");
+    }
+    if let Some(file) = &args.json {
+        results.write(file)?;
+    }
+    if args.save {
+        publish::save(results)?;
+    }
+    if let [old] = &args.compare[..] {
+        print!("\n{}", compare::render(&publish::read(old)?, results));
+    }
+    Ok(())
 }
 
 /// Reads a number of seconds.

@@ -56,11 +56,11 @@ pub(super) fn measure<D: Driver>(
         progress.begin(title);
         let servers = bench.serve(&available)?;
         driver.prepare(bench, &servers, load)?;
-        let pids: Vec<u32> = servers.iter().map(|server| server.pid).collect();
         let turns = turns::alternate(
-            &pids,
+            servers.len(),
             WARM_UP,
             rounds,
+            |place| turns::cpu_nanos(servers[place].pid),
             |place| driver.turn(bench, &servers[place], load),
             |done| progress.advance(done, WARM_UP + rounds),
         )?;
@@ -87,27 +87,36 @@ fn summarize<'a>(
     baseline: Option<&Turns>,
 ) -> Vec<ServerResults> {
     servers
-        .filter_map(|(name, turns)| {
-            let over_turns =
-                |figure: fn(&Outcome) -> f64| quartiles(turns.outcomes.iter().map(figure));
+        .map(|(name, turns)| {
             let ratio = baseline.and_then(|baseline| {
                 quartiles(turns.cpu.iter().zip(&baseline.cpu).map(|(cpu, first)| cpu / first))
             });
-            Some(ServerResults {
+            ServerResults {
                 name: name.to_owned(),
-                requests_per_second: over_turns(|outcome| outcome.requests_per_second),
+                requests_per_second: quartiles(
+                    turns.outcomes.iter().map(|outcome| outcome.requests_per_second),
+                ),
                 cpu_ns: quartiles(turns.cpu.iter().copied()),
                 cpu_ratio: ratio.map(|ratio| ratio.median),
                 cpu_ratio_spread: ratio.map(Spread::relative),
-                latency_us: Some(Latency {
-                    p50: over_turns(|outcome| outcome.p50)?.median,
-                    p99: over_turns(|outcome| outcome.p99)?.median,
-                    p999: over_turns(|outcome| outcome.p999)?.median,
-                }),
+                latency_us: median_latency(&turns.outcomes),
                 ..ServerResults::default()
-            })
+            }
         })
         .collect()
+}
+
+/// Returns the median over the turns of each percentile, if the tool said any.
+fn median_latency(outcomes: &[Outcome]) -> Option<Latency> {
+    let median = |percentile: fn(Latency) -> f64| {
+        let figures = outcomes.iter().filter_map(|outcome| outcome.latency).map(percentile);
+        Some(quartiles(figures)?.median)
+    };
+    Some(Latency {
+        p50: median(|latency| latency.p50)?,
+        p99: median(|latency| latency.p99)?,
+        p999: median(|latency| latency.p999)?,
+    })
 }
 
 /// Returns the quartiles of `figures`, or `None` when there are none.
@@ -131,9 +140,7 @@ mod tests {
         let outcome = |&requests_per_second| Outcome {
             requests: 1000,
             requests_per_second,
-            p50: 200.0,
-            p99: 900.0,
-            p999: 1200.0,
+            latency: Some(Latency { p50: 200.0, p99: 900.0, p999: 1200.0 }),
         };
         Turns { outcomes: requests_per_second.iter().map(outcome).collect(), cpu: cpu.to_vec() }
     }
@@ -160,8 +167,9 @@ mod tests {
     }
 
     #[test]
-    fn server_without_turns_is_left_out() {
-        assert_eq!(summarize([("late", &turns(&[], &[]))].into_iter(), None), []);
+    fn without_percentiles_there_is_no_latency() {
+        let outcome = Outcome { requests: 1, requests_per_second: 1.0, latency: None };
+        assert_eq!(median_latency(&[outcome, outcome]), None);
     }
 
     #[test]

@@ -1,18 +1,23 @@
 //! The HTTP suite: the example server beside nginx, haproxy and hyper, driven by wrk.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read, Write};
 
 use super::compared::{self, Driver};
-use super::outside::{Bench, Contender, Place, Program, Server, Tool};
-use super::record::CaseResults;
+use super::outside::{self, Bench, Contender, Place, Program, Server, Tool};
+use super::record::{CaseResults, Latency};
 use super::turns::Outcome;
 
 /// The same 13 bytes of text from every server; what all others are compared to comes first.
 const CONTENDERS: &[Contender] = &[
     Contender {
         name: "nginx",
-        program: Program::Installed(Tool { program: "nginx", package: "nginx-light" }),
+        program: Program::Installed(Tool {
+            program: "nginx",
+            package: "nginx-light",
+            version_option: "-v",
+        }),
         arguments: nginx_arguments,
     },
     Contender {
@@ -27,12 +32,16 @@ const CONTENDERS: &[Contender] = &[
     },
     Contender {
         name: "haproxy",
-        program: Program::Installed(Tool { program: "haproxy", package: "haproxy" }),
+        program: Program::Installed(Tool {
+            program: "haproxy",
+            package: "haproxy",
+            version_option: "-v",
+        }),
         arguments: haproxy_arguments,
     },
 ];
 
-const DRIVER: Tool = Tool { program: "wrk", package: "wrk" };
+const DRIVER: Tool = Tool { program: "wrk", package: "wrk", version_option: "-v" };
 
 /// Connections to the server.
 const CONNECTIONS: u32 = 50;
@@ -158,7 +167,7 @@ impl Driver for Wrk {
 
     fn turn(&self, bench: &Bench<'_>, server: &Server, load: &Load) -> crate::Result<Outcome> {
         let printed = bench.drive(DRIVER, &self.arguments(server, load))?;
-        parse_figures(&printed).ok_or_else(|| format!("wrk printed {printed}").into())
+        parse_figures(&printed, load).ok_or_else(|| format!("wrk printed {printed}").into())
     }
 }
 
@@ -190,7 +199,11 @@ fn check(server: &Server) -> crate::Result {
 }
 
 /// Reads the line that the script prints, if all went well.
-fn parse_figures(printed: &str) -> Option<Outcome> {
+///
+/// wrk corrects its percentiles for requests that a stalled server was not asked, and takes each
+/// request of a batch for a round trip of its own when it does so: with several in flight they mean
+/// nothing.
+fn parse_figures(printed: &str, load: &Load) -> Option<Outcome> {
     let line = printed.lines().find_map(|line| line.strip_prefix("figures "))?;
     let figures: Vec<u64> =
         line.split(' ').map(|figure| figure.parse().ok()).collect::<Option<_>>()?;
@@ -198,9 +211,11 @@ fn parse_figures(printed: &str) -> Option<Outcome> {
     Some(Outcome {
         requests,
         requests_per_second: requests as f64 * 1e6 / micros as f64,
-        p50: p50 as f64,
-        p99: p99 as f64,
-        p999: p999 as f64,
+        latency: (load.pipeline == 1).then_some(Latency {
+            p50: p50 as f64,
+            p99: p99 as f64,
+            p999: p999 as f64,
+        }),
     })
 }
 
@@ -214,6 +229,11 @@ pub(super) fn run(bench: &Bench<'_>, duration: f64) -> crate::Result<Vec<CaseRes
     compared::measure(bench, &mut driver, CONTENDERS, LOADS, rounds)
 }
 
+/// Returns the versions of what was measured, and of what measured it.
+pub(super) fn versions() -> BTreeMap<String, String> {
+    outside::versions(DRIVER, CONTENDERS)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,12 +241,13 @@ mod tests {
     #[test]
     fn figures_of_the_script() {
         let printed = "Running 1s test\n  Requests/sec: 1\nfigures 30000 2000000 0 150 900 1200\n";
-        let outcome = parse_figures(printed).unwrap();
+        let outcome = parse_figures(printed, &LOADS[0]).unwrap();
         assert_eq!((outcome.requests, outcome.requests_per_second), (30_000, 15_000.0));
-        assert_eq!((outcome.p50, outcome.p99, outcome.p999), (150.0, 900.0, 1200.0));
+        assert_eq!(outcome.latency, Some(Latency { p50: 150.0, p99: 900.0, p999: 1200.0 }));
+        assert_eq!(parse_figures(printed, &LOADS[1]).unwrap().latency, None);
         let failed = printed.replace(" 0 150", " 1 150");
         for bad in ["", "figures 1 2 0 4 5\n", "figures 1 2 0 a 5 6\n", &failed] {
-            assert_eq!(parse_figures(bad), None, "{bad:?}");
+            assert_eq!(parse_figures(bad, &LOADS[0]), None, "{bad:?}");
         }
     }
 

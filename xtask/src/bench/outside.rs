@@ -1,12 +1,13 @@
 //! Comparisons that are driven by an installed tool: servers of ours and of others, started alike
 //! and driven in turns.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fs::{self, File};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,8 @@ pub(super) struct Tool {
     pub(super) program: &'static str,
     /// The Debian package that has it.
     pub(super) package: &'static str,
+    /// What makes it say its version.
+    pub(super) version_option: &'static str,
 }
 
 /// Where a server is to listen and may write.
@@ -89,7 +92,7 @@ impl Tool {
     /// # Errors
     /// Names the line that installs it.
     pub(super) fn find(self) -> Result<PathBuf, String> {
-        let Self { program, package } = self;
+        let Self { program, package, .. } = self;
         find_in(&env::var_os("PATH").unwrap_or_default(), program).ok_or_else(|| {
             format!("{program} is not installed; on Debian: apt-get install {package}")
         })
@@ -101,6 +104,16 @@ impl Tool {
 fn find_in(path: &std::ffi::OsStr, program: &str) -> Option<PathBuf> {
     let directories = env::split_paths(path).chain([PathBuf::from("/usr/sbin")]);
     directories.map(|directory| directory.join(program)).find(|file| file.is_file())
+}
+
+impl Tool {
+    /// Returns the version of the program, if it is installed and says it.
+    pub(super) fn version(self) -> Option<String> {
+        let output = Command::new(self.find().ok()?).arg(self.version_option).output().ok()?;
+        // Which of the two a version goes to differs from program to program.
+        let said = [output.stdout, output.stderr].concat();
+        Some(version_in(&String::from_utf8_lossy(&said))?.to_owned())
+    }
 }
 
 impl Contender {
@@ -115,6 +128,29 @@ impl Contender {
             Program::Installed(tool) => tool.find(),
         }
     }
+}
+
+/// Returns the versions of the installed tools among `contenders` and of the one that drives
+/// them, by name. The rest is of the commit that is measured.
+pub(super) fn versions(driver: Tool, contenders: &[Contender]) -> BTreeMap<String, String> {
+    let tools = contenders.iter().filter_map(|contender| match contender.program {
+        Program::Installed(tool) => Some(tool),
+        Program::Built(_) => None,
+    });
+    tools
+        .chain([driver])
+        .filter_map(|tool| Some((tool.program.to_owned(), tool.version()?)))
+        .collect()
+}
+
+/// Returns the first version number in what a program says about itself.
+fn version_in(text: &str) -> Option<&str> {
+    let mut words = text.split(|c: char| !c.is_ascii_digit() && c != '.');
+    let is_version = |word: &&str| {
+        let numbers: Vec<&str> = word.split('.').collect();
+        numbers.len() > 1 && numbers.iter().all(|number| !number.is_empty())
+    };
+    words.find(is_version)
 }
 
 /// A run of a suite that is driven from outside.
@@ -203,10 +239,24 @@ mod tests {
 
     #[test]
     fn missing_tool_is_named_with_the_line_that_installs_it() {
-        let tool = Tool { program: "no-such-program", package: "its-package" };
+        let tool = Tool { program: "no-such-program", package: "its-package", version_option: "" };
         let reason = tool.find().unwrap_err();
         assert!(reason.contains("no-such-program"), "{reason}");
         assert!(reason.ends_with("apt-get install its-package"), "{reason}");
+    }
+
+    #[test]
+    fn versions_are_found_in_any_words() {
+        for (said, version) in [
+            ("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0", Some("7.0.15")),
+            ("nginx version: nginx/1.22.1", Some("1.22.1")),
+            ("HAProxy version 2.6.12-1+deb12u3 2025/10/03", Some("2.6.12")),
+            ("wrk debian/4.1.0-3+b2 [epoll] Copyright (C) 2012", Some("4.1.0")),
+            ("in 2012. Or .5 or 1.", None),
+            ("", None),
+        ] {
+            assert_eq!(version_in(said), version, "{said}");
+        }
     }
 
     #[test]

@@ -1,23 +1,29 @@
 //! The redis suite: the example server beside redis-server, driven by redis-benchmark.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
 use super::compared::{self, Driver};
-use super::outside::{Bench, Contender, Place, Program, Server, Tool};
-use super::record::CaseResults;
+use super::outside::{self, Bench, Contender, Place, Program, Server, Tool};
+use super::record::{CaseResults, Latency};
 use super::turns::Outcome;
 
 /// What all others are compared to, and this project's server.
 const CONTENDERS: &[Contender] = &[
     Contender {
         name: "redis-server",
-        program: Program::Installed(Tool { program: "redis-server", package: "redis-server" }),
+        program: Program::Installed(Tool {
+            program: "redis-server",
+            package: "redis-server",
+            version_option: "--version",
+        }),
         arguments: redis_arguments,
     },
     Contender { name: "evio", program: Program::Built("redis-server"), arguments: evio_arguments },
 ];
 
-const DRIVER: Tool = Tool { program: "redis-benchmark", package: "redis-tools" };
+const DRIVER: Tool =
+    Tool { program: "redis-benchmark", package: "redis-tools", version_option: "--version" };
 
 /// Connections to the server.
 const CONNECTIONS: u32 = 50;
@@ -198,9 +204,11 @@ fn parse_summary(printed: &str, requests: u64) -> Option<Outcome> {
     Some(Outcome {
         requests,
         requests_per_second: rate.strip_suffix(" requests per second")?.parse().ok()?,
-        p50: p50 * 1e3,
-        p99: p99 * 1e3,
-        p999: p999.is_finite().then_some(p999 * 1e3)?,
+        latency: Some(Latency {
+            p50: p50 * 1e3,
+            p99: p99 * 1e3,
+            p999: p999.is_finite().then_some(p999 * 1e3)?,
+        }),
     })
 }
 
@@ -215,6 +223,11 @@ fn parse_percentile(line: &str) -> Option<(f64, f64)> {
 pub(super) fn run(bench: &Bench<'_>, duration: f64, unix: bool) -> crate::Result<Vec<CaseResults>> {
     let mut driver = RedisBenchmark { unix, requests: 0 };
     compared::measure(bench, &mut driver, CONTENDERS, LOADS, compared::rounds(duration, TURN))
+}
+
+/// Returns the versions of what was measured, and of what measured it.
+pub(super) fn versions() -> BTreeMap<String, String> {
+    outside::versions(DRIVER, CONTENDERS)
 }
 
 #[cfg(test)]
@@ -247,7 +260,8 @@ Summary:
     fn figures_of_redis_benchmark() {
         let outcome = parse_summary(PRINTED, 100).unwrap();
         assert_eq!((outcome.requests, outcome.requests_per_second), (100, 378_787.88));
-        assert_eq!([outcome.p50, outcome.p99, outcome.p999].map(f64::round), [1695., 4919., 5511.]);
+        let Latency { p50, p99, p999 } = outcome.latency.unwrap();
+        assert_eq!([p50, p99, p999].map(f64::round), [1695.0, 4919.0, 5511.0]);
     }
 
     #[test]

@@ -82,7 +82,7 @@ fn bytes(count: u64) -> String {
 }
 
 /// Writes a number without fraction, with a comma before every third digit.
-fn thousands(number: f64) -> String {
+pub(super) fn thousands(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {

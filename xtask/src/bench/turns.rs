@@ -6,15 +6,15 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use super::record::Latency;
+
 /// What a tool says about one turn.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Outcome {
     pub(super) requests: u64,
     pub(super) requests_per_second: f64,
-    /// Microseconds that the half, 99 % and 99.9 % of the requests took at most.
-    pub(super) p50: f64,
-    pub(super) p99: f64,
-    pub(super) p999: f64,
+    /// Absent where the tool's percentiles mean something else.
+    pub(super) latency: Option<Latency>,
 }
 
 /// The turns of one server.
@@ -29,23 +29,24 @@ pub(super) struct Turns {
 /// read.
 const SETTLE: Duration = Duration::from_millis(10);
 
-/// Gives each server, known by its process id, one turn per round, in an order that rotates.
-/// `drive` runs the tool against the server in a place; `after` is called with the rounds done.
-/// The first `warm_up` rounds are not counted.
+/// Gives each of `count` servers one turn per round, in an order that rotates. `drive` runs the
+/// tool against the server in a place; `cpu` reads the CPU nanoseconds that this server has used so
+/// far; `after` is called with the number of rounds done. The first `warm_up` rounds do not count.
 pub(super) fn alternate(
-    pids: &[u32],
+    count: usize,
     warm_up: usize,
     rounds: usize,
+    mut cpu: impl FnMut(usize) -> io::Result<u64>,
     mut drive: impl FnMut(usize) -> crate::Result<Outcome>,
     mut after: impl FnMut(usize),
 ) -> crate::Result<Vec<Turns>> {
-    let mut turns: Vec<Turns> = pids.iter().map(|_| Turns::default()).collect();
+    let mut turns: Vec<Turns> = (0..count).map(|_| Turns::default()).collect();
     for round in 0..warm_up + rounds {
-        for place in order(round, pids.len()) {
-            let before = cpu_nanos(pids[place])?;
+        for place in order(round, count) {
+            let before = cpu(place)?;
             let outcome = drive(place)?;
             thread::sleep(SETTLE);
-            let used = cpu_nanos(pids[place])?.saturating_sub(before);
+            let used = cpu(place)?.saturating_sub(before);
             if used == 0 || outcome.requests == 0 {
                 return Err("a turn in which the server did nothing; is its port another's?".into());
             }
@@ -64,8 +65,8 @@ fn order(round: usize, count: usize) -> impl Iterator<Item = usize> {
     (0..count).map(move |step| (round + step) % count)
 }
 
-/// Returns the CPU time that the living threads of a process have used.
-fn cpu_nanos(pid: u32) -> io::Result<u64> {
+/// Returns the CPU nanoseconds that the living threads of a process have used.
+pub(super) fn cpu_nanos(pid: u32) -> io::Result<u64> {
     let tasks = Path::new("/proc").join(pid.to_string()).join("task");
     let mut total = 0;
     for task in fs::read_dir(tasks)? {
@@ -86,42 +87,49 @@ fn first_field(schedstat: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    const OUTCOME: Outcome =
-        Outcome { requests: 1, requests_per_second: 1.0, p50: 1.0, p99: 1.0, p999: 1.0 };
-
-    /// Uses some of this process's CPU time, however coarsely the kernel counts it.
-    fn work() {
-        let this = std::process::id();
-        let before = cpu_nanos(this).unwrap();
-        while cpu_nanos(this).unwrap() == before {
-            thread::yield_now();
-        }
-    }
+    const OUTCOME: Outcome = Outcome { requests: 1, requests_per_second: 1.0, latency: None };
 
     #[test]
     fn every_server_begins_a_round_in_turn() {
         let mut seen = Vec::new();
-        let pids = [std::process::id(); 3];
+        let mut done = Vec::new();
+        let mut clock = 0;
+        // Each look at the clock finds it a little further than the one before.
+        let cpu = |place: usize| {
+            clock += 10 * (place as u64 + 1);
+            Ok(clock)
+        };
         let drive = |place| {
             seen.push(place);
-            work();
-            Ok(OUTCOME)
+            Ok(Outcome { requests: 5, ..OUTCOME })
         };
-        let mut done = Vec::new();
-        let turns = alternate(&pids, 1, 2, drive, |rounds| done.push(rounds)).unwrap();
+        let turns = alternate(3, 1, 2, cpu, drive, |rounds| done.push(rounds)).unwrap();
         assert_eq!(seen, [0, 1, 2, 1, 2, 0, 2, 0, 1]);
         assert_eq!(done, [1, 2, 3]);
-        assert!(turns.iter().all(|turns| turns.outcomes.len() == 2 && turns.cpu.len() == 2));
-        assert!(turns.iter().flat_map(|turns| &turns.cpu).all(|&cpu| cpu > 0.0));
+        for (turns, cpu) in turns.iter().zip([2.0, 4.0, 6.0]) {
+            assert_eq!((turns.outcomes.len(), &turns.cpu[..]), (2, &[cpu, cpu][..]));
+        }
     }
 
     #[test]
-    fn turn_without_requests_is_an_error() {
-        let drive = |_| {
-            work();
-            Ok(Outcome { requests: 0, ..OUTCOME })
+    fn turn_in_which_nothing_happens_is_an_error() {
+        let mut clock = 0;
+        let mut ticking = |_| {
+            clock += 1;
+            Ok(clock)
         };
-        assert!(alternate(&[std::process::id()], 0, 1, drive, |_| ()).is_err());
+        let unasked = |_| Ok(Outcome { requests: 0, ..OUTCOME });
+        assert!(alternate(1, 0, 1, &mut ticking, unasked, |_| ()).is_err());
+        assert!(alternate(1, 0, 1, &mut ticking, |_| Ok(OUTCOME), |_| ()).is_ok());
+        assert!(alternate(1, 0, 1, |_| Ok(7), |_| Ok(OUTCOME), |_| ()).is_err());
+    }
+
+    #[test]
+    fn own_process_has_used_time() {
+        // Reading the directory is itself a switch or two, so the count has moved off zero.
+        while cpu_nanos(std::process::id()).unwrap() == 0 {
+            thread::yield_now();
+        }
     }
 
     #[test]

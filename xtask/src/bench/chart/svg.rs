@@ -61,7 +61,8 @@ const STYLE: &str = "\
 text{font:13px -apple-system,BlinkMacSystemFont,'Segoe UI',Helvetica,Arial,sans-serif;fill:#1f2328}\
 .title{font-size:17px;font-weight:600}.strong{font-weight:600}\
 .muted{font-size:12px;fill:#59636e}\
-.card{fill:#ffffff;stroke:#d1d9e0}.bar{fill:#b4bcc5}.ours{fill:#0969da}\
+.card{fill:#ffffff;stroke:#d1d9e0}.bar,.ours{rx:2px}\
+.bar{fill:#b4bcc5}.ours{fill:#0969da}\
 .mark{stroke:#59636e;stroke-dasharray:3 3}\
 @media(prefers-color-scheme:dark){\
 text{fill:#f0f6fc}.muted{fill:#9198a1}\
@@ -95,7 +96,8 @@ pub(super) fn render(picture: &Picture) -> String {
     let title = escape(&picture.title);
     let (inner_width, inner_height) = (WIDTH - 1.0, height - 1.0);
     let mut svg = format!(
-        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img" aria-label="{title}">
+        r#"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}"
+ viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{title}">
 <title>{title}</title>
 <style>{STYLE}</style>
 <rect class="card" x="0.5" y="0.5" width="{inner_width}" height="{inner_height}" rx="6"/>
@@ -118,7 +120,7 @@ fn draw_group(drawn: &mut String, group: &Group, left: f64, scale: f64, y: &mut 
         let width = (bar.value * scale).max(1.0);
         let _ = writeln!(
             drawn,
-            r#"<rect class="{fill}" x="{left:.1}" y="{y}" width="{width:.1}" height="{BAR}" rx="2"/>"#
+            r#"<rect class="{fill}" x="{left:.1}" y="{y}" width="{width:.1}" height="{BAR}"/>"#
         );
         text(drawn, weight, left + width + 8.0, baseline, &bar.label);
         *y += ROW;
@@ -202,7 +204,7 @@ mod tests {
         let height = values(&svg, "<svg", "height")[0];
         let lowest = values(&svg, "<text", "y").into_iter().fold(0.0, f64::max);
         assert!(lowest < height, "{lowest} {height}");
-        let tops = values(&svg, "rx=\"2\"", "y");
+        let tops = values(&svg, "height=\"18\"", "y");
         assert!(tops.windows(2).all(|pair| pair[1] - pair[0] >= BAR), "{tops:?}");
     }
 
