@@ -2,6 +2,7 @@
 
 mod svg;
 
+use super::peers::FLOOR;
 use super::record::{CaseResults, Results, ServerResults, SuiteResults};
 use svg::{Bar, Group, Picture};
 
@@ -61,7 +62,10 @@ impl Figure {
     /// Says what the figure is; `first` is the server that others are compared to.
     pub(super) fn describe(self, first: &str) -> String {
         match self {
-            Self::Cpu => format!("CPU time of the server per request, as a multiple of {first}’s"),
+            Self::Cpu => {
+                let first = if first == FLOOR.name { "a bare epoll loop" } else { first };
+                format!("CPU time of the server per request, as a multiple of {first}’s")
+            }
             Self::BytesPerConnection => "bytes of memory per connection".to_owned(),
             Self::P99 => "microseconds that 99 % of the requests take at most".to_owned(),
         }
@@ -83,8 +87,8 @@ pub(super) fn is_ours(name: &str) -> bool {
 
 /// Says where and when the figures were measured.
 pub(super) fn place_and_time(results: &Results) -> String {
-    let commit = results.commit.as_deref().unwrap_or("an unknown commit");
-    format!("{}; {}, {commit}", results.machine.summary(), results.date)
+    let commit = results.commit.as_deref().unwrap_or("unknown");
+    format!("{}; {}, commit {commit}", results.machine.summary(), results.date)
 }
 
 impl Chart {

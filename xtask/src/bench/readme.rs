@@ -36,7 +36,7 @@ pub(super) fn replace(readme: &str, results: &[Results]) -> Result<String, Strin
     let missing = |mark: &str| format!("README.md has no line {mark}");
     let (before, rest) = readme.split_once(BEGIN).ok_or_else(|| missing(BEGIN))?;
     let (_, after) = rest.split_once(END).ok_or_else(|| missing(END))?;
-    Ok(format!("{before}{BEGIN}\n{}{END}{after}", section(results)))
+    Ok(format!("{before}{BEGIN}\n\n{}{END}{after}", section(results)))
 }
 
 /// Writes the tables and charts of all suites that were measured.
@@ -59,7 +59,7 @@ impl Table {
     fn write(&self, text: &mut String, results: &Results, suite: &SuiteResults) {
         let columns = self.columns(suite);
         let Some(first) = columns.first() else { return };
-        let _ = writeln!(text, "\n{}, smaller is better:\n", capital(&self.figure.describe(first)));
+        let _ = writeln!(text, "{}; smaller is better:\n", capital(&self.figure.describe(first)));
         let _ = writeln!(text, "| {} | {} |", self.heading, columns.join(" | "));
         let _ = writeln!(text, "|---|{}", "--:|".repeat(columns.len()));
         for case in &suite.cases {
@@ -82,7 +82,7 @@ impl Table {
         let _ = writeln!(text, "\n{}; {}.\n", place_and_time(results), versions.join(", "));
         for chart in CHARTS.iter().filter(|chart| chart.suite == self.suite) {
             if chart.draw(results).is_some() {
-                let _ = writeln!(text, "![{}]({PICTURES}/{}.svg)", chart.title, chart.file);
+                let _ = writeln!(text, "![{}]({PICTURES}/{}.svg)\n", chart.title, chart.file);
             }
         }
     }
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn what_is_outside_the_marks_stays() {
         let text = replace(README, &measured()).unwrap();
-        assert!(text.starts_with("# evio\n\n<!-- bench:begin -->\n"), "{text}");
+        assert!(text.starts_with("# evio\n\n<!-- bench:begin -->\n\n"), "{text}");
         assert!(text.ends_with("<!-- bench:end -->\n\n## Licence\n"), "{text}");
     }
 

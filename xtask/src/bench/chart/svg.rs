@@ -56,16 +56,18 @@ const TOP: f64 = 76.0;
 /// Height of the note at the bottom.
 const BOTTOM: f64 = 42.0;
 
-/// Colours of light and dark, with a contrast of at least 4.5 to 1 for all that is to be read.
+/// Colours of light and dark, with a contrast of at least 4.5 to 1 for all that is to be read. The
+/// outline of a label keeps the mark from running through it.
 const STYLE: &str = "\
 text{font:13px -apple-system,BlinkMacSystemFont,'Segoe UI',Helvetica,Arial,sans-serif;fill:#1f2328}\
 .title{font-size:17px;font-weight:600}.strong{font-weight:600}\
 .muted{font-size:12px;fill:#59636e}\
+.label{paint-order:stroke;stroke:#ffffff;stroke-width:5px}\
 .card{fill:#ffffff;stroke:#d1d9e0}.bar,.ours{rx:2px}\
 .bar{fill:#b4bcc5}.ours{fill:#0969da}\
 .mark{stroke:#59636e;stroke-dasharray:3 3}\
 @media(prefers-color-scheme:dark){\
-text{fill:#f0f6fc}.muted{fill:#9198a1}\
+text{fill:#f0f6fc}.muted{fill:#9198a1}.label{stroke:#0d1117}\
 .card{fill:#0d1117;stroke:#3d444d}.bar{fill:#545d68}.ours{fill:#4493f8}\
 .mark{stroke:#9198a1}}";
 
@@ -78,20 +80,12 @@ pub(super) fn render(picture: &Picture) -> String {
     let scale = (WIDTH - MARGIN - LABEL_ROOM - left) / most;
 
     let mut y = TOP;
-    let mut drawn = String::new();
+    let mut groups = String::new();
     for group in &picture.groups {
-        draw_group(&mut drawn, group, left, scale, &mut y);
+        draw_group(&mut groups, group, left, scale, &mut y);
     }
     let end = y - GAP;
-    if let Some(mark) = picture.mark {
-        let x = left + mark * scale;
-        let _ = writeln!(
-            drawn,
-            r#"<line class="mark" x1="{x:.1}" y1="{TOP}" x2="{x:.1}" y2="{end}"/>"#
-        );
-    }
     let height = end + BOTTOM;
-    text(&mut drawn, "muted", MARGIN, height - 18.0, &picture.note);
 
     let title = escape(&picture.title);
     let (inner_width, inner_height) = (WIDTH - 1.0, height - 1.0);
@@ -105,7 +99,13 @@ pub(super) fn render(picture: &Picture) -> String {
     );
     text(&mut svg, "title", MARGIN, 38.0, &picture.title);
     text(&mut svg, "muted", MARGIN, 59.0, &picture.unit);
-    svg + &drawn + "</svg>\n"
+    text(&mut svg, "muted", MARGIN, height - 18.0, &picture.note);
+    if let Some(mark) = picture.mark {
+        let x = left + mark * scale;
+        let _ =
+            writeln!(svg, r#"<line class="mark" x1="{x:.1}" y1="{TOP}" x2="{x:.1}" y2="{end}"/>"#);
+    }
+    svg + &groups + "</svg>\n"
 }
 
 /// Draws a group's heading and bars from `y` on, and moves `y` below them.
@@ -113,16 +113,17 @@ fn draw_group(drawn: &mut String, group: &Group, left: f64, scale: f64, y: &mut 
     text(drawn, "strong", MARGIN, *y + 15.0, &group.heading);
     *y += HEADING;
     for bar in &group.bars {
-        let (fill, weight) = if bar.ours { ("ours", "strong") } else { ("bar", "") };
+        let (fill, name, label) =
+            if bar.ours { ("ours", "strong", "strong label") } else { ("bar", "", "label") };
         let baseline = *y + 13.5;
-        text(drawn, weight, MARGIN, baseline, &bar.name);
+        text(drawn, name, MARGIN, baseline, &bar.name);
         // A bar that is shorter than a pixel would not be seen.
         let width = (bar.value * scale).max(1.0);
         let _ = writeln!(
             drawn,
             r#"<rect class="{fill}" x="{left:.1}" y="{y}" width="{width:.1}" height="{BAR}"/>"#
         );
-        text(drawn, weight, left + width + 8.0, baseline, &bar.label);
+        text(drawn, label, left + width + 8.0, baseline, &bar.label);
         *y += ROW;
     }
     *y += GAP;
@@ -218,7 +219,7 @@ mod tests {
     #[test]
     fn light_and_dark_give_the_same_things_a_colour() {
         let (light, dark) = STYLE.split_once("@media(prefers-color-scheme:dark)").unwrap();
-        for class in ["text{", ".muted{", ".card{", ".bar{", ".ours{", ".mark{"] {
+        for class in ["text{", ".muted{", ".label{", ".card{", ".bar{", ".ours{", ".mark{"] {
             assert!(light.contains(class) && dark.contains(class), "{class}");
         }
     }
