@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::machine::Machine;
 
 /// Everything that is known after a run.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Results {
     /// The commit that was measured, with `-dirty` behind it when the tree differs.
     pub(super) commit: Option<String>,
@@ -24,7 +24,7 @@ pub(super) struct Results {
 }
 
 /// A set of cases that belong together.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct SuiteResults {
     pub(super) suite: String,
     /// Seconds of load on each server in each case.
@@ -33,7 +33,7 @@ pub(super) struct SuiteResults {
 }
 
 /// One case and its figures.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct CaseResults {
     /// Tells the case from the others of its suite, in any run.
     pub(super) key: String,
