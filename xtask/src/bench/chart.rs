@@ -3,7 +3,7 @@
 mod svg;
 
 use super::peers::FLOOR;
-use super::record::{CaseResults, Results, ServerResults, SuiteResults};
+use super::results::{CaseResults, Results, ServerResults, SuiteResults};
 use svg::{Bar, Group, Picture};
 
 /// A picture of some cases of a suite.

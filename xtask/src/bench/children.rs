@@ -82,6 +82,14 @@ impl Children {
         Ok(status)
     }
 
+    /// Kills the child `pid`, if there is one, and waits for its end.
+    pub(super) fn end(&self, pid: u32) {
+        let mut running = lock(&self.running);
+        if let Some(place) = running.iter().position(|child| child.id() == pid) {
+            end(running.swap_remove(place));
+        }
+    }
+
     /// Kills all children and waits for their end.
     pub(super) fn end_all(&self) {
         end_all(&mut lock(&self.running));
@@ -140,6 +148,16 @@ mod tests {
         let error = children.wait(pid, Duration::ZERO).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!(lock(&children.running).is_empty());
+    }
+
+    #[test]
+    fn one_child_can_be_ended() {
+        let children = children();
+        let ended = children.start(&mut shell("exec sleep 600")).unwrap().pid;
+        let other = children.start(&mut shell("exec sleep 600")).unwrap().pid;
+        children.end(ended);
+        let left: Vec<u32> = lock(&children.running).iter().map(Child::id).collect();
+        assert_eq!(left, [other]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::record::{CaseResults, Results, ServerResults, Spread};
+use super::results::{CaseResults, Results, ServerResults, Spread};
 
 /// What figures without a spread of their own may move by chance: as much as the same program
 /// entered twice.

@@ -1,30 +1,33 @@
 //! A suite of an installed tool, from its servers to their figures.
 
-use super::outside::{Bench, Contender, Server};
+use super::outside::{self, Contender, Server, Tool};
 use super::progress::Progress;
-use super::record::{CaseResults, Latency, ServerResults, Spread};
+use super::results::{CaseResults, Latency, ServerResults, Spread, SuiteResults};
+use super::run::Run;
 use super::table;
 use super::turns::{self, Outcome, Turns};
 
-/// How a tool is used.
+/// How a tool is used in a suite.
 pub(super) trait Driver {
     /// What the servers are put under in one case.
-    type Load;
+    type Load: 'static;
+
+    const SUITE: &'static str;
+    const TOOL: Tool;
+    /// The first is what the others are compared to.
+    const CONTENDERS: &'static [Contender];
+    const LOADS: &'static [Self::Load];
+    /// Seconds that a turn takes.
+    const TURN: f64;
 
     /// Returns the key and the title of a case.
     fn name(load: &Self::Load) -> (&'static str, &'static str);
 
     /// Checks the servers' replies and gets them ready, before the first turn.
-    fn prepare(
-        &mut self,
-        bench: &Bench<'_>,
-        servers: &[Server],
-        load: &Self::Load,
-    ) -> crate::Result;
+    fn prepare(&mut self, run: &Run, servers: &[Server], load: &Self::Load) -> crate::Result;
 
     /// Drives one server for a turn.
-    fn turn(&self, bench: &Bench<'_>, server: &Server, load: &Self::Load)
-    -> crate::Result<Outcome>;
+    fn turn(&self, run: &Run, server: &Server, load: &Self::Load) -> crate::Result<Outcome>;
 }
 
 /// Rounds before those that count: the first turn of a server allocates what the others reuse.
@@ -34,48 +37,47 @@ const WARM_UP: usize = 1;
 const MIN_ROUNDS: usize = 5;
 
 /// Returns how many rounds there are, when each server is to be under load for so many seconds.
-pub(super) fn rounds(duration: f64, turn: f64) -> usize {
+fn rounds(duration: f64, turn: f64) -> usize {
     ((duration / turn).round() as usize).max(MIN_ROUNDS)
 }
 
-/// Measures the contenders under each of the loads, and prints a table for each.
-pub(super) fn measure<D: Driver>(
-    bench: &Bench<'_>,
-    driver: &mut D,
-    contenders: &[Contender],
-    loads: &[D::Load],
-    rounds: usize,
-) -> crate::Result<Vec<CaseResults>> {
-    let available = bench.available(contenders);
-    // Ratios are to the first of all: without it there are none.
-    let has_baseline = available.first().map(|first| first.name) == Some(contenders[0].name);
-    let mut progress = Progress::new(loads.len());
-    let mut cases = Vec::with_capacity(loads.len());
-    for load in loads {
+/// Measures a suite and prints a table for each case. Without the tool it has none.
+pub(super) fn measure<D: Driver>(run: &mut Run, mut driver: D) -> crate::Result<SuiteResults> {
+    let mut results = run.suite(D::SUITE);
+    if let Err(reason) = D::TOOL.find() {
+        eprintln!("left out: {}: {reason}", D::SUITE);
+        return Ok(results);
+    }
+    let contenders = run.installed(D::CONTENDERS);
+    run.versions.extend(outside::versions(D::TOOL, &contenders));
+    let rounds = rounds(run.args.duration(), D::TURN);
+    let mut progress = Progress::new(D::SUITE, D::LOADS.len());
+    for load in D::LOADS {
         let (key, title) = D::name(load);
         progress.begin(title);
-        let servers = bench.serve(&available)?;
-        driver.prepare(bench, &servers, load)?;
+        let servers = run.serve_contenders(&contenders)?;
+        driver.prepare(run, &servers, load)?;
         let turns = turns::alternate(
             servers.len(),
             WARM_UP,
             rounds,
             |place| turns::cpu_nanos(servers[place].pid),
-            |place| driver.turn(bench, &servers[place], load),
+            |place| driver.turn(run, &servers[place], load),
             |done| progress.advance(done, WARM_UP + rounds),
         )?;
         // Each case begins with fresh servers, so that it does not depend on those before it.
-        bench.children.end_all();
+        run.children.end_all();
         let names = servers.iter().map(|server| server.name);
-        let case = CaseResults {
+        // Without the server that the others are compared to there are no ratios.
+        let first = turns.first().filter(|_| contenders[0].name == D::CONTENDERS[0].name);
+        results.cases.push(CaseResults {
             key: key.to_owned(),
             title: title.to_owned(),
-            servers: summarize(names.zip(&turns), has_baseline.then(|| &turns[0])),
-        };
-        progress.print(&table::render_case(&case));
-        cases.push(case);
+            servers: summarize(names.zip(&turns), first),
+        });
+        progress.print(&table::render(results.cases.last().expect("one was just pushed")));
     }
-    Ok(cases)
+    Ok(results)
 }
 
 /// Sums up the turns of each server.

@@ -1,12 +1,12 @@
 //! The HTTP suite: the example server beside nginx, haproxy and hyper, driven by wrk.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read, Write};
 
 use super::compared::{self, Driver};
-use super::outside::{self, Bench, Contender, Place, Program, Server, Tool};
-use super::record::{CaseResults, Latency};
+use super::outside::{Contender, Place, Program, Server, Tool};
+use super::results::{Latency, SuiteResults};
+use super::run::Run;
 use super::turns::Outcome;
 
 /// The servers; what all others are compared to comes first.
@@ -22,12 +22,12 @@ const CONTENDERS: &[Contender] = &[
     },
     Contender {
         name: "evio",
-        program: Program::Built("http-server"),
+        program: Program::Built { program: "http-server", package: "evio" },
         arguments: |place| Ok(port(place)),
     },
     Contender {
         name: "hyper",
-        program: Program::Built("hyper-http"),
+        program: Program::Built { program: "hyper-http", package: "hyper" },
         arguments: |place| Ok(port(place)),
     },
     Contender {
@@ -41,13 +41,13 @@ const CONTENDERS: &[Contender] = &[
     },
 ];
 
-const DRIVER: Tool = Tool { program: "wrk", package: "wrk", version_option: "-v" };
+const WRK: Tool = Tool { program: "wrk", package: "wrk", version_option: "-v" };
 
 /// Connections to the server.
 const CONNECTIONS: u32 = 50;
 
 /// Seconds that a turn takes: wrk knows no less.
-const TURN: u32 = 1;
+const TURN: f64 = 1.0;
 
 /// The page of the example, which every server answers.
 const PAGE: &str = "Hello World!\r\n";
@@ -156,16 +156,22 @@ struct Wrk {
 impl Driver for Wrk {
     type Load = Load;
 
+    const SUITE: &'static str = "http";
+    const TOOL: Tool = WRK;
+    const CONTENDERS: &'static [Contender] = CONTENDERS;
+    const LOADS: &'static [Load] = LOADS;
+    const TURN: f64 = TURN;
+
     fn name(load: &Load) -> (&'static str, &'static str) {
         (load.key, load.title)
     }
 
-    fn prepare(&mut self, _: &Bench<'_>, servers: &[Server], _: &Load) -> crate::Result {
+    fn prepare(&mut self, _: &Run, servers: &[Server], _: &Load) -> crate::Result {
         servers.iter().try_for_each(check)
     }
 
-    fn turn(&self, bench: &Bench<'_>, server: &Server, load: &Load) -> crate::Result<Outcome> {
-        let printed = bench.drive(DRIVER, &self.arguments(server, load))?;
+    fn turn(&self, run: &Run, server: &Server, load: &Load) -> crate::Result<Outcome> {
+        let printed = run.drive_with(WRK, &self.arguments(server, load))?;
         parse_figures(&printed, load).ok_or_else(|| format!("wrk printed {printed}").into())
     }
 }
@@ -219,18 +225,11 @@ fn parse_figures(printed: &str, load: &Load) -> Option<Outcome> {
 }
 
 /// Measures all cases.
-pub(super) fn run(bench: &Bench<'_>, duration: f64) -> crate::Result<Vec<CaseResults>> {
-    let script = bench.programs.scratch().join("wrk.lua");
-    fs::create_dir_all(bench.programs.scratch())?;
+pub(super) fn run(run: &mut Run) -> crate::Result<SuiteResults> {
+    let script = run.programs.scratch().join("wrk.lua");
+    fs::create_dir_all(run.programs.scratch())?;
     fs::write(&script, SCRIPT)?;
-    let mut driver = Wrk { script: script.display().to_string() };
-    let rounds = compared::rounds(duration, f64::from(TURN));
-    compared::measure(bench, &mut driver, CONTENDERS, LOADS, rounds)
-}
-
-/// Returns the versions of what was measured, and of what measured it.
-pub(super) fn versions() -> BTreeMap<String, String> {
-    outside::versions(DRIVER, CONTENDERS)
+    compared::measure(run, Wrk { script: script.display().to_string() })
 }
 
 #[cfg(test)]

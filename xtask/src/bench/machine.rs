@@ -21,7 +21,7 @@ pub(super) struct Machine {
 }
 
 /// Stands for what cannot be found out.
-const UNKNOWN: &str = "unknown";
+pub(super) const UNKNOWN: &str = "unknown";
 
 impl Machine {
     /// Describes this machine, as far as it can be found out.

@@ -11,8 +11,9 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::children::Children;
+use super::machine;
 use super::programs::{GENERATOR_CORE, Programs, SERVER_CORE};
+use super::run::Run;
 
 /// A server of a comparison.
 #[derive(Debug, Clone, Copy)]
@@ -27,8 +28,11 @@ pub(super) struct Contender {
 /// Where a program comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Program {
-    /// Built from this workspace.
-    Built(&'static str),
+    /// Built from this workspace, with the package in `Cargo.lock` whose version says what it is.
+    Built {
+        program: &'static str,
+        package: &'static str,
+    },
     Installed(Tool),
 }
 
@@ -123,23 +127,28 @@ impl Contender {
     /// Says why there is none, and what to do about it.
     pub(super) fn file(&self, programs: &Programs) -> Result<PathBuf, String> {
         match self.program {
-            Program::Built(program) if programs.has(program) => Ok(programs.path(program)),
-            Program::Built(program) => Err(format!("{program} was not built")),
+            Program::Built { program, .. } if programs.has(program) => Ok(programs.path(program)),
+            Program::Built { program, .. } => Err(format!("{program} was not built")),
             Program::Installed(tool) => tool.find(),
         }
     }
 }
 
-/// Returns the versions of the installed tools among `contenders` and of the one that drives
-/// them, by name. The rest is of the commit that is measured.
+/// Returns the versions of `contenders` and of the tool that drives them, by name.
 pub(super) fn versions(driver: Tool, contenders: &[Contender]) -> BTreeMap<String, String> {
-    let tools = contenders.iter().filter_map(|contender| match contender.program {
-        Program::Installed(tool) => Some(tool),
-        Program::Built(_) => None,
+    let version = |tool: Tool| Some((tool.program.to_owned(), tool.version()?));
+    let packages = contenders.iter().filter_map(|contender| match contender.program {
+        Program::Built { package, .. } => Some(package),
+        Program::Installed(_) => None,
     });
-    tools
-        .chain([driver])
-        .filter_map(|tool| Some((tool.program.to_owned(), tool.version()?)))
+    let tools = contenders.iter().filter_map(|contender| match contender.program {
+        Program::Built { .. } => None,
+        Program::Installed(tool) => Some(tool),
+    });
+    let built = machine::versions(packages).into_iter();
+    built
+        .map(|(package, version)| (package.to_owned(), version))
+        .chain(tools.chain([driver]).filter_map(version))
         .collect()
 }
 
@@ -153,17 +162,10 @@ fn version_in(text: &str) -> Option<&str> {
     words.find(is_version)
 }
 
-/// A run of a suite that is driven from outside.
-#[derive(Debug)]
-pub(super) struct Bench<'a> {
-    pub(super) programs: &'a Programs,
-    pub(super) children: &'a Children,
-}
-
-impl Bench<'_> {
+impl Run {
     /// Returns those of `contenders` that can be started, and names the others.
-    pub(super) fn available(&self, contenders: &[Contender]) -> Vec<Contender> {
-        let can_start = |contender: &&Contender| match contender.file(self.programs) {
+    pub(super) fn installed(&self, contenders: &[Contender]) -> Vec<Contender> {
+        let can_start = |contender: &&Contender| match contender.file(&self.programs) {
             Ok(_) => true,
             Err(reason) => {
                 eprintln!("left out: {}: {reason}", contender.name);
@@ -174,7 +176,7 @@ impl Bench<'_> {
     }
 
     /// Starts every contender on one core and waits until all of them listen.
-    pub(super) fn serve(&self, contenders: &[Contender]) -> crate::Result<Vec<Server>> {
+    pub(super) fn serve_contenders(&self, contenders: &[Contender]) -> crate::Result<Vec<Server>> {
         let mut servers = Vec::with_capacity(contenders.len());
         for contender in contenders {
             let directory = self.programs.scratch().join(contender.name);
@@ -183,7 +185,7 @@ impl Bench<'_> {
             fs::create_dir_all(&directory)?;
             let log = File::create(directory.join(LOG))?;
             let place = Place { address: free_address()?, directory };
-            let mut command = self.programs.launch(SERVER_CORE, &contender.file(self.programs)?);
+            let mut command = self.programs.launch(SERVER_CORE, &contender.file(&self.programs)?);
             command.args((contender.arguments)(&place)?);
             command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
             let pid = self.children.start(&mut command)?.pid;
@@ -197,7 +199,7 @@ impl Bench<'_> {
     }
 
     /// Runs a tool to its end on the core that the servers are not on, and returns what it prints.
-    pub(super) fn drive(&self, tool: Tool, arguments: &[String]) -> crate::Result<String> {
+    pub(super) fn drive_with(&self, tool: Tool, arguments: &[String]) -> crate::Result<String> {
         let mut command = self.programs.launch(GENERATOR_CORE, &tool.find()?);
         command.args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

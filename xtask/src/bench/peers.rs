@@ -3,7 +3,7 @@
 use clap::builder::PossibleValuesParser;
 
 /// A server that can be measured.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Peer {
     /// What tables and options call it.
     pub(super) name: &'static str,
@@ -37,7 +37,18 @@ pub(super) const OTHERS: &[Peer] = &[
         arguments: &["--multi-thread"],
         package: Some("tokio"),
     },
-    Peer { name: "threads", program: "threads-echo", arguments: &[], package: None },
+    THREADS,
+];
+
+/// A thread per connection.
+pub(super) const THREADS: Peer =
+    Peer { name: "threads", program: "threads-echo", arguments: &[], package: None };
+
+/// Servers that send datagrams back, the floor first.
+pub(super) const UDP: &[Peer] = &[
+    Peer { program: "floor-udp", ..FLOOR },
+    Peer { arguments: &["--udp"], ..EVIO },
+    Peer { name: "tokio", program: "tokio-udp", arguments: &[], package: Some("tokio") },
 ];
 
 /// Accepts the names of [`OTHERS`].
@@ -52,6 +63,17 @@ pub(super) fn select(against: &[String], self_check: bool) -> Vec<Peer> {
         .filter(|peer| against.is_empty() || against.iter().any(|name| name == peer.name));
     let again = self_check.then_some(FLOOR_AGAIN);
     [FLOOR].into_iter().chain(again).chain([EVIO]).chain(others.copied()).collect()
+}
+
+/// Returns the servers of a run that keep to one thread or to one for each connection: those whose
+/// memory can be told from that of their workers.
+pub(super) fn single(against: &[String]) -> Vec<Peer> {
+    select(against, false).into_iter().filter(|peer| peer.name != "tokio-multi").collect()
+}
+
+/// Returns the servers of a run that can have tens of thousands of connections on one thread.
+pub(super) fn lasting(against: &[String]) -> Vec<Peer> {
+    single(against).into_iter().filter(|peer| *peer != THREADS).collect()
 }
 
 #[cfg(test)]

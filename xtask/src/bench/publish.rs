@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::chart::CHARTS;
 use super::readme;
-use super::record::Results;
+use super::results::Results;
 use crate::workspace_root;
 
 /// Where figures and charts are kept.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::chart::{CHARTS, Figure, is_ours, place_and_time};
-use super::record::{Results, SuiteResults};
+use super::results::{Results, SuiteResults};
 
 const BEGIN: &str = "<!-- bench:begin -->";
 const END: &str = "<!-- bench:end -->";
@@ -110,7 +110,7 @@ fn capital(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::record::ServerResults;
+    use crate::bench::results::ServerResults;
     use crate::bench::results_sample::{case, results, server, suite};
 
     const README: &str = "# evio\n\n<!-- bench:begin -->\nold\n<!-- bench:end -->\n\n## Licence\n";

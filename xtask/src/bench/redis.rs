@@ -1,11 +1,11 @@
 //! The redis suite: the example server beside redis-server, driven by redis-benchmark.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
 use super::compared::{self, Driver};
-use super::outside::{self, Bench, Contender, Place, Program, Server, Tool};
-use super::record::{CaseResults, Latency};
+use super::outside::{Contender, Place, Program, Server, Tool};
+use super::results::{Latency, SuiteResults};
+use super::run::Run;
 use super::turns::Outcome;
 
 /// What all others are compared to, and this project's server.
@@ -19,10 +19,14 @@ const CONTENDERS: &[Contender] = &[
         }),
         arguments: redis_arguments,
     },
-    Contender { name: "evio", program: Program::Built("redis-server"), arguments: evio_arguments },
+    Contender {
+        name: "evio",
+        program: Program::Built { program: "redis-server", package: "evio" },
+        arguments: evio_arguments,
+    },
 ];
 
-const DRIVER: Tool =
+const REDIS_BENCHMARK: Tool =
     Tool { program: "redis-benchmark", package: "redis-tools", version_option: "--version" };
 
 /// Connections to the server.
@@ -132,14 +136,14 @@ impl RedisBenchmark {
         arguments
     }
 
-    fn run(
+    fn drive(
         &self,
-        bench: &Bench<'_>,
+        run: &Run,
         server: &Server,
         load: &Load,
         requests: u64,
     ) -> crate::Result<Outcome> {
-        let printed = bench.drive(DRIVER, &self.arguments(server, load, requests))?;
+        let printed = run.drive_with(REDIS_BENCHMARK, &self.arguments(server, load, requests))?;
         let outcome = parse_summary(&printed, requests);
         outcome.ok_or_else(|| format!("redis-benchmark printed {printed:?}").into())
     }
@@ -148,19 +152,25 @@ impl RedisBenchmark {
 impl Driver for RedisBenchmark {
     type Load = Load;
 
+    const SUITE: &'static str = "redis";
+    const TOOL: Tool = REDIS_BENCHMARK;
+    const CONTENDERS: &'static [Contender] = CONTENDERS;
+    const LOADS: &'static [Load] = LOADS;
+    const TURN: f64 = TURN;
+
     fn name(load: &Load) -> (&'static str, &'static str) {
         (load.key, load.title)
     }
 
-    fn prepare(&mut self, bench: &Bench<'_>, servers: &[Server], load: &Load) -> crate::Result {
+    fn prepare(&mut self, run: &Run, servers: &[Server], load: &Load) -> crate::Result {
         let mut slowest = f64::INFINITY;
         for server in servers {
             check(server)?;
             if load.command == "get" {
-                self.run(bench, server, &FILLING, FILL)?;
+                self.drive(run, server, &FILLING, FILL)?;
             }
             let trial = if load.keep { TRIAL * u64::from(load.pipeline) } else { MAX_CONNECTS };
-            let outcome = self.run(bench, server, load, trial)?;
+            let outcome = self.drive(run, server, load, trial)?;
             slowest = slowest.min(outcome.requests_per_second);
         }
         let requests = (slowest * TURN) as u64;
@@ -168,8 +178,8 @@ impl Driver for RedisBenchmark {
         Ok(())
     }
 
-    fn turn(&self, bench: &Bench<'_>, server: &Server, load: &Load) -> crate::Result<Outcome> {
-        self.run(bench, server, load, self.requests)
+    fn turn(&self, run: &Run, server: &Server, load: &Load) -> crate::Result<Outcome> {
+        self.drive(run, server, load, self.requests)
     }
 }
 
@@ -220,14 +230,9 @@ fn parse_percentile(line: &str) -> Option<(f64, f64)> {
 }
 
 /// Measures all cases.
-pub(super) fn run(bench: &Bench<'_>, duration: f64, unix: bool) -> crate::Result<Vec<CaseResults>> {
-    let mut driver = RedisBenchmark { unix, requests: 0 };
-    compared::measure(bench, &mut driver, CONTENDERS, LOADS, compared::rounds(duration, TURN))
-}
-
-/// Returns the versions of what was measured, and of what measured it.
-pub(super) fn versions() -> BTreeMap<String, String> {
-    outside::versions(DRIVER, CONTENDERS)
+pub(super) fn run(run: &mut Run) -> crate::Result<SuiteResults> {
+    let unix = run.args.unix;
+    compared::measure(run, RedisBenchmark { unix, requests: 0 })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::machine::Machine;
-use super::record::{CaseResults, Latency, Results, ServerResults, Spread, SuiteResults};
+use super::results::{CaseResults, Latency, Results, ServerResults, Spread, SuiteResults};
 
 pub(super) fn results(suites: Vec<SuiteResults>) -> Results {
     Results {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use super::record::Latency;
+use super::results::Latency;
 
 /// What a tool says about one turn.
 #[derive(Debug, Clone, Copy, PartialEq)]
