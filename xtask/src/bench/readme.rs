@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::chart::{CHARTS, Figure, is_ours, place_and_time};
-use super::results::{Results, SuiteResults};
+use super::results::{CaseResults, Results, SuiteResults};
 
 const BEGIN: &str = "<!-- bench:begin -->";
 const END: &str = "<!-- bench:end -->";
@@ -62,19 +62,11 @@ impl Table {
         let _ = writeln!(text, "{}; smaller is better:\n", capital(&self.figure.describe(first)));
         let _ = writeln!(text, "| {} | {} |", self.heading, columns.join(" | "));
         let _ = writeln!(text, "|---|{}", "--:|".repeat(columns.len()));
-        for case in &suite.cases {
-            let cells: Vec<String> = columns
-                .iter()
-                .map(|name| {
-                    let server = case.servers.iter().find(|server| server.name == *name);
-                    let figure = server.and_then(|server| self.figure.of(server));
-                    match figure.map(|figure| self.figure.label(figure)) {
-                        Some(label) if is_ours(name) => format!("**{label}**"),
-                        Some(label) => label,
-                        None => "–".to_owned(),
-                    }
-                })
-                .collect();
+        let has_figure = |case: &&CaseResults| {
+            case.servers.iter().any(|server| self.figure.of(server).is_some())
+        };
+        for case in suite.cases.iter().filter(has_figure) {
+            let cells: Vec<String> = columns.iter().map(|name| self.cell(case, name)).collect();
             let _ = writeln!(text, "| {} | {} |", case.title, cells.join(" | "));
         }
         let versions: Vec<String> =
@@ -84,6 +76,16 @@ impl Table {
             if chart.draw(results).is_some() {
                 let _ = writeln!(text, "![{}]({PICTURES}/{}.svg)\n", chart.title, chart.file);
             }
+        }
+    }
+
+    /// Writes a server's figure, ours in bold.
+    fn cell(&self, case: &CaseResults, name: &str) -> String {
+        let server = case.servers.iter().find(|server| server.name == name);
+        match server.and_then(|server| self.figure.of(server)) {
+            Some(figure) if is_ours(name) => format!("**{}**", self.figure.label(figure)),
+            Some(figure) => self.figure.label(figure),
+            None => "–".to_owned(),
         }
     }
 
@@ -119,6 +121,7 @@ mod tests {
         let http = vec![
             case("get-1", vec![server("nginx", 1.0), server("evio", 0.84), server("hyper", 0.9)]),
             case("get-16", vec![server("nginx", 1.0), server("evio", 0.118)]),
+            case("calls", vec![ServerResults { cpu_ratio: None, ..server("evio", 1.0) }]),
         ];
         let bytes = |name, bytes| ServerResults {
             cpu_ratio: None,
@@ -143,7 +146,9 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n\n{text}");
         }
-        assert!(!text.contains("old") && !text.contains("redis"), "{text}");
+        for absent in ["old", "redis", "title of calls"] {
+            assert!(!text.contains(absent), "{absent}\n\n{text}");
+        }
         assert!(text.find("| HTTP") < text.find("| memory"), "{text}");
     }
 
