@@ -35,7 +35,7 @@ mod tests {
         let before = own();
         let used = thread::spawn(|| {
             let clock = nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID;
-            // Longer than what the rest of this process does meanwhile, if only by chance.
+            // More than a tick, so that it cannot be what the rest of the process happens to use.
             while Duration::from(clock.now().unwrap()) < Duration::from_millis(20) {}
             Duration::from(clock.now().unwrap())
         });
