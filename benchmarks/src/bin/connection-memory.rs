@@ -41,6 +41,10 @@ const SMALL: u64 = 64;
 /// More than any server here keeps a buffer of for each connection from the start.
 const LARGE: u64 = 16 << 10;
 
+/// Connections that are dealt with at once: fewer than any server's queue of those that wait to be
+/// accepted holds.
+const CHUNK: usize = 64;
+
 /// How long a server may take to answer anything.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -62,26 +66,27 @@ fn measure(args: &Args) -> Result<Report, Box<dyn Error>> {
     let payload = Payload::new(1);
     // What a server sets up for its first connection is not part of each of them.
     let mut probe = connect(args.address)?;
-    exchange(&mut probe, &payload, LARGE)?;
+    exchange(std::slice::from_mut(&mut probe), &payload, LARGE)?;
 
     let before = memory::of_process(args.pid)?;
     let per_connection = || -> Result<f64, Box<dyn Error>> {
         let now = memory::of_process(args.pid)?;
         Ok((now as f64 - before as f64) / f64::from(args.connections))
     };
-    let mut streams = (0..args.connections)
-        .map(|_| connect(args.address))
-        .collect::<Result<Vec<TcpStream>, _>>()?;
-    // Connections are accepted in order: when this one is answered, all others have been.
-    exchange(&mut connect(args.address)?, &payload, SMALL)?;
+    let mut streams = Vec::new();
+    while streams.len() < args.connections as usize {
+        let left = args.connections as usize - streams.len();
+        for _ in 0..left.min(CHUNK) {
+            streams.push(connect(args.address)?);
+        }
+        // Connections are accepted in order: when this one is answered, all others have been, and
+        // there is room for more of them.
+        exchange(&mut [connect(args.address)?], &payload, SMALL)?;
+    }
     let silent = per_connection()?;
-    for stream in &mut streams {
-        exchange(stream, &payload, SMALL)?;
-    }
+    exchange(&mut streams, &payload, SMALL)?;
     let small = per_connection()?;
-    for stream in &mut streams {
-        exchange(stream, &payload, LARGE)?;
-    }
+    exchange(&mut streams, &payload, LARGE)?;
     Ok(Report { silent, small, large: per_connection()? })
 }
 
@@ -93,10 +98,20 @@ fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
-fn exchange(stream: &mut TcpStream, payload: &Payload, size: u64) -> Result<(), Box<dyn Error>> {
+/// Sends the same on all `streams` and receives it back.
+fn exchange(streams: &mut [TcpStream], payload: &Payload, size: u64) -> Result<(), Box<dyn Error>> {
     let sent = payload.slice(0, 0, size);
     let mut came = vec![0; sent.len()];
-    stream.write_all(sent)?;
-    stream.read_exact(&mut came)?;
-    if came == sent { Ok(()) } else { Err("the server sent back something else".into()) }
+    for chunk in streams.chunks_mut(CHUNK) {
+        for stream in &mut *chunk {
+            stream.write_all(sent)?;
+        }
+        for stream in chunk {
+            stream.read_exact(&mut came)?;
+            if came != sent {
+                return Err("the server sent back something else".into());
+            }
+        }
+    }
+    Ok(())
 }

@@ -1,9 +1,9 @@
 //! Starts another program the way a measurement needs it: `launch CORE PROGRAM [ARGUMENT]...`.
 //!
-//! The program runs on one core only (on any with `any` for CORE), may open as many files as this machine allows, and is killed
-//! when the thread that started it ends, so that nothing is left behind by a run that dies. It
-//! replaces this process and so has its process id. All of this must happen between `fork` and
-//! `exec`; a program of its own can do it without unsafe code.
+//! The program runs on one core only (with `any` for CORE, on all of them), may open as many files
+//! as this machine allows, and is killed when the thread that started it ends, so that nothing is
+//! left behind by a run that dies. It replaces this process and so has its process id. All of this
+//! must happen between `fork` and `exec`; a program of its own can do it without unsafe code.
 
 use std::io;
 use std::os::unix::process::CommandExt;

@@ -28,7 +28,7 @@ const LONGEST_LATENCY: Duration = Duration::from_secs(60);
 /// Digits of a latency that are kept: 0.1 % is finer than any two runs agree.
 const LATENCY_DIGITS: u8 = 3;
 
-/// The part of what the slowest server can answer that is sent on a schedule: busy enough that
+/// The part of what the first server can answer that is sent on a schedule: busy enough that
 /// requests meet, far enough from the end that no queue grows without bound.
 const OPEN_LOAD: f64 = 0.5;
 
@@ -112,7 +112,7 @@ impl Driver {
             progress(round + 1, warm_up + turns);
         }
         if self.plan.pace == Pace::Open {
-            rhythm = Rhythm::Open(Schedule::new(seed, self.slowest() * OPEN_LOAD));
+            rhythm = Rhythm::Open(Schedule::new(seed, self.saturation() * OPEN_LOAD));
         }
         for lane in &mut self.lanes {
             lane.measurement.forget();
@@ -138,10 +138,10 @@ impl Driver {
         Ok(())
     }
 
-    /// Returns how many requests per second the slowest server has answered so far.
-    fn slowest(&self) -> f64 {
-        let rates = self.lanes.iter().filter_map(|lane| lane.measurement.requests_per_second());
-        rates.fold(f64::INFINITY, |slowest, rate| slowest.min(rate.median))
+    /// Returns how many requests per second the first server has answered so far.
+    fn saturation(&self) -> f64 {
+        let rate = self.lanes.first().and_then(|lane| lane.measurement.requests_per_second());
+        rate.map_or(f64::INFINITY, |rate| rate.median)
     }
 
     /// Tells whether every server's ratio is known as exactly as the plan wants it.
@@ -182,7 +182,6 @@ impl Lane {
         let elapsed = start.elapsed();
         thread::sleep(SETTLE);
         let after = cpu::of_process(self.target.pid)?;
-        // Threads that ended in between take their time with them.
         let cpu = after.saturating_sub(before);
         let (requests, lost) = (outcome.answered, outcome.lost);
         self.measurement.turns.push(Turn { requests, lost, elapsed, cpu });

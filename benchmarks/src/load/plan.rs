@@ -16,7 +16,7 @@ pub enum Pace {
     Closed,
     /// The same, with a new connection for each request
     Churn,
-    /// On a schedule, at half of what the slowest server answered in a closed loop in the warm-up
+    /// On a schedule, at half of what the first server answered in a closed loop in the warm-up
     Open,
 }
 

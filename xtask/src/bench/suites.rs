@@ -13,6 +13,9 @@ const BUSY: u32 = 50;
 /// limit of open files that is common.
 const IDLE: u32 = 15_000;
 
+/// What evio promises about its CPU time per request.
+const AIM: &str = "aim: a ratio of at most 1.1";
+
 /// Milliseconds of a turn on a schedule: waiting times grow only after queues had time to.
 const OPEN_TURN: u32 = 200;
 
@@ -47,20 +50,22 @@ pub(super) fn idle(run: &mut Run) -> crate::Result<SuiteResults> {
         let name = entry.name.clone();
         let silent = entry.clone().with(&format!("{IDLE} idle"), &[]);
         let case = Case::new(vec![entry, silent], load);
-        let title = format!("{name}: {connections} busy connections, and {IDLE} idle beside them");
+        let title =
+            format!("{name}: {connections} busy connections, and {IDLE} idle beside them; {AIM}");
         Case { key: format!("{name}-i{IDLE}"), title, ..case }
     };
     let cases: Vec<Case> = entries.into_iter().map(case).collect();
     run.measure("idle", &cases)
 }
 
-/// Requests on a schedule, at half of what the slowest server can answer.
+/// Requests on a schedule, for all servers at half of what the floor can answer.
 pub(super) fn latency(run: &mut Run) -> crate::Result<SuiteResults> {
     let entries = run.entries(&peers::select(&run.args.against, false))?;
     let connections = run.args.connections.unwrap_or(BUSY);
     let load =
         Load { pace: "open", connections, turn: OPEN_TURN, seconds: run.args.duration(), ..SMALL };
-    let title = format!("{connections} connections, 64 B, on a schedule at half of saturation");
+    let title =
+        format!("{connections} connections, 64 B, on a schedule at half of the floor's most");
     run.measure("latency", &[Case { title, ..Case::new(entries, load) }])
 }
 
@@ -77,6 +82,6 @@ pub(super) fn scale(run: &mut Run) -> crate::Result<SuiteResults> {
     let connections = run.args.connections.unwrap_or(BUSY);
     let load = Load { connections, seconds: run.args.duration(), ..SMALL };
     let case = Case::new(entries.collect(), load);
-    let title = format!("{}, servers not pinned to a core", case.title);
+    let title = format!("{}, servers not pinned to a core; {AIM}", case.title);
     run.measure("scale", &[Case { title, ..case }])
 }
