@@ -147,8 +147,11 @@ impl Args {
 
 /// Runs the suites, or compares two runs that were kept.
 pub(crate) fn run(args: Args) -> crate::Result {
-    if let [old, new] = args.compare.as_slice() {
-        print!("{}", compare::render(&publish::read(old)?, &publish::read(new)?));
+    // Read first, so that a wrong name does not cost a run.
+    let kept = args.compare.iter().map(|file| publish::read(file));
+    let kept = kept.collect::<crate::Result<Vec<Results>>>()?;
+    if let [old, new] = kept.as_slice() {
+        print!("{}", compare::render(old, new));
         return Ok(());
     }
     let mut run = Run::prepare(args)?;
@@ -172,19 +175,19 @@ pub(crate) fn run(args: Args) -> crate::Result {
         versions: run.versions,
         suites,
     };
+    if let [old] = kept.as_slice() {
+        print!("\n{}", compare::render(old, &results));
+    }
     keep(&run.args, &results)
 }
 
-/// Does with the results what the options ask for.
+/// Writes the results wherever the options ask for them.
 fn keep(args: &Args, results: &Results) -> crate::Result {
     if let Some(file) = &args.json {
         results.write(file)?;
     }
     if args.save {
         publish::save(results)?;
-    }
-    if let [old] = args.compare.as_slice() {
-        print!("\n{}", compare::render(&publish::read(old)?, results));
     }
     Ok(())
 }

@@ -254,7 +254,7 @@ mod tests {
             ("nginx version: nginx/1.22.1", Some("1.22.1")),
             ("HAProxy version 2.6.12-1+deb12u3 2025/10/03", Some("2.6.12")),
             ("wrk debian/4.1.0-3+b2 [epoll] Copyright (C) 2012", Some("4.1.0")),
-            ("in 2012. Or .5 or 1.", None),
+            ("in 2012, or 2013. Or .5 or 1.", None),
             ("", None),
         ] {
             assert_eq!(version_in(said), version, "{said}");

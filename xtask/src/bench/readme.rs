@@ -22,6 +22,8 @@ struct Table {
 /// The tables in their order.
 const TABLES: &[Table] = &[
     Table { suite: "echo", heading: "echo", figure: Figure::Cpu },
+    Table { suite: "udp", heading: "UDP echo", figure: Figure::Cpu },
+    Table { suite: "connect", heading: "echo and close", figure: Figure::Cpu },
     Table { suite: "http", heading: "HTTP", figure: Figure::Cpu },
     Table { suite: "redis", heading: "redis", figure: Figure::Cpu },
     Table { suite: "memory", heading: "memory", figure: Figure::BytesPerConnection },
