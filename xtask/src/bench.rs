@@ -7,7 +7,7 @@ mod case;
 mod chart;
 mod children;
 mod compare;
-mod compared;
+mod driver;
 mod echo;
 mod generator;
 mod http;

@@ -11,7 +11,7 @@ const TOLERANCE: f64 = 0.02;
 
 /// How many times longer a self-check goes on where its turns differ too much to say what it is to
 /// say: with a thousand connections, a turn may come out a tenth apart from the next.
-const PATIENCE: usize = 5;
+const PATIENCE: usize = 10;
 
 /// Measures all cases.
 pub(super) fn run(run: &mut Run) -> crate::Result<SuiteResults> {

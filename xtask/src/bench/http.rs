@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Read, Write};
 
-use super::compared::{self, Driver};
+use super::driver::{self, Driver};
 use super::outside::{Contender, Place, Program, Server, Tool};
 use super::results::{Latency, SuiteResults};
 use super::run::Run;
@@ -229,7 +229,7 @@ pub(super) fn run(run: &mut Run) -> crate::Result<SuiteResults> {
     let script = run.programs.scratch().join("wrk.lua");
     fs::create_dir_all(run.programs.scratch())?;
     fs::write(&script, SCRIPT)?;
-    compared::measure(run, Wrk { script: script.display().to_string() })
+    driver::measure(run, Wrk { script: script.display().to_string() })
 }
 
 #[cfg(test)]

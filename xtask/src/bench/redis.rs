@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use super::compared::{self, Driver};
+use super::driver::{self, Driver};
 use super::outside::{Contender, Place, Program, Server, Tool};
 use super::results::{Latency, SuiteResults};
 use super::run::Run;
@@ -232,7 +232,7 @@ fn parse_percentile(line: &str) -> Option<(f64, f64)> {
 /// Measures all cases.
 pub(super) fn run(run: &mut Run) -> crate::Result<SuiteResults> {
     let unix = run.args.unix;
-    compared::measure(run, RedisBenchmark { unix, requests: 0 })
+    driver::measure(run, RedisBenchmark { unix, requests: 0 })
 }
 
 #[cfg(test)]
