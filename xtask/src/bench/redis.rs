@@ -232,7 +232,12 @@ fn parse_percentile(line: &str) -> Option<(f64, f64)> {
 /// Measures all cases.
 pub(super) fn run(run: &mut Run) -> crate::Result<SuiteResults> {
     let unix = run.args.unix;
-    driver::measure(run, RedisBenchmark { unix, requests: 0 })
+    let mut results = driver::measure(run, RedisBenchmark { unix, requests: 0 })?;
+    if unix {
+        // Not to be taken for the same suite over TCP.
+        results.suite += "-unix";
+    }
+    Ok(results)
 }
 
 #[cfg(test)]
