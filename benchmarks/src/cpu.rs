@@ -1,85 +1,52 @@
 //! CPU time of another process, read from outside.
 
-use std::fs;
 use std::io;
-use std::path::Path;
 use std::time::Duration;
 
-/// Returns the CPU time that all living threads of the process `pid` have used.
+use nix::time::clock_getcpuclockid;
+use nix::unistd::Pid;
+
+/// Returns the CPU time that the process `pid` has used, in all threads it has or had.
 ///
 /// The kernel counts a running thread's time only at its next tick or switch, so a figure is exact
 /// to the nanosecond when the process sleeps and late by some milliseconds when it does not.
 ///
 /// # Errors
 ///
-/// Fails when there is no such process, or when this kernel keeps no scheduler statistics.
+/// Fails when there is no such process.
 pub fn of_process(pid: u32) -> io::Result<Duration> {
-    let tasks = Path::new("/proc").join(pid.to_string()).join("task");
-    let mut total = Duration::ZERO;
-    for task in fs::read_dir(&tasks)? {
-        match fs::read_to_string(task?.path().join("schedstat")) {
-            Ok(text) => total += parse_schedstat(&text)?,
-            // The thread ended after the directory was read.
-            Err(error) if is_gone(&error) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(total)
-}
-
-/// Tells whether `error` is how `/proc` says that a thread no longer exists.
-fn is_gone(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::NotFound
-        || error.raw_os_error() == Some(nix::errno::Errno::ESRCH as i32)
-}
-
-/// Returns the first field of a `schedstat` line: nanoseconds spent on a core.
-///
-/// # Errors
-///
-/// Fails when the first field is missing or is not a number.
-pub fn parse_schedstat(text: &str) -> io::Result<Duration> {
-    text.split_ascii_whitespace()
-        .next()
-        .and_then(|field| field.parse().ok())
-        .map(Duration::from_nanos)
-        .ok_or_else(|| io::Error::other(format!("not a schedstat line: {:?}", text.trim_end())))
+    // For every process there is a clock that shows its time. `schedstat` below `/proc` shows the
+    // same, but forgets threads that have ended.
+    let pid = i32::try_from(pid).map_err(io::Error::other)?;
+    Ok(clock_getcpuclockid(Pid::from_raw(pid))?.now()?.into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::thread;
 
-    #[test]
-    fn schedstat_is_its_first_field() {
-        let cases: &[(&str, Option<u64>)] = &[
-            ("1234567 89 3\n", Some(1_234_567)),
-            ("0 75381 1\n", Some(0)),
-            ("18446744073709551615 0 0\n", Some(u64::MAX)),
-            ("  42\t1 1", Some(42)),
-            ("18446744073709551616 0 0\n", None),
-            ("-1 0 0\n", None),
-            ("", None),
-            ("\n", None),
-            ("cpu 1 2\n", None),
-        ];
-        for (text, nanos) in cases {
-            let parsed = parse_schedstat(text).ok();
-            assert_eq!(parsed, nanos.map(Duration::from_nanos), "{text:?}");
-        }
+    fn own() -> Duration {
+        of_process(std::process::id()).unwrap()
     }
 
     #[test]
-    fn own_process_has_used_time() {
-        // Reading the directory is itself a switch or two, so the count has moved off zero.
-        while of_process(std::process::id()).unwrap() == Duration::ZERO {
-            std::thread::yield_now();
-        }
+    fn thread_that_ended_still_counts() {
+        let before = own();
+        let used = thread::spawn(|| {
+            let clock = nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID;
+            // More than a tick, so that it cannot be what the rest of the process happens to use.
+            while Duration::from(clock.now().unwrap()) < Duration::from_millis(20) {}
+            Duration::from(clock.now().unwrap())
+        });
+        let used = used.join().unwrap();
+        assert!(own() - before >= used, "{before:?} {used:?}");
     }
 
     #[test]
     fn missing_process_is_an_error() {
         // Linux gives no process a number above 2^22.
         assert!(of_process(1 << 23).is_err());
+        assert!(of_process(u32::MAX).is_err());
     }
 }

@@ -35,6 +35,12 @@ impl Random {
         self.next() % bound
     }
 
+    /// Returns a number above 0 and up to 1.
+    pub(crate) fn fraction(&mut self) -> f64 {
+        // As many bits as an `f64` holds exactly.
+        ((self.next() >> 11) + 1) as f64 / (1_u64 << 53) as f64
+    }
+
     /// Puts `items` in another order; all orders are about as likely.
     pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {

@@ -40,6 +40,8 @@ pub struct ServerReport {
     pub turns: usize,
     /// Requests answered in those turns, every byte of them right.
     pub requests: u64,
+    /// Datagrams that were given up, in those turns.
+    pub lost: u64,
     /// Requests answered per second of a turn.
     pub requests_per_second: Spread,
     /// Time from a request to its whole reply, over all turns together.
@@ -68,6 +70,8 @@ pub struct Latency {
 pub struct Turn {
     /// Requests sent and answered.
     pub requests: u64,
+    /// Datagrams that were given up.
+    pub lost: u64,
     /// Time from the first request to the last reply.
     pub elapsed: Duration,
     /// CPU time that the server used meanwhile.
@@ -95,6 +99,32 @@ pub struct Measurement {
     pub latency: Histogram<u64>,
 }
 
+impl Measurement {
+    /// Returns what was answered per second of a turn, if there were turns.
+    #[must_use]
+    pub fn requests_per_second(&self) -> Option<Spread> {
+        Spread::of(self.turns.iter().map(Turn::requests_per_second))
+    }
+
+    /// Begins anew.
+    pub fn forget(&mut self) {
+        self.turns.clear();
+        self.latency.reset();
+    }
+}
+
+/// Returns the standard error of the ratio of two servers' CPU time per request, of which the
+/// report gives the median.
+#[must_use]
+pub fn ratio_error(measured: &Measurement, first: &Measurement) -> f64 {
+    let ratios = measured
+        .turns
+        .iter()
+        .zip(&first.turns)
+        .map(|(turn, first)| turn.cpu_per_request() / first.cpu_per_request());
+    Spread::of(ratios).map_or(f64::INFINITY, |spread| spread.error(measured.turns.len()))
+}
+
 /// Sums up the measurements of one run; the first server is what the others are compared to.
 ///
 /// The ratio is taken within each round and its median afterwards: what slows the machine down for
@@ -113,9 +143,8 @@ pub fn summarize(seed: u64, measurements: &[Measurement]) -> Report {
                 name: measured.name.clone(),
                 turns: measured.turns.len(),
                 requests: measured.turns.iter().map(|turn| turn.requests).sum(),
-                requests_per_second: Spread::of(
-                    measured.turns.iter().map(Turn::requests_per_second),
-                )?,
+                lost: measured.turns.iter().map(|turn| turn.lost).sum(),
+                requests_per_second: measured.requests_per_second()?,
                 latency: Latency {
                     p50: measured.latency.value_at_quantile(0.5),
                     p99: measured.latency.value_at_quantile(0.99),
@@ -143,6 +172,7 @@ mod tests {
             .iter()
             .map(|&cpu| Turn {
                 requests,
+                lost: 1,
                 elapsed: Duration::from_millis(50),
                 cpu: Duration::from_micros(cpu),
             })
@@ -159,7 +189,7 @@ mod tests {
 
         let [floor, other] = &report.servers[..] else { panic!("two servers, two reports") };
         assert_eq!((report.seed, floor.name.as_str(), other.name.as_str()), (3, "floor", "other"));
-        assert_eq!((other.turns, other.requests), (3, 1500));
+        assert_eq!((other.turns, other.requests, other.lost), (3, 1500, 3));
         assert_eq!(other.requests_per_second.median, 10_000.0);
         assert_eq!(floor.cpu_per_request.median, 10_000.0);
         assert_eq!(other.cpu_per_request.median, 20_000.0);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
-use evio_benchmarks::load::{Driver, Plan, Target};
+use evio_benchmarks::load::{Driver, Endpoint, Pace, Plan, Target};
 use evio_benchmarks::report::summarize;
 
 /// A server in a process of its own, which ends with the test.
@@ -36,7 +36,11 @@ impl Server {
     }
 
     fn target(&self, name: &str) -> Target {
-        Target { name: name.to_owned(), address: self.address, pid: self.child.id() }
+        Target {
+            name: name.to_owned(),
+            endpoint: Endpoint::Tcp(self.address),
+            pid: self.child.id(),
+        }
     }
 }
 
@@ -50,7 +54,19 @@ impl Drop for Server {
 
 fn plan(connections: usize, size: u64, pipeline: usize) -> Plan {
     let turn = Duration::from_millis(20);
-    Plan { connections, size, pipeline, turn, warm_up: 1, turns: 3, seed: 20 }
+    Plan {
+        pace: Pace::Closed,
+        connections,
+        idle: 0,
+        size,
+        pipeline,
+        turn,
+        warm_up: 1,
+        turns: 3,
+        most_turns: 3,
+        precision: 0.01,
+        seed: 20,
+    }
 }
 
 #[test]
@@ -99,7 +115,7 @@ fn server_that_is_gone_is_named() {
     let target = server.target("the floor");
     drop(server);
     let error = Driver::connect(&[target], plan(1, 64, 1)).unwrap_err();
-    assert!(error.to_string().starts_with("the floor at 127.0.0.1:"), "{error}");
+    assert!(error.to_string().starts_with("the floor at tcp://127.0.0.1:"), "{error}");
 }
 
 #[test]
@@ -109,4 +125,32 @@ fn server_that_dies_during_the_run_is_an_error() {
     let mut server = Some(server);
     let error = driver.run(|_, _| drop(server.take())).unwrap_err();
     assert!(error.to_string().starts_with("floor at "), "{error}");
+}
+
+#[test]
+fn every_pace_is_answered() {
+    let servers = [
+        ("floor", Server::start(env!("CARGO_BIN_EXE_floor-echo"), &[])),
+        ("threads", Server::start(env!("CARGO_BIN_EXE_threads-echo"), &[])),
+    ];
+    let targets: Vec<Target> = servers.iter().map(|(name, server)| server.target(name)).collect();
+    let plan = plan(10, 1000, 1);
+    for plan in [
+        Plan { pace: Pace::Churn, ..plan },
+        Plan { pace: Pace::Open, ..plan },
+        Plan { idle: 300, ..plan },
+        Plan { most_turns: 6, precision: 0.0, ..plan },
+    ] {
+        let measurements = Driver::connect(&targets, plan).unwrap().run(|_, _| ()).unwrap();
+        for server in summarize(plan.seed, &measurements).servers {
+            let context = format!("{}: {plan:?}", server.name);
+            assert_eq!(server.turns, plan.most_turns, "{context}");
+            assert!(server.requests > 10 && server.lost == 0, "{context}: {server:?}");
+        }
+        // Every request has its latency, and those of the warm-up have none.
+        for measured in &measurements {
+            let answered: u64 = measured.turns.iter().map(|turn| turn.requests).sum();
+            assert_eq!(answered, measured.latency.len(), "{plan:?}");
+        }
+    }
 }

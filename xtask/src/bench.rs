@@ -3,45 +3,76 @@
 //! Here servers are started and stopped, and figures are shown and kept. The measuring itself is
 //! done by `load-generator` of the benchmarks package, in a process of its own.
 
-mod children;
+mod case;
+mod chart;
+pub(crate) mod children;
+mod compare;
+mod driver;
 mod echo;
 mod generator;
-mod instructions;
-mod machine;
+mod http;
+pub(crate) mod machine;
+mod memory;
+mod outside;
 mod peers;
 mod programs;
 mod progress;
+mod publish;
+mod readme;
+mod redis;
 mod results;
+#[cfg(test)]
+mod results_sample;
+mod run;
+mod suites;
+mod syscalls;
 mod table;
+mod turns;
 
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use machine::Machine;
+use results::{Results, SuiteResults};
+use run::Run;
+
 /// Options of `cargo xtask bench`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What to measure
-    #[arg(value_enum, default_value_t = Suite::Echo)]
-    suite: Suite,
+    /// What to measure [default: everything, or echo with --self-check]
+    #[arg(value_enum, value_name = "SUITE")]
+    suites: Vec<Suite>,
     /// Take a third of the time, for a first impression
     #[arg(long)]
     quick: bool,
     /// Seconds of load on each server in each case [default: 3, or 1 with --quick]
     #[arg(long, value_name = "SECONDS", value_parser = parse_duration)]
     duration: Option<f64>,
-    /// Measure one case only, with this many connections [default: 50]
+    /// Measure with this many busy connections; of echo, one case only [default: 50]
     #[arg(long)]
     connections: Option<u32>,
-    /// Measure one case only, with this many bytes per message [default: 64]
+    /// Measure one case of echo only, with this many bytes per message [default: 64]
     #[arg(long, value_name = "BYTES")]
     size: Option<u64>,
-    /// Measure one case only, with this many messages in flight per connection [default: 1]
+    /// Measure one case of echo only, with this many messages in flight per connection [default: 1]
     #[arg(long, value_name = "MESSAGES")]
     pipeline: Option<u32>,
+    /// Measure this many loops in the suite `scale`
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
+    loops: u16,
+    /// Reach the servers of the suite `redis` over Unix sockets
+    #[arg(long)]
+    unix: bool,
     /// Write the figures to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Keep the figures in benchmarks/results, draw the charts and rewrite the README's section
+    #[arg(long)]
+    save: bool,
+    /// Say what moved since the run that wrote OLD; with two files nothing is measured
+    #[arg(long, value_names = ["OLD", "NEW"], num_args = 1..=2)]
+    compare: Vec<PathBuf>,
     /// Compare with these only; the floor is always there
     #[arg(long, value_name = "PEER", num_args = 1.., value_parser = peers::names())]
     against: Vec<String>,
@@ -51,26 +82,114 @@ pub(crate) struct Args {
     /// Measure the programs that were built last
     #[arg(long)]
     no_build: bool,
-    /// Keep the instruction counts, to compare later ones with
-    #[arg(long)]
-    update: bool,
 }
 
-/// A set of cases that are measured with the same servers.
+/// A set of cases that belong together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Suite {
     /// Servers that send back what they receive
     Echo,
-    /// Instructions per request, compared with those counted before
-    Instructions,
+    /// The same with datagrams
+    Udp,
+    /// A connection for each request
+    Connect,
+    /// Thousands of silent connections beside busy ones
+    Idle,
+    /// Resident memory per connection
+    Memory,
+    /// Waiting times when requests come on a schedule
+    Latency,
+    /// Several loops
+    Scale,
+    /// HTTP servers
+    Http,
+    /// Redis servers
+    Redis,
 }
 
-/// Runs one suite.
-pub(crate) fn run(args: Args) -> crate::Result {
-    match args.suite {
-        Suite::Echo => echo::run(&args),
-        Suite::Instructions => instructions::run(&args),
+impl Suite {
+    fn run(self, run: &mut Run) -> crate::Result<SuiteResults> {
+        match self {
+            Self::Echo => echo::run(run),
+            Self::Udp => suites::udp(run),
+            Self::Connect => suites::connect(run),
+            Self::Idle => suites::idle(run),
+            Self::Memory => memory::run(run),
+            Self::Latency => suites::latency(run),
+            Self::Scale => suites::scale(run),
+            Self::Http => http::run(run),
+            Self::Redis => redis::run(run),
+        }
     }
+}
+
+/// Seconds of load on each server in each case.
+const DURATION: f64 = 3.0;
+
+/// The same with `--quick`.
+const QUICK_DURATION: f64 = 1.0;
+
+impl Args {
+    /// Returns the suites that are to be run.
+    fn suites(&self) -> Vec<Suite> {
+        match (self.suites.is_empty(), self.self_check) {
+            (true, true) => vec![Suite::Echo],
+            (true, false) => Suite::value_variants().to_vec(),
+            (false, _) => self.suites.clone(),
+        }
+    }
+
+    /// Returns the seconds of load on each server in each case.
+    fn duration(&self) -> f64 {
+        self.duration.unwrap_or(if self.quick { QUICK_DURATION } else { DURATION })
+    }
+}
+
+/// Runs the suites, or compares two runs that were kept.
+pub(crate) fn run(args: Args) -> crate::Result {
+    // Read first, so that a wrong name does not cost a run.
+    let kept = args.compare.iter().map(|file| publish::read(file));
+    let kept = kept.collect::<crate::Result<Vec<Results>>>()?;
+    if let [old, new] = kept.as_slice() {
+        print!("{}", compare::render(old, new));
+        return Ok(());
+    }
+    let mut run = Run::prepare(args)?;
+    let suites = run
+        .args
+        .suites()
+        .into_iter()
+        .map(|suite| suite.run(&mut run))
+        // A suite whose tools are missing has no cases.
+        .filter(|results| !results.as_ref().is_ok_and(|results| results.cases.is_empty()))
+        .collect::<crate::Result<Vec<SuiteResults>>>()?;
+    for (package, version) in &run.versions {
+        println!("{package} {version}");
+    }
+    let machine = Machine::describe();
+    println!("{}", machine.summary());
+    let results = Results {
+        commit: Some(machine.commit().to_owned()).filter(|commit| commit != machine::UNKNOWN),
+        date: machine::today(),
+        machine,
+        versions: run.versions,
+        suites,
+    };
+    if let [old] = kept.as_slice() {
+        print!("\n{}", compare::render(old, &results));
+    }
+    keep(&run.args, &results)
+}
+
+/// Writes the results wherever the options ask for them.
+fn keep(args: &Args, results: &Results) -> crate::Result {
+    if let Some(file) = &args.json {
+        results.write(file)?;
+    }
+    if args.save {
+        publish::save(results)?;
+    }
+    Ok(())
 }
 
 /// Reads a number of seconds.
@@ -98,7 +217,9 @@ mod tests {
     #[test]
     fn everything_has_a_default() {
         let args = parse(&[]).unwrap();
-        assert_eq!((args.suite, args.quick, args.self_check), (Suite::Echo, false, false));
+        assert_eq!(args.suites(), Suite::value_variants());
+        assert_eq!((args.quick, args.self_check, args.loops), (false, false, 2));
+        assert_eq!(parse(&["--self-check"]).unwrap().suites(), [Suite::Echo]);
         assert_eq!((args.duration, args.connections, args.size, args.pipeline), Default::default());
         assert!(args.against.is_empty());
     }
@@ -106,7 +227,8 @@ mod tests {
     #[test]
     fn all_options_together() {
         let args = parse(&[
-            "echo",
+            "udp",
+            "scale",
             "--quick",
             "--duration",
             "0.5",
@@ -118,14 +240,20 @@ mod tests {
             "3",
             "--json",
             "out.json",
+            "--compare",
+            "old.json",
+            "--save",
+            "--unix",
             "--against",
             "mio",
             "tokio",
             "--self-check",
         ])
         .unwrap();
-        assert!(args.quick && args.self_check);
-        assert_eq!(args.duration, Some(0.5));
+        assert_eq!(args.suites(), [Suite::Udp, Suite::Scale]);
+        assert!(args.quick && args.self_check && args.save && args.unix);
+        assert_eq!(args.compare, [PathBuf::from("old.json")]);
+        assert_eq!(args.duration(), 0.5);
         assert_eq!((args.connections, args.size, args.pipeline), (Some(7), Some(9), Some(3)));
         assert_eq!(args.json, Some(PathBuf::from("out.json")));
         assert_eq!(args.against, ["mio", "tokio"]);
@@ -140,6 +268,9 @@ mod tests {
             (&["--duration", "NaN"], ErrorKind::ValueValidation),
             (&["--duration", "long"], ErrorKind::ValueValidation),
             (&["--connections", "-1"], ErrorKind::UnknownArgument),
+            (&["--loops", "0"], ErrorKind::ValueValidation),
+            (&["--compare"], ErrorKind::InvalidValue),
+            (&["--compare", "old", "new", "newer"], ErrorKind::InvalidValue),
         ];
         for (arguments, kind) in cases {
             assert_eq!(parse(arguments).map(|_| ()), Err(*kind), "{arguments:?}");

@@ -16,7 +16,7 @@ const STEPS: [&str; 7] = [
     r#"RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps"#,
     "cargo xtask tidy",
     "cargo xtask check-targets",
-    "cargo xtask bench instructions",
+    "cargo xtask instructions",
 ];
 
 /// Runs the steps until one fails.

@@ -7,6 +7,7 @@
 mod bench;
 mod check_targets;
 mod ci;
+mod instructions;
 mod tidy;
 
 use std::error::Error;
@@ -28,6 +29,8 @@ enum Task {
     CheckTargets(check_targets::Args),
     /// Checks the style rules that can be read off the source text
     Tidy,
+    /// Counts the instructions that a request takes, and compares with those before
+    Instructions(instructions::Args),
     /// Measures the servers against their peers
     Bench(bench::Args),
 }
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(),
         Task::CheckTargets(args) => check_targets::run(&args),
         Task::Tidy => tidy::run(),
+        Task::Instructions(args) => instructions::run(&args),
         Task::Bench(args) => bench::run(args),
     };
     match done {

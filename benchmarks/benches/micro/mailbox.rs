@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 
 use criterion::{Criterion, Throughput};
-use evio_core::{Action, Conn, ConnHandle, Conns, Handler};
+use evio_core::{Action, Conn, ConnHandle, Handler, Loop};
 
 use crate::running::Running;
 
@@ -60,7 +60,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
                 let goal = arrived.load(Ordering::Acquire) + batch;
                 for _ in 0..batch {
                     let arrived = Arc::clone(&arrived);
-                    let task = move |_: &mut Conns<'_>| {
+                    let task = move |_: &mut Loop<'_>| {
                         arrived.fetch_add(1, Ordering::Release);
                     };
                     running.handle.post(task).expect("the mailbox has room");

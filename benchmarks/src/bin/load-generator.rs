@@ -3,24 +3,29 @@
 
 use std::error::Error;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, value_parser};
-use evio_benchmarks::load::{Driver, Plan, Target};
+use evio_benchmarks::load::{Driver, Pace, Plan, Target};
 use evio_benchmarks::report::{Line, summarize};
 
 /// Drives echo servers in turns and reports in JSON
 #[derive(Debug, Parser)]
 struct Args {
-    /// A server as NAME=ADDRESS/PID; the first is what the others are compared to
+    /// A server as NAME=tcp://ADDRESS/PID (or udp, or unix); the first is what the others are
+    /// compared to
     #[arg(long = "target", value_name = TARGET, required = true, value_parser = parse_target)]
     targets: Vec<Target>,
     /// Connections to each server
     #[arg(long, default_value_t = 50, value_parser = value_parser!(u32).range(1..))]
     connections: u32,
+    /// Connections to each server but the first on which nothing is sent
+    #[arg(long, default_value_t = 0)]
+    idle: u32,
+    /// How requests follow each other
+    #[arg(long, value_enum, default_value_t = Pace::Closed)]
+    pace: Pace,
     /// Bytes per message
     #[arg(long, default_value_t = 64, value_parser = value_parser!(u64).range(1..=MAX_SIZE))]
     size: u64,
@@ -36,13 +41,19 @@ struct Args {
     /// Turns of each server before those
     #[arg(long, default_value_t = 5)]
     warm_up: usize,
+    /// Turns up to which to go on while the ratios are not known well enough [default: --turns]
+    #[arg(long)]
+    most_turns: Option<usize>,
+    /// The standard error of a ratio that is well enough
+    #[arg(long, default_value_t = 0.005)]
+    precision: f64,
     /// Number that the payload is made from [default: another one each time]
     #[arg(long)]
     seed: Option<u64>,
 }
 
 /// How a server is given.
-const TARGET: &str = "NAME=ADDRESS/PID";
+const TARGET: &str = "NAME=ENDPOINT/PID";
 
 /// Most bytes per message: what a server answers well within the generator's patience.
 const MAX_SIZE: u64 = 64 << 20;
@@ -63,12 +74,16 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let seed = args.seed.unwrap_or_else(fresh_seed);
     let plan = Plan {
+        pace: args.pace,
         connections: args.connections as usize,
+        idle: args.idle as usize,
         size: args.size,
         pipeline: args.pipeline as usize,
         turn: Duration::from_millis(args.turn),
         warm_up: args.warm_up,
         turns: args.turns,
+        most_turns: args.most_turns.unwrap_or(args.turns),
+        precision: args.precision,
         seed,
     };
     let mut lost = Ok(());
@@ -93,10 +108,10 @@ fn fresh_seed() -> u64 {
 
 fn parse_target(text: &str) -> Result<Target, String> {
     let (name, place) = text.split_once('=').ok_or("no '=' after the name")?;
-    let (address, pid) = place.rsplit_once('/').ok_or("no '/' before the process id")?;
+    let (endpoint, pid) = place.rsplit_once('/').ok_or("no '/' before the process id")?;
     Ok(Target {
         name: name.to_owned(),
-        address: SocketAddr::from_str(address).map_err(|error| error.to_string())?,
+        endpoint: endpoint.parse()?,
         pid: pid.parse().map_err(|error| format!("process id {pid:?}: {error}"))?,
     })
 }
@@ -107,14 +122,13 @@ mod tests {
 
     #[test]
     fn targets() {
-        let target = Target {
-            name: "floor".to_owned(),
-            address: SocketAddr::from(([127, 0, 0, 1], 4000)),
-            pid: 12,
-        };
-        assert_eq!(parse_target("floor=127.0.0.1:4000/12"), Ok(target));
-        assert!(parse_target("v6=[::1]:4000/12").is_ok());
-        for bad in ["", "floor", "floor=127.0.0.1:4000", "f=localhost:1/2", "f=127.0.0.1:1/-2"] {
+        let target = parse_target("floor=tcp://127.0.0.1:4000/12").unwrap();
+        assert_eq!((target.name.as_str(), target.pid), ("floor", 12));
+        assert_eq!(target.endpoint.to_string(), "tcp://127.0.0.1:4000");
+        let target = parse_target("local=unix:///tmp/echo/12").unwrap();
+        assert_eq!((target.endpoint.to_string().as_str(), target.pid), ("unix:///tmp/echo", 12));
+        for bad in ["", "floor", "f=tcp://127.0.0.1:4000", "f=127.0.0.1:1/2", "f=tcp://[::1]:1/-2"]
+        {
             assert!(parse_target(bad).is_err(), "{bad:?}");
         }
     }
@@ -122,7 +136,7 @@ mod tests {
     #[test]
     fn senseless_loads_are_refused() {
         let parse = |extra: &[&str]| {
-            let fixed = ["load-generator", "--target", "floor=127.0.0.1:4000/12"];
+            let fixed = ["load-generator", "--target", "floor=tcp://127.0.0.1:4000/12"];
             Args::try_parse_from(fixed.iter().chain(extra))
         };
         assert!(parse(&[]).is_ok());

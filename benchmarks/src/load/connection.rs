@@ -1,17 +1,21 @@
 //! One connection: what was asked, what was sent of it, and what came back.
 
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
+use super::socket::Socket;
 use crate::payload::Payload;
+
+/// How many lost datagrams are remembered. Each has taken a timeout before the next is sent, so
+/// that a reply that is later than all of them would be seconds late.
+const REMEMBERED: usize = 64;
 
 /// One connection to a server that echoes.
 #[derive(Debug)]
 pub(super) struct Connection {
-    stream: TcpStream,
+    socket: Socket,
     /// Where the connection's bytes begin in the payload.
     origin: u64,
     /// Bytes that the messages asked for so far amount to.
@@ -23,19 +27,22 @@ pub(super) struct Connection {
     blocked: bool,
     /// When each message in flight was asked for, oldest first.
     asked_at: VecDeque<Instant>,
+    /// Where datagrams that were given up begin, oldest first.
+    lost: VecDeque<u64>,
 }
 
 impl Connection {
-    /// Takes over a non-blocking stream.
-    pub(super) fn new(stream: TcpStream, origin: u64) -> Self {
+    /// Takes over a socket that does not block.
+    pub(super) fn new(socket: Socket, origin: u64) -> Self {
         Self {
-            stream,
+            socket,
             origin,
             asked: 0,
             sent: 0,
             received: 0,
             blocked: false,
             asked_at: VecDeque::new(),
+            lost: VecDeque::new(),
         }
     }
 
@@ -55,7 +62,7 @@ impl Connection {
         self.blocked = false;
         while self.sent < self.asked && !self.blocked {
             let piece = payload.slice(self.origin, self.sent, self.asked - self.sent);
-            match self.stream.write(piece) {
+            match self.socket.send(piece) {
                 Ok(length) => self.sent += length as u64,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.blocked = true,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -73,12 +80,15 @@ impl Connection {
         size: u64,
         buffer: &mut [u8],
     ) -> io::Result<impl ExactSizeIterator<Item = Instant>> {
-        let length = match self.stream.read(buffer) {
+        let length = match self.socket.receive(buffer) {
             Ok(0) => return Err(io::Error::other("the server closed a connection")),
             Ok(length) => length as u64,
             Err(error) if is_transient(&error) => 0,
             Err(error) => return Err(error),
         };
+        if self.is_late(payload, &buffer[..length as usize]) {
+            return Ok(self.asked_at.drain(..0));
+        }
         if self.received + length > self.sent {
             return Err(io::Error::other("more came back than was sent"));
         }
@@ -88,6 +98,27 @@ impl Connection {
         let whole = (self.received + length) / size - self.received / size;
         self.received += length;
         Ok(self.asked_at.drain(..whole as usize))
+    }
+
+    /// Gives up the datagram in flight, if there is one. Returns how many that were.
+    pub(super) fn give_up(&mut self) -> usize {
+        let count = self.asked_at.len();
+        if count > 0 {
+            self.lost.push_back(self.received);
+            self.asked_at.clear();
+            self.received = self.asked;
+            self.sent = self.asked;
+        }
+        if self.lost.len() > REMEMBERED {
+            self.lost.pop_front();
+        }
+        count
+    }
+
+    /// Tells whether `came` is the reply to a datagram that was given up.
+    fn is_late(&self, payload: &Payload, came: &[u8]) -> bool {
+        let is = |&position| came == payload.slice(self.origin, position, came.len() as u64);
+        !came.is_empty() && self.lost.iter().any(is)
     }
 
     /// Names the first byte of `came` that is not the one that was sent.
@@ -105,7 +136,7 @@ impl Connection {
 
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
+        self.socket.as_fd()
     }
 }
 
@@ -118,7 +149,8 @@ fn is_transient(error: &io::Error) -> bool {
 mod tests {
     use super::*;
     use crate::payload::MAX_SLICE;
-    use std::net::{Shutdown, TcpListener};
+    use std::io::Write;
+    use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
     use std::time::Duration;
 
     const SIZE: u64 = 100;
@@ -129,7 +161,7 @@ mod tests {
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let (server, _) = listener.accept().unwrap();
-        let mut connection = Connection::new(stream, payload.origin(0));
+        let mut connection = Connection::new(Socket::Tcp(stream), payload.origin(0));
         connection.ask(count, SIZE, Instant::now());
         connection.send(payload).unwrap();
         assert!(!connection.is_blocked());
@@ -178,5 +210,32 @@ mod tests {
             };
             assert!(error.to_string().contains(expected), "{name}: {error}");
         }
+    }
+
+    #[test]
+    fn late_datagram_is_no_answer_to_the_next() {
+        let payload = Payload::new(1);
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        socket.connect(server.local_addr().unwrap()).unwrap();
+        server.connect(socket.local_addr().unwrap()).unwrap();
+        let mut connection = Connection::new(Socket::Udp(socket), payload.origin(0));
+
+        let mut buffer = vec![0; MAX_SLICE];
+        let mut answer = |connection: &mut Connection, index: u64| {
+            server.send(payload.slice(payload.origin(0), index * SIZE, SIZE)).unwrap();
+            connection.receive(&payload, SIZE, &mut buffer).map(|whole| whole.len())
+        };
+        assert_eq!(connection.give_up(), 0);
+        connection.ask(1, SIZE, Instant::now());
+        connection.send(&payload).unwrap();
+        assert_eq!(connection.give_up(), 1);
+        assert_eq!(answer(&mut connection, 0).unwrap(), 0);
+        connection.ask(1, SIZE, Instant::now());
+        connection.send(&payload).unwrap();
+        assert_eq!(answer(&mut connection, 0).unwrap(), 0);
+        assert_eq!(answer(&mut connection, 1).unwrap(), 1);
+        assert!(answer(&mut connection, 2).is_err());
     }
 }

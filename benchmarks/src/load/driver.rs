@@ -1,17 +1,19 @@
 //! Several servers in one run, in turns.
 
 use std::io;
-use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use super::client::{Client, Load};
+use super::client::{Client, Load, Turning};
+use super::endpoint::Endpoint;
+use super::open::Schedule;
+use super::plan::{Pace, Plan};
 use crate::cpu;
 use crate::payload::Payload;
 use crate::random::Random;
-use crate::report::{Measurement, Turn};
+use crate::report::{self, Measurement, Turn};
 
 /// How long a server is left alone after its last reply before its CPU time is read.
 ///
@@ -26,34 +28,19 @@ const LONGEST_LATENCY: Duration = Duration::from_secs(60);
 /// Digits of a latency that are kept: 0.1 % is finer than any two runs agree.
 const LATENCY_DIGITS: u8 = 3;
 
+/// The part of what the first server can answer that is sent on a schedule: busy enough that
+/// requests meet, far enough from the end that no queue grows without bound.
+const OPEN_LOAD: f64 = 0.5;
+
 /// A server to be measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// What the report calls the server.
     pub name: String,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub endpoint: Endpoint,
     /// Its process, whose CPU time is read.
     pub pid: u32,
-}
-
-/// What is to be done with every server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Plan {
-    /// Connections to each server.
-    pub connections: usize,
-    /// Bytes per message. Must not be zero.
-    pub size: u64,
-    /// Messages in flight per connection. Must not be zero.
-    pub pipeline: usize,
-    /// Length of a turn, to which the time is added that the last replies take.
-    pub turn: Duration,
-    /// Turns of each server that are not counted.
-    pub warm_up: usize,
-    /// Turns of each server that are counted.
-    pub turns: usize,
-    /// What the payload is made from.
-    pub seed: u64,
 }
 
 /// All servers of a run, connected.
@@ -72,19 +59,35 @@ struct Lane {
     measurement: Measurement,
 }
 
+/// How requests follow each other in a turn.
+#[derive(Debug)]
+enum Rhythm {
+    Closed,
+    Churn,
+    Open(Schedule),
+}
+
 impl Driver {
     /// Opens all connections to all `targets`.
     ///
     /// # Errors
     ///
-    /// Fails when a server cannot be connected to. The error names it.
+    /// Fails when the plan does not fit the targets, and when a server cannot be connected to. The
+    /// error names it.
     pub fn connect(targets: &[Target], plan: Plan) -> io::Result<Self> {
+        plan.check(targets)?;
         let payload = Payload::new(plan.seed);
         let mut lanes =
             targets.iter().map(|target| Lane::new(target, plan)).collect::<io::Result<Vec<_>>>()?;
+        for Lane { target, client, .. } in lanes.iter_mut().skip(1) {
+            for _ in 0..plan.idle {
+                client.connect_idle().map_err(|error| naming(target, &error))?;
+            }
+        }
+        let lasting = if plan.pace == Pace::Churn { 0 } else { plan.connections };
         // One connection to each server at a time, so that the kernel's sockets of all of them lie
         // about equally scattered in memory and none has the better places.
-        for _ in 0..plan.connections {
+        for _ in 0..lasting {
             for Lane { target, client, .. } in &mut lanes {
                 client.connect(&payload).map_err(|error| naming(target, &error))?;
             }
@@ -100,60 +103,93 @@ impl Driver {
     /// Fails when a server closes a connection, sends back a wrong byte, stops answering or ends.
     /// The error names it.
     pub fn run(mut self, mut progress: impl FnMut(usize, usize)) -> io::Result<Vec<Measurement>> {
-        let rounds = self.plan.warm_up + self.plan.turns;
+        let Plan { warm_up, turns, most_turns, seed, .. } = self.plan;
+        let mut rhythm = if self.plan.pace == Pace::Churn { Rhythm::Churn } else { Rhythm::Closed };
         // Another order in each round, so that no server always comes after the same other one.
-        let mut random = Random::new(self.plan.seed);
-        let mut order: Vec<usize> = (0..self.lanes.len()).collect();
-        for round in 0..rounds {
-            random.shuffle(&mut order);
-            for &index in &order {
-                let lane = &mut self.lanes[index];
-                lane.turn(self.plan.turn, &self.payload, round >= self.plan.warm_up)
-                    .map_err(|error| naming(&lane.target, &error))?;
-            }
-            progress(round + 1, rounds);
+        let mut random = Random::new(seed);
+        for round in 0..warm_up {
+            self.round(&mut random, &mut rhythm)?;
+            progress(round + 1, warm_up + turns);
+        }
+        if self.plan.pace == Pace::Open {
+            rhythm = Rhythm::Open(Schedule::new(seed, self.saturation() * OPEN_LOAD));
+        }
+        for lane in &mut self.lanes {
+            lane.measurement.forget();
+        }
+        let mut round = 0;
+        while round < turns || (round < most_turns && !self.is_precise()) {
+            self.round(&mut random, &mut rhythm)?;
+            round += 1;
+            progress(warm_up + round.min(turns), warm_up + turns);
         }
         Ok(self.lanes.into_iter().map(|lane| lane.measurement).collect())
+    }
+
+    /// Gives each server one turn.
+    fn round(&mut self, random: &mut Random, rhythm: &mut Rhythm) -> io::Result<()> {
+        let mut order: Vec<usize> = (0..self.lanes.len()).collect();
+        random.shuffle(&mut order);
+        for index in order {
+            let lane = &mut self.lanes[index];
+            lane.turn(self.plan.turn, &self.payload, rhythm)
+                .map_err(|error| naming(&lane.target, &error))?;
+        }
+        Ok(())
+    }
+
+    /// Returns how many requests per second the first server has answered so far.
+    fn saturation(&self) -> f64 {
+        let rate = self.lanes.first().and_then(|lane| lane.measurement.requests_per_second());
+        rate.map_or(f64::INFINITY, |rate| rate.median)
+    }
+
+    /// Tells whether every server's ratio is known as exactly as the plan wants it.
+    fn is_precise(&self) -> bool {
+        let Some(first) = self.lanes.first() else { return true };
+        self.lanes.iter().all(|lane| {
+            report::ratio_error(&lane.measurement, &first.measurement) <= self.plan.precision
+        })
     }
 }
 
 impl Lane {
     /// Prepares for one server.
     fn new(target: &Target, plan: Plan) -> io::Result<Self> {
-        let load = Load { size: plan.size, pipeline: plan.pipeline };
+        let Plan { connections, size, pipeline, .. } = plan;
+        let client = Client::new(target.endpoint.clone(), Load { connections, size, pipeline })?;
+        let latency = Histogram::new_with_max(LONGEST_LATENCY.as_nanos() as u64, LATENCY_DIGITS)
+            .expect("three digits and a minute are within the limits");
         let measurement = Measurement {
             name: target.name.clone(),
             turns: Vec::with_capacity(plan.turns),
-            latency: new_histogram(),
+            latency,
         };
-        Ok(Self { target: target.clone(), client: Client::new(target.address, load)?, measurement })
+        Ok(Self { target: target.clone(), client, measurement })
     }
 
-    /// Gives the server one turn, and keeps what was measured if it is `counted`.
-    fn turn(&mut self, length: Duration, payload: &Payload, counted: bool) -> io::Result<()> {
-        let mut uncounted = new_histogram();
-        let latency = if counted { &mut self.measurement.latency } else { &mut uncounted };
+    /// Gives the server one turn.
+    fn turn(&mut self, length: Duration, payload: &Payload, rhythm: &mut Rhythm) -> io::Result<()> {
         let before = cpu::of_process(self.target.pid)?;
         let start = Instant::now();
-        let requests = self.client.turn(length, payload, latency)?;
+        let latency = &mut self.measurement.latency;
+        let mut turning = Turning { payload, latency, start, end: start + length };
+        let outcome = match rhythm {
+            Rhythm::Closed => self.client.closed_turn(&mut turning)?,
+            Rhythm::Churn => self.client.churn_turn(&mut turning)?,
+            Rhythm::Open(schedule) => self.client.open_turn(&mut turning, schedule)?,
+        };
         let elapsed = start.elapsed();
         thread::sleep(SETTLE);
         let after = cpu::of_process(self.target.pid)?;
-        if counted {
-            // Threads that ended in between take their time with them.
-            let cpu = after.saturating_sub(before);
-            self.measurement.turns.push(Turn { requests, elapsed, cpu });
-        }
+        let cpu = after.saturating_sub(before);
+        let (requests, lost) = (outcome.answered, outcome.lost);
+        self.measurement.turns.push(Turn { requests, lost, elapsed, cpu });
         Ok(())
     }
 }
 
-fn new_histogram() -> Histogram<u64> {
-    Histogram::new_with_max(LONGEST_LATENCY.as_nanos() as u64, LATENCY_DIGITS)
-        .expect("three digits and a minute are within the limits")
-}
-
 /// Adds to `error` which server it is about.
 fn naming(target: &Target, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{} at {}: {error}", target.name, target.address))
+    io::Error::new(error.kind(), format!("{} at {}: {error}", target.name, target.endpoint))
 }

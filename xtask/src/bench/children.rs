@@ -15,22 +15,22 @@ const INTERRUPTED: i32 = 130;
 /// All children of this run. They are killed, by process id, when this is dropped and on Ctrl-C or
 /// SIGTERM.
 #[derive(Debug)]
-pub(super) struct Children {
+pub(crate) struct Children {
     running: Arc<Mutex<Vec<Child>>>,
 }
 
 /// What a child leaves to its parent.
 #[derive(Debug)]
-pub(super) struct Started {
-    pub(super) pid: u32,
+pub(crate) struct Started {
+    pub(crate) pid: u32,
     /// The piped streams, if the command asked for pipes.
-    pub(super) stdout: Option<ChildStdout>,
-    pub(super) stderr: Option<ChildStderr>,
+    pub(crate) stdout: Option<ChildStdout>,
+    pub(crate) stderr: Option<ChildStderr>,
 }
 
 impl Children {
     /// Takes over Ctrl-C and SIGTERM, which can be done once per process.
-    pub(super) fn new() -> crate::Result<Self> {
+    pub(crate) fn new() -> crate::Result<Self> {
         let running = Arc::new(Mutex::new(Vec::new()));
         let seen_by_handler = Arc::clone(&running);
         ctrlc::set_handler(move || {
@@ -43,7 +43,7 @@ impl Children {
     }
 
     /// Starts a child.
-    pub(super) fn start(&self, command: &mut Command) -> io::Result<Started> {
+    pub(crate) fn start(&self, command: &mut Command) -> io::Result<Started> {
         let mut running = lock(&self.running);
         let mut child = command.spawn().map_err(|error| {
             let program = command.get_program().to_string_lossy();
@@ -56,7 +56,7 @@ impl Children {
     }
 
     /// Waits until the child `pid` has ended. Kills it after `limit`.
-    pub(super) fn wait(&self, pid: u32, limit: Duration) -> io::Result<ExitStatus> {
+    pub(crate) fn wait(&self, pid: u32, limit: Duration) -> io::Result<ExitStatus> {
         let deadline = Instant::now() + limit;
         loop {
             if let Some(status) = self.try_wait(pid, Instant::now() >= deadline)? {
@@ -82,8 +82,16 @@ impl Children {
         Ok(status)
     }
 
+    /// Kills the child `pid`, if there is one, and waits for its end.
+    pub(crate) fn end(&self, pid: u32) {
+        let mut running = lock(&self.running);
+        if let Some(place) = running.iter().position(|child| child.id() == pid) {
+            end(running.swap_remove(place));
+        }
+    }
+
     /// Kills all children and waits for their end.
-    pub(super) fn end_all(&self) {
+    pub(crate) fn end_all(&self) {
         end_all(&mut lock(&self.running));
     }
 }
@@ -140,6 +148,16 @@ mod tests {
         let error = children.wait(pid, Duration::ZERO).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!(lock(&children.running).is_empty());
+    }
+
+    #[test]
+    fn one_child_can_be_ended() {
+        let children = children();
+        let ended = children.start(&mut shell("exec sleep 600")).unwrap().pid;
+        let other = children.start(&mut shell("exec sleep 600")).unwrap().pid;
+        children.end(ended);
+        let left: Vec<u32> = lock(&children.running).iter().map(Child::id).collect();
+        assert_eq!(left, [other]);
     }
 
     #[test]

@@ -1,119 +1,64 @@
 //! The echo suite: servers that send back what they receive.
 
-use super::Args;
-use super::children::Children;
-use super::generator::{self, TURN};
-use super::machine::{self, Machine};
-use super::peers::{self, Peer};
-use super::programs::Programs;
-use super::progress::Progress;
-use super::results::{Case, CaseResults, Results};
-use super::table;
-
-/// What is measured unless the options say otherwise: a few busy connections, many, messages that
-/// cost more to copy than to announce, ones that fill the read buffer, and many to a packet.
-const CASES: &[Case] = &[
-    SMALL,
-    Case { connections: 1000, ..SMALL },
-    Case { size: 16 << 10, ..SMALL },
-    Case { size: 64 << 10, ..SMALL },
-    Case { pipeline: 16, ..SMALL },
-];
-
-/// The case that the others vary.
-const SMALL: Case = Case { connections: 50, size: 64, pipeline: 1 };
-
-/// Seconds of load on each server in each case.
-const DURATION: f64 = 3.0;
-
-/// The same with `--quick`.
-const QUICK_DURATION: f64 = 1.0;
+use super::case::{Case, Entry, Load, SMALL};
+use super::peers;
+use super::results::{CaseResults, SuiteResults};
+use super::run::Run;
+use super::{Args, syscalls};
 
 /// How far apart the same program may come out when it is entered twice.
 const TOLERANCE: f64 = 0.02;
 
-/// Measures all cases, prints a table for each and keeps the figures if asked to.
-pub(super) fn run(args: &Args) -> crate::Result {
-    let children = Children::new()?;
-    let programs = Programs::find()?;
-    if !args.no_build {
-        programs.build(&children)?;
+/// How many times longer a self-check goes on where its turns differ too much to say what it is to
+/// say: with a thousand connections, a turn may come out a tenth apart from the next.
+const PATIENCE: usize = 10;
+
+/// Measures all cases.
+pub(super) fn run(run: &mut Run) -> crate::Result<SuiteResults> {
+    let entries = run.entries(&peers::select(&run.args.against, run.args.self_check))?;
+    let cases = cases(&run.args, &entries);
+    let mut results = run.measure("echo", &cases)?;
+    if run.args.self_check {
+        self_check(&results.cases)?;
+    } else if let (Some(case), Some(kept)) = (cases.first(), results.cases.first_mut()) {
+        syscalls::count(run, case, kept)?;
     }
-    for warning in machine::warnings() {
-        eprintln!("warning: {warning}");
-    }
-    let peers = available(&programs, peers::select(&args.against, args.self_check))?;
-    let duration = args.duration.unwrap_or(if args.quick { QUICK_DURATION } else { DURATION });
-    let mut results = Results {
-        suite: "echo",
-        machine: Machine::describe(),
-        versions: machine::versions(peers.iter().filter_map(|peer| peer.package)),
-        duration,
-        cases: Vec::new(),
+    Ok(results)
+}
+
+/// Returns the cases that the options ask for. Without any: a few busy connections, many, messages
+/// that cost more to copy than to announce, ones that fill the read buffer, and many to a packet.
+fn cases(args: &Args, entries: &[Entry]) -> Vec<Case> {
+    let patience = if args.self_check { PATIENCE } else { 1 };
+    let small = Load { seconds: args.duration(), patience, ..SMALL };
+    let loads = if args.connections.is_none() && args.size.is_none() && args.pipeline.is_none() {
+        vec![
+            small,
+            Load { connections: 1000, ..small },
+            Load { size: 16 << 10, ..small },
+            Load { size: 64 << 10, ..small },
+            Load { pipeline: 16, ..small },
+        ]
+    } else {
+        vec![Load {
+            connections: args.connections.unwrap_or(small.connections),
+            size: args.size.unwrap_or(small.size),
+            pipeline: args.pipeline.unwrap_or(small.pipeline),
+            ..small
+        }]
     };
-
-    let cases = cases(args);
-    let mut progress = Progress::new(cases.len());
-    for case in cases {
-        progress.begin(&table::describe(case));
-        let servers = programs.serve(&peers, &children)?;
-        let advance = |done, total| progress.advance(done, total);
-        let turns = turns(duration);
-        let report = generator::drive(&programs, &children, &servers, case, turns, advance)?;
-        // Each case begins with fresh servers, so that it does not depend on those before it.
-        children.end_all();
-        progress.print(&table::render(case, &report.servers));
-        results.cases.push(CaseResults { case, report });
-    }
-    drop(progress);
-
-    for (package, version) in &results.versions {
-        println!("{package} {version}");
-    }
-    if let Some(file) = &args.json {
-        results.write(file)?;
-    }
-    if args.self_check { self_check(&results.cases) } else { Ok(()) }
-}
-
-/// Returns those of `peers` that were built, and names the others.
-fn available(programs: &Programs, peers: Vec<Peer>) -> crate::Result<Vec<Peer>> {
-    let (built, missing): (Vec<Peer>, Vec<Peer>) =
-        peers.into_iter().partition(|peer| programs.has(peer.program));
-    for peer in missing {
-        eprintln!("left out: {}, because {} was not built", peer.name, peer.program);
-    }
-    match built.first() {
-        Some(first) if first.name == peers::FLOOR.name => Ok(built),
-        _ => Err("without the floor there is nothing to compare to".into()),
-    }
-}
-
-/// Returns the cases that the options ask for.
-fn cases(args: &Args) -> Vec<Case> {
-    if args.connections.is_none() && args.size.is_none() && args.pipeline.is_none() {
-        return CASES.to_vec();
-    }
-    vec![Case {
-        connections: args.connections.unwrap_or(SMALL.connections),
-        size: args.size.unwrap_or(SMALL.size),
-        pipeline: args.pipeline.unwrap_or(SMALL.pipeline),
-    }]
-}
-
-/// Returns how many turns make up so many seconds.
-fn turns(seconds: f64) -> usize {
-    (seconds / TURN.as_secs_f64()).round().max(1.0) as usize
+    loads.into_iter().map(|load| Case::new(entries.to_vec(), load)).collect()
 }
 
 /// Prints how far apart the two floors are in each case.
 fn self_check(cases: &[CaseResults]) -> crate::Result {
     let mut worst: f64 = 0.0;
     println!("\nself-check: the floor as a multiple of itself");
-    for CaseResults { case, report } in cases {
-        let again = report.servers.iter().find(|server| server.name == peers::FLOOR_AGAIN.name);
-        let ratio = again.ok_or("the floor was entered only once")?.ratio.median;
-        println!("  {ratio:.3}  {}", table::describe(*case));
+    for case in cases {
+        let again = case.servers.iter().find(|server| server.name == peers::FLOOR_AGAIN.name);
+        let ratio =
+            again.and_then(|server| server.cpu_ratio).ok_or("the floor was entered only once")?;
+        println!("  {ratio:.3}  {}", case.title);
         worst = worst.max((ratio - 1.0).abs());
     }
     let percent = worst * 100.0;
@@ -127,33 +72,35 @@ fn self_check(cases: &[CaseResults]) -> crate::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::results::{Latency, Report, ServerReport, Spread};
+    use crate::bench::results::ServerResults;
     use clap::FromArgMatches;
 
-    fn args(arguments: &[&str]) -> Args {
+    fn keys(arguments: &[&str]) -> Vec<String> {
         let command = <Args as clap::Args>::augment_args(clap::Command::new("bench"));
         let matches = command.try_get_matches_from(["bench"].iter().chain(arguments)).unwrap();
-        Args::from_arg_matches(&matches).unwrap()
+        let args = Args::from_arg_matches(&matches).unwrap();
+        cases(&args, &[]).into_iter().map(|case| case.key).collect()
     }
 
     #[test]
     fn options_choose_the_cases() {
-        assert_eq!(cases(&args(&["--quick"])), CASES);
-        assert_eq!(cases(&args(&["--size", "9"])), [Case { size: 9, ..SMALL }]);
-        let all = ["--connections", "7", "--size", "9", "--pipeline", "3"];
-        assert_eq!(cases(&args(&all)), [Case { connections: 7, size: 9, pipeline: 3 }]);
-    }
-
-    #[test]
-    fn seconds_are_filled_with_turns() {
-        assert_eq!([0.1, 1.0, 3.0].map(turns), [2, 17, 50]);
+        let all = ["c50-s64-p1", "c1000-s64-p1", "c50-s16384-p1", "c50-s65536-p1", "c50-s64-p16"];
+        assert_eq!(keys(&["--quick"]), all);
+        assert_eq!(keys(&["--size", "9"]), ["c50-s9-p1"]);
+        let one = ["--connections", "7", "--size", "9", "--pipeline", "3"];
+        assert_eq!(keys(&one), ["c7-s9-p3"]);
     }
 
     #[test]
     fn self_check_has_its_tolerance() {
-        let with_ratios = |ratios: &[f64]| -> Vec<CaseResults> {
-            let report = |&ratio| Report { seed: 1, servers: vec![server(ratio)] };
-            ratios.iter().map(|r| CaseResults { case: SMALL, report: report(r) }).collect()
+        let case = |&ratio: &f64| CaseResults {
+            key: String::new(),
+            title: String::new(),
+            servers: vec![ServerResults {
+                name: peers::FLOOR_AGAIN.name.to_owned(),
+                cpu_ratio: Some(ratio),
+                ..ServerResults::default()
+            }],
         };
         for (ratios, passes) in [
             (&[1.0, 1.019][..], true),
@@ -161,26 +108,10 @@ mod tests {
             (&[1.0, 1.021], false),
             (&[0.979, 1.0], false),
         ] {
-            assert_eq!(self_check(&with_ratios(ratios)).is_ok(), passes, "{ratios:?}");
+            let cases: Vec<CaseResults> = ratios.iter().map(case).collect();
+            assert_eq!(self_check(&cases).is_ok(), passes, "{ratios:?}");
         }
-    }
-
-    #[test]
-    fn self_check_needs_both_floors() {
-        let report = Report { seed: 1, servers: Vec::new() };
-        assert!(self_check(&[CaseResults { case: SMALL, report }]).is_err());
-    }
-
-    fn server(ratio: f64) -> ServerReport {
-        let same = Spread { low: ratio, median: ratio, high: ratio };
-        ServerReport {
-            name: peers::FLOOR_AGAIN.name.to_owned(),
-            turns: 1,
-            requests: 1,
-            requests_per_second: same,
-            latency: Latency { p50: 1, p99: 1, p999: 1, max: 1 },
-            cpu_per_request: same,
-            ratio: same,
-        }
+        let alone = CaseResults { servers: Vec::new(), ..case(&1.0) };
+        assert!(self_check(&[alone]).is_err(), "the floor was entered only once");
     }
 }

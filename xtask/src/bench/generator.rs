@@ -8,17 +8,10 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
+use super::case::Load;
 use super::children::Children;
 use super::programs::{Programs, Server};
-use super::results::{Case, Report};
-
-/// Length of a turn: long enough that its ends do not count, short enough that all servers of a
-/// round meet the same moods of the machine.
-pub(super) const TURN: Duration = Duration::from_millis(60);
-
-/// Turns of each server before the first one that counts. Caches, branch predictors and the
-/// kernel's socket buffers settle within the first.
-const WARM_UP: usize = 4;
+use super::results::{Latency, ServerResults, Spread};
 
 /// What opening thousands of connections may take at most.
 const CONNECT_LIMIT: Duration = Duration::from_secs(60);
@@ -38,34 +31,58 @@ enum Line {
     Report(Report),
 }
 
-/// Puts all `servers` under the load of `case` and returns their figures. Calls `progress` with the
-/// number of rounds that are over and of all rounds.
+/// What the generator reports at the end.
+#[derive(Debug, PartialEq, Deserialize)]
+struct Report {
+    servers: Vec<ServerReport>,
+}
+
+/// The figures of one server, times in nanoseconds.
+#[derive(Debug, PartialEq, Deserialize)]
+struct ServerReport {
+    name: String,
+    requests: u64,
+    lost: u64,
+    requests_per_second: Spread,
+    latency: Percentiles,
+    cpu_per_request: Spread,
+    ratio: Spread,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct Percentiles {
+    p50: u64,
+    p99: u64,
+    p999: u64,
+}
+
+/// Figures of a server and how many requests they are made from.
+#[derive(Debug)]
+pub(super) struct Driven {
+    pub(super) requests: u64,
+    pub(super) results: ServerResults,
+}
+
+/// Puts all `servers` under `load` and returns their figures. Calls `progress` with the number of
+/// rounds that are over and of all rounds.
 pub(super) fn drive(
     programs: &Programs,
     children: &Children,
     servers: &[Server],
-    case: Case,
-    turns: usize,
+    load: Load,
     mut progress: impl FnMut(usize, usize),
-) -> crate::Result<Report> {
+) -> crate::Result<Vec<Driven>> {
     let mut command = programs.generator();
-    for Server { name, address, pid } in servers {
-        command.arg("--target").arg(format!("{name}={address}/{pid}"));
+    for Server { name, endpoint, pid } in servers {
+        command.arg("--target").arg(format!("{name}={endpoint}/{pid}"));
     }
-    for (option, value) in [
-        ("--connections", u64::from(case.connections)),
-        ("--size", case.size),
-        ("--pipeline", u64::from(case.pipeline)),
-        ("--turn", TURN.as_millis() as u64),
-        ("--turns", turns as u64),
-        ("--warm-up", WARM_UP as u64),
-    ] {
-        command.arg(option).arg(value.to_string());
-    }
+    command.args(load.options());
     let child = children.start(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
     let lines = read_lines(child.stdout.ok_or("the generator's stdout is not piped")?);
 
-    let planned = TURN * ((turns + WARM_UP) * servers.len()) as u32;
+    let turns = load.turns() * load.patience + load.warm_up as usize;
+    let turn = Duration::from_millis(load.turn.into());
+    let planned = turn * (turns * servers.len()) as u32;
     let deadline = Instant::now() + CONNECT_LIMIT + planned * SLOWNESS;
     let mut report = None;
     loop {
@@ -79,11 +96,30 @@ pub(super) fn drive(
         }
     }
     let status = children.wait(child.pid, END_LIMIT)?;
-    report.ok_or_else(|| format!("the generator ended without a report: {status}").into())
+    let report = report.ok_or_else(|| format!("the generator ended without a report: {status}"))?;
+    Ok(report.servers.into_iter().map(Driven::from).collect())
+}
+
+impl From<ServerReport> for Driven {
+    fn from(report: ServerReport) -> Self {
+        let Percentiles { p50, p99, p999 } = report.latency;
+        let results = ServerResults {
+            name: report.name,
+            requests_per_second: Some(report.requests_per_second),
+            cpu_ns: Some(report.cpu_per_request),
+            cpu_ratio: Some(report.ratio.median),
+            cpu_ratio_spread: Some(report.ratio.relative()),
+            latency_us: Some(Latency::from_nanos(p50, p99, p999)),
+            // On a network that loses nothing there is nothing to say.
+            lost: (report.lost > 0).then_some(report.lost),
+            ..ServerResults::default()
+        };
+        Self { requests: report.requests, results }
+    }
 }
 
 /// Reads lines in a thread of its own, so that waiting for them can have a limit.
-fn read_lines(stdout: ChildStdout) -> Receiver<String> {
+pub(super) fn read_lines(stdout: ChildStdout) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
@@ -106,14 +142,16 @@ mod tests {
         assert_eq!(progress, Line::Progress { done: 1, total: 9 });
 
         let text = r#"{"report":{"seed":5,"servers":[{"name":"floor","turns":2,"requests":10,
-            "requests_per_second":{"low":1.0,"median":2.0,"high":3.0},
-            "latency":{"p50":1,"p99":2,"p999":3,"max":4},
+            "lost":3,"requests_per_second":{"low":1.0,"median":2.0,"high":3.0},
+            "latency":{"p50":1000,"p99":2000,"p999":3000,"max":4000},
             "cpu_per_request":{"low":4.0,"median":5.0,"high":6.0},
-            "ratio":{"low":1.0,"median":1.0,"high":1.0}}]}}"#;
-        let Line::Report(report) = serde_json::from_str(text).unwrap() else {
+            "ratio":{"low":0.5,"median":1.0,"high":1.0}}]}}"#;
+        let Line::Report(mut report) = serde_json::from_str(text).unwrap() else {
             panic!("a report is a report");
         };
-        assert_eq!((report.seed, report.servers[0].cpu_per_request.median), (5, 5.0));
+        let Driven { requests, results } = report.servers.remove(0).into();
+        assert_eq!((requests, results.lost, results.cpu_ratio_spread), (10, Some(3), Some(0.25)));
+        assert_eq!(results.latency_us, Some(Latency { p50: 1.0, p99: 2.0, p999: 3.0 }));
 
         assert!(serde_json::from_str::<Line>("{}").is_err());
     }

@@ -5,12 +5,12 @@ use std::fs;
 use std::process::Command;
 use std::thread;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::workspace_root;
 
 /// The machine and the tools of a run.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Machine {
     cpu: String,
     cores: usize,
@@ -21,7 +21,7 @@ pub(super) struct Machine {
 }
 
 /// Stands for what cannot be found out.
-const UNKNOWN: &str = "unknown";
+pub(super) const UNKNOWN: &str = "unknown";
 
 impl Machine {
     /// Describes this machine, as far as it can be found out.
@@ -36,6 +36,23 @@ impl Machine {
                 .unwrap_or_else(|| UNKNOWN.to_owned()),
         }
     }
+}
+
+impl Machine {
+    /// Returns the commit.
+    pub(super) fn commit(&self) -> &str {
+        &self.commit
+    }
+
+    /// Says in a line what the machine is.
+    pub(super) fn summary(&self) -> String {
+        format!("{}, {} cores, {}", self.cpu, self.cores, self.kernel)
+    }
+}
+
+/// Returns the day, as in 2026-01-31.
+pub(super) fn today() -> String {
+    output("date", &["-u", "+%F"]).unwrap_or_else(|| UNKNOWN.to_owned())
 }
 
 /// Returns what stands in the way of figures that can be trusted on this machine.
@@ -68,7 +85,7 @@ fn cores() -> usize {
 }
 
 /// Returns what a program prints, if there is such a program and it succeeds.
-pub(super) fn output(program: &str, arguments: &[&str]) -> Option<String> {
+pub(crate) fn output(program: &str, arguments: &[&str]) -> Option<String> {
     let output =
         Command::new(program).args(arguments).current_dir(workspace_root()).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;

@@ -3,7 +3,7 @@
 use clap::builder::PossibleValuesParser;
 
 /// A server that can be measured.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Peer {
     /// What tables and options call it.
     pub(super) name: &'static str,
@@ -38,7 +38,18 @@ pub(super) const OTHERS: &[Peer] = &[
         package: Some("tokio"),
     },
     Peer { name: "monoio", program: "monoio-echo", arguments: &[], package: Some("monoio") },
-    Peer { name: "threads", program: "threads-echo", arguments: &[], package: None },
+    THREADS,
+];
+
+/// A thread per connection.
+pub(super) const THREADS: Peer =
+    Peer { name: "threads", program: "threads-echo", arguments: &[], package: None };
+
+/// Servers that send datagrams back, the floor first.
+pub(super) const UDP: &[Peer] = &[
+    Peer { program: "floor-udp", ..FLOOR },
+    Peer { arguments: &["--udp"], ..EVIO },
+    Peer { name: "tokio", program: "tokio-udp", arguments: &[], package: Some("tokio") },
 ];
 
 /// Accepts the names of [`OTHERS`].
@@ -47,12 +58,27 @@ pub(super) fn names() -> PossibleValuesParser {
 }
 
 /// Returns the servers of a run, the floor first: all of [`OTHERS`], or those named in `against`.
+/// A self-check has the floor twice and only what is named besides, so that the two take turns as
+/// closely as can be.
 pub(super) fn select(against: &[String], self_check: bool) -> Vec<Peer> {
-    let others = OTHERS
-        .iter()
-        .filter(|peer| against.is_empty() || against.iter().any(|name| name == peer.name));
-    let again = self_check.then_some(FLOOR_AGAIN);
-    [FLOOR].into_iter().chain(again).chain([EVIO]).chain(others.copied()).collect()
+    let named = |peer: &&Peer| against.iter().any(|name| name == peer.name);
+    if self_check {
+        let others = OTHERS.iter().filter(named);
+        return [FLOOR, FLOOR_AGAIN].into_iter().chain(others.copied()).collect();
+    }
+    let others = OTHERS.iter().filter(|peer| against.is_empty() || named(peer));
+    [FLOOR, EVIO].into_iter().chain(others.copied()).collect()
+}
+
+/// Returns the servers of a run that keep to one thread or to one for each connection: those whose
+/// memory can be told from that of their workers.
+pub(super) fn single(against: &[String]) -> Vec<Peer> {
+    select(against, false).into_iter().filter(|peer| peer.name != "tokio-multi").collect()
+}
+
+/// Returns the servers of a run that can have tens of thousands of connections on one thread.
+pub(super) fn lasting(against: &[String]) -> Vec<Peer> {
+    single(against).into_iter().filter(|peer| *peer != THREADS).collect()
 }
 
 #[cfg(test)]
@@ -64,7 +90,8 @@ mod tests {
         let cases: &[(&[&str], bool, &[&str])] = &[
             (&[], false, &["floor", "evio", "mio", "tokio", "tokio-multi", "monoio", "threads"]),
             (&["threads", "mio"], false, &["floor", "evio", "mio", "threads"]),
-            (&["tokio"], true, &["floor", "floor again", "evio", "tokio"]),
+            (&[], true, &["floor", "floor again"]),
+            (&["tokio"], true, &["floor", "floor again", "tokio"]),
         ];
         for (against, self_check, expected) in cases {
             let against: Vec<String> = against.iter().map(ToString::to_string).collect();

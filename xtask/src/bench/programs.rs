@@ -9,8 +9,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::case::{Core, Entry};
 use super::children::Children;
-use super::peers::Peer;
 use crate::workspace_root;
 
 /// How long a release build of everything may take, from nothing and on a slow machine.
@@ -20,10 +20,13 @@ const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
 const START_LIMIT: Duration = Duration::from_secs(10);
 
 /// Which of the usable cores all servers run on.
-const SERVER_CORE: &str = "0";
+pub(super) const SERVER_CORE: &str = "0";
 
 /// Which of the usable cores the generator runs on.
-const GENERATOR_CORE: &str = "1";
+pub(super) const GENERATOR_CORE: &str = "1";
+
+/// What stands for all cores.
+const ANY_CORE: &str = "any";
 
 /// The programs of this workspace, built for release.
 #[derive(Debug)]
@@ -34,8 +37,9 @@ pub(super) struct Programs {
 /// A server that listens.
 #[derive(Debug)]
 pub(super) struct Server {
-    pub(super) name: &'static str,
-    pub(super) address: SocketAddr,
+    pub(super) name: String,
+    /// Where it listens, as in tcp://127.0.0.1:5000.
+    pub(super) endpoint: String,
     pub(super) pid: u32,
 }
 
@@ -69,24 +73,29 @@ impl Programs {
         self.path(program).is_file()
     }
 
-    /// Starts one server for each of `peers` on one core, and waits until all of them listen. One
-    /// that ends before, because this machine lacks what it needs, is named and left out.
-    pub(super) fn serve(&self, peers: &[Peer], children: &Children) -> crate::Result<Vec<Server>> {
-        let mut started = Vec::with_capacity(peers.len());
-        for peer in peers {
-            let mut command = self.launch(SERVER_CORE, peer.program);
-            command.args(peer.arguments).args(["--port", "0"]);
+    /// Starts all servers of a case, and waits until all of them listen. One that ends before,
+    /// because this machine lacks what it needs, is named and left out.
+    pub(super) fn serve(
+        &self,
+        entries: &[Entry],
+        children: &Children,
+    ) -> crate::Result<Vec<Server>> {
+        let mut started = Vec::with_capacity(entries.len());
+        for Entry { name, peer, arguments, core } in entries {
+            let core = if *core == Core::Own { SERVER_CORE } else { ANY_CORE };
+            let mut command = self.launch(core, &self.path(peer.program));
+            command.args(peer.arguments).args(arguments).args(["--port", "0"]);
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
             let child = children.start(&mut command)?;
             let stderr = child.stderr.ok_or("the server's stderr is not piped")?;
-            started.push((peer.name, child.pid, watch(peer.name, stderr)));
+            started.push((name, child.pid, watch(name.clone(), stderr)));
         }
         let deadline = Instant::now() + START_LIMIT;
         let mut servers = Vec::with_capacity(started.len());
-        for (name, pid, address) in started {
+        for (name, pid, endpoint) in started {
             let left = deadline.saturating_duration_since(Instant::now());
-            match address.recv_timeout(left) {
-                Ok(address) => servers.push(Server { name, address, pid }),
+            match endpoint.recv_timeout(left) {
+                Ok(endpoint) => servers.push(Server { name: name.clone(), endpoint, pid }),
                 Err(RecvTimeoutError::Disconnected) => {
                     eprintln!("left out: {name}, because it ended before it listened");
                 }
@@ -95,40 +104,51 @@ impl Programs {
                 }
             }
         }
-        match (servers.first(), peers.first()) {
-            (Some(server), Some(peer)) if server.name == peer.name => Ok(servers),
+        match (servers.first(), entries.first()) {
+            (Some(server), Some(entry)) if server.name == entry.name => Ok(servers),
             _ => Err("the server that the others are compared to does not run".into()),
         }
     }
 
     /// Returns the command that starts the load generator.
     pub(super) fn generator(&self) -> Command {
-        self.launch(GENERATOR_CORE, "load-generator")
+        self.launch(GENERATOR_CORE, &self.path("load-generator"))
+    }
+
+    /// Returns the command that starts what measures memory.
+    pub(super) fn memory_meter(&self) -> Command {
+        self.launch(GENERATOR_CORE, &self.path("connection-memory"))
     }
 
     /// Returns the command that starts `program` on one core, for as long as the calling thread
     /// lives.
-    fn launch(&self, core: &str, program: &str) -> Command {
+    pub(super) fn launch(&self, core: &str, program: &Path) -> Command {
         let mut command = Command::new(self.path("launch"));
-        command.arg(core).arg(self.path(program));
+        command.arg(core).arg(program);
         command
     }
 
-    fn path(&self, program: &str) -> PathBuf {
+    /// Returns a directory for what servers need beside their program, which nobody else uses.
+    pub(super) fn scratch(&self) -> PathBuf {
+        self.directory.with_file_name("bench")
+    }
+
+    /// Returns where `program` is or would be.
+    pub(super) fn path(&self, program: &str) -> PathBuf {
         let file = format!("{program}{}", env::consts::EXE_SUFFIX);
         Path::new(&self.directory).join(file)
     }
 }
 
 /// Reads a server's stderr for as long as there is any, so that the server never waits for room in
-/// the pipe. Sends the address it listens on and passes all other lines on.
-fn watch(name: &'static str, stderr: ChildStderr) -> Receiver<SocketAddr> {
+/// the pipe. Sends where it listens and passes all other lines on.
+fn watch(name: String, stderr: ChildStderr) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
             match parse_listening(&line) {
                 // Nobody waits any more after the first address.
-                Some(address) => drop(sender.send(address)),
+                Some(endpoint) => drop(sender.send(endpoint)),
                 None => eprintln!("{name}: {line}"),
             }
         }
@@ -136,14 +156,15 @@ fn watch(name: &'static str, stderr: ChildStderr) -> Receiver<SocketAddr> {
     receiver
 }
 
-/// Returns the address in a line like `listening on tcp://127.0.0.1:5000`.
-fn parse_listening(line: &str) -> Option<SocketAddr> {
-    let mut address: SocketAddr = line.trim().strip_prefix("listening on tcp://")?.parse().ok()?;
+/// Returns the endpoint in a line like `listening on tcp://127.0.0.1:5000`.
+fn parse_listening(line: &str) -> Option<String> {
+    let (scheme, address) = line.trim().strip_prefix("listening on ")?.split_once("://")?;
+    let mut address: SocketAddr = address.parse().ok()?;
     if address.ip().is_unspecified() {
         // Every peer is reached in the same way.
         address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
     }
-    Some(address)
+    matches!(scheme, "tcp" | "udp").then(|| format!("{scheme}://{address}"))
 }
 
 #[cfg(test)]
@@ -153,18 +174,18 @@ mod tests {
     #[test]
     fn listening_lines() {
         let cases = [
-            ("listening on tcp://127.0.0.1:5000", Some("127.0.0.1:5000")),
-            ("listening on tcp://[::1]:5000\r", Some("[::1]:5000")),
-            ("listening on tcp://0.0.0.0:5000", Some("127.0.0.1:5000")),
-            ("listening on tcp://[::]:5000", Some("127.0.0.1:5000")),
+            ("listening on tcp://127.0.0.1:5000", Some("tcp://127.0.0.1:5000")),
+            ("listening on tcp://[::1]:5000\r", Some("tcp://[::1]:5000")),
+            ("listening on udp://0.0.0.0:5000", Some("udp://127.0.0.1:5000")),
+            ("listening on tcp://[::]:5000", Some("tcp://127.0.0.1:5000")),
+            ("listening on http://127.0.0.1:5000", None),
             ("listening on unix:///tmp/echo", None),
             ("listening on tcp://localhost:5000", None),
             ("warning: listening on tcp://127.0.0.1:5000", None),
             ("", None),
         ];
         for (line, expected) in cases {
-            let address = parse_listening(line).map(|address| address.to_string());
-            assert_eq!(address.as_deref(), expected, "{line:?}");
+            assert_eq!(parse_listening(line).as_deref(), expected, "{line:?}");
         }
     }
 }

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 #[derive(Debug)]
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
+    suite: String,
     /// Cases that are to be run.
     cases: usize,
     /// Cases that were begun.
@@ -20,14 +21,14 @@ pub(super) struct Progress {
 const STEPS: usize = 100;
 
 impl Progress {
-    /// Begins to show the progress of a run of so many cases.
-    pub(super) fn new(cases: usize) -> Self {
+    /// Begins to show the progress of a suite of so many cases.
+    pub(super) fn new(suite: &str, cases: usize) -> Self {
         let bar = io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{wide_bar} {percent:>3} %  {msg}  {eta}")
                 .expect("the template names only fields that exist");
             ProgressBar::new((cases * STEPS) as u64).with_style(style)
         });
-        Self { bar, cases, begun: 0, quarters: 0 }
+        Self { bar, suite: suite.to_owned(), cases, begun: 0, quarters: 0 }
     }
 
     /// Says which case begins.
@@ -35,8 +36,8 @@ impl Progress {
         self.begun += 1;
         self.quarters = 0;
         match &self.bar {
-            Some(bar) => bar.set_message(name.to_owned()),
-            None => eprintln!("case {} of {}: {name}", self.begun, self.cases),
+            Some(bar) => bar.set_message(format!("{}: {name}", self.suite)),
+            None => eprintln!("{} {} of {}: {name}", self.suite, self.begun, self.cases),
         }
     }
 

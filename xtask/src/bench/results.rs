@@ -1,4 +1,6 @@
-//! The figures of a run, as the generator reports them and as they are kept.
+//! The figures of a run as they are kept.
+//!
+//! Figures are comparable within one case only: its servers ran at once and took turns.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,55 +11,58 @@ use serde::{Deserialize, Serialize};
 use super::machine::Machine;
 
 /// Everything that is known after a run.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Results {
-    pub(super) suite: &'static str,
+    /// The commit that was measured, with `-dirty` behind it when the tree differs.
+    pub(super) commit: Option<String>,
+    /// The day of the run, as in 2026-01-31.
+    pub(super) date: String,
     pub(super) machine: Machine,
     /// Versions of what was measured, by package.
-    pub(super) versions: BTreeMap<&'static str, String>,
+    pub(super) versions: BTreeMap<String, String>,
+    pub(super) suites: Vec<SuiteResults>,
+}
+
+/// A set of cases that belong together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct SuiteResults {
+    pub(super) suite: String,
     /// Seconds of load on each server in each case.
     pub(super) duration: f64,
     pub(super) cases: Vec<CaseResults>,
 }
 
 /// One case and its figures.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct CaseResults {
-    #[serde(flatten)]
-    pub(super) case: Case,
-    #[serde(flatten)]
-    pub(super) report: Report,
+    /// Tells the case from the others of its suite, in any run.
+    pub(super) key: String,
+    pub(super) title: String,
+    /// The first is what the others are compared to.
+    pub(super) servers: Vec<ServerResults>,
 }
 
-/// The load that all servers are put under.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(super) struct Case {
-    pub(super) connections: u32,
-    /// Bytes per message.
-    pub(super) size: u64,
-    /// Messages in flight per connection.
-    pub(super) pipeline: u32,
-}
-
-/// What the generator reports at the end.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Report {
-    pub(super) seed: u64,
-    pub(super) servers: Vec<ServerReport>,
-}
-
-/// The figures of one server.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct ServerReport {
+/// The figures of one server in one case. What does not apply is left out.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct ServerResults {
     pub(super) name: String,
-    pub(super) turns: usize,
-    pub(super) requests: u64,
-    pub(super) requests_per_second: Spread,
-    pub(super) latency: Latency,
-    /// CPU nanoseconds of the server.
-    pub(super) cpu_per_request: Spread,
-    /// `cpu_per_request` as a multiple of the floor's.
-    pub(super) ratio: Spread,
+    pub(super) requests_per_second: Option<Spread>,
+    /// CPU nanoseconds that the server spent on a request.
+    pub(super) cpu_ns: Option<Spread>,
+    /// `cpu_ns` as a multiple of the first server's, taken in each round.
+    pub(super) cpu_ratio: Option<f64>,
+    /// Half the distance between the quartiles of `cpu_ratio`, as a fraction of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cpu_ratio_spread: Option<f64>,
+    pub(super) latency_us: Option<Latency>,
+    /// Resident memory that a connection adds to the server's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) bytes_per_connection: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) syscalls_per_request: Option<f64>,
+    /// Datagrams that were not answered in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) lost: Option<u64>,
 }
 
 /// A median over the turns, and the quartiles below and above it.
@@ -75,13 +80,12 @@ impl Spread {
     }
 }
 
-/// Percentiles in nanoseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Percentiles of the time from a request to its whole reply, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Latency {
-    pub(super) p50: u64,
-    pub(super) p99: u64,
-    pub(super) p999: u64,
-    pub(super) max: u64,
+    pub(super) p50: f64,
+    pub(super) p99: f64,
+    pub(super) p999: f64,
 }
 
 impl Results {
@@ -103,5 +107,22 @@ mod tests {
     fn spread_is_half_the_distance_of_the_quartiles() {
         let spread = Spread { low: 9.0, median: 10.0, high: 13.0 };
         assert_eq!(spread.relative(), 0.2);
+    }
+
+    #[test]
+    fn what_does_not_apply_may_be_missing() {
+        let server: ServerResults = serde_json::from_str(
+            r#"{"name": "evio", "requests_per_second": null, "cpu_ns": null, "cpu_ratio": null,
+                "latency_us": null, "bytes_per_connection": 160.5}"#,
+        )
+        .unwrap();
+        let expected = ServerResults {
+            name: "evio".to_owned(),
+            bytes_per_connection: Some(160.5),
+            ..ServerResults::default()
+        };
+        assert_eq!(server, expected);
+        let text = serde_json::to_string(&server).unwrap();
+        assert!(text.contains("\"cpu_ns\":null") && !text.contains("lost"), "{text}");
     }
 }

@@ -2,56 +2,68 @@
 
 use std::fmt::Write;
 
-use super::results::{Case, ServerReport};
+use super::case::Load;
+use super::results::{CaseResults, Latency, ServerResults};
 
-/// What stands above the columns.
-const HEADINGS: [&str; COLUMNS] =
-    ["server", "requests/s", "p50", "p99", "p999", "CPU/request", "spread", "ratio", "spread"];
+/// A heading, and the cell below it if the server has that figure.
+type Column = (&'static str, fn(&ServerResults) -> Option<String>);
 
-const COLUMNS: usize = 9;
+/// All columns after the server's name. A table has those in which any server has a figure.
+const COLUMNS: &[Column] = &[
+    ("requests/s", |server| Some(thousands(server.requests_per_second?.median))),
+    ("p50", |server| latency(server, |latency| latency.p50)),
+    ("p99", |server| latency(server, |latency| latency.p99)),
+    ("p999", |server| latency(server, |latency| latency.p999)),
+    ("CPU/request", |server| Some(time(server.cpu_ns?.median))),
+    ("spread", |server| Some(percent(server.cpu_ns?.relative()))),
+    ("ratio", |server| Some(format!("{:.3}", server.cpu_ratio?))),
+    ("spread", |server| Some(percent(server.cpu_ratio_spread?))),
+    ("lost", |server| Some(thousands(server.lost? as f64))),
+    ("bytes/connection", |server| Some(thousands(server.bytes_per_connection?))),
+    ("system calls/request", |server| Some(format!("{:.2}", server.syscalls_per_request?))),
+];
 
-/// Says in words what a case is.
-pub(super) fn describe(case: Case) -> String {
-    let plural = if case.connections == 1 { "" } else { "s" };
-    let mut text = format!("{} connection{plural}, {}", case.connections, bytes(case.size));
-    if case.pipeline > 1 {
-        text += &format!(", {} in flight", case.pipeline);
+/// Says in words what a load is.
+pub(super) fn describe(load: Load) -> String {
+    let plural = if load.connections == 1 { "" } else { "s" };
+    let mut text = format!("{} connection{plural}, {}", load.connections, bytes(load.size));
+    if load.pipeline > 1 {
+        text += &format!(", {} in flight", load.pipeline);
     }
     text
 }
 
 /// Lays out the figures of one case.
-pub(super) fn render(case: Case, servers: &[ServerReport]) -> String {
-    let mut rows = vec![HEADINGS.map(str::to_owned)];
-    rows.extend(servers.iter().map(row));
-    let widths: [usize; COLUMNS] = std::array::from_fn(|column| {
-        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)
-    });
-    let mut text = format!("{}\n", describe(case));
-    for row in &rows {
+pub(super) fn render(case: &CaseResults) -> String {
+    let names = case.servers.iter().map(|server| server.name.clone());
+    let mut columns = vec![["server".to_owned()].into_iter().chain(names).collect::<Vec<_>>()];
+    for (heading, cell) in COLUMNS {
+        let cells: Vec<Option<String>> = case.servers.iter().map(cell).collect();
+        if cells.iter().any(Option::is_some) {
+            let cells = cells.into_iter().map(Option::unwrap_or_default);
+            columns.push([(*heading).to_owned()].into_iter().chain(cells).collect());
+        }
+    }
+    let width = |column: &Vec<String>| column.iter().map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = columns.iter().map(|column| width(column).unwrap_or(0)).collect();
+    let mut text = format!("{}\n", case.title);
+    for row in 0..=case.servers.len() {
         // Names to the left, figures to the right.
-        let _ = write!(text, "  {:<width$}", row[0], width = widths[0]);
-        for (cell, width) in row.iter().zip(widths).skip(1) {
-            let _ = write!(text, "  {cell:>width$}");
+        let _ = write!(text, "  {:<width$}", columns[0][row], width = widths[0]);
+        for (column, width) in columns.iter().zip(&widths).skip(1) {
+            let _ = write!(text, "  {:>width$}", column[row]);
         }
         text.push('\n');
     }
     text
 }
 
-fn row(server: &ServerReport) -> [String; COLUMNS] {
-    let percent = |fraction: f64| format!("±{:.1} %", fraction * 100.0);
-    [
-        server.name.clone(),
-        thousands(server.requests_per_second.median),
-        time(server.latency.p50 as f64),
-        time(server.latency.p99 as f64),
-        time(server.latency.p999 as f64),
-        time(server.cpu_per_request.median),
-        percent(server.cpu_per_request.relative()),
-        format!("{:.3}", server.ratio.median),
-        percent(server.ratio.relative()),
-    ]
+fn latency(server: &ServerResults, percentile: fn(&Latency) -> f64) -> Option<String> {
+    Some(time(percentile(&server.latency_us?) * 1e3))
+}
+
+fn percent(fraction: f64) -> String {
+    format!("±{:.1} %", fraction * 100.0)
 }
 
 /// Writes a number of bytes, in KiB where it is a whole number of them.
@@ -64,7 +76,7 @@ fn bytes(count: u64) -> String {
 }
 
 /// Writes a number without fraction, with a comma before every third digit.
-fn thousands(number: f64) -> String {
+pub(super) fn thousands(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
@@ -95,7 +107,8 @@ fn time(nanos: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::results::{Latency, Spread};
+    use crate::bench::case::SMALL;
+    use crate::bench::results::Spread;
 
     #[test]
     fn numbers() {
@@ -125,35 +138,49 @@ mod tests {
     }
 
     #[test]
-    fn cases_in_words() {
+    fn loads_in_words() {
         let cases = [
             ((50, 64, 1), "50 connections, 64 B"),
             ((1, 1000, 1), "1 connection, 1000 B"),
             ((50, 16_384, 16), "50 connections, 16 KiB, 16 in flight"),
         ];
         for ((connections, size, pipeline), expected) in cases {
-            assert_eq!(describe(Case { connections, size, pipeline }), expected);
+            assert_eq!(describe(Load { connections, size, pipeline, ..SMALL }), expected);
         }
     }
 
     #[test]
     fn columns_are_aligned() {
-        let server = |name: &str, ratio: f64| ServerReport {
+        let server = |name: &str, ratio: f64| ServerResults {
             name: name.to_owned(),
-            turns: 10,
-            requests: 100_000,
-            requests_per_second: Spread { low: 9e4, median: 1e5, high: 1.1e5 },
-            latency: Latency { p50: 250_000, p99: 400_000, p999: 1_200_000, max: 2_000_000 },
-            cpu_per_request: Spread { low: 5_200.0, median: 5_300.0, high: 5_412.0 },
-            ratio: Spread { low: ratio, median: ratio, high: ratio },
+            requests_per_second: Some(Spread { low: 9e4, median: 1e5, high: 1.1e5 }),
+            latency_us: Some(Latency { p50: 250.0, p99: 400.0, p999: 1_200.0 }),
+            cpu_ns: Some(Spread { low: 5_200.0, median: 5_300.0, high: 5_412.0 }),
+            cpu_ratio: Some(ratio),
+            cpu_ratio_spread: Some(0.0),
+            ..ServerResults::default()
         };
-        let case = Case { connections: 50, size: 64, pipeline: 1 };
+        let servers = vec![server("floor", 1.0), server("tokio", 12.5)];
+        let case = CaseResults { key: String::new(), title: "50 connections".to_owned(), servers };
         let expected = "\
-50 connections, 64 B
+50 connections
   server  requests/s     p50     p99     p999  CPU/request  spread   ratio  spread
   floor      100,000  250 µs  400 µs  1.20 ms      5.30 µs  ±2.0 %   1.000  ±0.0 %
   tokio      100,000  250 µs  400 µs  1.20 ms      5.30 µs  ±2.0 %  12.500  ±0.0 %
 ";
-        assert_eq!(render(case, &[server("floor", 1.0), server("tokio", 12.5)]), expected);
+        assert_eq!(render(&case), expected);
+    }
+
+    #[test]
+    fn figure_that_one_server_lacks_is_a_gap() {
+        let server = |name: &str, lost| ServerResults {
+            name: name.to_owned(),
+            lost,
+            ..ServerResults::default()
+        };
+        let servers = vec![server("floor", None), server("evio", Some(1000))];
+        let case = CaseResults { key: String::new(), title: "udp".to_owned(), servers };
+        let expected = "udp\n  server   lost\n  floor        \n  evio    1,000\n";
+        assert_eq!(render(&case), expected);
     }
 }

@@ -12,9 +12,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Args;
-use super::children::Children;
-use super::machine::output;
+use crate::bench::children::Children;
+use crate::bench::machine::output;
 use crate::workspace_root;
 
 /// The cases of `request-path`.
@@ -39,6 +38,17 @@ const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
 /// How long one run may take; it takes two seconds.
 const RUN_LIMIT: Duration = Duration::from_secs(120);
 
+/// Options of `cargo xtask instructions`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Keep the counts, to compare later ones with
+    #[arg(long)]
+    update: bool,
+    /// Count in the programs that were built last
+    #[arg(long)]
+    no_build: bool,
+}
+
 /// Counts that can be compared with others from the same tools.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Counts {
@@ -49,7 +59,7 @@ struct Counts {
 }
 
 /// Counts all cases, and compares with the file of the repository or brings that up to date.
-pub(super) fn run(args: &Args) -> crate::Result {
+pub(crate) fn run(args: &Args) -> crate::Result {
     if output("valgrind", &["--version"]).is_none() {
         println!("left out: instruction counts, which need valgrind (apt-get install valgrind)");
         return Ok(());
@@ -81,7 +91,7 @@ pub(super) fn run(args: &Args) -> crate::Result {
         println!("not judged: the file is from {before}; this is {now}");
         return Ok(());
     }
-    let update = "to keep these counts: cargo xtask bench instructions --update";
+    let update = "to keep these counts: cargo xtask instructions --update";
     match (comparison.more, comparison.fewer) {
         (true, _) => Err(format!("more instructions per request than before; {update}").into()),
         (false, true) => {

@@ -1,0 +1,183 @@
+//! The figures in the README, between two marks.
+
+use std::fmt::Write;
+
+use super::chart::{CHARTS, Figure, is_ours, place_and_time};
+use super::results::{CaseResults, Results, SuiteResults};
+
+const BEGIN: &str = "<!-- bench:begin -->";
+const END: &str = "<!-- bench:end -->";
+
+/// Where the charts are, seen from the README.
+const PICTURES: &str = "benchmarks/results";
+
+/// A table of the README.
+struct Table {
+    suite: &'static str,
+    /// What stands above the cases.
+    heading: &'static str,
+    figure: Figure,
+}
+
+/// The tables in their order.
+const TABLES: &[Table] = &[
+    Table { suite: "echo", heading: "echo", figure: Figure::Cpu },
+    Table { suite: "udp", heading: "UDP echo", figure: Figure::Cpu },
+    Table { suite: "connect", heading: "echo and close", figure: Figure::Cpu },
+    Table { suite: "http", heading: "HTTP", figure: Figure::Cpu },
+    Table { suite: "redis", heading: "redis", figure: Figure::Cpu },
+    Table { suite: "memory", heading: "memory", figure: Figure::BytesPerConnection },
+    Table { suite: "latency", heading: "latency", figure: Figure::P99 },
+];
+
+/// Returns `readme` with the figures of `results` between the marks, and everything else as it was.
+///
+/// # Errors
+/// A mark is missing.
+pub(super) fn replace(readme: &str, results: &[Results]) -> Result<String, String> {
+    let missing = |mark: &str| format!("README.md has no line {mark}");
+    let (before, rest) = readme.split_once(BEGIN).ok_or_else(|| missing(BEGIN))?;
+    let (_, after) = rest.split_once(END).ok_or_else(|| missing(END))?;
+    Ok(format!("{before}{BEGIN}\n\n{}{END}{after}", section(results)))
+}
+
+/// Writes the tables and charts of all suites that were measured.
+fn section(results: &[Results]) -> String {
+    let mut text = String::new();
+    for table in TABLES {
+        let measured = results.iter().find_map(|results| {
+            let suite = results.suites.iter().find(|suite| suite.suite == table.suite)?;
+            Some((results, suite))
+        });
+        if let Some((results, suite)) = measured {
+            table.write(&mut text, results, suite);
+        }
+    }
+    text
+}
+
+impl Table {
+    /// Writes what the figures are, the table, where it was measured, and the charts of the suite.
+    fn write(&self, text: &mut String, results: &Results, suite: &SuiteResults) {
+        let columns = self.columns(suite);
+        let Some(first) = columns.first() else { return };
+        let _ = writeln!(text, "{}; smaller is better:\n", capital(&self.figure.describe(first)));
+        let _ = writeln!(text, "| {} | {} |", self.heading, columns.join(" | "));
+        let _ = writeln!(text, "|---|{}", "--:|".repeat(columns.len()));
+        let has_figure = |case: &&CaseResults| {
+            case.servers.iter().any(|server| self.figure.of(server).is_some())
+        };
+        for case in suite.cases.iter().filter(has_figure) {
+            let cells: Vec<String> = columns.iter().map(|name| self.cell(case, name)).collect();
+            let _ = writeln!(text, "| {} | {} |", case.title, cells.join(" | "));
+        }
+        let versions: Vec<String> =
+            results.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+        let _ = writeln!(text, "\n{}; {}.\n", place_and_time(results), versions.join(", "));
+        for chart in CHARTS.iter().filter(|chart| chart.suite == self.suite) {
+            if chart.draw(results).is_some() {
+                let _ = writeln!(text, "![{}]({PICTURES}/{}.svg)\n", chart.title, chart.file);
+            }
+        }
+    }
+
+    /// Writes a server's figure, ours in bold.
+    fn cell(&self, case: &CaseResults, name: &str) -> String {
+        let server = case.servers.iter().find(|server| server.name == name);
+        match server.and_then(|server| self.figure.of(server)) {
+            Some(figure) if is_ours(name) => format!("**{}**", self.figure.label(figure)),
+            Some(figure) => self.figure.label(figure),
+            None => "–".to_owned(),
+        }
+    }
+
+    /// Returns the names of the servers that have the figure in any case, in their order.
+    fn columns<'a>(&self, suite: &'a SuiteResults) -> Vec<&'a str> {
+        let mut names: Vec<&str> = Vec::new();
+        for server in suite.cases.iter().flat_map(|case| &case.servers) {
+            if self.figure.of(server).is_some() && !names.contains(&server.name.as_str()) {
+                names.push(&server.name);
+            }
+        }
+        names
+    }
+}
+
+/// Begins a sentence with `text`.
+fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    characters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::results::ServerResults;
+    use crate::bench::results_sample::{case, results, server, suite};
+
+    const README: &str = "# evio\n\n<!-- bench:begin -->\nold\n<!-- bench:end -->\n\n## Licence\n";
+
+    fn measured() -> Vec<Results> {
+        let http = vec![
+            case("get-1", vec![server("nginx", 1.0), server("evio", 0.84), server("hyper", 0.9)]),
+            case("get-16", vec![server("nginx", 1.0), server("evio", 0.118)]),
+            case("calls", vec![ServerResults { cpu_ratio: None, ..server("evio", 1.0) }]),
+        ];
+        let bytes = |name, bytes| ServerResults {
+            cpu_ratio: None,
+            bytes_per_connection: Some(bytes),
+            ..server(name, 1.0)
+        };
+        let memory = vec![case("idle", vec![bytes("mio", 47.4), bytes("evio", 1150.0)])];
+        vec![results(vec![suite("memory", memory)]), results(vec![suite("http", http)])]
+    }
+
+    #[test]
+    fn tables_have_a_row_for_each_case() {
+        let text = replace(README, &measured()).unwrap();
+        for line in [
+            "| HTTP | nginx | evio | hyper |",
+            "| title of get-1 | 1.00 | **0.84** | 0.90 |",
+            "| title of get-16 | 1.00 | **0.12** | – |",
+            "| memory | mio | evio |",
+            "| title of idle | 47 | **1,150** |",
+            "![Memory](benchmarks/results/memory.svg)",
+            "![HTTP, 50 connections](benchmarks/results/http.svg)",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n\n{text}");
+        }
+        for absent in ["old", "redis", "title of calls"] {
+            assert!(!text.contains(absent), "{absent}\n\n{text}");
+        }
+        assert!(text.find("| HTTP") < text.find("| memory"), "{text}");
+    }
+
+    #[test]
+    fn what_is_outside_the_marks_stays() {
+        let text = replace(README, &measured()).unwrap();
+        assert!(text.starts_with("# evio\n\n<!-- bench:begin -->\n\n"), "{text}");
+        assert!(text.ends_with("<!-- bench:end -->\n\n## Licence\n"), "{text}");
+    }
+
+    #[test]
+    fn writing_twice_is_writing_once() {
+        let once = replace(README, &measured()).unwrap();
+        assert_eq!(replace(&once, &measured()).unwrap(), once);
+        assert_ne!(once, README);
+    }
+
+    #[test]
+    fn missing_marks_are_reported() {
+        for readme in ["", "<!-- bench:begin -->", "<!-- bench:end --> <!-- bench:begin -->"] {
+            assert!(replace(readme, &measured()).is_err(), "{readme:?}");
+        }
+    }
+
+    #[test]
+    fn readme_of_the_project_has_the_marks() {
+        let readme = include_str!("../../../README.md");
+        assert!(replace(readme, &[]).is_ok());
+    }
+}

@@ -1,0 +1,87 @@
+//! The suites that vary one thing about the echo: the network, the life of a connection, its
+//! silent neighbours, the schedule, the number of loops.
+
+use super::case::{Case, Core, Entry, Load, SMALL};
+use super::peers;
+use super::results::SuiteResults;
+use super::run::Run;
+
+/// Connections that are busy unless the options say otherwise.
+const BUSY: u32 = 50;
+
+/// Silent connections beside the busy ones. With the generator's own they stay below 20,000, a
+/// limit of open files that is common.
+const IDLE: u32 = 15_000;
+
+/// What evio promises about its CPU time per request.
+const AIM: &str = "aim: a ratio of at most 1.1";
+
+/// Milliseconds of a turn on a schedule: waiting times grow only after queues had time to.
+const OPEN_TURN: u32 = 200;
+
+/// Datagrams instead of connections, as fast as they are answered.
+pub(super) fn udp(run: &mut Run) -> crate::Result<SuiteResults> {
+    let entries = run.entries(peers::UDP)?;
+    let clients = run.args.connections.map_or(vec![8, 64], |clients| vec![clients]);
+    let case = |connections| {
+        let load = Load { connections, seconds: run.args.duration(), ..SMALL };
+        let title = format!("{connections} clients, datagrams of 64 B");
+        Case { title, ..Case::new(entries.clone(), load) }
+    };
+    let cases: Vec<Case> = clients.into_iter().map(case).collect();
+    run.measure("udp", &cases)
+}
+
+/// A connection for each request: connect, one request, close.
+pub(super) fn connect(run: &mut Run) -> crate::Result<SuiteResults> {
+    let entries = run.entries(&peers::select(&run.args.against, false))?;
+    let connections = run.args.connections.unwrap_or(BUSY);
+    let load = Load { pace: "churn", connections, seconds: run.args.duration(), ..SMALL };
+    let title = format!("a connection per request, {connections} at a time, 64 B");
+    run.measure("connect", &[Case { title, ..Case::new(entries, load) }])
+}
+
+/// Each server beside itself, once with thousands of silent connections.
+pub(super) fn idle(run: &mut Run) -> crate::Result<SuiteResults> {
+    let entries = run.entries(&peers::lasting(&run.args.against))?;
+    let connections = run.args.connections.unwrap_or(BUSY);
+    let load = Load { connections, idle: IDLE, seconds: run.args.duration(), ..SMALL };
+    let case = |entry: Entry| {
+        let name = entry.name.clone();
+        let silent = entry.clone().with(&format!("{IDLE} idle"), &[]);
+        let case = Case::new(vec![entry, silent], load);
+        let title =
+            format!("{name}: {connections} busy connections, and {IDLE} idle beside them; {AIM}");
+        Case { key: format!("{name}-i{IDLE}"), title, ..case }
+    };
+    let cases: Vec<Case> = entries.into_iter().map(case).collect();
+    run.measure("idle", &cases)
+}
+
+/// Requests on a schedule, for all servers at half of what the floor can answer.
+pub(super) fn latency(run: &mut Run) -> crate::Result<SuiteResults> {
+    let entries = run.entries(&peers::select(&run.args.against, false))?;
+    let connections = run.args.connections.unwrap_or(BUSY);
+    let load =
+        Load { pace: "open", connections, turn: OPEN_TURN, seconds: run.args.duration(), ..SMALL };
+    let title =
+        format!("{connections} connections, 64 B, on a schedule at half of the floor's most");
+    run.measure("latency", &[Case { title, ..Case::new(entries, load) }])
+}
+
+/// One loop beside several. All of them may run on every core, the generator's included, because
+/// several loops on one core would say nothing.
+pub(super) fn scale(run: &mut Run) -> crate::Result<SuiteResults> {
+    let loops = run.args.loops;
+    let entries = run.entries(&[peers::EVIO])?.into_iter().flat_map(|mut entry| {
+        entry.core = Core::Any;
+        let count = loops.to_string();
+        let several = entry.clone().with(&format!("{loops} loops"), &["--loops", &count]);
+        [entry.with("1 loop", &["--loops", "1"]), several]
+    });
+    let connections = run.args.connections.unwrap_or(BUSY);
+    let load = Load { connections, seconds: run.args.duration(), ..SMALL };
+    let case = Case::new(entries.collect(), load);
+    let title = format!("{}, servers not pinned to a core; {AIM}", case.title);
+    run.measure("scale", &[Case { title, ..case }])
+}
