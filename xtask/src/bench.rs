@@ -56,7 +56,7 @@ pub(crate) struct Args {
     /// Compare with these only; the floor is always there
     #[arg(long, value_name = "PEER", num_args = 1.., value_parser = peers::names())]
     against: Vec<String>,
-    /// Enter the floor twice, and fail when its two figures are more than 2 % apart
+    /// Enter the floor of echo twice, and fail when its two figures are more than 2 % apart
     #[arg(long)]
     self_check: bool,
     /// Measure the programs that were built last
@@ -140,9 +140,13 @@ pub(crate) fn run(args: Args) -> crate::Result {
         versions: run.versions,
         suites,
     };
-    match &run.args.json {
-        Some(file) => results.write(file),
-        None => Ok(()),
+    if let Some(file) = &run.args.json {
+        results.write(file)?;
+    }
+    let echo = results.suites.iter().find(|suite| suite.suite == "echo");
+    match echo {
+        Some(echo) if run.args.self_check => echo::self_check(&echo.cases),
+        _ => Ok(()),
     }
 }
 
