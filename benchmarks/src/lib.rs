@@ -10,6 +10,8 @@
 //! itself. The baseline servers in `src/bin` are what a user would write with the library in their
 //! name. All of it runs on Linux only, because CPU time is read from `/proc`.
 
+#![forbid(unsafe_code)]
+
 pub mod cpu;
 pub mod load;
 pub mod memory;

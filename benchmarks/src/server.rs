@@ -10,7 +10,7 @@ pub const READ_BUFFER: usize = 64 * 1024;
 
 /// Options that every baseline server takes.
 #[derive(Debug, Clone, Copy, Parser)]
-#[command(about = "An echo server to compare evio with")]
+#[command(about = "A server to compare evio with")]
 pub struct Args {
     /// Port on 127.0.0.1; 0 asks for a free one
     #[arg(long, default_value_t = 0)]
@@ -25,13 +25,23 @@ impl Args {
     }
 }
 
-/// Says on stderr where the server listens.
+/// Says on stderr where the server listens for connections.
 ///
 /// # Errors
 ///
 /// Passes on the error of a listener that does not know its own address.
 pub fn announce(address: io::Result<SocketAddr>) -> io::Result<()> {
     eprintln!("listening on tcp://{}", address?);
+    Ok(())
+}
+
+/// Says on stderr where the server waits for datagrams.
+///
+/// # Errors
+///
+/// Passes on the error of a socket that does not know its own address.
+pub fn announce_udp(address: io::Result<SocketAddr>) -> io::Result<()> {
+    eprintln!("listening on udp://{}", address?);
     Ok(())
 }
 

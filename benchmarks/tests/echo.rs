@@ -75,7 +75,7 @@ fn baselines_answer_every_request() {
         ("floor", Server::start(env!("CARGO_BIN_EXE_floor-echo"), &[])),
         ("mio", Server::start(env!("CARGO_BIN_EXE_mio-echo"), &[])),
         ("tokio", Server::start(env!("CARGO_BIN_EXE_tokio-echo"), &[])),
-        ("tokio-multi", Server::start(env!("CARGO_BIN_EXE_tokio-echo"), &["--multi-thread"])),
+        ("tokio-multi", Server::start(env!("CARGO_BIN_EXE_tokio-echo"), &["--loops", "0"])),
         ("threads", Server::start(env!("CARGO_BIN_EXE_threads-echo"), &[])),
     ];
     let targets: Vec<Target> = servers.iter().map(|(name, server)| server.target(name)).collect();

@@ -1,5 +1,7 @@
 //! What the example servers share: see the README of this package for the reading order.
 
+#![forbid(unsafe_code)]
+
 pub mod cli;
 pub mod http;
 pub mod redis;

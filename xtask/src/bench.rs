@@ -7,6 +7,7 @@ mod case;
 mod children;
 mod echo;
 mod generator;
+mod instructions;
 mod machine;
 mod memory;
 mod peers;
@@ -62,6 +63,9 @@ pub(crate) struct Args {
     /// Measure the programs that were built last
     #[arg(long)]
     no_build: bool,
+    /// Keep the instruction counts, to compare later ones with
+    #[arg(long)]
+    update: bool,
 }
 
 /// A set of cases that belong together.
@@ -81,11 +85,14 @@ enum Suite {
     Latency,
     /// Several loops
     Scale,
+    /// Instructions per request, compared with those counted before
+    Instructions,
 }
 
 impl Suite {
-    fn run(self, run: &mut Run) -> crate::Result<SuiteResults> {
-        match self {
+    /// Runs the suite and returns its figures, if it has any that are to be kept.
+    fn run(self, run: &mut Run) -> crate::Result<Option<SuiteResults>> {
+        let results = match self {
             Self::Echo => echo::run(run),
             Self::Udp => suites::udp(run),
             Self::Connect => suites::connect(run),
@@ -93,7 +100,9 @@ impl Suite {
             Self::Memory => memory::run(run),
             Self::Latency => suites::latency(run),
             Self::Scale => suites::scale(run),
-        }
+            Self::Instructions => return instructions::run(run).map(|()| None),
+        };
+        results.map(Some)
     }
 }
 
@@ -108,7 +117,11 @@ impl Args {
     fn suites(&self) -> Vec<Suite> {
         match (self.suites.is_empty(), self.self_check) {
             (true, true) => vec![Suite::Echo],
-            (true, false) => Suite::value_variants().to_vec(),
+            // All but the one that does not measure and may fail.
+            (true, false) => {
+                let all = Suite::value_variants().iter().copied();
+                all.filter(|suite| *suite != Suite::Instructions).collect()
+            }
             (false, _) => self.suites.clone(),
         }
     }
@@ -122,12 +135,19 @@ impl Args {
 /// Runs the suites.
 pub(crate) fn run(args: Args) -> crate::Result {
     let mut run = Run::prepare(args)?;
-    let suites = run
-        .args
-        .suites()
-        .into_iter()
-        .map(|suite| suite.run(&mut run))
-        .collect::<crate::Result<Vec<SuiteResults>>>()?;
+    let mut suites = Vec::new();
+    let mut failed = Ok(());
+    for suite in run.args.suites() {
+        match suite.run(&mut run) {
+            Ok(results) => suites.extend(results),
+            // The others can still be measured.
+            Err(error) => {
+                run.children.end_all();
+                eprintln!("{suite:?} failed: {error}");
+                failed = Err(error);
+            }
+        }
+    }
     for (package, version) in &run.versions {
         println!("{package} {version}");
     }
@@ -146,7 +166,7 @@ pub(crate) fn run(args: Args) -> crate::Result {
     let echo = results.suites.iter().find(|suite| suite.suite == "echo");
     match echo {
         Some(echo) if run.args.self_check => echo::self_check(&echo.cases),
-        _ => Ok(()),
+        _ => failed,
     }
 }
 
@@ -175,7 +195,7 @@ mod tests {
     #[test]
     fn everything_has_a_default() {
         let args = parse(&[]).unwrap();
-        assert_eq!(args.suites(), Suite::value_variants());
+        assert_eq!(args.suites().len(), Suite::value_variants().len() - 1);
         assert_eq!((args.quick, args.self_check, args.loops), (false, false, 2));
         assert_eq!(parse(&["--self-check"]).unwrap().suites(), [Suite::Echo]);
         assert_eq!((args.duration, args.connections, args.size, args.pipeline), Default::default());

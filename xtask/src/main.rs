@@ -2,6 +2,8 @@
 //!
 //! Each command is a module; nothing here is part of the libraries.
 
+#![forbid(unsafe_code)]
+
 mod bench;
 mod check_targets;
 mod ci;

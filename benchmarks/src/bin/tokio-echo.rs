@@ -12,16 +12,24 @@ use tokio::runtime::Builder;
 struct TokioArgs {
     #[command(flatten)]
     common: Args,
-    /// Use the work-stealing runtime, with a worker for each core the process may use
-    #[arg(long)]
-    multi_thread: bool,
+    /// Use the work-stealing runtime with so many workers; 0 is one for each core the process may
+    /// use [default: the current-thread runtime]
+    #[arg(long, value_name = "N")]
+    loops: Option<u16>,
 }
 
 fn main() -> io::Result<()> {
     let args = TokioArgs::parse();
-    let mut builder =
-        if args.multi_thread { Builder::new_multi_thread() } else { Builder::new_current_thread() };
-    builder.enable_io().build()?.block_on(serve(args.common))
+    runtime(args.loops).enable_io().build()?.block_on(serve(args.common))
+}
+
+fn runtime(loops: Option<u16>) -> Builder {
+    let Some(loops) = loops else { return Builder::new_current_thread() };
+    let mut builder = Builder::new_multi_thread();
+    if loops > 0 {
+        builder.worker_threads(usize::from(loops));
+    }
+    builder
 }
 
 async fn serve(args: Args) -> io::Result<()> {

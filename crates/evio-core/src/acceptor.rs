@@ -1,53 +1,107 @@
 //! From a listening socket to a connection in a loop.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use evio_sys::Interest;
-use evio_sys::net::{AcceptError, Listener};
+use evio_sys::net::{AcceptError, Listener, Reserve};
 
 use crate::loop_state::LoopState;
 use crate::mailbox::{Accepted, Command};
 use crate::source::Source;
 
-/// Connections accepted from one listener in a turn: enough to keep up with a storm, few enough
-/// that those that are open do not notice it.
+/// Connections accepted from one listener in a turn, so that a storm of them leaves room for those
+/// that are there.
 const ACCEPT_BUDGET: usize = 64;
 
-/// How long a listener rests when descriptors or memory ran out. A connection of this loop that
-/// closes ends the rest at once.
+/// How long a listener rests when descriptors or memory ran out. Long enough to cost nothing, short
+/// enough not to be noticed; a connection that ends is waited for besides.
 const BACK_OFF: Duration = Duration::from_millis(50);
 
-/// A listening socket of the loop.
+/// A listener of the loop.
 #[derive(Debug)]
 pub(crate) struct BoundListener {
     pub(crate) listener: Listener,
     pub(crate) address_index: u16,
-    /// The kernel spreads the connections over one listener per loop, so they stay here.
+    /// Its connections belong to this loop: the kernel has balanced them.
     pub(crate) stays_here: bool,
-    pub(crate) resting_until: Option<Instant>,
+    /// Why it is out of the poller, if it is.
+    pub(crate) rest: Option<Rest>,
+    /// When it last went on because it had rested long enough.
+    pub(crate) retried_at: Option<Instant>,
+}
+
+/// What a listener waits for before it accepts again; a connection that ends is enough for both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// The server has as many connections as it may have.
+    Full,
+    Until(Instant),
+}
+
+impl BoundListener {
+    pub(crate) fn new(address_index: u16, listener: Listener, stays_here: bool) -> Self {
+        Self { listener, address_index, stays_here, rest: None, retried_at: None }
+    }
 }
 
 impl LoopState {
-    /// Accepts what is waiting, up to the budget, and returns what belongs to this loop.
-    ///
-    /// What belongs to another loop is handed over.
-    pub(crate) fn accept(&mut self, number: u32, here: &mut Vec<Accepted>) {
+    pub(crate) fn add_listener(&mut self, bound: BoundListener) -> io::Result<()> {
+        let place = self.listeners.vacant_entry();
+        let token = Source::Listener(place.key() as u32).token();
+        self.poller.register(&bound.listener, token, Interest::READABLE)?;
+        place.insert(bound);
+        if self.reserve.is_none() {
+            // Without it, connections that cannot be served wait.
+            self.reserve = Reserve::new().ok();
+        }
+        Ok(())
+    }
+
+    /// Accepts what is waiting, within the budget. What belongs to this loop is moved to `here`.
+    /// Returns the error of a listener that is of no use any more, which is gone then, and the
+    /// index of its address.
+    pub(crate) fn accept(
+        &mut self,
+        number: u32,
+        here: &mut Vec<Accepted>,
+    ) -> Option<(usize, io::Error)> {
         for _ in 0..ACCEPT_BUDGET {
-            let Some(bound) = self.listeners.get(number as usize) else { return };
-            if bound.resting_until.is_some() {
-                return;
+            let bound = self.listeners.get_mut(number as usize)?;
+            if bound.rest.is_some() {
+                return None;
             }
-            match bound.listener.accept() {
+            if !self.group.placement.admit() {
+                self.rest_while_full(number);
+                return None;
+            }
+            let error = match bound.listener.accept() {
                 Ok((stream, peer)) => {
-                    let address_index = bound.address_index;
-                    let stays_here = bound.stays_here;
+                    let (address_index, stays_here) = (bound.address_index, bound.stays_here);
                     self.place(Accepted { stream, peer, address_index }, stays_here, here);
+                    continue;
                 }
-                Err(AcceptError::Empty) => return,
-                Err(AcceptError::Connection(_)) => {}
-                Err(AcceptError::Exhausted(_)) => return self.rest(number),
+                Err(error) => error,
+            };
+            self.group.placement.withdraw();
+            match error {
+                AcceptError::Connection(_) => {}
+                AcceptError::Empty => return None,
+                AcceptError::Listener(error) => {
+                    let bound = self.remove_listener(number);
+                    return Some((usize::from(bound.address_index), error));
+                }
+                AcceptError::Descriptors(_) => {
+                    self.run_short(number);
+                    return None;
+                }
+                _ => {
+                    self.rest(number);
+                    return None;
+                }
             }
         }
+        None
     }
 
     fn place(&mut self, accepted: Accepted, stays_here: bool, here: &mut Vec<Accepted>) {
@@ -57,7 +111,7 @@ impl LoopState {
             placement.add(own);
             own
         } else {
-            placement.place(&mut self.random)
+            placement.place(&mut self.random, accepted.peer)
         };
         if target == own {
             here.push(accepted);
@@ -67,33 +121,113 @@ impl LoopState {
         }
     }
 
-    /// Stops polling a listener for a while. Level-triggered, it would be reported for ever.
-    fn rest(&mut self, number: u32) {
+    /// Leaves the waiting connections some time, in which one that is served may end. Those that
+    /// still wait after it are turned away: a peer that is told can go elsewhere.
+    fn run_short(&mut self, number: u32) {
         let bound = &mut self.listeners[number as usize];
-        if self.poller.deregister(&bound.listener).is_ok() {
-            bound.resting_until = self.now.checked_add(BACK_OFF);
+        // Somebody who waited meanwhile is reported at once; this may be one who has just come, but
+        // then there has been no descriptor for a while.
+        let since_retry = bound.retried_at.map(|at| self.now.saturating_duration_since(at));
+        if since_retry.is_some_and(|since| since < BACK_OFF) {
+            if let Some(reserve) = &mut self.reserve {
+                let turned_away =
+                    (0..ACCEPT_BUDGET).take_while(|_| reserve.turn_away(&bound.listener));
+                let _ = turned_away.count();
+            }
+        }
+        self.rest(number);
+    }
+
+    fn rest(&mut self, number: u32) {
+        let until = self.now.checked_add(BACK_OFF).unwrap_or(self.now);
+        self.take_from_poller(number, Rest::Until(until));
+        self.group.placement.wait_for_room();
+    }
+
+    fn rest_while_full(&mut self, number: u32) {
+        self.take_from_poller(number, Rest::Full);
+        if self.group.placement.wait_for_room() {
+            // A connection ended before it could know that somebody waits.
+            self.resume_listeners();
         }
     }
 
-    /// Polls the listeners again whose rest is over at `now`.
-    pub(crate) fn wake_listeners(&mut self, now: Instant) {
-        for (number, bound) in (0..).zip(&mut self.listeners) {
-            if bound.resting_until.is_some_and(|until| until <= now) {
-                let token = Source::Listener(number).token();
+    /// Listeners are polled level-triggered: one that nothing is to be accepted from would be
+    /// reported again and again.
+    fn take_from_poller(&mut self, number: u32, rest: Rest) {
+        let bound = &mut self.listeners[number as usize];
+        if self.poller.deregister(&bound.listener).is_ok() {
+            bound.rest = Some(rest);
+        }
+    }
+
+    /// Has listeners that waited for a connection to end accept again.
+    pub(crate) fn resume_listeners(&mut self) {
+        self.resume_listeners_if(|_| true, None);
+    }
+
+    /// Has listeners accept again that have rested long enough.
+    pub(crate) fn resume_rested_listeners(&mut self) {
+        let now = self.now;
+        let is_over = |rest| matches!(rest, Rest::Until(until) if until <= now);
+        self.resume_listeners_if(is_over, Some(now));
+    }
+
+    fn resume_listeners_if(&mut self, is_over: impl Fn(Rest) -> bool, retried_at: Option<Instant>) {
+        for (number, bound) in &mut self.listeners {
+            if bound.rest.is_some_and(&is_over) {
+                let token = Source::Listener(number as u32).token();
                 let result = self.poller.register(&bound.listener, token, Interest::READABLE);
-                bound.resting_until = result.err().and_then(|_| now.checked_add(BACK_OFF));
+                let later = self.now.checked_add(BACK_OFF).unwrap_or(self.now);
+                bound.retried_at = retried_at;
+                bound.rest = result.err().map(|_| Rest::Until(later));
             }
         }
     }
 
-    /// Ends every rest: a descriptor has become free.
-    pub(crate) fn descriptor_freed(&mut self) {
-        for bound in &mut self.listeners {
-            bound.resting_until = bound.resting_until.map(|_| self.now);
+    /// Takes note that a connection is gone, and tells all listeners that wait for it.
+    pub(crate) fn make_room(&mut self) {
+        if let Some(reserve) = &mut self.reserve {
+            reserve.refill();
+        }
+        if self.group.placement.take_waiting() {
+            self.group.accept_again();
         }
     }
 
     pub(crate) fn next_listener_wake(&self) -> Option<Instant> {
-        self.listeners.iter().filter_map(|bound| bound.resting_until).min()
+        let until = |(_, bound): (_, &BoundListener)| match bound.rest {
+            Some(Rest::Until(until)) => Some(until),
+            Some(Rest::Full) | None => None,
+        };
+        self.listeners.iter().filter_map(until).min()
+    }
+
+    fn remove_listener(&mut self, number: u32) -> BoundListener {
+        let bound = self.listeners.remove(number as usize);
+        if bound.rest.is_none() {
+            // Fails only if the system has forgotten it already.
+            let _ = self.poller.deregister(&bound.listener);
+        }
+        bound
+    }
+
+    /// Gives up the sockets of the address with this index, or all of them. Connections stay.
+    pub(crate) fn stop_listening(&mut self, address_index: Option<u16>) {
+        let is_meant = |index| address_index.is_none_or(|meant| meant == index);
+        let numbers = |(number, bound): (usize, &BoundListener)| {
+            is_meant(bound.address_index).then_some(number as u32)
+        };
+        for number in self.listeners.iter().filter_map(numbers).collect::<Vec<_>>() {
+            self.remove_listener(number);
+        }
+        let poller = &self.poller;
+        self.sockets.retain(|_, bound| {
+            let stays = !is_meant(bound.address_index);
+            if !stays {
+                let _ = poller.deregister(&bound.socket);
+            }
+            stays
+        });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::load_balance::LoadBalance;
+use crate::load_balance::{LoadBalance, PlaceFn};
 
 /// How a group of loops behaves.
 ///
@@ -14,12 +14,19 @@ use crate::load_balance::LoadBalance;
 /// let config = Config { load_balance: LoadBalance::RoundRobin, ..Config::default() };
 /// assert_eq!(config.limits.close_timeout.as_secs(), 5);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Which loop a new connection goes to. Default: [`LoadBalance::Random`].
     pub load_balance: LoadBalance,
+    /// A policy of one's own, instead of `load_balance`. Default: none.
+    pub place_fn: Option<PlaceFn>,
+    /// How many connections there may be on all loops together; more wait to be accepted until one
+    /// ends. Default: no limit but that of the system.
+    pub max_connections: usize,
     /// What every connection starts with.
     pub limits: Limits,
+    /// What connections of single addresses start with instead, by the index of the address.
+    pub limits_of: Vec<Option<Limits>>,
     /// How long a shutdown waits for peers to take what was written to them. Default: 5 seconds.
     pub shutdown_timeout: Duration,
     /// What a panic in a callback of a connection does. Default: [`PanicPolicy::EndServer`].
@@ -33,11 +40,23 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             load_balance: LoadBalance::default(),
+            place_fn: None,
+            max_connections: usize::MAX,
             limits: Limits::default(),
+            limits_of: Vec::new(),
             shutdown_timeout: Duration::from_secs(5),
             panic_policy: PanicPolicy::default(),
             mailbox_capacity: 65_536,
         }
+    }
+}
+
+impl Config {
+    /// Returns what the connections of an address start with.
+    #[inline]
+    pub(crate) fn limits_of(&self, address_index: u16) -> &Limits {
+        let own = self.limits_of.get(usize::from(address_index));
+        own.and_then(Option::as_ref).unwrap_or(&self.limits)
     }
 }
 
@@ -59,7 +78,8 @@ pub enum PanicPolicy {
 
 /// How much a connection may hold, and how long things may take.
 ///
-/// Times are kept in steps of 16 ms: nothing ends early, and nothing later than two steps.
+/// Times are kept in steps of 16 ms: nothing ends early, and nothing later than three steps
+/// after the loop could look.
 ///
 /// # Examples
 ///

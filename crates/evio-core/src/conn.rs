@@ -13,7 +13,7 @@ use crate::config::Limits;
 use crate::conn_handle::ConnHandle;
 use crate::conn_id::{ConnId, ConnKey};
 use crate::conn_table::Entry;
-use crate::conns::Conns;
+use crate::loop_access::Loop;
 use crate::loop_handle::LoopHandle;
 use crate::loop_state::LoopState;
 
@@ -124,6 +124,11 @@ impl<'a> Conn<'a> {
         self.state.append(self.key, |output, pool| output.append_shared(bytes, pool));
     }
 
+    /// Appends bytes that live as long as the program to the output, without a copy.
+    pub fn write_static(&mut self, bytes: &'static [u8]) {
+        self.state.append(self.key, |output, pool| output.append_static(bytes, pool));
+    }
+
     /// Sends at once, straight from `bytes`, as much as the socket takes, and appends the rest.
     ///
     /// Worth it for large output, which it saves a copy. It costs a system call of its own, does
@@ -190,7 +195,13 @@ impl<'a> Conn<'a> {
     /// this callback: without a lock, a message or a copy.
     #[must_use]
     pub fn sibling(&mut self, id: ConnId) -> Option<Conn<'_>> {
-        Conns::into_conn(self.state, id)
+        Loop::into_conn(self.state, id)
+    }
+
+    /// Returns the loop of this connection, the way to its UDP sockets and its other connections.
+    #[must_use]
+    pub fn event_loop(&mut self) -> Loop<'_> {
+        Loop::new(self.state)
     }
 
     /// Gives the connection limits of its own. Timeouts that are under way count from when they

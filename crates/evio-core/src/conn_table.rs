@@ -8,7 +8,7 @@ use evio_sys::net::Stream;
 use slab::Slab;
 
 use crate::action::CloseReason;
-use crate::config::Limits;
+use crate::config::{Config, Limits};
 use crate::conn_id::ConnKey;
 use crate::deadlines::{Deadlines, Expired};
 use crate::output::Output;
@@ -30,7 +30,7 @@ pub(crate) struct Entry {
     /// The peer ended its output.
     pub(crate) peer_closed: bool,
     pub(crate) deadlines: Deadlines,
-    /// What differs from the limits of the loop.
+    /// The connection's own, instead of those of its address.
     pub(crate) limits: Option<Box<Limits>>,
     /// The peer's address, kept since it cannot be asked for once the connection is reset. A Unix
     /// peer's is not worth its 110 bytes.
@@ -107,23 +107,26 @@ impl Entry {
     }
 
     /// Returns the earliest deadline and what it is for. An ending connection has one only.
-    pub(crate) fn next_deadline(&self, common: &Limits, now: Tick) -> Option<(Tick, Expired)> {
+    pub(crate) fn next_deadline(&self, config: &Config, now: Tick) -> Option<(Tick, Expired)> {
         if self.is_open() {
-            self.deadlines.next(self.limits(common), now)
+            self.deadlines.next(self.limits(config), now)
         } else {
             self.deadlines.closing.map(|tick| (tick, Expired::Closing))
         }
     }
 
     /// Returns what the connection's time is up for.
-    pub(crate) fn expired(&self, common: &Limits, now: Tick) -> Option<Expired> {
-        let (tick, expired) = self.next_deadline(common, now)?;
+    pub(crate) fn expired(&self, config: &Config, now: Tick) -> Option<Expired> {
+        let (tick, expired) = self.next_deadline(config, now)?;
         (tick.since(now) <= 0).then_some(expired)
     }
 
     #[inline]
-    pub(crate) fn limits<'a>(&'a self, common: &'a Limits) -> &'a Limits {
-        self.limits.as_deref().unwrap_or(common)
+    pub(crate) fn limits<'a>(&'a self, config: &'a Config) -> &'a Limits {
+        match &self.limits {
+            Some(limits) => limits,
+            None => config.limits_of(self.address_index),
+        }
     }
 
     #[inline]
@@ -162,9 +165,9 @@ impl Entry {
     /// Takes the connection past the watermark or the limit after output was added, and returns
     /// whether it has become congested by that.
     #[inline]
-    pub(crate) fn check_limits(&mut self, common: &Limits, now: Tick) -> bool {
+    pub(crate) fn check_limits(&mut self, config: &Config, now: Tick) -> bool {
         let len = self.output_len();
-        let &Limits { high_watermark, max_output, .. } = self.limits(common);
+        let &Limits { high_watermark, max_output, .. } = self.limits(config);
         if len > max_output {
             self.end(CloseReason::OutputLimit, true);
         }
@@ -219,6 +222,13 @@ impl ConnTable {
     pub(crate) fn key_at(&self, index: u32) -> Option<ConnKey> {
         let entry = self.entries.get(index as usize)?;
         Some(ConnKey { index, generation: entry.generation })
+    }
+
+    /// Changes every time that is `from` to `to`, where connections put down when something was.
+    pub(crate) fn restamp(&mut self, from: Tick, to: Tick) {
+        for (_, entry) in &mut self.entries {
+            entry.deadlines.restamp(from, to);
+        }
     }
 
     pub(crate) fn keys(&self) -> Vec<ConnKey> {

@@ -46,6 +46,14 @@ impl Deadlines {
         }
     }
 
+    /// Takes what happened at `from` to have happened at `to`.
+    pub(crate) fn restamp(&mut self, from: Tick, to: Tick) {
+        let stamps = [Some(&mut self.active), self.stalled.as_mut(), self.congested.as_mut()];
+        for stamp in stamps.into_iter().flatten().filter(|stamp| **stamp == from) {
+            *stamp = to;
+        }
+    }
+
     /// Returns the earliest deadline of an open connection and what it is for.
     pub(crate) fn next(&self, limits: &Limits, now: Tick) -> Option<(Tick, Expired)> {
         let since = |start: Option<Tick>, timeout: Option<Duration>| {

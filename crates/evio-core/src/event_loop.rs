@@ -4,19 +4,18 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use evio_sys::Poller;
 use evio_sys::net::{Listener, SocketAddr, UdpSocket};
-use evio_sys::{Interest, Poller};
 
 use crate::acceptor::BoundListener;
 use crate::config::Config;
-use crate::datagram::BoundUdp;
 use crate::group::Group;
 use crate::handler::Handler;
 use crate::loop_handle::LoopHandle;
 use crate::loop_state::LoopState;
 use crate::mailbox::{Mailbox, Manner};
-use crate::source::Source;
 use crate::turn::Running;
+use crate::udp::BoundUdp;
 
 /// A loop with its sockets, ready to run a [`Handler`].
 ///
@@ -155,13 +154,8 @@ impl EventLoop {
         listener: Listener,
         stays_here: bool,
     ) -> io::Result<()> {
-        let state = &mut self.state;
-        let token = Source::Listener(state.listeners.len() as u32).token();
-        state.poller.register(&listener, token, Interest::READABLE)?;
-        state.group.add_local_addr(address_index, listener.local_addr()?);
-        let bound = BoundListener { listener, address_index, stays_here, resting_until: None };
-        state.listeners.push(bound);
-        Ok(())
+        self.state.group.add_local_addr(address_index, listener.local_addr()?);
+        self.state.add_listener(BoundListener::new(address_index, listener, stays_here))
     }
 
     /// Receives datagrams from `socket`.
@@ -170,12 +164,8 @@ impl EventLoop {
     ///
     /// Fails when the socket cannot be polled.
     pub fn bind(&mut self, address_index: u16, socket: UdpSocket) -> io::Result<()> {
-        let state = &mut self.state;
-        let token = Source::Datagram(state.sockets.len() as u32).token();
-        state.poller.register(&socket, token, Interest::READABLE)?;
-        state.group.add_local_addr(address_index, socket.local_addr()?.into());
-        state.sockets.push(BoundUdp { socket, address_index });
-        Ok(())
+        self.state.group.add_local_addr(address_index, socket.local_addr()?.into());
+        self.state.add_socket(BoundUdp { socket, address_index })
     }
 
     /// Returns a handle for this loop and its group that any thread can use.

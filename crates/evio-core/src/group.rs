@@ -28,7 +28,7 @@ impl Group {
         config: &Config,
     ) -> Arc<Self> {
         Arc::new(Self {
-            placement: Placement::new(config.load_balance, mailboxes.len()),
+            placement: Placement::new(config, mailboxes.len()),
             mailboxes: mailboxes.map(|mailbox| Arc::clone(mailbox.sender())).collect(),
             started: Mutex::new(false),
             start: Condvar::new(),
@@ -52,6 +52,20 @@ impl Group {
         // Those that are still waiting find the message first.
         *self.started.lock() = true;
         self.start.notify_all();
+    }
+
+    /// Has the listeners of all loops try once more.
+    pub(crate) fn accept_again(&self) {
+        for mailbox in &self.mailboxes {
+            let _ = mailbox.post(Command::AcceptAgain);
+        }
+    }
+
+    /// Has every loop give up its sockets for the address with this index.
+    pub(crate) fn stop_listening(&self, address_index: u16) {
+        for mailbox in &self.mailboxes {
+            let _ = mailbox.post(Command::StopListening(address_index));
+        }
     }
 
     pub(crate) fn add_local_addr(&self, address_index: u16, address: SocketAddr) {

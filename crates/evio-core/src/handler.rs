@@ -1,5 +1,6 @@
 //! The callbacks.
 
+use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -7,9 +8,10 @@ use std::time::Duration;
 use crate::action::{Action, CloseReason};
 use crate::conn::Conn;
 use crate::conn_id::ConnId;
-use crate::datagram::Datagrams;
 use crate::detached::Detached;
 use crate::event_loop::Serving;
+use crate::loop_access::Loop;
+use crate::udp::Udp;
 
 /// What a server does when something happens.
 ///
@@ -33,6 +35,7 @@ use crate::event_loop::Serving;
 /// | [`stopping`](Self::stopping) | when the server is about to end gracefully |
 /// | [`closed`](Self::closed) or [`detached`](Self::detached) | exactly one of them, last |
 /// | [`datagram`](Self::datagram) | for each datagram of a UDP socket |
+/// | [`listener_failed`](Self::listener_failed) | when a listener had to be given up |
 /// | [`pre_write`](Self::pre_write) | at the end of a turn, before any of its output is sent |
 ///
 /// Callbacks that have no connection to act on return a [`ControlFlow`]: `Break` ends the server,
@@ -78,8 +81,8 @@ pub trait Handler {
     fn data(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context, input: &[u8]) -> Action;
 
     /// Is called once, on loop 0, when the server is bound and before it accepts anything.
-    fn serving(&mut self, serving: &Serving) -> ControlFlow<()> {
-        let _ = serving;
+    fn serving(&mut self, event_loop: &mut Loop<'_>, serving: &Serving) -> ControlFlow<()> {
+        let _ = (event_loop, serving);
         ControlFlow::Continue(())
     }
 
@@ -148,22 +151,38 @@ pub trait Handler {
     /// By default the socket is closed.
     fn detached(
         &mut self,
+        event_loop: &mut Loop<'_>,
         id: ConnId,
         context: Self::Context,
         socket: Detached,
     ) -> ControlFlow<()> {
-        let _ = (id, context, socket);
+        let _ = (event_loop, id, context, socket);
         ControlFlow::Continue(())
     }
 
     /// Is called with each datagram that reaches a UDP socket, empty ones too.
     fn datagram(
         &mut self,
-        socket: &mut Datagrams<'_>,
+        socket: &mut Udp<'_>,
         peer: SocketAddr,
         input: &[u8],
     ) -> ControlFlow<()> {
         let _ = (socket, peer, input);
+        ControlFlow::Continue(())
+    }
+
+    /// Is called when a listener, or a UDP socket that was added later, is of no use and has been
+    /// given up; the others go on. That this is not called for is not having a descriptor left, or
+    /// a connection that failed before it was accepted: the loop deals with those.
+    ///
+    /// By default nothing is done about it.
+    fn listener_failed(
+        &mut self,
+        event_loop: &mut Loop<'_>,
+        address_index: usize,
+        error: &io::Error,
+    ) -> ControlFlow<()> {
+        let _ = (event_loop, address_index, error);
         ControlFlow::Continue(())
     }
 
@@ -172,7 +191,9 @@ pub trait Handler {
     /// writes.
     ///
     /// What [`Conn::write_now`] sends does not wait for it.
-    fn pre_write(&mut self) {}
+    fn pre_write(&mut self, event_loop: &mut Loop<'_>) {
+        let _ = event_loop;
+    }
 
     /// Is called right after `serving` and then each time the returned delay has passed; on loop 0
     /// only. Other loops have the [timers](Conn::set_timer) of their connections.
@@ -180,7 +201,8 @@ pub trait Handler {
     /// Delays count from the time a tick was due, not from when it ran, so ticks do not drift; they
     /// never come early. A delay below a millisecond is taken as one. A loop that was held up makes
     /// up for at most 16 ticks and drops the rest. [`Duration::MAX`], the default, means never.
-    fn tick(&mut self) -> ControlFlow<(), Duration> {
+    fn tick(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<(), Duration> {
+        let _ = event_loop;
         ControlFlow::Continue(Duration::MAX)
     }
 }

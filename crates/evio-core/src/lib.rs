@@ -16,15 +16,16 @@
 //! timers ─► tick, deadlines
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod acceptor;
 mod action;
+mod commands;
 mod config;
 mod conn;
 mod conn_handle;
 mod conn_id;
 mod conn_table;
-mod conns;
-mod datagram;
 mod deadlines;
 mod detached;
 mod event_loop;
@@ -33,6 +34,7 @@ mod handler;
 mod input_stream;
 mod lifecycle;
 mod load_balance;
+mod loop_access;
 mod loop_handle;
 mod loop_state;
 mod mailbox;
@@ -41,19 +43,20 @@ mod source;
 mod ticker;
 mod timer;
 mod turn;
+mod udp;
 
 pub use action::{Action, CloseReason, Timeout};
 pub use config::{Config, Limits, PanicPolicy};
 pub use conn::Conn;
 pub use conn_handle::ConnHandle;
 pub use conn_id::ConnId;
-pub use conns::Conns;
-pub use datagram::Datagrams;
 pub use detached::Detached;
 pub use event_loop::{EventLoop, Serving};
 pub use evio_sys::net::{Keepalive, SocketAddr, Stream};
 pub use handler::Handler;
 pub use input_stream::{InputStream, InputTooLong, Unread};
-pub use load_balance::LoadBalance;
+pub use load_balance::{LoadBalance, PlaceFn};
+pub use loop_access::Loop;
 pub use loop_handle::LoopHandle;
 pub use mailbox::SendError;
+pub use udp::Udp;

@@ -14,6 +14,7 @@ use crate::conn_table::{Entry, Phase};
 use crate::deadlines::Expired;
 use crate::detached::Detached;
 use crate::handler::Handler;
+use crate::loop_access::Loop;
 use crate::loop_state::{LoopState, Shutdown};
 use crate::mailbox::{Accepted, Manner};
 use crate::source::Source;
@@ -27,7 +28,7 @@ impl LoopState {
     /// one, and returns whether that is so.
     pub(crate) fn relieve(&mut self, key: ConnKey) -> bool {
         let Some(entry) = self.conns.get_mut(key) else { return false };
-        let low = entry.limits(&self.config.limits).low_watermark;
+        let low = entry.limits(&self.config).low_watermark;
         let relieved = entry.is_congested() && entry.output_len() <= low;
         if relieved {
             entry.deadlines.congested = None;
@@ -67,15 +68,6 @@ impl LoopState {
         self.end(key, CloseReason::Timeout(Timeout::Close), true);
     }
 
-    fn stop_listening(&mut self) {
-        for bound in self.listeners.drain(..) {
-            let _ = self.poller.deregister(&bound.listener);
-        }
-        for bound in self.sockets.drain(..) {
-            let _ = self.poller.deregister(&bound.socket);
-        }
-    }
-
     fn close_all(&mut self) {
         for key in self.conns.keys() {
             self.close(key, CloseReason::Shutdown);
@@ -89,7 +81,7 @@ impl<H: Handler> Running<H> {
         let state = &mut self.state;
         let Some(key) = state.conns.key_at(index) else { return };
         let Some(entry) = state.conns.get(key) else { return };
-        if let Some(expired) = entry.expired(&state.config.limits, state.tick) {
+        if let Some(expired) = entry.expired(&state.config, state.tick) {
             self.expire(key, expired);
         }
         self.state.arm(key);
@@ -111,9 +103,9 @@ impl<H: Handler> Running<H> {
         }
         let state = &mut self.state;
         let Some(entry) = state.conns.get(key) else { return };
-        let common = &state.config.limits;
-        let relieved = entry.output_len() <= entry.limits(common).low_watermark;
-        match entry.expired(common, state.tick) {
+        let config = &state.config;
+        let relieved = entry.output_len() <= entry.limits(config).low_watermark;
+        match entry.expired(config, state.tick) {
             // To be taken note of, and told to the handler, when the turn ends.
             Some(Expired::Congestion) if relieved => {}
             Some(Expired::Closing) => state.cut_short(key),
@@ -179,6 +171,7 @@ impl<H: Handler> Running<H> {
                 let _ = entry.stream.reset_on_drop();
             }
         }
+        self.state.make_room();
     }
 
     /// Gives the socket of a connection whose output has been sent to the handler.
@@ -193,8 +186,10 @@ impl<H: Handler> Running<H> {
         let unread = entry.unread.map_or_else(Vec::new, |unread| *unread);
         let socket = Detached::new(entry.stream, unread);
         let id = ConnId::new(self.state.loop_id, key);
-        let flow = self.handler.detached(id, context, socket);
+        let event_loop = &mut Loop::new(&mut self.state);
+        let flow = self.handler.detached(event_loop, id, context, socket);
         self.follow(flow);
+        self.state.make_room();
     }
 
     /// Takes a connection out of the poller and the table.
@@ -205,7 +200,6 @@ impl<H: Handler> Running<H> {
         let _ = state.poller.deregister(&entry.stream);
         state.wheel.remove(key.index);
         state.group.placement.remove(usize::from(state.loop_id));
-        state.descriptor_freed();
         Some(entry)
     }
 
@@ -230,7 +224,7 @@ impl<H: Handler> Running<H> {
         let deadline = now.checked_add(timeout).unwrap_or(now + FAR_AWAY);
         self.state.shutdown = Shutdown::Until(deadline, manner);
         self.state.group.shutdown(manner);
-        self.state.stop_listening();
+        self.state.stop_listening(None);
         match manner {
             Manner::Prompt => self.state.close_all(),
             Manner::Graceful(_) => {

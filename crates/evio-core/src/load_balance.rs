@@ -1,9 +1,14 @@
 //! Which loop a new connection goes to.
 
+use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
+
+use crate::config::Config;
 
 /// How new connections are spread over the loops.
 ///
@@ -29,13 +34,57 @@ pub enum LoadBalance {
     LeastConnections,
 }
 
+/// A policy of the caller's own: given the peer's address, which a Unix peer has not, and the open
+/// connections of each loop, it returns the index of a loop; one that is too large is taken modulo
+/// the number of loops. It is called by whichever loop accepts, by one at a time.
+///
+/// # Examples
+///
+/// ```
+/// use evio_core::PlaceFn;
+///
+/// // All connections of a host to the same loop.
+/// let by_host = PlaceFn::new(|peer, live| match peer {
+///     Some(peer) => peer.ip().to_string().bytes().map(usize::from).sum::<usize>() % live.len(),
+///     None => 0,
+/// });
+/// # drop(by_host);
+/// ```
+#[derive(Clone)]
+pub struct PlaceFn(Arc<PlaceFnInner>);
+
+type PlaceFnInner = dyn Fn(Option<SocketAddr>, &[usize]) -> usize + Send + Sync;
+
+impl PlaceFn {
+    /// Makes a policy of a function.
+    pub fn new(
+        place: impl Fn(Option<SocketAddr>, &[usize]) -> usize + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(place))
+    }
+}
+
+impl fmt::Debug for PlaceFn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PlaceFn")
+    }
+}
+
 /// The shared state behind the policy: whose turn it is, and the live connections of each loop.
 #[derive(Debug)]
 pub(crate) struct Placement {
     policy: LoadBalance,
+    place_fn: Option<PlaceFn>,
     turn: AtomicUsize,
-    choosing: Mutex<()>,
+    /// Held while choosing by the counts: two loops that accept at the same time must not choose by
+    /// the same ones. The list is filled for each call of a `PlaceFn`.
+    choosing: Mutex<Vec<usize>>,
     live: Box<[LiveCount]>,
+    /// How many connections there may be, and how many there are if that is limited.
+    max_connections: usize,
+    admitted: AtomicUsize,
+    /// A listener of some loop waits for a connection to end.
+    waiting: AtomicBool,
 }
 
 /// On a cache line of its own: each is written by its own loop all the time.
@@ -44,20 +93,66 @@ pub(crate) struct Placement {
 struct LiveCount(AtomicUsize);
 
 impl Placement {
-    pub(crate) fn new(policy: LoadBalance, loops: usize) -> Self {
-        let live = (0..loops).map(|_| LiveCount::default()).collect();
-        Self { policy, turn: AtomicUsize::new(0), choosing: Mutex::new(()), live }
+    pub(crate) fn new(config: &Config, loops: usize) -> Self {
+        Self {
+            policy: config.load_balance,
+            place_fn: config.place_fn.clone(),
+            turn: AtomicUsize::new(0),
+            choosing: Mutex::default(),
+            live: (0..loops).map(|_| LiveCount::default()).collect(),
+            max_connections: config.max_connections,
+            admitted: AtomicUsize::new(0),
+            waiting: AtomicBool::new(false),
+        }
+    }
+
+    fn is_limited(&self) -> bool {
+        self.max_connections < usize::MAX
+    }
+
+    /// Makes room for one more connection, and returns whether there is any.
+    pub(crate) fn admit(&self) -> bool {
+        let one_more = |admitted| (admitted < self.max_connections).then_some(admitted + 1);
+        !self.is_limited()
+            || self.admitted.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).is_ok()
+    }
+
+    /// Takes back an [`admit`](Self::admit) that no connection came of.
+    pub(crate) fn withdraw(&self) {
+        if self.is_limited() {
+            self.admitted.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Has the next loop that a connection ends in tell everybody, and returns whether there is
+    /// room already. The order matters: whoever ends a connection makes the room, then looks for
+    /// those who wait.
+    pub(crate) fn wait_for_room(&self) -> bool {
+        self.waiting.store(true, Ordering::SeqCst);
+        self.admitted.load(Ordering::SeqCst) < self.max_connections
+    }
+
+    /// Returns whether anybody waits for a connection to end, once for all of them.
+    pub(crate) fn take_waiting(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) && self.waiting.swap(false, Ordering::SeqCst)
     }
 
     /// Chooses a loop and counts the new connection there.
-    pub(crate) fn place(&self, random: &mut Random) -> usize {
+    pub(crate) fn place(&self, random: &mut Random, peer: Option<SocketAddr>) -> usize {
         let loops = self.live.len();
+        if let (Some(PlaceFn(place)), 2..) = (&self.place_fn, loops) {
+            let mut counts = self.choosing.lock();
+            counts.clear();
+            counts.extend(self.live.iter().map(|live| live.0.load(Ordering::Relaxed)));
+            let chosen = place(peer, &counts) % loops;
+            self.add(chosen);
+            return chosen;
+        }
         let chosen = match self.policy {
             _ if loops == 1 => 0,
             LoadBalance::Random => random.below(loops),
             LoadBalance::RoundRobin => self.turn.fetch_add(1, Ordering::Relaxed) % loops,
             LoadBalance::LeastConnections => {
-                // Two loops that accept at the same time must not choose by the same counts.
                 let _choosing = self.choosing.lock();
                 let least = self.least();
                 self.add(least);
@@ -79,6 +174,7 @@ impl Placement {
 
     pub(crate) fn remove(&self, loop_id: usize) {
         self.live[loop_id].0.fetch_sub(1, Ordering::Relaxed);
+        self.withdraw();
     }
 }
 
@@ -106,10 +202,14 @@ impl Random {
 mod tests {
     use super::*;
 
+    fn placement(load_balance: LoadBalance, loops: usize) -> Placement {
+        Placement::new(&Config { load_balance, ..Config::default() }, loops)
+    }
+
     fn place(policy: LoadBalance, loops: usize, connections: usize) -> Vec<usize> {
-        let placement = Placement::new(policy, loops);
+        let placement = placement(policy, loops);
         let mut random = Random::new();
-        (0..connections).map(|_| placement.place(&mut random)).collect()
+        (0..connections).map(|_| placement.place(&mut random, None)).collect()
     }
 
     #[test]
@@ -119,7 +219,7 @@ mod tests {
 
     #[test]
     fn least_connections_follows_the_live_counts() {
-        let placement = Placement::new(LoadBalance::LeastConnections, 3);
+        let placement = placement(LoadBalance::LeastConnections, 3);
         let mut random = Random::new();
         let mut live = [0usize; 3];
         // A fixed walk of opens and closes; every open must hit a minimum.
@@ -129,7 +229,7 @@ mod tests {
                 live[busiest] -= 1;
                 placement.remove(busiest);
             } else {
-                let chosen = placement.place(&mut random);
+                let chosen = placement.place(&mut random, None);
                 assert_eq!(live[chosen], *live.iter().min().unwrap(), "step {step}: {live:?}");
                 live[chosen] += 1;
             }
@@ -147,6 +247,37 @@ mod tests {
         let expected = CONNECTIONS as f64 / 8.0;
         let statistic: f64 = counts.iter().map(|n| (n - expected).powi(2) / expected).sum();
         assert!(statistic < 40.0, "chi-square {statistic}: {counts:?}");
+    }
+
+    #[test]
+    fn a_place_fn_sees_the_peer_and_the_counts_and_is_kept_in_range() {
+        let place_fn = PlaceFn::new(|peer, live| {
+            peer.map_or(live.len() + 1, |peer| usize::from(peer.port()) + live[0])
+        });
+        let config = Config { place_fn: Some(place_fn), ..Config::default() };
+        let placement = Placement::new(&config, 4);
+        let mut random = Random::new();
+        let peer = |port: u16| Some(([127, 0, 0, 1], port).into());
+        assert_eq!(placement.place(&mut random, peer(0)), 0);
+        assert_eq!(placement.place(&mut random, peer(1)), 2, "one connection on loop 0");
+        assert_eq!(placement.place(&mut random, None), 1, "five of four loops");
+        assert_eq!(Placement::new(&config, 1).place(&mut random, peer(3)), 0);
+    }
+
+    #[test]
+    fn no_more_are_admitted_than_may_be() {
+        let placement = Placement::new(&Config { max_connections: 2, ..Config::default() }, 1);
+        let mut random = Random::new();
+        assert!(placement.admit() && placement.admit());
+        assert!(!placement.admit());
+        assert!(!placement.wait_for_room());
+        placement.place(&mut random, None);
+        placement.remove(0);
+        assert!(placement.take_waiting() && !placement.take_waiting());
+        assert!(placement.wait_for_room(), "one has ended since");
+        assert!(placement.admit());
+        placement.withdraw();
+        assert!(placement.admit() && !placement.admit());
     }
 
     #[test]

@@ -1,12 +1,17 @@
 //! A loop, as other threads see it.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::conns::Conns;
+use evio_sys::net::{Listener, UdpSocket};
+
+use crate::acceptor::BoundListener;
 use crate::group::Group;
+use crate::loop_access::Loop;
 use crate::mailbox::{Command, Manner, SendError, Task};
+use crate::udp::BoundUdp;
 
 /// A loop and its group, for any thread and for any length of time.
 ///
@@ -59,11 +64,85 @@ impl LoopHandle {
     /// # Errors
     ///
     /// See [`SendError`]; the task is dropped then.
-    pub fn post(
-        &self,
-        task: impl FnOnce(&mut Conns<'_>) + Send + 'static,
-    ) -> Result<(), SendError> {
+    pub fn post(&self, task: impl FnOnce(&mut Loop<'_>) + Send + 'static) -> Result<(), SendError> {
         self.group.mailbox(self.loop_id()).send(Command::Task(Task(Box::new(task))))
+    }
+
+    /// Returns how many loops the group has.
+    #[must_use]
+    pub fn loops(&self) -> usize {
+        self.group.loops()
+    }
+
+    /// Returns a handle for another loop of the group, if it has so many.
+    #[must_use]
+    pub fn sibling(&self, loop_id: usize) -> Option<Self> {
+        let exists = loop_id < self.group.loops();
+        exists.then(|| Self::new(Arc::clone(&self.group), loop_id as u16))
+    }
+
+    /// Has the loop accept from a listener, as [`EventLoop::listen`](crate::EventLoop::listen) does
+    /// before it runs. If that fails, [`listener_failed`](crate::Handler::listener_failed) is
+    /// called.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the loop has ended; the listener is closed then.
+    pub fn listen(&self, address_index: u16, listener: Listener) -> Result<(), SendError> {
+        let bound = BoundListener::new(address_index, listener, false);
+        self.tell(Command::Listen(Box::new(bound)))
+    }
+
+    /// Has the loop accept from a listener, and keep the connections itself, as
+    /// [`EventLoop::listen_here`](crate::EventLoop::listen_here) does before it runs.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the loop has ended; the listener is closed then.
+    pub fn listen_here(&self, address_index: u16, listener: Listener) -> Result<(), SendError> {
+        let bound = BoundListener::new(address_index, listener, true);
+        self.tell(Command::Listen(Box::new(bound)))
+    }
+
+    /// Has the loop receive from a UDP socket, as [`EventLoop::bind`](crate::EventLoop::bind) does
+    /// before it runs.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the loop has ended; the socket is closed then.
+    pub fn bind(&self, address_index: u16, socket: UdpSocket) -> Result<(), SendError> {
+        self.tell(Command::Bind(Box::new(BoundUdp { socket, address_index })))
+    }
+
+    /// Has every loop of the group close its listeners and UDP sockets for the address with this
+    /// index. Connections that came in by it stay, those that were not accepted are reset.
+    pub fn stop_listening(&self, address_index: u16) {
+        self.group.stop_listening(address_index);
+    }
+
+    /// Sends a datagram from this loop's socket for the address with this index; without one,
+    /// nothing happens.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`].
+    pub fn send_datagram(
+        &self,
+        address_index: usize,
+        bytes: impl Into<Vec<u8>>,
+        peer: SocketAddr,
+    ) -> Result<(), SendError> {
+        let bytes = bytes.into();
+        self.post(move |event_loop| {
+            if let Some(mut socket) = event_loop.udp(address_index) {
+                socket.send_to(&bytes, peer);
+            }
+        })
+    }
+
+    /// Leaves a message that no mailbox is too full for.
+    fn tell(&self, command: Command) -> Result<(), SendError> {
+        self.group.mailbox(self.loop_id()).post(command).map_err(|_| SendError::Stopped)
     }
 
     /// Appends `bytes` to the output of every open connection of every loop of the group. They are

@@ -1,22 +1,25 @@
 //! All of a loop but its handler: what a callback can reach through its `Conn`.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evio_sys::{Poller, clock};
+use evio_sys::net::Reserve;
+use evio_sys::{Interest, Poller, clock};
+use slab::Slab;
 
 use crate::acceptor::BoundListener;
 use crate::action::CloseReason;
 use crate::config::Config;
 use crate::conn_id::ConnKey;
 use crate::conn_table::{ConnTable, Phase};
-use crate::datagram::{BoundUdp, Outbox};
 use crate::group::Group;
 use crate::load_balance::Random;
 use crate::mailbox::{Mailbox, Manner};
 use crate::output::{Output, Pool};
 use crate::source::Source;
 use crate::timer::{Tick, Wheel};
+use crate::udp::{BoundUdp, Outbox};
 
 /// How long a connection that a shutdown has closed is kept for the peer to close its side. It has
 /// been sent everything; only a peer that writes on after this time loses what it has not read.
@@ -29,8 +32,9 @@ pub(crate) struct LoopState {
     pub(crate) group: Arc<Group>,
     pub(crate) poller: Poller,
     pub(crate) mailbox: Mailbox,
-    pub(crate) listeners: Vec<BoundListener>,
-    pub(crate) sockets: Vec<BoundUdp>,
+    pub(crate) listeners: Slab<BoundListener>,
+    pub(crate) sockets: Slab<BoundUdp>,
+    pub(crate) reserve: Option<Reserve>,
     pub(crate) conns: ConnTable,
     pub(crate) pool: Pool,
     pub(crate) outbox: Outbox,
@@ -75,8 +79,9 @@ impl LoopState {
             group,
             poller,
             mailbox,
-            listeners: Vec::new(),
-            sockets: Vec::new(),
+            listeners: Slab::new(),
+            sockets: Slab::new(),
+            reserve: None,
             conns: ConnTable::default(),
             pool: Pool::default(),
             outbox: Outbox::default(),
@@ -88,6 +93,14 @@ impl LoopState {
             output_waiting: false,
             shutdown: Shutdown::No,
         }
+    }
+
+    pub(crate) fn add_socket(&mut self, bound: BoundUdp) -> io::Result<()> {
+        let place = self.sockets.vacant_entry();
+        let token = Source::Datagram(place.key() as u32).token();
+        self.poller.register(&bound.socket, token, Interest::READABLE)?;
+        place.insert(bound);
+        Ok(())
     }
 
     /// Has the connection looked at when the turn ends.
@@ -125,7 +138,7 @@ impl LoopState {
         };
         add(output, &mut self.pool);
         self.output_waiting = true;
-        let newly_congested = entry.check_limits(&self.config.limits, self.tick);
+        let newly_congested = entry.check_limits(&self.config, self.tick);
         if !entry.dirty {
             entry.dirty = true;
             self.dirty.push(key);
@@ -147,7 +160,7 @@ impl LoopState {
                 entry.deadlines.active = self.tick;
                 sent
             }
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => 0,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(error) => {
                 self.end(key, CloseReason::Error(error), false);
                 0
@@ -249,7 +262,7 @@ impl LoopState {
         let now = self.tick_now();
         let Some(entry) = self.conns.get_mut(key) else { return };
         if entry.deadlines.closing.is_none() {
-            let mut timeout = entry.limits(&self.config.limits).close_timeout;
+            let mut timeout = entry.limits(&self.config).close_timeout;
             if matches!(entry.phase, Phase::Draining(CloseReason::Shutdown)) {
                 timeout = timeout.min(SHUTDOWN_LINGER);
             }
@@ -264,10 +277,20 @@ impl LoopState {
         self.wheel.tick(clock::now())
     }
 
+    /// Moves what this turn has put down with the time of its beginning to its end, if that is
+    /// much later: a handler that takes long must not make its connections look idle. The walk is
+    /// over all connections, but no more often than there are turns that long.
+    pub(crate) fn correct_stamps(&mut self, now: Instant) {
+        let now = self.wheel.tick(now);
+        if now.since(self.tick) > Tick::STAMP_ERROR {
+            self.conns.restamp(self.tick, now);
+        }
+    }
+
     /// Tells the wheel of the connection's next deadline.
     pub(crate) fn arm(&mut self, key: ConnKey) {
         let Some(entry) = self.conns.get(key) else { return };
-        if let Some((next, _)) = entry.next_deadline(&self.config.limits, self.tick) {
+        if let Some((next, _)) = entry.next_deadline(&self.config, self.tick) {
             self.wheel.insert(next, key.index);
         }
     }

@@ -12,9 +12,11 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use evio_sys::net::Stream;
 use evio_sys::{Poller, Waker};
 
+use crate::acceptor::BoundListener;
 use crate::conn_id::ConnKey;
-use crate::conns::Conns;
+use crate::loop_access::Loop;
 use crate::source::Source;
+use crate::udp::BoundUdp;
 
 /// What one loop, or any other thread, asks of a loop.
 #[derive(Debug)]
@@ -23,11 +25,17 @@ pub(crate) enum Command {
     Conn(ConnKey, ConnCommand),
     Broadcast(Arc<[u8]>),
     Task(Task),
+    Listen(Box<BoundListener>),
+    Bind(Box<BoundUdp>),
+    /// Gives up the sockets of the address with this index.
+    StopListening(u16),
+    /// A connection of some loop has ended, and a listener of some loop waited for that.
+    AcceptAgain,
     Shutdown(Manner),
 }
 
 /// Work for a loop, from another thread.
-pub(crate) struct Task(pub(crate) Box<dyn FnOnce(&mut Conns<'_>) + Send>);
+pub(crate) struct Task(pub(crate) Box<dyn FnOnce(&mut Loop<'_>) + Send>);
 
 impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

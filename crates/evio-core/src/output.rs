@@ -41,6 +41,7 @@ pub(crate) struct Output {
 enum Chunk {
     Owned(Vec<u8>),
     Shared(Arc<[u8]>),
+    Static(&'static [u8]),
 }
 
 impl Chunk {
@@ -48,6 +49,7 @@ impl Chunk {
         match self {
             Self::Owned(bytes) => bytes,
             Self::Shared(bytes) => bytes,
+            Self::Static(bytes) => bytes,
         }
     }
 }
@@ -91,6 +93,15 @@ impl Output {
         }
         self.len += bytes.len();
         self.chunks.push_back(Chunk::Shared(bytes));
+    }
+
+    /// Appends without a copy, unless that is small.
+    pub(crate) fn append_static(&mut self, bytes: &'static [u8], pool: &mut Pool) {
+        if bytes.len() <= SMALL {
+            return self.append(bytes, pool);
+        }
+        self.len += bytes.len();
+        self.chunks.push_back(Chunk::Static(bytes));
     }
 
     /// Sends what the socket takes, up to the budget of a turn, and returns how much that was.

@@ -1,11 +1,9 @@
 //! One turn of the loop after the other: poll, dispatch, flush, timers.
 
 use std::io;
-use std::marker::PhantomData;
 use std::mem;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use evio_sys::{Event, Events, clock};
@@ -15,12 +13,11 @@ use crate::config::PanicPolicy;
 use crate::conn::Conn;
 use crate::conn_id::ConnKey;
 use crate::conn_table::Phase;
-use crate::conns::Conns;
-use crate::datagram::Datagrams;
 use crate::event_loop::Serving;
 use crate::handler::Handler;
+use crate::loop_access::Loop;
 use crate::loop_state::{LoopState, Shutdown};
-use crate::mailbox::{Accepted, Command, ConnCommand, Manner, Task};
+use crate::mailbox::{Accepted, Manner};
 use crate::source::Source;
 use crate::ticker::Ticker;
 
@@ -30,12 +27,6 @@ const EVENTS_PER_TURN: usize = 64;
 
 /// Input taken from one connection in a turn; also room for any datagram.
 const READ_BUFFER: usize = 64 << 10;
-
-/// Messages of other threads carried out in a turn; more would keep the connections waiting.
-const MAILBOX_BUDGET: usize = 1024;
-
-/// Datagrams taken from one socket in a turn.
-const DATAGRAM_BUDGET: usize = 64;
 
 /// A loop that runs a handler.
 pub(crate) struct Running<H: Handler> {
@@ -48,9 +39,9 @@ pub(crate) struct Running<H: Handler> {
     pub(crate) contain_panics: bool,
     ticker: Ticker,
     /// There may be messages in the mailbox.
-    has_mail: bool,
+    pub(crate) has_mail: bool,
     /// The one read buffer: input is borrowed from it for the time of a callback.
-    buffer: Box<[u8]>,
+    pub(crate) buffer: Box<[u8]>,
     /// Lists that are reused from turn to turn.
     settling: Vec<ConnKey>,
     accepted: Vec<Accepted>,
@@ -76,7 +67,7 @@ impl<H: Handler> Running<H> {
     /// Calls `serving`, then the first `tick`. If one of them ends the server, the other loops are
     /// told before they begin.
     pub(crate) fn start(&mut self, serving: &Serving) {
-        let flow = self.handler.serving(serving);
+        let flow = self.handler.serving(&mut Loop::new(&mut self.state), serving);
         self.follow(flow);
         if self.state.shutdown == Shutdown::No {
             self.ticker = Ticker::new(Some(clock::now()));
@@ -92,7 +83,7 @@ impl<H: Handler> Running<H> {
         self.read_mailbox();
         self.advance_shutdown();
         while !self.is_done() {
-            let timeout = self.timeout();
+            let timeout = self.end_turn();
             if let Err(error) = self.state.poller.poll(&mut events, timeout) {
                 self.cut_off();
                 return Err(error);
@@ -129,25 +120,28 @@ impl<H: Handler> Running<H> {
     }
 
     /// Returns how long to wait for events: not at all while there is something left to do.
-    fn timeout(&self) -> Option<Duration> {
-        let state = &self.state;
-        if self.has_mail || !state.dirty.is_empty() {
-            return Some(Duration::ZERO);
-        }
-        let shutdown = match state.shutdown {
-            Shutdown::No => None,
-            Shutdown::Requested(_) => return Some(Duration::ZERO),
-            Shutdown::Until(deadline, _) => Some(deadline),
+    fn end_turn(&mut self) -> Option<Duration> {
+        let state = &mut self.state;
+        let (is_requested, shutdown) = match state.shutdown {
+            Shutdown::No => (false, None),
+            Shutdown::Requested(_) => (true, None),
+            Shutdown::Until(deadline, _) => (false, Some(deadline)),
         };
+        let has_output = !state.dirty.is_empty() || !state.outbox.is_empty();
+        let busy = self.has_mail || has_output || is_requested;
         let deadlines =
             [self.ticker.deadline(), state.wheel.next(), state.next_listener_wake(), shutdown];
-        let next = deadlines.into_iter().flatten().min()?;
-        Some(next.saturating_duration_since(clock::now()))
+        let Some(next) = deadlines.into_iter().flatten().min() else {
+            return busy.then_some(Duration::ZERO);
+        };
+        let now = clock::now();
+        state.correct_stamps(now);
+        Some(if busy { Duration::ZERO } else { next.saturating_duration_since(now) })
     }
 
     fn run_timers(&mut self) {
         let now = self.state.now;
-        self.state.wake_listeners(now);
+        self.state.resume_rested_listeners();
         if self.ticker.is_due(now) {
             self.tick(now);
         }
@@ -160,7 +154,7 @@ impl<H: Handler> Running<H> {
     }
 
     fn tick(&mut self, now: Instant) {
-        match self.handler.tick() {
+        match self.handler.tick(&mut Loop::new(&mut self.state)) {
             ControlFlow::Continue(delay) => self.ticker.schedule(delay, now),
             ControlFlow::Break(()) => {
                 self.ticker = Ticker::new(None);
@@ -171,76 +165,20 @@ impl<H: Handler> Running<H> {
 
     fn accept(&mut self, number: u32) {
         let mut accepted = mem::take(&mut self.accepted);
-        self.state.accept(number, &mut accepted);
+        let failed = self.state.accept(number, &mut accepted);
         for connection in accepted.drain(..) {
             self.open(connection);
         }
         self.accepted = accepted;
-    }
-
-    /// Carries out messages until there are none, or the budget is spent; then the next turn goes
-    /// on, for nobody will wake the loop on account of those that are left.
-    fn read_mailbox(&mut self) {
-        if !self.has_mail {
-            return;
-        }
-        for _ in 0..MAILBOX_BUDGET {
-            let Some(command) = self.state.mailbox.take() else {
-                self.has_mail = false;
-                return;
-            };
-            match command {
-                Command::Conn(key, command) => self.carry_out(key, command),
-                Command::Adopt(accepted) => self.open(accepted),
-                Command::Broadcast(bytes) => self.broadcast(&bytes),
-                Command::Task(Task(task)) => task(&mut Conns::new(&mut self.state)),
-                Command::Shutdown(manner) => self.state.request_shutdown(manner),
-            }
+        if let Some((address_index, error)) = failed {
+            self.listener_failed(address_index, &error);
         }
     }
 
-    fn carry_out(&mut self, key: ConnKey, command: ConnCommand) {
-        match command {
-            ConnCommand::Wake => {
-                self.call(key, |handler, conn, context| handler.woken(conn, context));
-            }
-            ConnCommand::Send(bytes) => {
-                self.state.append(key, |output, pool| output.append_owned(bytes, pool));
-            }
-            ConnCommand::SendShared(bytes) => {
-                self.state.append(key, |output, pool| output.append_shared(bytes, pool));
-            }
-            ConnCommand::Pause => self.state.set_paused(key, true),
-            ConnCommand::Resume => self.state.set_paused(key, false),
-            ConnCommand::Close => self.state.close(key, CloseReason::Closed),
-            ConnCommand::Abort => self.state.end(key, CloseReason::Aborted, true),
-        }
-    }
-
-    fn broadcast(&mut self, bytes: &Arc<[u8]>) {
-        for key in self.state.conns.keys() {
-            let bytes = Arc::clone(bytes);
-            self.state.append(key, |output, pool| output.append_shared(bytes, pool));
-        }
-    }
-
-    fn receive_datagrams(&mut self, number: u32) {
-        for _ in 0..DATAGRAM_BUDGET {
-            let Some(bound) = self.state.sockets.get(number as usize) else { return };
-            let (len, peer) = match bound.socket.recv_from(&mut self.buffer) {
-                Ok(datagram) => datagram,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // The fate of an earlier datagram to some peer; the next one may be well.
-                Err(_) => continue,
-            };
-            let outbox = &mut self.state.outbox;
-            let mut socket = Datagrams { socket: bound, number, outbox, thread_bound: PhantomData };
-            let flow = self.handler.datagram(&mut socket, peer, &self.buffer[..len]);
-            self.follow(flow);
-            if self.state.outbox.is_full() {
-                return;
-            }
-        }
+    pub(crate) fn listener_failed(&mut self, address_index: usize, error: &io::Error) {
+        let event_loop = &mut Loop::new(&mut self.state);
+        let flow = self.handler.listener_failed(event_loop, address_index, error);
+        self.follow(flow);
     }
 
     /// Handles what the poller says of a connection, which may be gone by now.
@@ -373,7 +311,7 @@ impl<H: Handler> Running<H> {
             return;
         }
         if mem::take(&mut self.state.output_waiting) || !self.state.outbox.is_empty() {
-            self.handler.pre_write();
+            self.handler.pre_write(&mut Loop::new(&mut self.state));
         }
         self.state.outbox.send(&self.state.sockets);
         let mut round = mem::replace(&mut self.state.dirty, mem::take(&mut self.settling));

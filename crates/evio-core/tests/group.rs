@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Duration;
 
-use evio_core::{Action, Config, Conn, EventLoop, Handler, LoadBalance, LoopHandle, Serving};
+use evio_core::{Action, Config, Conn, EventLoop, Handler, LoadBalance, Loop, LoopHandle, Serving};
 use evio_sys::net::{ListenOptions, Listener};
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -28,7 +28,7 @@ impl Handler for Whereabouts {
 
     fn context(&mut self, _: &Conn<'_>) {}
 
-    fn serving(&mut self, serving: &Serving) -> ControlFlow<()> {
+    fn serving(&mut self, _: &mut Loop<'_>, serving: &Serving) -> ControlFlow<()> {
         self.0.send(serving.clone()).unwrap();
         ControlFlow::Continue(())
     }

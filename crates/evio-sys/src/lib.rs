@@ -45,6 +45,7 @@ mod event;
 mod interest;
 pub mod net;
 mod poller;
+pub mod thread;
 mod token;
 mod waker;
 

@@ -57,6 +57,7 @@ use std::fmt;
 /// | key | for | meaning |
 /// |---|---|---|
 /// | `reuseport` | tcp, udp | several sockets share the port: one for each event loop |
+/// | `mode` | unix, not abstract | the permissions of the socket file, in octal: `mode=660` |
 ///
 /// `reuseport` is on with `true`, `t`, `yes`, `y` and `1` to `9`, and off with `false`, `f`, `no`,
 /// `n` and `0`, in either case.
@@ -119,6 +120,7 @@ pub enum UnixPath {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct Options {
     reuse_port: bool,
+    mode: Option<u16>,
 }
 
 impl Address {
@@ -135,6 +137,11 @@ impl Address {
     /// Tells whether every event loop is to listen on a socket of its own (`reuseport=true`).
     pub fn reuse_port(&self) -> bool {
         self.options.reuse_port
+    }
+
+    /// Returns the permissions that a socket file is to have (`mode=660`), if they are given.
+    pub fn mode(&self) -> Option<u32> {
+        self.options.mode.map(u32::from)
     }
 
     /// Tells whether the address asks for IPv4 and IPv6 at once: a wildcard such as `tcp://:5000`.
@@ -188,6 +195,10 @@ impl fmt::Display for UnixPath {
 
 impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.reuse_port { f.write_str("reuseport=true") } else { Ok(()) }
+        // An internet address has the one, a socket file the other.
+        if self.reuse_port {
+            f.write_str("reuseport=true")?;
+        }
+        self.mode.map_or(Ok(()), |mode| write!(f, "mode={mode:03o}"))
     }
 }

@@ -1,12 +1,57 @@
-//! From an address to sockets.
+//! From an address, or a socket that somebody else has made, to the sockets of each loop.
 
 use std::io;
 use std::net;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 
+use evio_core::{EventLoop, LoopHandle, SendError};
 use evio_sys::net::{ListenOptions, Listener, SocketAddr, UdpSocket, UnixName, is_unavailable};
 
 use crate::address::{Address, Endpoint, Scheme, UnixPath};
+use crate::bound_address::BoundAddress;
+use crate::error::Error;
+
+/// A socket that listens, or takes datagrams, already: made by the program itself, or handed over
+/// by the one that started it.
+///
+/// # Examples
+///
+/// ```
+/// use evio::{ReadySocket, Server};
+///
+/// let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+/// let server = Server::from_socket(ReadySocket::try_from(listener)?)?;
+/// assert!(server.local_addrs()[0].to_string().starts_with("tcp://127.0.0.1:"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct ReadySocket(Socket);
+
+impl TryFrom<net::TcpListener> for ReadySocket {
+    type Error = io::Error;
+
+    fn try_from(listener: net::TcpListener) -> io::Result<Self> {
+        Ok(Self(Socket::Stream(listener.try_into()?)))
+    }
+}
+
+/// The socket file is left where it is when the server ends.
+impl TryFrom<UnixListener> for ReadySocket {
+    type Error = io::Error;
+
+    fn try_from(listener: UnixListener) -> io::Result<Self> {
+        Ok(Self(Socket::Stream(listener.try_into()?)))
+    }
+}
+
+impl TryFrom<net::UdpSocket> for ReadySocket {
+    type Error = io::Error;
+
+    fn try_from(socket: net::UdpSocket) -> io::Result<Self> {
+        Ok(Self(Socket::Datagram(socket.try_into()?)))
+    }
+}
 
 /// A bound socket of either kind.
 #[derive(Debug)]
@@ -16,43 +61,157 @@ pub(crate) enum Socket {
 }
 
 impl Socket {
-    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
         match self {
             Self::Stream(listener) => listener.local_addr(),
             Self::Datagram(socket) => socket.local_addr().map(SocketAddr::Inet),
         }
     }
+
+    fn scheme(&self, local: &SocketAddr) -> Scheme {
+        match (self, local) {
+            (Self::Datagram(_), _) => Scheme::Udp,
+            (Self::Stream(_), SocketAddr::Unix(_)) => Scheme::Unix,
+            (Self::Stream(_), SocketAddr::Inet(_)) => Scheme::Tcp,
+        }
+    }
 }
 
-/// Binds everything that `address` stands for: a host name may have several addresses.
-pub(crate) fn bind(address: &Address) -> io::Result<Vec<Socket>> {
+/// A bound socket, and how to make more of its kind.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    index: u16,
+    local: SocketAddr,
+    scheme: Scheme,
+    /// `None` for a ready-made socket, of which there is only one.
+    address: Option<Address>,
+    options: ListenOptions,
+    socket: Socket,
+}
+
+/// A socket for a loop. `stays_here` means that the kernel has balanced what comes in by it.
+#[derive(Debug)]
+pub(crate) struct Share {
+    index: u16,
+    socket: Socket,
+    stays_here: bool,
+}
+
+impl Bound {
+    /// Binds everything that `address` stands for: a host name may have several addresses.
+    pub(crate) fn all(
+        index: u16,
+        address: &Address,
+        options: &ListenOptions,
+    ) -> Result<Vec<Self>, Error> {
+        let options = ListenOptions {
+            reuse_port: address.reuse_port(),
+            only_v6: !address.is_dual_stack(),
+            mode: address.mode(),
+            ..options.clone()
+        };
+        let bound = |socket: Socket| {
+            let local = socket.local_addr()?;
+            let (address, options) = (Some(address.clone()), options.clone());
+            let scheme = socket.scheme(&local);
+            let scheme = address.as_ref().map_or(scheme, Address::scheme);
+            Ok(Self { index, local, scheme, address, options, socket })
+        };
+        bind(address, &options)
+            .and_then(|sockets| sockets.into_iter().map(bound).collect())
+            .map_err(|source| Error::Bind { address: Box::new(address.clone()), source })
+    }
+
+    pub(crate) fn ready(index: u16, ReadySocket(socket): ReadySocket) -> io::Result<Self> {
+        let local = socket.local_addr()?;
+        let scheme = socket.scheme(&local);
+        let options = ListenOptions::default();
+        Ok(Self { index, local, scheme, address: None, options, socket })
+    }
+
+    pub(crate) fn local_addr(&self) -> BoundAddress {
+        BoundAddress::new(usize::from(self.index), self.scheme, self.local.clone())
+    }
+
+    /// Gives each loop that is to have one a socket: every loop one of its own for UDP and with
+    /// `reuseport`, where the kernel balances, and otherwise one for all, in turn, so that
+    /// accepting is shared too.
+    pub(crate) fn share(self, loops: usize) -> Result<Vec<(usize, Share)>, Error> {
+        let Self { index, local, address, options, socket, .. } = self;
+        let Some((address, place)) = address.as_ref().zip(local.as_inet()) else {
+            let share = Share { index, socket, stays_here: false };
+            return Ok(vec![(usize::from(index) % loops, share)]);
+        };
+        let stays_here = match &socket {
+            Socket::Stream(_) => options.reuse_port,
+            // It was bound without, so that an address that is in use was noticed.
+            Socket::Datagram(socket) => options.reuse_port || loops > 1 && socket.share_port(),
+        };
+        if !stays_here {
+            let place = if address.scheme().is_datagram() { 0 } else { usize::from(index) % loops };
+            return Ok(vec![(place, Share { index, socket, stays_here })]);
+        }
+        let options = ListenOptions { reuse_port: true, ..options };
+        let mut shares = vec![(0, Share { index, socket, stays_here })];
+        for loop_id in 1..loops {
+            let socket = bind_one(address.scheme(), place, &options)
+                .map_err(|source| Error::Bind { address: Box::new(address.clone()), source })?;
+            shares.push((loop_id, Share { index, socket, stays_here }));
+        }
+        Ok(shares)
+    }
+}
+
+impl Share {
+    pub(crate) fn give_to(self, event_loop: &mut EventLoop) -> io::Result<()> {
+        match self.socket {
+            Socket::Stream(listener) if self.stays_here => {
+                event_loop.listen_here(self.index, listener)
+            }
+            Socket::Stream(listener) => event_loop.listen(self.index, listener),
+            Socket::Datagram(socket) => event_loop.bind(self.index, socket),
+        }
+    }
+
+    /// The same for a loop that is running.
+    pub(crate) fn send_to(self, event_loop: &LoopHandle) -> Result<(), SendError> {
+        match self.socket {
+            Socket::Stream(listener) if self.stays_here => {
+                event_loop.listen_here(self.index, listener)
+            }
+            Socket::Stream(listener) => event_loop.listen(self.index, listener),
+            Socket::Datagram(socket) => event_loop.bind(self.index, socket),
+        }
+    }
+}
+
+fn bind(address: &Address, options: &ListenOptions) -> io::Result<Vec<Socket>> {
     match address.endpoint() {
         Endpoint::Unix(path) => {
             let name = match path {
                 UnixPath::Path(path) => UnixName::Path(Path::new(path)),
                 UnixPath::Abstract(name) => UnixName::Abstract(name.as_bytes()),
             };
-            Ok(vec![Socket::Stream(Listener::unix(name, &ListenOptions::default())?)])
+            Ok(vec![Socket::Stream(Listener::unix(name, options)?)])
         }
-        Endpoint::Inet { .. } => bind_all(address, &address.resolve()?),
+        Endpoint::Inet { .. } => bind_all(address, options, &address.resolve()?),
     }
-}
-
-/// Binds one more socket to the place of an earlier one; both must have `reuseport`.
-pub(crate) fn bind_again(address: &Address, place: net::SocketAddr) -> io::Result<Socket> {
-    bind_one(address, place)
 }
 
 /// Addresses that this machine does not have are left out, as long as one is left. Port 0 is chosen
 /// once and for all of them.
-fn bind_all(address: &Address, places: &[net::SocketAddr]) -> io::Result<Vec<Socket>> {
+fn bind_all(
+    address: &Address,
+    options: &ListenOptions,
+    places: &[net::SocketAddr],
+) -> io::Result<Vec<Socket>> {
     let mut sockets: Vec<Socket> = Vec::new();
     let mut port = None;
     let mut unavailable = None;
     for &place in places {
         let mut place = place;
         place.set_port(port.unwrap_or(place.port()));
-        match bind_one(address, place) {
+        match bind_either_family(address, options, place) {
             Ok(socket) => {
                 port = socket.local_addr()?.as_inet().map(|local| local.port());
                 sockets.push(socket);
@@ -67,23 +226,25 @@ fn bind_all(address: &Address, places: &[net::SocketAddr]) -> io::Result<Vec<Soc
     }
 }
 
-fn bind_one(address: &Address, place: net::SocketAddr) -> io::Result<Socket> {
-    let options = ListenOptions {
-        reuse_port: address.reuse_port(),
-        only_v6: !address.is_dual_stack(),
-        ..ListenOptions::default()
-    };
-    let bind_to = |place| match address.scheme() {
-        Scheme::Udp | Scheme::Udp4 | Scheme::Udp6 => {
-            UdpSocket::bind(place, &options).map(Socket::Datagram)
-        }
-        _ => Listener::tcp(place, &options).map(Socket::Stream),
-    };
-    match bind_to(place) {
+fn bind_either_family(
+    address: &Address,
+    options: &ListenOptions,
+    place: net::SocketAddr,
+) -> io::Result<Socket> {
+    match bind_one(address.scheme(), place, options) {
         // A wildcard for both families, on a machine without IPv6.
         Err(error) if address.is_dual_stack() && place.is_ipv6() && is_unavailable(&error) => {
-            bind_to((net::Ipv4Addr::UNSPECIFIED, place.port()).into())
+            let place = (net::Ipv4Addr::UNSPECIFIED, place.port()).into();
+            bind_one(address.scheme(), place, options)
         }
         result => result,
+    }
+}
+
+fn bind_one(scheme: Scheme, place: net::SocketAddr, options: &ListenOptions) -> io::Result<Socket> {
+    if scheme.is_datagram() {
+        UdpSocket::bind(place, options).map(Socket::Datagram)
+    } else {
+        Listener::tcp(place, options).map(Socket::Stream)
     }
 }

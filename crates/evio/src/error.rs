@@ -31,6 +31,12 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// There were more addresses than the 65,536 that can be told apart.
+    TooManyAddresses,
+    /// A ready-made socket could not be used.
+    Socket(io::Error),
+    /// The server is not running: not yet, or not any more.
+    NotRunning,
     /// A loop could not be made, or its poller failed.
     Loop(io::Error),
 }
@@ -43,6 +49,9 @@ impl fmt::Display for Error {
                 f.write_str("no address to listen on; give one, such as tcp://:5000")
             }
             Self::Bind { address, source } => write!(f, "cannot listen on {address}: {source}"),
+            Self::TooManyAddresses => f.write_str("more than 65,536 addresses"),
+            Self::Socket(error) => write!(f, "cannot use the socket: {error}"),
+            Self::NotRunning => f.write_str("the server is not running"),
             Self::Loop(error) => write!(f, "event loop failed: {error}"),
         }
     }
@@ -59,9 +68,9 @@ impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Address(error) => Some(error),
-            Self::NoAddress => None,
+            Self::NoAddress | Self::TooManyAddresses | Self::NotRunning => None,
             Self::Bind { source, .. } => Some(source),
-            Self::Loop(error) => Some(error),
+            Self::Socket(error) | Self::Loop(error) => Some(error),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Callbacks as closures.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use evio_core::{Action, CloseReason, Conn, ConnId, Datagrams, Detached, Handler, Serving};
+use evio_core::{Action, CloseReason, Conn, ConnId, Detached, Handler, Loop, Serving, Udp};
 
 use crate::address::Address;
 use crate::error::Error;
@@ -33,7 +34,7 @@ use crate::server::Server;
 #[expect(clippy::type_complexity, reason = "each is the signature of its callback, said once")]
 pub struct Events<'a, C = ()> {
     context: Box<dyn FnMut(&Conn<'_>) -> C + 'a>,
-    serving: Option<Box<dyn FnMut(&Serving) -> ControlFlow<()> + 'a>>,
+    serving: Option<Box<dyn FnMut(&mut Loop<'_>, &Serving) -> ControlFlow<()> + 'a>>,
     opened: Option<ConnCallback<'a, C>>,
     data: Option<Box<dyn FnMut(&mut Conn<'_>, &mut C, &[u8]) -> Action + 'a>>,
     woken: Option<ConnCallback<'a, C>>,
@@ -42,15 +43,18 @@ pub struct Events<'a, C = ()> {
     peer_closed: Option<ConnCallback<'a, C>>,
     stopping: Option<ConnCallback<'a, C>>,
     closed: Option<Box<dyn FnMut(&mut Conn<'_>, C, CloseReason) -> ControlFlow<()> + 'a>>,
-    detached: Option<Box<dyn FnMut(ConnId, C, Detached) -> ControlFlow<()> + 'a>>,
+    detached: Option<Box<dyn FnMut(&mut Loop<'_>, ConnId, C, Detached) -> ControlFlow<()> + 'a>>,
     datagram: Option<DatagramCallback<'a>>,
-    pre_write: Option<Box<dyn FnMut() + 'a>>,
-    tick: Option<Box<dyn FnMut() -> ControlFlow<(), Duration> + 'a>>,
+    listener_failed: Option<ListenerCallback<'a>>,
+    pre_write: Option<Box<dyn FnMut(&mut Loop<'_>) + 'a>>,
+    tick: Option<Box<dyn FnMut(&mut Loop<'_>) -> ControlFlow<(), Duration> + 'a>>,
 }
 
 type ConnCallback<'a, C> = Box<dyn FnMut(&mut Conn<'_>, &mut C) -> Action + 'a>;
-type DatagramCallback<'a> =
-    Box<dyn FnMut(&mut Datagrams<'_>, SocketAddr, &[u8]) -> ControlFlow<()> + 'a>;
+type DatagramCallback<'a> = Box<dyn FnMut(&mut Udp<'_>, SocketAddr, &[u8]) -> ControlFlow<()> + 'a>;
+
+type ListenerCallback<'a> =
+    Box<dyn FnMut(&mut Loop<'_>, usize, &io::Error) -> ControlFlow<()> + 'a>;
 
 impl Events<'_> {
     /// Creates events without any callback and without a context: input is ignored.
@@ -99,6 +103,7 @@ impl<'a, C> Events<'a, C> {
             closed: None,
             detached: None,
             datagram: None,
+            listener_failed: None,
             pre_write: None,
             tick: None,
         }
@@ -106,7 +111,10 @@ impl<'a, C> Events<'a, C> {
 
     /// Sets [`Handler::serving`].
     #[must_use]
-    pub fn serving(mut self, callback: impl FnMut(&Serving) -> ControlFlow<()> + 'a) -> Self {
+    pub fn serving(
+        mut self,
+        callback: impl FnMut(&mut Loop<'_>, &Serving) -> ControlFlow<()> + 'a,
+    ) -> Self {
         self.serving = Some(Box::new(callback));
         self
     }
@@ -180,7 +188,7 @@ impl<'a, C> Events<'a, C> {
     #[must_use]
     pub fn detached(
         mut self,
-        callback: impl FnMut(ConnId, C, Detached) -> ControlFlow<()> + 'a,
+        callback: impl FnMut(&mut Loop<'_>, ConnId, C, Detached) -> ControlFlow<()> + 'a,
     ) -> Self {
         self.detached = Some(Box::new(callback));
         self
@@ -190,22 +198,35 @@ impl<'a, C> Events<'a, C> {
     #[must_use]
     pub fn datagram(
         mut self,
-        callback: impl FnMut(&mut Datagrams<'_>, SocketAddr, &[u8]) -> ControlFlow<()> + 'a,
+        callback: impl FnMut(&mut Udp<'_>, SocketAddr, &[u8]) -> ControlFlow<()> + 'a,
     ) -> Self {
         self.datagram = Some(Box::new(callback));
         self
     }
 
+    /// Sets [`Handler::listener_failed`].
+    #[must_use]
+    pub fn listener_failed(
+        mut self,
+        callback: impl FnMut(&mut Loop<'_>, usize, &io::Error) -> ControlFlow<()> + 'a,
+    ) -> Self {
+        self.listener_failed = Some(Box::new(callback));
+        self
+    }
+
     /// Sets [`Handler::pre_write`].
     #[must_use]
-    pub fn pre_write(mut self, callback: impl FnMut() + 'a) -> Self {
+    pub fn pre_write(mut self, callback: impl FnMut(&mut Loop<'_>) + 'a) -> Self {
         self.pre_write = Some(Box::new(callback));
         self
     }
 
     /// Sets [`Handler::tick`].
     #[must_use]
-    pub fn tick(mut self, callback: impl FnMut() -> ControlFlow<(), Duration> + 'a) -> Self {
+    pub fn tick(
+        mut self,
+        callback: impl FnMut(&mut Loop<'_>) -> ControlFlow<(), Duration> + 'a,
+    ) -> Self {
         self.tick = Some(Box::new(callback));
         self
     }
@@ -232,9 +253,9 @@ impl<C> Handler for Events<'_, C> {
         (self.context)(conn)
     }
 
-    fn serving(&mut self, serving: &Serving) -> ControlFlow<()> {
+    fn serving(&mut self, event_loop: &mut Loop<'_>, serving: &Serving) -> ControlFlow<()> {
         match &mut self.serving {
-            Some(callback) => callback(serving),
+            Some(callback) => callback(event_loop, serving),
             None => ControlFlow::Continue(()),
         }
     }
@@ -277,16 +298,22 @@ impl<C> Handler for Events<'_, C> {
         }
     }
 
-    fn detached(&mut self, id: ConnId, context: C, socket: Detached) -> ControlFlow<()> {
+    fn detached(
+        &mut self,
+        event_loop: &mut Loop<'_>,
+        id: ConnId,
+        context: C,
+        socket: Detached,
+    ) -> ControlFlow<()> {
         match &mut self.detached {
-            Some(callback) => callback(id, context, socket),
+            Some(callback) => callback(event_loop, id, context, socket),
             None => ControlFlow::Continue(()),
         }
     }
 
     fn datagram(
         &mut self,
-        socket: &mut Datagrams<'_>,
+        socket: &mut Udp<'_>,
         peer: SocketAddr,
         input: &[u8],
     ) -> ControlFlow<()> {
@@ -296,15 +323,27 @@ impl<C> Handler for Events<'_, C> {
         }
     }
 
-    fn pre_write(&mut self) {
-        if let Some(callback) = &mut self.pre_write {
-            callback();
+    fn listener_failed(
+        &mut self,
+        event_loop: &mut Loop<'_>,
+        address_index: usize,
+        error: &io::Error,
+    ) -> ControlFlow<()> {
+        match &mut self.listener_failed {
+            Some(callback) => callback(event_loop, address_index, error),
+            None => ControlFlow::Continue(()),
         }
     }
 
-    fn tick(&mut self) -> ControlFlow<(), Duration> {
+    fn pre_write(&mut self, event_loop: &mut Loop<'_>) {
+        if let Some(callback) = &mut self.pre_write {
+            callback(event_loop);
+        }
+    }
+
+    fn tick(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<(), Duration> {
         match &mut self.tick {
-            Some(callback) => callback(),
+            Some(callback) => callback(event_loop),
             None => ControlFlow::Continue(Duration::MAX),
         }
     }

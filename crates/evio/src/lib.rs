@@ -44,22 +44,30 @@
 //! The layers below can be used alone: `evio-core` is the loop, on sockets that are bound already;
 //! `evio-sys` is the poller.
 
+#![forbid(unsafe_code)]
+
 mod address;
 mod bind;
+mod bound_address;
 mod error;
 mod events;
+mod loops;
 mod server;
 mod server_handle;
 
 pub use address::{
     Address, Endpoint, Host, ParseAddressError, ParseAddressErrorKind, Scheme, UnixPath,
 };
+pub use bind::ReadySocket;
+pub use bound_address::BoundAddress;
 pub use error::Error;
 pub use events::Events;
 pub use evio_core::{
-    Action, CloseReason, Conn, ConnHandle, ConnId, Conns, Datagrams, Detached, Handler,
-    InputStream, InputTooLong, Keepalive, Limits, LoadBalance, LoopHandle, PanicPolicy, SendError,
-    Serving, SocketAddr, Timeout, Unread,
+    Action, CloseReason, Conn, ConnHandle, ConnId, Detached, Handler, InputStream, InputTooLong,
+    Keepalive, Limits, LoadBalance, Loop, LoopHandle, PanicPolicy, PlaceFn, SendError, Serving,
+    SocketAddr, Timeout, Udp, Unread,
 };
-pub use server::{BoundAddress, Loops, Server, serve};
+pub use evio_sys::net::ListenOptions;
+pub use loops::Loops;
+pub use server::{Server, serve};
 pub use server_handle::ServerHandle;

@@ -1,16 +1,19 @@
 //! A server: bound addresses, a configuration, and the threads of its loops.
 
-use std::fmt;
+use std::io;
+use std::net;
 use std::panic;
 use std::thread;
 use std::time::Duration;
 
-use evio_core::{Config, EventLoop, Handler, Limits, LoadBalance, PanicPolicy};
-use evio_sys::net::SocketAddr;
+use evio_core::{Config, EventLoop, Handler, Limits, LoadBalance, PanicPolicy, PlaceFn};
+use evio_sys::net::ListenOptions;
 
-use crate::address::{Address, Scheme};
-use crate::bind::{Socket, bind, bind_again};
+use crate::address::Address;
+use crate::bind::{Bound, ReadySocket};
+use crate::bound_address::BoundAddress;
 use crate::error::Error;
+use crate::loops::Loops;
 use crate::server_handle::ServerHandle;
 
 /// Runs `handler` on one loop that listens on `addresses`, until it shuts down.
@@ -82,85 +85,11 @@ where
 #[derive(Debug)]
 pub struct Server {
     bound: Vec<Bound>,
+    /// How many addresses there are; a host name may have several sockets.
+    addresses: usize,
     config: Config,
+    pins_loops: bool,
     handle: ServerHandle,
-}
-
-#[derive(Debug)]
-struct Bound {
-    index: u16,
-    address: Address,
-    local: SocketAddr,
-    socket: Socket,
-}
-
-/// An address that a server is bound to, with the real port.
-///
-/// Displays as an address that clients and [`Server::bind`] understand: `tcp://127.0.0.1:5000`.
-#[derive(Clone, Debug)]
-pub struct BoundAddress {
-    index: usize,
-    scheme: Scheme,
-    addr: SocketAddr,
-}
-
-impl BoundAddress {
-    /// Returns the index of the address that was given to [`Server::bind`]. A host name can stand
-    /// for several bound addresses, which then have the same index.
-    #[must_use]
-    pub fn index(&self) -> usize {
-        self.index
-    }
-
-    /// Returns the socket's address.
-    #[must_use]
-    pub fn addr(&self) -> &SocketAddr {
-        &self.addr
-    }
-}
-
-impl fmt::Display for BoundAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let addr = self.addr.to_string();
-        // A path that has a `?` needs one more, since the last one begins the options.
-        let end = if self.scheme == Scheme::Unix && addr.contains('?') { "?" } else { "" };
-        write!(f, "{}://{addr}{end}", self.scheme)
-    }
-}
-
-/// How many loops a server runs.
-///
-/// # Examples
-///
-/// ```
-/// use evio::Loops;
-///
-/// assert_eq!(Loops::from(4).count(), 4);
-/// assert!(Loops::Available.count() >= 1);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loops {
-    /// This many; zero is taken as one.
-    Exactly(usize),
-    /// As many as the process may use processors, counting affinity and control groups.
-    Available,
-}
-
-impl Loops {
-    /// Returns the number.
-    #[must_use]
-    pub fn count(self) -> usize {
-        match self {
-            Self::Exactly(count) => count.max(1),
-            Self::Available => thread::available_parallelism().map_or(1, usize::from),
-        }
-    }
-}
-
-impl From<usize> for Loops {
-    fn from(count: usize) -> Self {
-        Self::Exactly(count)
-    }
 }
 
 impl Server {
@@ -175,20 +104,78 @@ impl Server {
         A: TryInto<Address>,
         Error: From<A::Error>,
     {
+        Self::bind_with(&ListenOptions::default(), addresses)
+    }
+
+    /// Binds `addresses` with socket options: the backlog, and what connections inherit. What an
+    /// address says itself (`reuseport`, `mode`, the family) comes before them.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use evio::{Keepalive, ListenOptions, Server};
+    ///
+    /// let keepalive = Some(Keepalive::default());
+    /// let options = ListenOptions { backlog: 512, keepalive, ..ListenOptions::default() };
+    /// let server = Server::bind_with(&options, ["tcp://127.0.0.1:0"])?;
+    /// # drop(server);
+    /// # Ok::<(), evio::Error>(())
+    /// ```
+    pub fn bind_with<A>(
+        options: &ListenOptions,
+        addresses: impl IntoIterator<Item = A>,
+    ) -> Result<Self, Error>
+    where
+        A: TryInto<Address>,
+        Error: From<A::Error>,
+    {
         let addresses: Vec<Address> =
             addresses.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?;
         let mut bound = Vec::new();
-        for (index, address) in (0..=u16::MAX).zip(addresses) {
-            let failed = |source| Error::Bind { address: Box::new(address.clone()), source };
-            for socket in bind(&address).map_err(failed)? {
-                let local = socket.local_addr().map_err(failed)?;
-                bound.push(Bound { index, address: address.clone(), local, socket });
-            }
+        for (index, address) in addresses.iter().enumerate() {
+            let index = u16::try_from(index).map_err(|_| Error::TooManyAddresses)?;
+            bound.extend(Bound::all(index, address, options)?);
         }
         if bound.is_empty() {
             return Err(Error::NoAddress);
         }
-        Ok(Self { bound, config: Config::default(), handle: ServerHandle::new() })
+        Ok(Self { bound, addresses: addresses.len(), ..Self::new() })
+    }
+
+    fn new() -> Self {
+        Self {
+            bound: Vec::new(),
+            addresses: 0,
+            config: Config::default(),
+            pins_loops: false,
+            handle: ServerHandle::new(),
+        }
+    }
+
+    /// Makes a server of a socket that is bound already, such as one that systemd or a parent
+    /// process has handed over.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it is no socket.
+    pub fn from_socket(socket: ReadySocket) -> Result<Self, Error> {
+        Self::new().with_socket(socket)
+    }
+
+    /// Adds a socket that is bound already. Its address has the index after those that are there.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it is no socket.
+    pub fn with_socket(mut self, socket: ReadySocket) -> Result<Self, Error> {
+        let index = u16::try_from(self.addresses).map_err(|_| Error::TooManyAddresses)?;
+        self.bound.push(Bound::ready(index, socket).map_err(Error::Socket)?);
+        self.addresses += 1;
+        Ok(self)
     }
 
     /// Chooses how connections are spread over the loops. Default: [`LoadBalance::Random`].
@@ -198,10 +185,52 @@ impl Server {
         self
     }
 
+    /// Chooses the loop of each connection by a function of the peer's address and the open
+    /// connections of each loop, instead of a [`LoadBalance`]; see [`PlaceFn`].
+    #[must_use]
+    pub fn place_with(
+        mut self,
+        place: impl Fn(Option<net::SocketAddr>, &[usize]) -> usize + Send + Sync + 'static,
+    ) -> Self {
+        self.config.place_fn = Some(PlaceFn::new(place));
+        self
+    }
+
+    /// Sets how many connections there may be at once. More of them wait in the listeners' backlogs
+    /// until one ends. Default: as many as the system lets the process have.
+    #[must_use]
+    pub fn max_connections(mut self, max_connections: usize) -> Self {
+        self.config.max_connections = max_connections;
+        self
+    }
+
+    /// Has each loop run on one processor of its own, as far as there are enough. Default: the
+    /// system moves them as it likes.
+    ///
+    /// # Platform notes
+    ///
+    /// Linux only; elsewhere the server does not start. The thread that runs loop 0 stays where it
+    /// was put after the server has ended.
+    #[must_use]
+    pub fn pin_loops(mut self, pin: bool) -> Self {
+        self.pins_loops = pin;
+        self
+    }
+
     /// Sets what a connection may hold, and how long its ending may take.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;
+        self
+    }
+
+    /// Sets that for the connections of one address, by its index, instead of
+    /// [`limits`](Self::limits).
+    #[must_use]
+    pub fn limits_of(mut self, address_index: usize, limits: Limits) -> Self {
+        let all = &mut self.config.limits_of;
+        all.resize_with(all.len().max(address_index + 1), || None);
+        all[address_index] = Some(limits);
         self
     }
 
@@ -235,14 +264,7 @@ impl Server {
     /// Returns the addresses that are bound, with the real ports.
     #[must_use]
     pub fn local_addrs(&self) -> Vec<BoundAddress> {
-        self.bound
-            .iter()
-            .map(|bound| BoundAddress {
-                index: usize::from(bound.index),
-                scheme: bound.address.scheme(),
-                addr: bound.local.clone(),
-            })
-            .collect()
+        self.bound.iter().map(Bound::local_addr).collect()
     }
 
     /// Returns a handle that can end the server from any thread, now or later.
@@ -261,9 +283,10 @@ impl Server {
     ///
     /// A panic of a callback goes on out of here.
     pub fn run<H: Handler>(self, handler: H) -> Result<(), Error> {
+        let pins_loops = self.pins_loops;
         let (mut loops, _running) = self.start(1)?;
         let event_loop = loops.pop().expect("a group of one has one loop");
-        event_loop.run(handler).map_err(Error::Loop)
+        run_loop(event_loop, pins_loops, || handler).map_err(Error::Loop)
     }
 
     /// Runs several loops until the server shuts down, each with a handler that `make` makes from
@@ -297,6 +320,7 @@ impl Server {
         H: Handler,
         F: Fn(usize) -> H + Sync,
     {
+        let pins_loops = self.pins_loops;
         let (loops, _running) = self.start(loops.into().count())?;
         let make = &make;
         thread::scope(|scope| {
@@ -305,10 +329,10 @@ impl Server {
             let mut threads = Vec::new();
             for (loop_id, event_loop) in loops {
                 let name = format!("evio-loop-{loop_id}");
-                let run = move || event_loop.run(make(loop_id));
+                let run = move || run_loop(event_loop, pins_loops, || make(loop_id));
                 threads.push(thread::Builder::new().name(name).spawn_scoped(scope, run)?);
             }
-            let mut result = first.run(make(0));
+            let mut result = run_loop(first, pins_loops, || make(0));
             for thread in threads {
                 let ended = thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
                 result = result.and(ended);
@@ -318,42 +342,30 @@ impl Server {
         .map_err(Error::Loop)
     }
 
-    /// Makes the loops and gives each its sockets: listeners in turn, so that accepting is shared
-    /// too; those with `reuseport` one for every loop.
+    /// Makes the loops and gives each its sockets.
     fn start(self, count: usize) -> Result<(Vec<EventLoop>, Running), Error> {
         let mut loops = EventLoop::group(count, self.config).map_err(Error::Loop)?;
-        for (number, bound) in self.bound.into_iter().enumerate() {
-            let Bound { index, address, local, socket } = bound;
-            if address.reuse_port() {
-                let place = local.as_inet().expect("a unix address cannot have reuseport");
-                let failed = |source| Error::Bind { address: Box::new(address.clone()), source };
-                for event_loop in &mut loops[1..] {
-                    let socket = bind_again(&address, place).map_err(failed)?;
-                    give(event_loop, index, socket, true)?;
-                }
-                give(&mut loops[0], index, socket, true)?;
-            } else {
-                give(&mut loops[number % count], index, socket, false)?;
+        for bound in self.bound {
+            for (loop_id, share) in bound.share(count)? {
+                share.give_to(&mut loops[loop_id]).map_err(Error::Loop)?;
             }
         }
         let running = Running(self.handle);
-        running.0.started(loops[0].handle());
+        running.0.started(loops[0].handle(), self.addresses);
         Ok((loops, running))
     }
 }
 
-fn give(
-    event_loop: &mut EventLoop,
-    index: u16,
-    socket: Socket,
-    stays_here: bool,
-) -> Result<(), Error> {
-    match socket {
-        Socket::Stream(listener) if stays_here => event_loop.listen_here(index, listener),
-        Socket::Stream(listener) => event_loop.listen(index, listener),
-        Socket::Datagram(socket) => event_loop.bind(index, socket),
+/// Runs a loop on this thread, with a handler that is made here.
+fn run_loop<H: Handler>(
+    event_loop: EventLoop,
+    pins: bool,
+    make: impl FnOnce() -> H,
+) -> io::Result<()> {
+    if pins {
+        evio_sys::thread::pin(event_loop.handle().loop_id())?;
     }
-    .map_err(Error::Loop)
+    event_loop.run(make())
 }
 
 /// Lets go of the loops when they have ended, however they did: handles may live on for long.

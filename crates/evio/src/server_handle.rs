@@ -1,11 +1,18 @@
 //! A server, as other threads see it.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use evio_core::{LoopHandle, SendError};
+use evio_sys::net::ListenOptions;
 use parking_lot::Mutex;
+
+use crate::address::Address;
+use crate::bind::{Bound, ReadySocket};
+use crate::bound_address::BoundAddress;
+use crate::error::Error;
 
 /// Reaches a server from any thread, at any time: before it runs, while it does, or afterwards.
 ///
@@ -29,7 +36,11 @@ enum State {
     Bound,
     /// Shut down before it ran: it will end as soon as it does.
     Stopping,
-    Running(LoopHandle),
+    Running {
+        event_loop: LoopHandle,
+        /// The index of the next address.
+        addresses: usize,
+    },
     Ended,
 }
 
@@ -46,7 +57,7 @@ impl ServerHandle {
         let mut state = self.state.lock();
         match &*state {
             State::Bound => *state = State::Stopping,
-            State::Running(handle) => handle.shutdown(),
+            State::Running { event_loop, .. } => event_loop.shutdown(),
             State::Stopping | State::Ended => {}
         }
     }
@@ -60,7 +71,7 @@ impl ServerHandle {
         let mut state = self.state.lock();
         match &*state {
             State::Bound => *state = State::Stopping,
-            State::Running(handle) => handle.shutdown_gracefully(timeout),
+            State::Running { event_loop, .. } => event_loop.shutdown_gracefully(timeout),
             State::Stopping | State::Ended => {}
         }
     }
@@ -74,17 +85,128 @@ impl ServerHandle {
         match &*self.state.lock() {
             // Nobody is connected yet.
             State::Bound | State::Stopping => Ok(()),
-            State::Running(handle) => handle.broadcast(bytes.into()),
+            State::Running { event_loop, .. } => event_loop.broadcast(bytes.into()),
             State::Ended => Err(SendError::Stopped),
         }
     }
 
-    pub(crate) fn started(&self, handle: LoopHandle) {
+    /// Binds one more address and has the running server listen on it. Returns where that is, with
+    /// the index that [`Conn::address_index`](crate::Conn::address_index) gives for it.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the address is wrong or cannot be bound, and when the server is not running.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use evio::{Events, Server};
+    ///
+    /// let server = Server::bind(["tcp://127.0.0.1:0"])?;
+    /// let handle = server.handle();
+    /// server.run(Events::new().serving(move |_, _| {
+    ///     let bound = handle.listen("tcp://127.0.0.1:0").expect("a free port");
+    ///     assert_eq!(bound[0].index(), 1);
+    ///     handle.stop_listening(0);
+    ///     ControlFlow::Break(())
+    /// }))?;
+    /// # Ok::<(), evio::Error>(())
+    /// ```
+    pub fn listen<A>(&self, address: A) -> Result<Vec<BoundAddress>, Error>
+    where
+        A: TryInto<Address>,
+        Error: From<A::Error>,
+    {
+        self.listen_with(&ListenOptions::default(), address)
+    }
+
+    /// As [`listen`](Self::listen), with socket options.
+    ///
+    /// # Errors
+    ///
+    /// As [`listen`](Self::listen).
+    pub fn listen_with<A>(
+        &self,
+        options: &ListenOptions,
+        address: A,
+    ) -> Result<Vec<BoundAddress>, Error>
+    where
+        A: TryInto<Address>,
+        Error: From<A::Error>,
+    {
+        let address = address.try_into()?;
+        self.add(|index| Bound::all(index, &address, options))
+    }
+
+    /// Has the running server listen on a socket that is bound already.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it is no socket, and when the server is not running.
+    pub fn listen_on(&self, socket: ReadySocket) -> Result<BoundAddress, Error> {
+        let bound = |index| Ok(vec![Bound::ready(index, socket).map_err(Error::Socket)?]);
+        Ok(self.add(bound)?.swap_remove(0))
+    }
+
+    /// Stops listening on the address with this index: its sockets are closed, its connections
+    /// stay. Connections that wait to be accepted are reset. Nothing happens if there is none.
+    pub fn stop_listening(&self, address_index: usize) {
+        if let State::Running { event_loop, .. } = &*self.state.lock() {
+            if let Ok(index) = u16::try_from(address_index) {
+                event_loop.stop_listening(index);
+            }
+        }
+    }
+
+    /// Sends a datagram from the server's UDP socket for the address with this index; if that is no
+    /// UDP address, nothing happens.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`]; a server that does not run yet is one that has ended.
+    pub fn send_datagram(
+        &self,
+        address_index: usize,
+        bytes: impl Into<Vec<u8>>,
+        peer: SocketAddr,
+    ) -> Result<(), SendError> {
+        match &*self.state.lock() {
+            State::Running { event_loop, .. } => {
+                event_loop.send_datagram(address_index, bytes, peer)
+            }
+            State::Bound | State::Stopping | State::Ended => Err(SendError::Stopped),
+        }
+    }
+
+    /// Binds sockets for the next address and shares them out. The lock is held meanwhile, so that
+    /// no index is given twice.
+    fn add(
+        &self,
+        bind: impl FnOnce(u16) -> Result<Vec<Bound>, Error>,
+    ) -> Result<Vec<BoundAddress>, Error> {
+        let mut state = self.state.lock();
+        let State::Running { event_loop, addresses } = &mut *state else {
+            return Err(Error::NotRunning);
+        };
+        let bound = bind(u16::try_from(*addresses).map_err(|_| Error::TooManyAddresses)?)?;
+        let local_addrs = bound.iter().map(Bound::local_addr).collect();
+        for bound in bound {
+            for (loop_id, share) in bound.share(event_loop.loops())? {
+                let event_loop = event_loop.sibling(loop_id).expect("shares are for loops");
+                share.send_to(&event_loop).map_err(|_| Error::NotRunning)?;
+            }
+        }
+        *addresses += 1;
+        Ok(local_addrs)
+    }
+
+    pub(crate) fn started(&self, event_loop: LoopHandle, addresses: usize) {
         let mut state = self.state.lock();
         if matches!(*state, State::Stopping) {
-            handle.shutdown();
+            event_loop.shutdown();
         }
-        *state = State::Running(handle);
+        *state = State::Running { event_loop, addresses };
     }
 
     pub(crate) fn ended(&self) {

@@ -13,7 +13,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
-use evio::{Action, CloseReason, Conn, ConnId, Detached, Handler, LoadBalance, SocketAddr};
+use evio::{Action, CloseReason, Conn, ConnId, Detached, Handler, LoadBalance, Loop, SocketAddr};
 
 use util::{
     Call, Client, DEADLINE, Random, TCP, bind_all, recorder, seed, start_each, unix_address,
@@ -94,7 +94,13 @@ impl Handler for Servant {
         ControlFlow::Continue(())
     }
 
-    fn detached(&mut self, _: ConnId, _: (), socket: Detached) -> ControlFlow<()> {
+    fn detached(
+        &mut self,
+        _: &mut Loop<'_>,
+        _: ConnId,
+        _: (),
+        socket: Detached,
+    ) -> ControlFlow<()> {
         self.detached.send(socket).expect("the thread for detached sockets is there");
         ControlFlow::Continue(())
     }

@@ -166,42 +166,6 @@ fn accepted_unix_sockets() {
     ]);
 }
 
-#[test]
-fn values_of_reuseport() {
-    let on = "1 2 3 4 5 6 7 8 9 t T true TRUE True y Y yes YES";
-    let off = "0 f F false FALSE n N no NO";
-    let refused = ["", "10", "01", "-1", "on", "off", "tru", "trueish", " true", "true ", "ｔrue"];
-    for (values, flag) in [(on, true), (off, false)] {
-        for value in values.split(' ') {
-            let address = parse(&format!("udp://:9000?reuseport={value}"));
-            assert_eq!(address.reuse_port(), flag, "{value:?}");
-            assert_eq!(*address.endpoint(), any(9000), "{value:?}");
-        }
-    }
-    for value in refused {
-        let error = format!("tcp://:1?reuseport={value}").parse::<Address>().unwrap_err();
-        assert_eq!(error.kind(), InvalidOptionValue, "{value:?}");
-        assert_eq!(error.part(), format!("reuseport={value}"), "{value:?}");
-    }
-}
-
-#[test]
-fn reuseport_is_displayed_only_when_on() {
-    for (input, displayed) in [
-        ("tcp://h:1?reuseport=Y", "tcp://h:1?reuseport=true"),
-        ("tcp://?reuseport=1", "tcp://:0?reuseport=true"),
-        (":1?reuseport=1", "tcp://:1?reuseport=true"),
-        ("udp6://[::1]:9000?reuseport=true", "udp6://[::1]:9000?reuseport=true"),
-        ("tcp://h:1?&reuseport=1&", "tcp://h:1?reuseport=true"),
-        ("tcp://h:1?reuse%70ort=%31", "tcp://h:1?reuseport=true"),
-        ("tcp://h:1?reuseport=no", "tcp://h:1"),
-    ] {
-        let address = parse(input);
-        assert_eq!(address.to_string(), displayed, "{input:?}");
-        assert_eq!(parse(displayed), address, "{input:?}");
-    }
-}
-
 /// Every form that is refused, why, and the part that is blamed.
 const REFUSED: &[(&str, Kind, &str)] = &[
     // Schemes.
@@ -336,6 +300,15 @@ const REFUSED: &[(&str, Kind, &str)] = &[
     ("unix://a?b?c=d", UnknownOption, "c"),
     ("unix://a?reuseport=1", UnsupportedOption, "reuseport"),
     ("unix://a?reuseport=0", UnsupportedOption, "reuseport"),
+    ("unix://@a?mode=660", UnsupportedOption, "mode"),
+    ("tcp://:1?mode=660", UnsupportedOption, "mode"),
+    ("unix://a?mode=", InvalidOptionValue, "mode="),
+    ("unix://a?mode=66", InvalidOptionValue, "mode=66"),
+    ("unix://a?mode=888", InvalidOptionValue, "mode=888"),
+    ("unix://a?mode=%2B66", InvalidOptionValue, "mode=+66"),
+    ("unix://a?mode=4755", InvalidOptionValue, "mode=4755"),
+    ("unix://a?mode=rwx", InvalidOptionValue, "mode=rwx"),
+    ("unix://a?mode=660&mode=660", RepeatedOption, "mode"),
 ];
 
 #[test]
@@ -368,10 +341,10 @@ fn errors_name_the_part_and_say_what_would_be_right() {
         ("[::1%]:1", r#"invalid zone ""; write an interface name, or its number from 1"#),
         ("unix://", r#"no socket path in ""; write unix://PATH or unix://@NAME"#),
         ("unix://\0", r#"NUL character in socket path "\0"; leave it out"#),
-        ("unix://a?b", r#"unknown option "b"; use reuseport; a unix path"#),
-        (":1?reuseport=x", r#"invalid option "reuseport=x"; its value is true or false"#),
+        ("unix://a?b", r#"unknown option "b"; use reuseport or mode; a unix path"#),
+        (":1?reuseport=x", r#"invalid option "reuseport=x"; write reuseport=true or false"#),
         (":1?reuseport=1&reuseport=1", r#"repeated option "reuseport"; write it once"#),
-        ("unix://a?reuseport=1", r#"unsupported option "reuseport"; leave it out for a unix"#),
+        ("unix://a?reuseport=1", r#"unsupported option "reuseport"; leave it out for this kind"#),
     ] {
         let message = input.parse::<Address>().unwrap_err().to_string();
         let expected = format!("invalid address {input:?}: {words}");

@@ -15,7 +15,7 @@ use util::{Client, bind, start, unix_address};
 /// that no callback is called.
 #[track_caller]
 fn check_refused(addresses: &[&str], part: &str) {
-    let never = || Events::new().serving(|_| panic!("serving was called"));
+    let never = || Events::new().serving(|_, _| panic!("serving was called"));
     let errors = [
         Server::bind(addresses.iter().copied()).expect_err("a bad address is bound"),
         never().serve(addresses.iter().copied()).expect_err("a bad address is served"),

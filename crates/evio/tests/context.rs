@@ -67,7 +67,7 @@ fn a_context_goes_with_a_detached_connection() {
                 context.push_str(" of mine");
                 Action::Detach
             })
-            .detached(move |_: ConnId, context, _: Detached| {
+            .detached(move |_, _: ConnId, context, _: Detached| {
                 endings.send(context).unwrap();
                 ControlFlow::Continue(())
             })

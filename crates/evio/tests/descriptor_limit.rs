@@ -1,4 +1,5 @@
-//! A server that runs out of descriptors: it waits, without spinning, and goes on when one is free.
+//! A server that runs out of descriptors: it turns away whom it cannot serve, without spinning, and
+//! goes on when one is free.
 //!
 //! The limit is that of the process, so this test has one to itself. Clients count too, so their
 //! sockets are made before the limit is lowered.
@@ -17,9 +18,11 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, conne
 
 use util::{Client, DEADLINE, TCP, bind, reports, start};
 
-const CLIENTS: usize = 20;
 /// Connections that the server has descriptors for.
 const ROOM: usize = 5;
+/// Those that come while it has no room, and those that come when it has again.
+const TOO_MANY: usize = 15;
+const LATER: usize = 10;
 
 fn unconnected() -> OwnedFd {
     socket(AddressFamily::Inet, SockType::Stream, SockFlag::empty(), None).unwrap()
@@ -46,7 +49,7 @@ fn a_server_outlives_the_descriptor_limit() {
     let (threads, thread) = reports();
     let server = start(bind(TCP), move || {
         Events::new()
-            .serving(move |_| {
+            .serving(move |_, _| {
                 // By now the loop has every descriptor that it needs for itself.
                 threads.send(util::ThreadClock::of_this_thread()).unwrap();
                 ControlFlow::Continue(())
@@ -62,31 +65,36 @@ fn a_server_outlives_the_descriptor_limit() {
     });
     let clock = thread.next();
     let address = server.addrs()[0].addr().as_inet().unwrap();
-    let sockets: Vec<OwnedFd> = (0..CLIENTS).map(|_| unconnected()).collect();
+    let mut sockets: Vec<OwnedFd> = (0..ROOM + TOO_MANY + LATER).map(|_| unconnected()).collect();
     leave_room_for(ROOM);
+    let mut connect = || connected(sockets.pop().unwrap(), address);
 
-    let mut waiting: Vec<Client> =
-        sockets.into_iter().map(|socket| connected(socket, address)).collect();
-    let mut served: Vec<Client> = waiting.drain(..ROOM).collect();
+    let mut served: Vec<Client> = (0..ROOM).map(|_| connect()).collect();
     for client in &served {
         client.echo(b"served");
         opened.next();
     }
-    // Those who are connected are served, while the loop does nothing about the others.
+    let too_many: Vec<Client> = (0..TOO_MANY).map(|_| connect()).collect();
     let busy = clock.busy_during(Duration::from_millis(300));
     assert!(busy < Duration::from_millis(100), "the loop was busy for {busy:?}");
-    served[0].echo(b"still served");
+    for client in &too_many {
+        assert!(client.receive_to_end().is_empty(), "turned away");
+    }
     assert!(opened.rest().is_empty(), "the limit was not reached");
+    for client in &served {
+        client.echo(b"still served");
+    }
 
     // Each that goes makes room for another one; its own descriptor, on our side, stays taken.
     let mut gone = Vec::new();
-    for client in waiting {
+    for _ in 0..LATER {
         let first = served.remove(0);
         first.finish_sending();
         assert!(first.receive_to_end().is_empty());
         gone.push(first);
-        opened.next();
+        let client = connect();
         client.echo(b"served at last");
+        opened.next();
         served.push(client);
     }
     server.stop();

@@ -29,7 +29,7 @@ fn a_detached_connection_goes_on_in_another_thread() {
                         *rounds += 1;
                         if *rounds == 3 { Action::Detach } else { Action::None }
                     })
-                    .detached(|_, rounds, mut socket: Detached| {
+                    .detached(|_, _, rounds, mut socket: Detached| {
                         assert_eq!(rounds, 3);
                         thread::spawn(move || {
                             let mut buffer = [0; 10_000];
@@ -79,7 +79,7 @@ fn unread_input_comes_first() {
                     conn.unread(second);
                     Action::Detach
                 })
-                .detached(move |_, (), socket| {
+                .detached(move |_, _, (), socket| {
                     sockets.send(socket).unwrap();
                     ControlFlow::Continue(())
                 })
@@ -112,7 +112,7 @@ fn a_detached_socket_is_blocking() {
     for address in transports() {
         let (sockets, detached) = reports();
         let server = start(bind(&address), move || {
-            Events::new().opened(|_, _| Action::Detach).detached(move |_, (), socket| {
+            Events::new().opened(|_, _| Action::Detach).detached(move |_, _, (), socket| {
                 sockets.send(socket).unwrap();
                 ControlFlow::Continue(())
             })
@@ -143,7 +143,7 @@ fn pending_output_goes_out_before_the_socket_does() {
                         conn.handle().wake().unwrap();
                         Action::Detach
                     })
-                    .detached(move |_, (), mut socket| {
+                    .detached(move |_, _, (), mut socket| {
                         let inputs = inputs.clone();
                         thread::spawn(move || {
                             socket.write_all(b"from the thread").expect("blocking");
@@ -195,7 +195,7 @@ fn every_callback_can_detach() {
                         .drained(move |_, _| act("drained"))
                         .timer(move |_, _| act("timer"))
                         .peer_closed(move |_, _| act("peer closed"))
-                        .detached(|_, (), mut socket| {
+                        .detached(|_, _, (), mut socket| {
                             socket.write_all(b"detached").expect("blocking");
                             ControlFlow::Continue(())
                         }),
@@ -238,7 +238,7 @@ fn break_from_detached_ends_the_server() {
         recorder.wrap(
             Events::new()
                 .data(|_, _, _| Action::Detach)
-                .detached(|_, (), _| ControlFlow::Break(())),
+                .detached(|_, _, (), _| ControlFlow::Break(())),
         )
     });
     let (bystander, client) = (server.connect(), server.connect());

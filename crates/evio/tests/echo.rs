@@ -112,7 +112,7 @@ fn serve_runs_until_a_callback_shuts_down() {
     let serving = address.clone();
     let server = thread::spawn(move || {
         let events = Events::new()
-            .serving(move |serving| {
+            .serving(move |_, serving| {
                 ready.send(serving.local_addrs()[0].1.clone()).unwrap();
                 std::ops::ControlFlow::Continue(())
             })

@@ -36,10 +36,10 @@ fn a_posted_task_reaches_the_connections_of_its_loop() {
     let (counts, counted) = reports();
     let id = one.id();
     its_loop
-        .post(move |conns| {
+        .post(move |event_loop| {
             let mut count = 0;
-            conns.for_each(|conn| count += usize::from(conn.is_open()));
-            counts.send((count, conns.get(id).is_some())).unwrap();
+            event_loop.for_each_conn(|conn| count += usize::from(conn.is_open()));
+            counts.send((count, event_loop.conn(id).is_some())).unwrap();
         })
         .unwrap();
     let (count, found) = counted.next();

@@ -162,7 +162,7 @@ fn the_number_of_loops() {
         bind(TCP)
             .run_each(loops, |_| {
                 let told = told.clone();
-                Events::new().serving(move |serving| {
+                Events::new().serving(move |_, serving| {
                     told.send(serving.loops()).unwrap();
                     std::ops::ControlFlow::Break(())
                 })

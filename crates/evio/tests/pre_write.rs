@@ -13,7 +13,7 @@ use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::Duration;
 
-use evio::{Action, Conn, Datagrams, Events, Handler, Limits};
+use evio::{Action, Conn, Events, Handler, Limits, Loop, Udp};
 
 use util::{
     Client, DEADLINE, Held, Hold, Reports, Running, TCP, bind_all, hold, reports, start,
@@ -84,7 +84,7 @@ impl Handler for Ledger {
 
     fn datagram(
         &mut self,
-        socket: &mut Datagrams<'_>,
+        socket: &mut Udp<'_>,
         peer: SocketAddr,
         input: &[u8],
     ) -> ControlFlow<()> {
@@ -93,7 +93,7 @@ impl Handler for Ledger {
         ControlFlow::Continue(())
     }
 
-    fn pre_write(&mut self) {
+    fn pre_write(&mut self, _: &mut Loop<'_>) {
         self.steps.send(Step::PreWrite).unwrap();
         self.committed.store(self.replies, Ordering::SeqCst);
     }
@@ -310,7 +310,7 @@ fn a_timeout_that_is_looked_at_late_sends_nothing_early() {
                 lengths.send(conn.output_len()).unwrap();
                 Action::None
             })
-            .pre_write(move || {
+            .pre_write(move |_| {
                 if is_answering.get() {
                     in_pre_write.wait();
                 }

@@ -54,7 +54,7 @@ fn a_server_with_several_loops_shares_a_port_with_itself() {
         let server = start_each(server, loops, move |loop_id| {
             let answers = answers.clone();
             Events::new()
-                .serving(|serving| {
+                .serving(|_, serving| {
                     assert_eq!(serving.local_addrs().len(), 1, "one address however many sockets");
                     std::ops::ControlFlow::Continue(())
                 })

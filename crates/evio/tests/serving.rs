@@ -30,13 +30,13 @@ fn serving_then_tick_then_opened() {
             let steps = [steps.clone(), steps.clone(), steps.clone()];
             let [serving, tick, opened] = steps;
             Events::new()
-                .serving(move |_| {
+                .serving(move |_, _| {
                     serving.send(Step::Serving).unwrap();
                     // Gives the other loops time to do what they must not.
                     thread::sleep(Duration::from_millis(20));
                     ControlFlow::Continue(())
                 })
-                .tick(move || {
+                .tick(move |_| {
                     tick.send(Step::Tick).unwrap();
                     ControlFlow::Continue(Duration::MAX)
                 })
@@ -63,7 +63,7 @@ fn serving_tells_the_real_addresses_and_the_number_of_loops() {
         server.local_addrs().iter().map(|b| (b.index(), b.addr().to_string())).collect();
     let server = start_each(server, 4, move |_| {
         let told = told.clone();
-        Events::new().serving(move |serving| {
+        Events::new().serving(move |_, serving| {
             let addrs = serving.local_addrs().iter();
             let addrs: Vec<_> = addrs.map(|(index, addr)| (*index, addr.to_string())).collect();
             told.send((serving.loops(), addrs)).unwrap();
@@ -106,7 +106,7 @@ fn break_from_serving_ends_the_server() {
         let clients: Vec<Client> = (0..2 * loops).map(connect).collect();
         let server = start_each(server, loops, move |_| {
             let ticks = ticks.clone();
-            recorder.wrap(Events::new().serving(|_| ControlFlow::Break(())).tick(move || {
+            recorder.wrap(Events::new().serving(|_, _| ControlFlow::Break(())).tick(move |_| {
                 ticks.send(()).unwrap();
                 ControlFlow::Continue(Duration::MAX)
             }))
@@ -125,7 +125,7 @@ fn break_from_serving_ends_the_server() {
 fn the_handle_that_serving_gets_ends_the_server() {
     let (handles, handle) = reports();
     let server = start(bind(TCP), move || {
-        Events::new().serving(move |serving| {
+        Events::new().serving(move |_, serving| {
             handles.send(serving.handle()).unwrap();
             ControlFlow::Continue(())
         })

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use evio::{Action, CloseReason, Conn, ConnId, Events, Handler, Limits, Timeout};
+use evio::{Action, CloseReason, Conn, ConnId, Events, Handler, Limits, Loop, Timeout};
 
 use util::{
     Call, DEADLINE, Reason, TCP, bind, hold, payload, recorder, reports, start, transports,
@@ -248,7 +248,7 @@ impl Handler for Gossip {
         ControlFlow::Continue(())
     }
 
-    fn pre_write(&mut self) {
+    fn pre_write(&mut self, _: &mut Loop<'_>) {
         self.committed.store(self.told, Ordering::SeqCst);
     }
 }

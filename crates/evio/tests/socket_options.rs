@@ -26,7 +26,7 @@ fn check(
                 *result = setup(conn);
                 Action::Detach
             })
-            .detached(move |_, result, socket| {
+            .detached(move |_, _, result, socket| {
                 sockets.send((result, socket.into_parts().0)).unwrap();
                 ControlFlow::Continue(())
             })

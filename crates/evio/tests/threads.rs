@@ -11,7 +11,7 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use evio::{
-    Action, CloseReason, Conn, ConnId, Datagrams, Detached, Events, Handler, LoadBalance, Serving,
+    Action, CloseReason, Conn, ConnId, Detached, Events, Handler, LoadBalance, Loop, Serving, Udp,
 };
 
 use util::{Client, DEADLINE, TCP, bind_all, reports, start_each};
@@ -48,12 +48,12 @@ impl Handler for Watched {
         self.note("context");
     }
 
-    fn serving(&mut self, _: &Serving) -> ControlFlow<()> {
+    fn serving(&mut self, _: &mut Loop<'_>, _: &Serving) -> ControlFlow<()> {
         self.note("serving");
         ControlFlow::Continue(())
     }
 
-    fn tick(&mut self) -> ControlFlow<(), Duration> {
+    fn tick(&mut self, _: &mut Loop<'_>) -> ControlFlow<(), Duration> {
         self.note("tick");
         ControlFlow::Continue(Duration::from_millis(5))
     }
@@ -97,14 +97,14 @@ impl Handler for Watched {
         ControlFlow::Continue(())
     }
 
-    fn detached(&mut self, _: ConnId, _: (), _: Detached) -> ControlFlow<()> {
+    fn detached(&mut self, _: &mut Loop<'_>, _: ConnId, _: (), _: Detached) -> ControlFlow<()> {
         self.note("detached");
         ControlFlow::Continue(())
     }
 
     fn datagram(
         &mut self,
-        socket: &mut Datagrams<'_>,
+        socket: &mut Udp<'_>,
         peer: SocketAddr,
         input: &[u8],
     ) -> ControlFlow<()> {
@@ -113,7 +113,7 @@ impl Handler for Watched {
         ControlFlow::Continue(())
     }
 
-    fn pre_write(&mut self) {
+    fn pre_write(&mut self, _: &mut Loop<'_>) {
         self.note("pre_write");
     }
 }
@@ -182,7 +182,7 @@ fn loop_0_runs_on_the_callers_thread() {
         fn data(&mut self, _: &mut Conn<'_>, _: &mut (), _: &[u8]) -> Action {
             Action::None
         }
-        fn serving(&mut self, _: &Serving) -> ControlFlow<()> {
+        fn serving(&mut self, _: &mut Loop<'_>, _: &Serving) -> ControlFlow<()> {
             ControlFlow::Break(())
         }
     }

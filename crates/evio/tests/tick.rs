@@ -28,7 +28,7 @@ fn ticks_never_come_early() {
     let begin = Instant::now();
     let server = start(bind(TCP), move || {
         let mut delays = DELAYS.into_iter();
-        Events::new().tick(move || {
+        Events::new().tick(move |_| {
             times.send(Instant::now()).unwrap();
             delays.next().map_or(ControlFlow::Break(()), ControlFlow::Continue)
         })
@@ -48,7 +48,7 @@ fn ticks_never_come_early() {
 fn a_late_tick_does_not_keep_the_loop_from_its_connections() {
     let server = start(bind(TCP), || {
         Events::new()
-            .tick(|| {
+            .tick(|_| {
                 // A slow callback.
                 thread::sleep(Duration::from_millis(3));
                 ControlFlow::Continue(Duration::from_millis(1))
@@ -73,7 +73,7 @@ fn break_from_tick_ends_the_server() {
         let (ticks, ticked) = reports();
         let server = start(bind(TCP), move || {
             let mut left = ticks_before;
-            recorder.wrap(Events::new().tick(move || {
+            recorder.wrap(Events::new().tick(move |_| {
                 ticks.send(()).unwrap();
                 if left == 0 {
                     return ControlFlow::Break(());
@@ -99,7 +99,7 @@ fn break_from_a_later_tick_closes_the_connections() {
                     conn.write(b"hello");
                     Action::None
                 })
-                .tick(move || match ending.try_recv() {
+                .tick(move |_| match ending.try_recv() {
                     Ok(()) => ControlFlow::Break(()),
                     Err(_) => ControlFlow::Continue(Duration::from_millis(1)),
                 }),
@@ -118,7 +118,7 @@ fn a_zero_delay_leaves_time_for_everything_else() {
     let (ticks, ticked) = reports();
     let server = start(bind(TCP), move || {
         Events::new()
-            .tick(move || {
+            .tick(move |_| {
                 ticks.send(()).unwrap();
                 ControlFlow::Continue(Duration::ZERO)
             })
@@ -142,7 +142,7 @@ fn the_longest_delay_means_never_again() {
         let (ticks, ticked) = reports();
         let server = start(bind(TCP), move || {
             Events::new()
-                .tick(move || {
+                .tick(move |_| {
                     ticks.send(()).unwrap();
                     ControlFlow::Continue(delay)
                 })
@@ -166,7 +166,7 @@ fn only_loop_0_ticks() {
     let (ticks, ticked) = reports();
     let server = start_each(bind(TCP), 3, move |loop_id| {
         let ticks = ticks.clone();
-        Events::new().tick(move || {
+        Events::new().tick(move |_| {
             ticks.send((loop_id, thread::current().id())).unwrap();
             ControlFlow::Continue(Duration::from_millis(1))
         })

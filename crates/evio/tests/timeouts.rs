@@ -4,11 +4,12 @@
 mod util;
 
 use std::ops::ControlFlow;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use evio::{Action, CloseReason, Conn, Events, Limits, Timeout};
 
-use util::{Client, Reports, Running, TCP, bind, reports, start};
+use util::{Client, Reports, Running, TCP, bind, bind_all, reports, start};
 
 const SHORT: Duration = Duration::from_millis(60);
 
@@ -80,6 +81,35 @@ fn a_connection_with_traffic_is_not_idle() {
     server.stop();
 }
 
+/// The time that a callback takes is not time that its connection was idle.
+#[test]
+fn a_slow_callback_does_not_make_its_connection_idle() {
+    let (answered, ended) = (reports(), reports());
+    let (answers, ends) = (answered.0, ended.0);
+    let limits = Limits { idle_timeout: Some(SHORT), ..Limits::default() };
+    let server = start(bind(TCP).limits(limits), move || {
+        Events::new()
+            .data(move |conn, _, input| {
+                // The handler's own slowness.
+                thread::sleep(2 * SHORT);
+                conn.write(input);
+                answers.send(Instant::now()).unwrap();
+                Action::None
+            })
+            .closed(move |_, (), _| {
+                ends.send(Instant::now()).unwrap();
+                ControlFlow::Continue(())
+            })
+    });
+    let client = server.connect();
+    client.echo(b"x");
+    assert!(client.receive_to_end().is_empty());
+    drop(client);
+    let idle = ended.1.next() - answered.1.next();
+    assert!(idle >= SHORT, "idle for {idle:?} only");
+    server.stop();
+}
+
 #[test]
 fn a_message_that_is_not_whole_in_time_ends_the_connection() {
     let (server, ended) = server(Limits::default(), |conn| conn.set_read_timeout(Some(SHORT)));
@@ -143,6 +173,33 @@ fn a_peer_that_does_not_close_its_side_is_not_waited_for() {
     // The client's side is still open.
     assert!(matches!(ended.next(), CloseReason::Closed), "all was delivered");
     drop(client);
+    server.stop();
+}
+
+#[test]
+fn an_address_can_have_limits_of_its_own() {
+    let (reasons, ended) = reports();
+    let strict = Limits { max_output: 10, ..Limits::default() };
+    let server = start(bind_all([TCP, TCP, TCP]).limits_of(1, strict), move || {
+        Events::new()
+            .data(|conn, _, _| {
+                conn.write(b"more than ten bytes");
+                Action::Close
+            })
+            .closed(move |conn, (), reason| {
+                reasons.send((conn.address_index(), reason)).unwrap();
+                ControlFlow::Continue(())
+            })
+    });
+    for (index, is_cut_off) in [(0, false), (1, true), (2, false)] {
+        let client = Client::connect(server.addrs()[index].addr());
+        client.send(b"x");
+        let _ = client.receive_to_any_end();
+        drop(client);
+        let (address_index, reason) = ended.next();
+        assert_eq!(address_index, index);
+        assert_eq!(matches!(reason, CloseReason::OutputLimit), is_cut_off, "{reason}");
+    }
     server.stop();
 }
 

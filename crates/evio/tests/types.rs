@@ -4,9 +4,9 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use evio::{
-    Action, Address, BoundAddress, CloseReason, Conn, ConnHandle, ConnId, Conns, Datagrams,
-    Detached, Error, Events, InputStream, Keepalive, Limits, LoadBalance, LoopHandle, Loops,
-    PanicPolicy, SendError, Server, ServerHandle, Serving, SocketAddr, Timeout,
+    Action, Address, BoundAddress, CloseReason, Conn, ConnHandle, ConnId, Detached, Error, Events,
+    InputStream, Keepalive, Limits, LoadBalance, Loop, LoopHandle, Loops, PanicPolicy, SendError,
+    Server, ServerHandle, Serving, SocketAddr, Timeout, Udp,
 };
 
 fn is_handle<T: Send + Sync + Clone + Debug + Unpin + 'static>() {}
@@ -42,8 +42,8 @@ fn what_belongs_to_a_loop_stays_on_its_thread() {
         ("a vector", Probe::<Vec<u8>>::IS_SEND, true),
         ("a reference count", Probe::<std::rc::Rc<u8>>::IS_SEND, false),
         ("Conn", Probe::<Conn<'static>>::IS_SEND, false),
-        ("Conns", Probe::<Conns<'static>>::IS_SEND, false),
-        ("Datagrams", Probe::<Datagrams<'static>>::IS_SEND, false),
+        ("Loop", Probe::<Loop<'static>>::IS_SEND, false),
+        ("Udp", Probe::<Udp<'static>>::IS_SEND, false),
         ("Events", Probe::<Events<'static>>::IS_SEND, false),
     ];
     let wrong: Vec<&str> = cases

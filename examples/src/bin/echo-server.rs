@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use clap::Parser;
-use evio::{Action, CloseReason, Conn, Datagrams, Handler};
+use evio::{Action, CloseReason, Conn, Handler, Udp};
 use evio_examples::cli::{self, Listen};
 
 /// Sends back whatever it receives. Ctrl-C ends it.
@@ -62,7 +62,7 @@ impl Handler for Echo {
 
     fn datagram(
         &mut self,
-        socket: &mut Datagrams<'_>,
+        socket: &mut Udp<'_>,
         peer: SocketAddr,
         input: &[u8],
     ) -> ControlFlow<()> {

@@ -85,7 +85,7 @@ fn cores() -> usize {
 }
 
 /// Returns what a program prints, if there is such a program and it succeeds.
-fn output(program: &str, arguments: &[&str]) -> Option<String> {
+pub(super) fn output(program: &str, arguments: &[&str]) -> Option<String> {
     let output =
         Command::new(program).args(arguments).current_dir(workspace_root()).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;

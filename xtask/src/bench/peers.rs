@@ -34,9 +34,10 @@ pub(super) const OTHERS: &[Peer] = &[
     Peer {
         name: "tokio-multi",
         program: "tokio-echo",
-        arguments: &["--multi-thread"],
+        arguments: &["--loops", "0"],
         package: Some("tokio"),
     },
+    Peer { name: "monoio", program: "monoio-echo", arguments: &[], package: Some("monoio") },
     THREADS,
 ];
 
@@ -69,10 +70,11 @@ pub(super) fn select(against: &[String], self_check: bool) -> Vec<Peer> {
     [FLOOR, EVIO].into_iter().chain(others.copied()).collect()
 }
 
-/// Returns the servers of a run that keep to one thread or to one for each connection: those whose
-/// memory can be told from that of their workers.
+/// Returns the servers of a run whose memory can be told from what the kernel or other threads keep
+/// for them.
 pub(super) fn single(against: &[String]) -> Vec<Peer> {
-    select(against, false).into_iter().filter(|peer| peer.name != "tokio-multi").collect()
+    let others = ["tokio-multi", "monoio"];
+    select(against, false).into_iter().filter(|peer| !others.contains(&peer.name)).collect()
 }
 
 /// Returns the servers of a run that can have tens of thousands of connections on one thread.
@@ -87,7 +89,7 @@ mod tests {
     #[test]
     fn selections() {
         let cases: &[(&[&str], bool, &[&str])] = &[
-            (&[], false, &["floor", "evio", "mio", "tokio", "tokio-multi", "threads"]),
+            (&[], false, &["floor", "evio", "mio", "tokio", "tokio-multi", "monoio", "threads"]),
             (&["threads", "mio"], false, &["floor", "evio", "mio", "threads"]),
             (&[], true, &["floor", "floor again"]),
             (&["tokio"], true, &["floor", "floor again", "tokio"]),

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::Args;
 use super::case::{Case, Entry};
 use super::children::Children;
 use super::generator::{self, Driven};
@@ -12,6 +11,7 @@ use super::programs::Programs;
 use super::progress::Progress;
 use super::results::SuiteResults;
 use super::table;
+use super::{Args, Suite};
 
 /// A run: its options, its programs and the processes it has started.
 #[derive(Debug)]
@@ -28,7 +28,8 @@ impl Run {
     pub(super) fn prepare(args: Args) -> crate::Result<Self> {
         let children = Children::new()?;
         let programs = Programs::find()?;
-        if !args.no_build {
+        // Those of `instructions` are others, which it builds itself.
+        if !args.no_build && args.suites() != [Suite::Instructions] {
             programs.build(&children)?;
         }
         for warning in machine::warnings() {

@@ -1,5 +1,10 @@
 //! Linux: epoll and eventfd.
 
+#[path = "epoll/datagram.rs"]
+mod datagram;
+#[path = "epoll/options.rs"]
+mod options;
+
 use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
@@ -7,16 +12,20 @@ use std::os::unix::net::SocketAddr as UnixSocketAddr;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, setsockopt, socket, sockopt,
 };
+use nix::unistd::Pid;
 
 use crate::event::{Event, Readiness};
 use crate::interest::Interest;
 use crate::net::Keepalive;
 use crate::token::Token;
+
+pub(crate) use datagram::{ask_for_local, only_joined_groups, recv_with_local, send_from};
 
 #[derive(Debug)]
 pub(crate) struct Selector {
@@ -148,6 +157,27 @@ pub(crate) fn open_socket(family: AddressFamily, kind: SockType) -> io::Result<O
 
 pub(crate) fn send_vectored(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
     Ok(sendmsg::<()>(fd.as_raw_fd(), buffers, &[], MsgFlags::MSG_NOSIGNAL, None)?)
+}
+
+pub(crate) fn pin_thread(number: usize) -> io::Result<()> {
+    let this_thread = Pid::from_raw(0);
+    let allowed = sched_getaffinity(this_thread)?;
+    let is_allowed = |&cpu: &usize| allowed.is_set(cpu).unwrap_or(false);
+    let cpus: Vec<usize> = (0..CpuSet::count()).filter(is_allowed).collect();
+    let Some(index) = number.checked_rem(cpus.len()) else { return Ok(()) };
+    let mut one = CpuSet::new();
+    one.set(cpus[index])?;
+    Ok(sched_setaffinity(this_thread, &one)?)
+}
+
+pub(crate) fn share_port(fd: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(setsockopt(&fd, sockopt::ReusePort, &true)?)
+}
+
+/// The kernel counts the time in retransmissions of the SYN-ACK and rounds up.
+pub(crate) fn set_defer_accept(fd: BorrowedFd<'_>, seconds: u32) -> io::Result<()> {
+    let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
+    options::TCP_DEFER_ACCEPT.set(fd, seconds)
 }
 
 pub(crate) fn set_keepalive(fd: BorrowedFd<'_>, keepalive: &Keepalive) -> io::Result<()> {

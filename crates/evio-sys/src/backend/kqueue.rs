@@ -3,6 +3,7 @@
 //! Reading and writing are two filters of their own, each added and removed by itself.
 
 use std::io::{self, IoSlice, Read, Write};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{SocketAddr as UnixSocketAddr, UnixStream};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use nix::sys::uio::writev;
 
 use crate::event::{Event, Readiness};
 use crate::interest::Interest;
-use crate::net::Keepalive;
+use crate::net::{Keepalive, Received};
 use crate::token::Token;
 
 #[derive(Debug)]
@@ -206,6 +207,56 @@ pub(crate) fn open_socket(family: AddressFamily, kind: SockType) -> io::Result<O
 /// The Rust runtime ignores SIGPIPE; where another runtime brings the process up, it must too.
 pub(crate) fn send_vectored(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
     Ok(writev(fd, buffers)?)
+}
+
+pub(crate) fn pin_thread(_number: usize) -> io::Result<()> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "a thread can be put on one processor on Linux only",
+    ))
+}
+
+/// FreeBSD alone would balance, by an option that the others do not have.
+pub(crate) fn share_port(_fd: BorrowedFd<'_>) -> io::Result<()> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "sockets that share a port are balanced on Linux only; leave reuseport out, and the \
+         server's own load balancing takes its place",
+    ))
+}
+
+/// There is nothing like it that all of these systems have; connections are reported at once.
+pub(crate) fn set_defer_accept(_fd: BorrowedFd<'_>, _seconds: u32) -> io::Result<()> {
+    Ok(())
+}
+
+pub(crate) fn ask_for_local(_fd: BorrowedFd<'_>, _is_v6: bool) -> io::Result<Option<Vec<u8>>> {
+    Ok(None)
+}
+
+/// Only groups that a socket joined are received here anyway.
+pub(crate) fn only_joined_groups(_fd: BorrowedFd<'_>, _is_v6: bool) -> io::Result<()> {
+    Ok(())
+}
+
+pub(crate) fn recv_with_local(
+    _fd: BorrowedFd<'_>,
+    _buffer: &mut [u8],
+    _control: &mut [u8],
+) -> io::Result<Received> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn send_from(
+    _fd: BorrowedFd<'_>,
+    _bytes: &[u8],
+    _source: IpAddr,
+    _peer: SocketAddr,
+) -> io::Result<usize> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "the source of a datagram can be chosen on Linux only",
+    ))
 }
 
 /// Turns keep-alive on with the system's own times, which are the only ones that all of these

@@ -17,6 +17,13 @@
 //! - `open_socket`: a non-blocking socket, closed on exec.
 //! - `send_vectored`: one gathering write that cannot raise SIGPIPE where the system allows that
 //!   to be said.
+//! - `ask_for_local`: has a UDP socket tell the local address of each datagram, and returns the
+//!   room for that, or `None` if the system does not tell; `recv_with_local` and `send_from` go
+//!   with it.
+//! - `only_joined_groups`: keeps multicast that other sockets joined from a UDP socket.
+//! - `share_port`: lets several sockets bind one address and the system balance between them.
+//! - `set_defer_accept`: has a listener report connections when they have sent something.
+//! - `pin_thread`: has the calling thread run on the nth processor that it may use.
 //! - `set_keepalive`, `abstract_address` and `abstract_name`: what only some systems have; an
 //!   `Unsupported` error, or `None`, elsewhere.
 
@@ -45,6 +52,7 @@ mod imp;
 compile_error!("evio-sys needs epoll (Linux) or kqueue (macOS, FreeBSD, NetBSD, OpenBSD)");
 
 pub(crate) use imp::{
-    EventBuffer, Notifier, Selector, abstract_address, abstract_name, open_socket, send_vectored,
-    set_keepalive,
+    EventBuffer, Notifier, Selector, abstract_address, abstract_name, ask_for_local,
+    only_joined_groups, open_socket, pin_thread, recv_with_local, send_from, send_vectored,
+    set_defer_accept, set_keepalive, share_port,
 };

@@ -18,14 +18,22 @@ use nix::errno::Errno;
 /// assert!(matches!(empty, AcceptError::Empty));
 /// ```
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum AcceptError {
     /// No connection is waiting: poll the listener.
     Empty,
     /// One connection failed before it was accepted, and is gone: try the next.
     Connection(io::Error),
-    /// Descriptors or memory ran out, or the cause is unknown: the connection is still waiting, so
-    /// leave the listener alone for a while.
+    /// The process or the system has no descriptor left: the connection is still waiting, so leave
+    /// the listener alone until one is closed, or turn the connection away with a [`Reserve`].
+    ///
+    /// [`Reserve`]: crate::net::Reserve
+    Descriptors(io::Error),
+    /// Memory ran out, or the cause is unknown: the connection is still waiting, so leave the
+    /// listener alone for a while.
     Exhausted(io::Error),
+    /// The listener itself is of no use any more.
+    Listener(io::Error),
 }
 
 /// Sorts by the raw number: std gives several of these no kind of their own.
@@ -49,6 +57,10 @@ impl From<io::Error> for AcceptError {
                 // A firewall rule refused it.
                 | Errno::EPERM,
             ) => Self::Connection(error),
+            Some(Errno::EMFILE | Errno::ENFILE) => Self::Descriptors(error),
+            Some(Errno::EBADF | Errno::EINVAL | Errno::ENOTSOCK | Errno::EOPNOTSUPP) => {
+                Self::Listener(error)
+            }
             _ => Self::Exhausted(error),
         }
     }
@@ -59,7 +71,9 @@ impl fmt::Display for AcceptError {
         match self {
             Self::Empty => f.write_str("no connection is waiting"),
             Self::Connection(error) => write!(f, "connection failed before accept: {error}"),
-            Self::Exhausted(error) => write!(f, "cannot accept: {error}"),
+            Self::Descriptors(error) | Self::Exhausted(error) | Self::Listener(error) => {
+                write!(f, "cannot accept: {error}")
+            }
         }
     }
 }
@@ -68,7 +82,10 @@ impl error::Error for AcceptError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Empty => None,
-            Self::Connection(error) | Self::Exhausted(error) => Some(error),
+            Self::Connection(error)
+            | Self::Descriptors(error)
+            | Self::Exhausted(error)
+            | Self::Listener(error) => Some(error),
         }
     }
 }
@@ -77,7 +94,10 @@ impl From<AcceptError> for io::Error {
     fn from(error: AcceptError) -> Self {
         match error {
             AcceptError::Empty => io::ErrorKind::WouldBlock.into(),
-            AcceptError::Connection(error) | AcceptError::Exhausted(error) => error,
+            AcceptError::Connection(error)
+            | AcceptError::Descriptors(error)
+            | AcceptError::Exhausted(error)
+            | AcceptError::Listener(error) => error,
         }
     }
 }
@@ -93,8 +113,14 @@ mod tests {
         for errno in [Errno::ECONNABORTED, Errno::EPROTO, Errno::EPERM] {
             assert!(matches!(sort(errno), AcceptError::Connection(_)), "{errno}");
         }
-        for errno in [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM] {
+        for errno in [Errno::EMFILE, Errno::ENFILE] {
+            assert!(matches!(sort(errno), AcceptError::Descriptors(_)), "{errno}");
+        }
+        for errno in [Errno::ENOBUFS, Errno::ENOMEM, Errno::EIO] {
             assert!(matches!(sort(errno), AcceptError::Exhausted(_)), "{errno}");
+        }
+        for errno in [Errno::EBADF, Errno::EINVAL] {
+            assert!(matches!(sort(errno), AcceptError::Listener(_)), "{errno}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! UDP.
 
 use std::io;
-use std::net::{SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::sys::socket::SockType;
@@ -23,11 +23,12 @@ pub const MAX_DATAGRAM: usize = 65_535;
 /// use evio_sys::net::{ListenOptions, UdpSocket};
 ///
 /// # fn main() -> std::io::Result<()> {
-/// let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), &ListenOptions::default())?;
+/// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), &ListenOptions::default())?;
 /// let address = socket.local_addr()?;
 /// socket.send_to(b"to myself", address)?;
 /// let mut buffer = [0; 16];
-/// assert_eq!(socket.recv_from(&mut buffer)?, (9, address));
+/// let received = socket.recv_from(&mut buffer)?;
+/// assert_eq!((received.len, received.peer), (9, address));
 /// # Ok(())
 /// # }
 /// ```
@@ -35,6 +36,20 @@ pub const MAX_DATAGRAM: usize = 65_535;
 pub struct UdpSocket {
     socket: std::net::UdpSocket,
     is_v6: bool,
+    /// Room for what the system tells beside a datagram; `None` if it is not asked to.
+    control: Option<Vec<u8>>,
+}
+
+/// What is known of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// How many bytes of the buffer it took.
+    pub len: usize,
+    /// Where it came from.
+    pub peer: SocketAddr,
+    /// The address of this machine that it came to, if the socket is bound to a wildcard and the
+    /// system tells.
+    pub local: Option<IpAddr>,
 }
 
 impl UdpSocket {
@@ -47,7 +62,27 @@ impl UdpSocket {
     pub fn bind(address: SocketAddr, options: &ListenOptions) -> io::Result<Self> {
         let socket = backend::open_socket(family_of(&address), SockType::Datagram)?;
         bind_inet(&socket, address, options)?;
-        Ok(Self { socket: socket.into(), is_v6: address.is_ipv6() })
+        Self::adopt(socket.into())
+    }
+
+    fn adopt(socket: std::net::UdpSocket) -> io::Result<Self> {
+        let address = socket.local_addr()?;
+        let is_v6 = address.is_ipv6();
+        // With one address there is nothing to ask.
+        let control = if address.ip().is_unspecified() {
+            backend::ask_for_local(socket.as_fd(), is_v6)?
+        } else {
+            None
+        };
+        backend::only_joined_groups(socket.as_fd(), is_v6)?;
+        Ok(Self { socket, is_v6, control })
+    }
+
+    /// Lets further sockets bind the same address, each taking some of the peers, and returns
+    /// whether the system can do that: only Linux can.
+    #[must_use]
+    pub fn share_port(&self) -> bool {
+        backend::share_port(self.socket.as_fd()).is_ok()
     }
 
     /// Receives one datagram. With a `buffer` of [`MAX_DATAGRAM`] bytes nothing is ever cut off.
@@ -57,9 +92,16 @@ impl UdpSocket {
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) when none is there. The others tell of an earlier
     /// datagram that one peer did not take; the socket goes on working.
     #[inline]
-    pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let (len, peer) = uninterrupted(|| self.socket.recv_from(buffer))?;
-        Ok((len, canonical(peer)))
+    pub fn recv_from(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
+        let Some(control) = &mut self.control else {
+            let (len, peer) = uninterrupted(|| self.socket.recv_from(buffer))?;
+            return Ok(Received { len, peer: canonical(peer), local: None });
+        };
+        let socket = self.socket.as_fd();
+        let mut received = uninterrupted(|| backend::recv_with_local(socket, buffer, control))?;
+        received.peer = canonical(received.peer);
+        received.local = received.local.map(|local| local.to_canonical());
+        Ok(received)
     }
 
     /// Sends one datagram.
@@ -70,14 +112,70 @@ impl UdpSocket {
     /// too large for the network or the peer cannot be reached.
     #[inline]
     pub fn send_to(&self, bytes: &[u8], peer: SocketAddr) -> io::Result<usize> {
-        let peer = match peer {
-            // A dual-stack socket knows IPv4 peers by their mapped addresses.
+        let peer = self.native(peer);
+        uninterrupted(|| self.socket.send_to(bytes, peer))
+    }
+
+    /// Sends one datagram from `source`, which is an address of this machine.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_to`](Self::send_to); also when `source` is not an address of this machine, and
+    /// [`Unsupported`](io::ErrorKind::Unsupported) on systems other than Linux.
+    pub fn send_from(&self, bytes: &[u8], source: IpAddr, peer: SocketAddr) -> io::Result<usize> {
+        let source = self.native((source, 0).into()).ip();
+        let peer = self.native(peer);
+        uninterrupted(|| backend::send_from(self.socket.as_fd(), bytes, source, peer))
+    }
+
+    /// A dual-stack socket knows IPv4 addresses by their mapped form.
+    fn native(&self, address: SocketAddr) -> SocketAddr {
+        match address {
             SocketAddr::V4(v4) if self.is_v6 => {
                 SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0).into()
             }
-            peer => peer,
-        };
-        uninterrupted(|| self.socket.send_to(bytes, peer))
+            address => address,
+        }
+    }
+
+    /// Joins an IPv4 multicast group, on the interface with the given address; an unspecified one
+    /// leaves the choice to the system.
+    ///
+    /// # Errors
+    ///
+    /// Fails when `group` is no multicast address, the socket is not one of IPv4, the interface
+    /// does not exist, or the group was joined already.
+    pub fn join_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
+        self.socket.join_multicast_v4(&group, &interface)
+    }
+
+    /// Joins an IPv6 multicast group, on the interface with the given index; zero leaves the choice
+    /// to the system.
+    ///
+    /// # Errors
+    ///
+    /// Fails when `group` is no multicast address, the socket is not one of IPv6, the interface
+    /// does not exist, or the group was joined already.
+    pub fn join_multicast_v6(&self, group: Ipv6Addr, interface: u32) -> io::Result<()> {
+        self.socket.join_multicast_v6(&group, interface)
+    }
+
+    /// Leaves an IPv4 multicast group.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it was not joined on that interface.
+    pub fn leave_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
+        self.socket.leave_multicast_v4(&group, &interface)
+    }
+
+    /// Leaves an IPv6 multicast group.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it was not joined on that interface.
+    pub fn leave_multicast_v6(&self, group: Ipv6Addr, interface: u32) -> io::Result<()> {
+        self.socket.leave_multicast_v6(&group, interface)
     }
 
     /// Returns the address that was bound, with the real port.
@@ -87,6 +185,16 @@ impl UdpSocket {
     /// Fails only when the system call does.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
+    }
+}
+
+/// Takes over a socket that is bound already, and makes it non-blocking.
+impl TryFrom<std::net::UdpSocket> for UdpSocket {
+    type Error = io::Error;
+
+    fn try_from(socket: std::net::UdpSocket) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Self::adopt(socket)
     }
 }
 

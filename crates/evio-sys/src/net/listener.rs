@@ -62,9 +62,7 @@ impl Listener {
         let socket = backend::open_socket(family, SockType::Stream)?;
         setsockopt(&socket, sockopt::ReuseAddr, &true)?;
         bind_inet(&socket, address, options)?;
-        if options.nodelay {
-            setsockopt(&socket, sockopt::TcpNoDelay, &true)?;
-        }
+        set_tcp_options(&socket, options)?;
         start_listening(&socket, options)?;
         Ok(Self { socket: Socket::Tcp(socket.into()), _file: None })
     }
@@ -82,7 +80,7 @@ impl Listener {
     pub fn unix(name: UnixName<'_>, options: &ListenOptions) -> io::Result<Self> {
         let socket = backend::open_socket(AddressFamily::Unix, SockType::Stream)?;
         let file = match name {
-            UnixName::Path(path) => Some(bind_path(&socket, path)?),
+            UnixName::Path(path) => Some(bind_path(&socket, path, options.mode)?),
             UnixName::Abstract(name) => {
                 bind(socket.as_raw_fd(), &backend::abstract_address(name)?)?;
                 None
@@ -97,7 +95,7 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// See [`AcceptError`]; none of them is a reason to give up the listener.
+    /// See [`AcceptError`], which tells what to do about each.
     pub fn accept(&self) -> Result<(Stream, Option<net::SocketAddr>), AcceptError> {
         let (stream, peer) = match &self.socket {
             Socket::Tcp(listener) => {
@@ -126,6 +124,27 @@ impl Listener {
     }
 }
 
+/// Takes over a listener, and makes it non-blocking.
+impl TryFrom<net::TcpListener> for Listener {
+    type Error = io::Error;
+
+    fn try_from(listener: net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self { socket: Socket::Tcp(listener), _file: None })
+    }
+}
+
+/// Takes over a listener, and makes it non-blocking. Its socket file is not removed: whoever made
+/// it may want to listen there again.
+impl TryFrom<UnixListener> for Listener {
+    type Error = io::Error;
+
+    fn try_from(listener: UnixListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self { socket: Socket::Unix(listener), _file: None })
+    }
+}
+
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.socket {
@@ -149,9 +168,23 @@ pub(super) fn bind_inet(
         setsockopt(socket, sockopt::Ipv6V6Only, &options.only_v6)?;
     }
     if options.reuse_port {
-        setsockopt(socket, sockopt::ReusePort, &true)?;
+        backend::share_port(socket.as_fd())?;
     }
     Ok(bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?)
+}
+
+/// Sets what the connections of a listener inherit.
+fn set_tcp_options(socket: &OwnedFd, options: &ListenOptions) -> io::Result<()> {
+    if options.nodelay {
+        setsockopt(socket, sockopt::TcpNoDelay, &true)?;
+    }
+    if let Some(keepalive) = &options.keepalive {
+        backend::set_keepalive(socket.as_fd(), keepalive)?;
+    }
+    if let Some(seconds) = options.defer_accept_seconds() {
+        backend::set_defer_accept(socket.as_fd(), seconds)?;
+    }
+    Ok(())
 }
 
 fn start_listening(socket: &OwnedFd, options: &ListenOptions) -> io::Result<()> {

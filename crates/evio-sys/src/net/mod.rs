@@ -10,14 +10,16 @@ mod addr;
 mod datagram;
 mod listener;
 mod options;
+mod reserve;
 mod stream;
 mod unix_path;
 
 pub use accept_error::AcceptError;
 pub use addr::SocketAddr;
-pub use datagram::{MAX_DATAGRAM, UdpSocket};
+pub use datagram::{MAX_DATAGRAM, Received, UdpSocket};
 pub use listener::{Listener, UnixName};
 pub use options::{Keepalive, ListenOptions};
+pub use reserve::Reserve;
 pub use stream::Stream;
 
 /// Returns the index of the network interface called `name`, as an IPv6 zone wants it.

@@ -18,7 +18,8 @@ pub struct ListenOptions {
     /// systems; the kernel cuts it to its own.
     pub backlog: u16,
     /// Lets several sockets bind the same address, and the kernel choose between them
-    /// (`SO_REUSEPORT`). Default: false.
+    /// (`SO_REUSEPORT`). An error on systems other than Linux, where the last one would get
+    /// everything. Default: false.
     pub reuse_port: bool,
     /// Keeps an IPv6 socket from serving IPv4 as well (`IPV6_V6ONLY`). Default: false, whatever the
     /// system's default is.
@@ -26,11 +27,33 @@ pub struct ListenOptions {
     /// Sends small segments at once (`TCP_NODELAY`); connections inherit it. Default: true, since
     /// all output of a turn is written together anyway.
     pub nodelay: bool,
+    /// Turns TCP keep-alive on; connections inherit it. Default: off.
+    pub keepalive: Option<Keepalive>,
+    /// Has a TCP connection accepted only when it has sent something, or this time has passed
+    /// (`TCP_DEFER_ACCEPT`): for protocols in which the client speaks first. In whole seconds,
+    /// rounded up. Default: accepted at once, as they always are on systems other than Linux.
+    pub defer_accept: Option<Duration>,
+    /// The permissions of a socket file, such as `0o660`. Default: what the process's umask leaves.
+    pub mode: Option<u32>,
 }
 
 impl Default for ListenOptions {
     fn default() -> Self {
-        Self { backlog: 4096, reuse_port: false, only_v6: false, nodelay: true }
+        Self {
+            backlog: 4096,
+            reuse_port: false,
+            only_v6: false,
+            nodelay: true,
+            keepalive: None,
+            defer_accept: None,
+            mode: None,
+        }
+    }
+}
+
+impl ListenOptions {
+    pub(super) fn defer_accept_seconds(&self) -> Option<u32> {
+        self.defer_accept.map(whole_seconds)
     }
 }
 

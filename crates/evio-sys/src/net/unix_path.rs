@@ -3,11 +3,13 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::libc;
 use nix::sys::socket::{AddressFamily, SockType, UnixAddr, bind, connect};
+use nix::sys::stat::{Mode, fchmod};
 
 use crate::backend::open_socket;
 
@@ -34,8 +36,17 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 }
 
 /// Binds `socket` to `path`, replacing a socket file that nobody answers on.
-pub(super) fn bind_path(socket: &OwnedFd, path: &Path) -> io::Result<SocketFile> {
+pub(super) fn bind_path(
+    socket: &OwnedFd,
+    path: &Path,
+    mode: Option<u32>,
+) -> io::Result<SocketFile> {
     let address = unix_address(path)?;
+    if let Some(mode) = mode {
+        // On Linux the file is made with the permissions of the socket, so that there is no moment
+        // in which it has others; elsewhere this does nothing or is refused.
+        let _ = fchmod(socket, Mode::from_bits_truncate(mode as libc::mode_t));
+    }
     match bind(socket.as_raw_fd(), &address) {
         Err(Errno::EADDRINUSE) => {
             remove_stale(path, &address)?;
@@ -46,7 +57,12 @@ pub(super) fn bind_path(socket: &OwnedFd, path: &Path) -> io::Result<SocketFile>
     // Absolute, so that a later change of the working directory does not matter.
     let path = std::path::absolute(path)?;
     let identity = identity(&path)?;
-    Ok(SocketFile { path, identity })
+    let file = SocketFile { path, identity };
+    if let Some(mode) = mode {
+        // The umask took some away.
+        fs::set_permissions(&file.path, fs::Permissions::from_mode(mode))?;
+    }
+    Ok(file)
 }
 
 fn unix_address(path: &Path) -> io::Result<UnixAddr> {

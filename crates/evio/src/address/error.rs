@@ -123,11 +123,15 @@ impl ParseAddressErrorKind {
             Self::NulInPath => ("NUL character in socket path", "leave it out"),
             Self::UnknownOption => (
                 "unknown option",
-                "use reuseport; a unix path that contains a ? needs one more ? after it",
+                "use reuseport or mode; a unix path that contains a ? needs one more ? after it",
             ),
             Self::RepeatedOption => ("repeated option", "write it once"),
-            Self::UnsupportedOption => ("unsupported option", "leave it out for a unix socket"),
-            Self::InvalidOptionValue => ("invalid option", "its value is true or false"),
+            Self::UnsupportedOption => {
+                ("unsupported option", "leave it out for this kind of address")
+            }
+            Self::InvalidOptionValue => {
+                ("invalid option", "write reuseport=true or false, mode=660 in octal")
+            }
         }
     }
 }

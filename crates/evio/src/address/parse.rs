@@ -74,8 +74,9 @@ fn parse_inet(scheme: Scheme, text: &str) -> Result<Address, Fault> {
     if host.literal().is_some_and(|ip| !scheme.admits(ip)) {
         return Err(Kind::FamilyMismatch.at(&host.to_string()));
     }
-    let options = parse_options(scheme, query)?;
-    Ok(Address { scheme, endpoint: Endpoint::Inet { host, port }, options })
+    let endpoint = Endpoint::Inet { host, port };
+    let options = parse_options(&endpoint, query)?;
+    Ok(Address { scheme, endpoint, options })
 }
 
 /// Parses `host:port`, where the colons of an IPv6 address are inside brackets.
@@ -120,31 +121,53 @@ fn parse_unix(text: &str) -> Result<Address, Fault> {
     if name.contains('\0') {
         return Err(Kind::NulInPath.at(name));
     }
-    let options = parse_options(Scheme::Unix, query)?;
-    Ok(Address { scheme: Scheme::Unix, endpoint: Endpoint::Unix(path(name.to_owned())), options })
+    let endpoint = Endpoint::Unix(path(name.to_owned()));
+    let options = parse_options(&endpoint, query)?;
+    Ok(Address { scheme: Scheme::Unix, endpoint, options })
 }
 
 /// Parses the options, each of which may appear once.
-fn parse_options(scheme: Scheme, query: &str) -> Result<Options, Fault> {
-    let mut reuse_port = None;
+fn parse_options(endpoint: &Endpoint, query: &str) -> Result<Options, Fault> {
+    let is_inet = matches!(endpoint, Endpoint::Inet { .. });
+    let is_file = matches!(endpoint, Endpoint::Unix(UnixPath::Path(_)));
+    let (mut reuse_port, mut mode) = (None, None);
     for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
         match &*key {
             // One path has one socket, so there is nothing to share.
-            "reuseport" if scheme == Scheme::Unix => return Err(Kind::UnsupportedOption.at(&key)),
-            "reuseport" => {
-                let flag = parse_flag(&value)
-                    .ok_or_else(|| Kind::InvalidOptionValue.at(&format!("{key}={value}")))?;
-                set_once(&mut reuse_port, flag).ok_or_else(|| Kind::RepeatedOption.at(&key))?;
-            }
+            "reuseport" if !is_inet => return Err(Kind::UnsupportedOption.at(&key)),
+            "mode" if !is_file => return Err(Kind::UnsupportedOption.at(&key)),
+            "reuseport" => set_option(&mut reuse_port, &key, &value, parse_flag)?,
+            "mode" => set_option(&mut mode, &key, &value, parse_mode)?,
             _ => return Err(Kind::UnknownOption.at(&key)),
         }
     }
-    Ok(Options { reuse_port: reuse_port.unwrap_or_default() })
+    Ok(Options { reuse_port: reuse_port.unwrap_or_default(), mode })
 }
 
-/// Fills an option, or returns `None` if it was filled before.
-fn set_once<T>(option: &mut Option<T>, value: T) -> Option<()> {
-    option.replace(value).is_none().then_some(())
+fn set_option<T>(
+    option: &mut Option<T>,
+    key: &str,
+    value: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<(), Fault> {
+    let parsed = parse(value);
+    let parsed = parsed.ok_or_else(|| Kind::InvalidOptionValue.at(&format!("{key}={value}")))?;
+    match option.replace(parsed) {
+        Some(_) => Err(Kind::RepeatedOption.at(key)),
+        None => Ok(()),
+    }
+}
+
+/// Reads three octal digits, or four with a leading zero, as `chmod` takes them.
+fn parse_mode(value: &str) -> Option<u16> {
+    let digits = match value.len() {
+        3 => value,
+        4 => value.strip_prefix('0')?,
+        _ => return None,
+    };
+    // `from_str_radix` takes a leading `+`.
+    let is_octal = digits.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+    is_octal.then(|| u16::from_str_radix(digits, 8).ok()).flatten()
 }
 
 fn parse_flag(value: &str) -> Option<bool> {

@@ -34,7 +34,7 @@ fn inet(scheme: Scheme) -> BoxedStrategy<Address> {
         .prop_map(move |(host, port, reuse_port)| Address {
             scheme,
             endpoint: Endpoint::Inet { host, port },
-            options: Options { reuse_port },
+            options: Options { reuse_port, mode: None },
         })
         .boxed()
 }
@@ -43,11 +43,12 @@ fn unix() -> BoxedStrategy<Address> {
     // Question marks are common here, as they are where the writing and the reading can differ.
     let path = "[^\0@][^\0]{0,9}[?a-z/.=& ]{0,9}[^\0]{0,3}".prop_map(UnixPath::Path);
     let name = "[^\0]{1,9}[?a-z/.=& ]{0,9}".prop_map(UnixPath::Abstract);
-    prop_oneof![path, name]
-        .prop_map(|path| Address {
+    let mode = prop::option::of(0..=0o777u16);
+    prop_oneof![(path, mode), (name, Just(None))]
+        .prop_map(|(path, mode)| Address {
             scheme: Scheme::Unix,
             endpoint: Endpoint::Unix(path),
-            options: Options::default(),
+            options: Options { mode, ..Options::default() },
         })
         .boxed()
 }
@@ -62,7 +63,8 @@ fn address() -> impl Strategy<Value = Address> {
 /// Strings made of the pieces of addresses, which get further into the parser than random ones.
 fn address_like() -> impl Strategy<Value = String> {
     let pieces = "tcp udp6 TCP4 -net unix :// : / @ * [ ] [::1] % %41 fe80::1 127.0.0.1 0x7f.1 \
-                  localhost bücher xn-- . 5000 65536 0 +1 ? reuseport= reuseport=true & = \0";
+                  localhost bücher xn-- . 5000 65536 0 +1 ? reuseport= reuseport=true mode= 660 \
+                  & = \0";
     let piece = prop_oneof![
         4 => prop::sample::select(pieces.split(' ').collect::<Vec<_>>()).prop_map(str::to_owned),
         1 => any::<String>(),

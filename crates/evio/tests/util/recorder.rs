@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use evio::{Action, CloseReason, Conn, ConnId, Datagrams, Detached, Handler, Serving, Timeout};
+use evio::{Action, CloseReason, Conn, ConnId, Detached, Handler, Loop, Serving, Timeout, Udp};
 
 use super::{Reports, reports};
 
@@ -148,8 +148,8 @@ impl<H: Handler> Handler for Recorded<H> {
         self.handler.context(conn)
     }
 
-    fn serving(&mut self, serving: &Serving) -> ControlFlow<()> {
-        self.handler.serving(serving)
+    fn serving(&mut self, event_loop: &mut Loop<'_>, serving: &Serving) -> ControlFlow<()> {
+        self.handler.serving(event_loop, serving)
     }
 
     fn opened(&mut self, conn: &mut Conn<'_>, context: &mut H::Context) -> Action {
@@ -197,25 +197,31 @@ impl<H: Handler> Handler for Recorded<H> {
         self.handler.closed(conn, context, reason)
     }
 
-    fn detached(&mut self, id: ConnId, context: H::Context, socket: Detached) -> ControlFlow<()> {
+    fn detached(
+        &mut self,
+        event_loop: &mut Loop<'_>,
+        id: ConnId,
+        context: H::Context,
+        socket: Detached,
+    ) -> ControlFlow<()> {
         self.calls.note(id, Call::Detached);
-        self.handler.detached(id, context, socket)
+        self.handler.detached(event_loop, id, context, socket)
     }
 
     fn datagram(
         &mut self,
-        socket: &mut Datagrams<'_>,
+        socket: &mut Udp<'_>,
         peer: SocketAddr,
         input: &[u8],
     ) -> ControlFlow<()> {
         self.handler.datagram(socket, peer, input)
     }
 
-    fn pre_write(&mut self) {
-        self.handler.pre_write();
+    fn pre_write(&mut self, event_loop: &mut Loop<'_>) {
+        self.handler.pre_write(event_loop);
     }
 
-    fn tick(&mut self) -> ControlFlow<(), Duration> {
-        self.handler.tick()
+    fn tick(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<(), Duration> {
+        self.handler.tick(event_loop)
     }
 }

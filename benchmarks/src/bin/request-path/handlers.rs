@@ -1,0 +1,113 @@
+//! The handlers of the examples' servers, with nothing that differs from run to run.
+
+use std::time::UNIX_EPOCH;
+
+use evio_core::{Action, Conn, Handler, InputStream};
+use evio_examples::http::{DEFAULT_MAX_BODY, Exchange, Flow, Responses};
+use evio_examples::redis::{Client, Outcome, Store, execute};
+use evio_examples::resp;
+
+/// Sends back what it receives.
+pub(crate) struct Echo;
+
+impl Handler for Echo {
+    type Context = ();
+
+    fn context(&mut self, _: &Conn<'_>) {}
+
+    fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
+        conn.write(input);
+        Action::None
+    }
+}
+
+/// Runs redis commands.
+#[derive(Default)]
+pub(crate) struct Redis {
+    store: Store,
+}
+
+impl Handler for Redis {
+    type Context = (Client, InputStream, resp::Parser);
+
+    fn context(&mut self, _: &Conn<'_>) -> Self::Context {
+        (Client::new(1), InputStream::new(), resp::Parser::default())
+    }
+
+    fn data(
+        &mut self,
+        conn: &mut Conn<'_>,
+        (client, stream, parser): &mut Self::Context,
+        input: &[u8],
+    ) -> Action {
+        let Ok(mut input) = stream.begin(input) else { return Action::Close };
+        while let Ok(Some(command)) = parser.parse(&input) {
+            let length = command.wire_len();
+            let outcome = execute(&mut self.store, client, command, conn);
+            input.consume(length);
+            if !matches!(outcome, Ok(Outcome::Continue)) {
+                return Action::Close;
+            }
+        }
+        Action::None
+    }
+}
+
+/// Returns `requests` commands on few keys, SET and GET in turns, and the length of the answer.
+pub(crate) fn redis_batch(requests: usize) -> (Vec<u8>, usize) {
+    let mut batch = Vec::new();
+    let mut answer = 0;
+    for pair in 0..requests / 2 {
+        let key = format!("$5\r\nkey:{}\r\n", pair % 10);
+        batch.extend_from_slice(format!("*3\r\n$3\r\nSET\r\n{key}$5\r\nvalue\r\n").as_bytes());
+        batch.extend_from_slice(format!("*2\r\n$3\r\nGET\r\n{key}").as_bytes());
+        answer += b"+OK\r\n$5\r\nvalue\r\n".len();
+    }
+    (batch, answer)
+}
+
+/// Answers every HTTP request with the same page.
+pub(crate) struct Http {
+    responses: Responses,
+}
+
+impl Http {
+    pub(crate) fn new() -> Self {
+        Self { responses: Responses::new(b"Hello World!\r\n".to_vec(), UNIX_EPOCH) }
+    }
+}
+
+impl Handler for Http {
+    type Context = (InputStream, Exchange);
+
+    fn context(&mut self, _: &Conn<'_>) -> Self::Context {
+        (InputStream::new(), Exchange::new(DEFAULT_MAX_BODY))
+    }
+
+    fn data(
+        &mut self,
+        conn: &mut Conn<'_>,
+        (stream, exchange): &mut Self::Context,
+        input: &[u8],
+    ) -> Action {
+        let Ok(mut input) = stream.begin(input) else { return Action::Close };
+        let Ok(progress) = exchange.advance(&input, &self.responses, conn, usize::MAX) else {
+            return Action::Close;
+        };
+        input.consume(progress.consumed);
+        if progress.flow == Flow::Continue { Action::None } else { Action::Close }
+    }
+}
+
+/// Returns `requests` requests as a browser might send them, and the length of the answer.
+pub(crate) fn http_batch(requests: usize) -> (Vec<u8>, usize) {
+    let request = "GET /index.html HTTP/1.1\r\nHost: localhost:8080\r\nUser-Agent: wrk/4.1.0\r\n\
+                   Accept: text/html,application/xhtml+xml\r\nAccept-Language: en-US,en\r\n\r\n";
+    let batch = request.repeat(requests).into_bytes();
+    let responses = Http::new().responses;
+    let mut answer = Vec::new();
+    let mut exchange = Exchange::new(DEFAULT_MAX_BODY);
+    let advanced = exchange.advance(&batch, &responses, &mut answer, usize::MAX);
+    assert!(advanced.is_ok(), "a vector takes any answer");
+    (batch, answer.len())
+}

@@ -1,0 +1,194 @@
+//! Notes from another thread: how many a second, and how long a single one takes to a loop that
+//! sleeps. evio beside a channel into a task of tokio, in turns.
+//!
+//! All consumers live on one core and the sender on another one. Only the consumer whose turn it is
+//! has anything to do; the others sleep.
+
+mod board;
+mod lanes;
+
+use std::error::Error;
+use std::fs;
+use std::hint;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::{Parser, value_parser};
+use evio_benchmarks::stats::Spread;
+use hdrhistogram::Histogram;
+use lanes::Lane;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+use serde::Serialize;
+
+/// Measures notes from another thread to a loop of evio and to a task of tokio
+#[derive(Debug, Parser)]
+struct Args {
+    /// Turns of each way that are counted
+    #[arg(long, default_value_t = 30, value_parser = value_parser!(u32).range(1..))]
+    turns: u32,
+    /// Length of a turn in milliseconds
+    #[arg(long, default_value_t = 60)]
+    turn: u64,
+    /// Write the figures to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Rounds before the first one that counts.
+const WARM_UP: u32 = 2;
+
+/// How long the sender waits between two single notes. The consumer takes a few microseconds to
+/// go back to sleep.
+const PAUSE: Duration = Duration::from_micros(40);
+
+/// Notes that are sent before the sender looks at the clock again.
+const BURST: u32 = 64;
+
+/// Latencies above this count as this, which no figure here comes near.
+const LONGEST_LATENCY: Duration = Duration::from_secs(10);
+
+/// Digits of a latency that are kept.
+const LATENCY_DIGITS: u8 = 3;
+
+/// The figures of one way to send notes.
+#[derive(Debug, Serialize)]
+struct Figures {
+    name: &'static str,
+    notes_per_second: Spread,
+    /// `notes_per_second` as a multiple of the first way's in the same round.
+    ratio: Spread,
+    /// Nanoseconds from sending a note to its arrival in a consumer that slept.
+    latency: Latency,
+}
+
+#[derive(Debug, Serialize)]
+struct Latency {
+    p50: u64,
+    p99: u64,
+    p999: u64,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let args = Args::parse();
+    let cores = usable_cores()?;
+    let (Some(&first), Some(&last)) = (cores.first(), cores.last()) else {
+        return Err("no core to run on".into());
+    };
+    pin_to(first)?;
+    let lanes = lanes::start()?;
+    pin_to(last)?;
+    let figures = measure(&lanes, args.turns, Duration::from_millis(args.turn))?;
+    print!("{}", render(&figures));
+    if let Some(file) = &args.json {
+        fs::write(file, serde_json::to_string_pretty(&figures)? + "\n")?;
+    }
+    Ok(())
+}
+
+/// Returns the cores that this thread may use.
+fn usable_cores() -> nix::Result<Vec<usize>> {
+    let set = sched_getaffinity(Pid::from_raw(0))?;
+    Ok((0..CpuSet::count()).filter(|&core| set.is_set(core).unwrap_or(false)).collect())
+}
+
+/// Keeps this thread, and those it starts, on one core.
+fn pin_to(core: usize) -> nix::Result<()> {
+    let mut only = CpuSet::new();
+    only.set(core)?;
+    sched_setaffinity(Pid::from_raw(0), &only)
+}
+
+/// Gives every lane its turns, in another order each round.
+fn measure(lanes: &[Lane], turns: u32, turn: Duration) -> Result<Vec<Figures>, Box<dyn Error>> {
+    let mut rates = vec![Vec::new(); lanes.len()];
+    let longest = LONGEST_LATENCY.as_nanos() as u64;
+    let empty = Histogram::<u64>::new_with_max(longest, LATENCY_DIGITS)?;
+    let mut latencies = vec![empty.clone(); lanes.len()];
+    for round in 0..WARM_UP + turns {
+        for place in 0..lanes.len() {
+            let index = (place + round as usize) % lanes.len();
+            let rate = flood(&lanes[index], turn);
+            let mut latency = empty.clone();
+            send_singly(&lanes[index], turn, &mut latency);
+            if round >= WARM_UP {
+                rates[index].push(rate);
+                latencies[index].add(latency)?;
+            }
+        }
+    }
+    let figures = lanes.iter().enumerate().map(|(index, lane)| {
+        let latency = &latencies[index];
+        let ratios = rates[index].iter().zip(&rates[0]).map(|(rate, first)| rate / first);
+        Some(Figures {
+            name: lane.name,
+            notes_per_second: Spread::of(rates[index].iter().copied())?,
+            ratio: Spread::of(ratios)?,
+            latency: Latency {
+                p50: latency.value_at_quantile(0.5),
+                p99: latency.value_at_quantile(0.99),
+                p999: latency.value_at_quantile(0.999),
+            },
+        })
+    });
+    Ok(figures.collect::<Option<_>>().ok_or("no turns were counted")?)
+}
+
+/// Sends as many notes as are taken, waits until all have arrived, and returns notes per second.
+fn flood(lane: &Lane, turn: Duration) -> f64 {
+    let before = lane.board.arrived();
+    let start = Instant::now();
+    let mut sent = 0;
+    while start.elapsed() < turn {
+        for _ in 0..BURST {
+            if lane.send(0) {
+                sent += 1;
+            } else {
+                // Too many are waiting. The consumer has a core of its own.
+                hint::spin_loop();
+            }
+        }
+    }
+    while lane.board.arrived() < before + sent {
+        // On a machine with one core the consumer needs it.
+        thread::yield_now();
+    }
+    sent as f64 / start.elapsed().as_secs_f64()
+}
+
+/// Sends one note after the other, each to a consumer that sleeps.
+fn send_singly(lane: &Lane, turn: Duration, latency: &mut Histogram<u64>) {
+    let start = Instant::now();
+    while start.elapsed() < turn {
+        let pause = Instant::now();
+        while pause.elapsed() < PAUSE {
+            hint::spin_loop();
+        }
+        let before = lane.board.arrived();
+        lane.send(lane.board.now());
+        while lane.board.arrived() == before {
+            hint::spin_loop();
+        }
+        latency.saturating_record(lane.board.last_latency());
+    }
+}
+
+fn render(figures: &[Figures]) -> String {
+    let mut text = format!(
+        "{:<16}{:>12}{:>8}{:>12}{:>12}{:>12}\n",
+        "", "notes/s", "ratio", "p50", "p99", "p999"
+    );
+    for Figures { name, notes_per_second, ratio, latency } in figures {
+        let micros = |nanos: u64| format!("{:.2} µs", nanos as f64 / 1000.0);
+        text += &format!(
+            "{name:<16}{:>12.0}{:>8.2}{:>12}{:>12}{:>12}\n",
+            notes_per_second.median,
+            ratio.median,
+            micros(latency.p50),
+            micros(latency.p99),
+            micros(latency.p999),
+        );
+    }
+    text
+}

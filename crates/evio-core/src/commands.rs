@@ -1,0 +1,95 @@
+//! What other threads have asked for, carried out.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::acceptor::BoundListener;
+use crate::action::CloseReason;
+use crate::conn_id::ConnKey;
+use crate::handler::Handler;
+use crate::loop_access::Loop;
+use crate::loop_state::{LoopState, Shutdown};
+use crate::mailbox::{Command, ConnCommand, Task};
+use crate::turn::Running;
+use crate::udp::BoundUdp;
+
+/// Messages of other threads carried out in a turn; more would keep the connections waiting.
+const MAILBOX_BUDGET: usize = 1024;
+
+impl<H: Handler> Running<H> {
+    /// Carries out messages until there are none, or the budget is spent; then the next turn goes
+    /// on, for nobody will wake the loop on account of those that are left.
+    pub(crate) fn read_mailbox(&mut self) {
+        if !self.has_mail {
+            return;
+        }
+        for _ in 0..MAILBOX_BUDGET {
+            let Some(command) = self.state.mailbox.take() else {
+                self.has_mail = false;
+                return;
+            };
+            match command {
+                Command::Conn(key, command) => self.carry_out(key, command),
+                Command::Adopt(accepted) => self.open(accepted),
+                Command::Broadcast(bytes) => self.broadcast(&bytes),
+                Command::Task(Task(task)) => task(&mut Loop::new(&mut self.state)),
+                Command::Listen(bound) => self.listen(*bound),
+                Command::Bind(bound) => self.bind(*bound),
+                Command::StopListening(index) => self.state.stop_listening(Some(index)),
+                Command::AcceptAgain => self.state.resume_listeners(),
+                Command::Shutdown(manner) => self.state.request_shutdown(manner),
+            }
+        }
+    }
+
+    fn carry_out(&mut self, key: ConnKey, command: ConnCommand) {
+        match command {
+            ConnCommand::Wake => {
+                self.call(key, |handler, conn, context| handler.woken(conn, context));
+            }
+            ConnCommand::Send(bytes) => {
+                self.state.append(key, |output, pool| output.append_owned(bytes, pool));
+            }
+            ConnCommand::SendShared(bytes) => {
+                self.state.append(key, |output, pool| output.append_shared(bytes, pool));
+            }
+            ConnCommand::Pause => self.state.set_paused(key, true),
+            ConnCommand::Resume => self.state.set_paused(key, false),
+            ConnCommand::Close => self.state.close(key, CloseReason::Closed),
+            ConnCommand::Abort => self.state.end(key, CloseReason::Aborted, true),
+        }
+    }
+
+    fn broadcast(&mut self, bytes: &Arc<[u8]>) {
+        for key in self.state.conns.keys() {
+            let bytes = Arc::clone(bytes);
+            self.state.append(key, |output, pool| output.append_shared(bytes, pool));
+        }
+    }
+
+    fn listen(&mut self, bound: BoundListener) {
+        let address_index = bound.address_index;
+        let result = self.unless_ending(|state| state.add_listener(bound));
+        self.check_listening(address_index, result);
+    }
+
+    fn bind(&mut self, bound: BoundUdp) {
+        let address_index = bound.address_index;
+        let result = self.unless_ending(|state| state.add_socket(bound));
+        self.check_listening(address_index, result);
+    }
+
+    /// A server that is ending takes no more sockets; they are closed.
+    fn unless_ending(
+        &mut self,
+        add: impl FnOnce(&mut LoopState) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if self.state.shutdown == Shutdown::No { add(&mut self.state) } else { Ok(()) }
+    }
+
+    fn check_listening(&mut self, address_index: u16, result: io::Result<()>) {
+        if let Err(error) = result {
+            self.listener_failed(usize::from(address_index), &error);
+        }
+    }
+}

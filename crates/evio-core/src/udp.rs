@@ -1,0 +1,243 @@
+//! UDP: a socket as a callback sees it, and the datagrams that wait for the end of the turn.
+
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use evio_sys::net::{Received, UdpSocket};
+use slab::Slab;
+
+use crate::conn::ThreadBound;
+use crate::handler::Handler;
+use crate::loop_access::Loop;
+use crate::loop_state::LoopState;
+use crate::turn::Running;
+
+/// Datagrams taken from one socket in a turn.
+const DATAGRAM_BUDGET: usize = 64;
+
+/// Bytes of waiting datagrams at which a socket's input waits for the next turn.
+const OUTBOX_FULL: usize = 1 << 20;
+
+/// A UDP socket, for the time of a callback.
+///
+/// Datagrams are sent when the turn of the loop ends, each by itself. As UDP does, they can be
+/// lost: one that the socket has no room for, or that is too large for the network, is dropped.
+///
+/// # Examples
+///
+/// ```
+/// use std::net::SocketAddr;
+/// use std::ops::ControlFlow;
+/// use evio_core::Udp;
+///
+/// /// The `datagram` callback of an echo server.
+/// fn datagram(socket: &mut Udp<'_>, peer: SocketAddr, input: &[u8]) -> ControlFlow<()> {
+///     socket.send_to(input, peer);
+///     ControlFlow::Continue(())
+/// }
+/// ```
+pub struct Udp<'a> {
+    state: &'a mut LoopState,
+    number: u32,
+    /// The peer of the datagram that the callback is for, and the address it came to.
+    conversation: Option<(SocketAddr, IpAddr)>,
+    thread_bound: ThreadBound,
+}
+
+impl<'a> Udp<'a> {
+    /// `number` must be that of a socket of the loop.
+    pub(crate) fn new(
+        state: &'a mut LoopState,
+        number: u32,
+        conversation: Option<(SocketAddr, IpAddr)>,
+    ) -> Self {
+        Self { state, number, conversation, thread_bound: PhantomData }
+    }
+
+    fn bound(&self) -> &BoundUdp {
+        self.state.sockets.get(self.number as usize).expect("a Udp lives shorter than its socket")
+    }
+
+    /// Sends a datagram at the end of the turn.
+    ///
+    /// A reply to the datagram that the callback is for leaves from the address that was sent to,
+    /// also when the socket is bound to a wildcard and the machine has several.
+    pub fn send_to(&mut self, bytes: &[u8], peer: SocketAddr) {
+        let source = self.conversation.filter(|&(other, _)| other == peer).map(|(_, local)| local);
+        self.state.outbox.push(self.number, bytes, peer, source);
+    }
+
+    /// Returns the address of this machine that the datagram came to; `None` outside of
+    /// [`Handler::datagram`](crate::Handler::datagram), for a socket that is bound to one address
+    /// anyway, for IPv6 multicast, and where the system does not tell.
+    ///
+    /// # Platform notes
+    ///
+    /// Linux tells (`IP_PKTINFO`); elsewhere the source of a reply is chosen by the routes.
+    #[must_use]
+    pub fn local_ip(&self) -> Option<IpAddr> {
+        self.conversation.map(|(_, local)| local)
+    }
+
+    /// Returns the index of this socket's address, in the order in which the server was given them.
+    #[must_use]
+    pub fn address_index(&self) -> usize {
+        usize::from(self.bound().address_index)
+    }
+
+    /// Returns the address that was bound.
+    ///
+    /// # Errors
+    ///
+    /// Fails only when the system call does.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.bound().socket.local_addr()
+    }
+
+    /// Receives what is sent to an IPv4 multicast group, on the interface with the given address,
+    /// or one that the system chooses if it is unspecified.
+    ///
+    /// A group is joined by one socket. On a server with several loops each has a socket of its
+    /// own, and every one that joins receives every datagram of the group.
+    ///
+    /// # Errors
+    ///
+    /// Fails when `group` is no multicast address, the socket is not one of IPv4, the interface
+    /// does not exist, or the group was joined already.
+    pub fn join_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
+        self.bound().socket.join_multicast_v4(group, interface)
+    }
+
+    /// Receives what is sent to an IPv6 multicast group, on the interface with the given index, or
+    /// one that the system chooses if it is zero; otherwise as
+    /// [`join_multicast_v4`](Self::join_multicast_v4).
+    ///
+    /// # Errors
+    ///
+    /// Fails when `group` is no multicast address, the socket is not one of IPv6, the interface
+    /// does not exist, or the group was joined already.
+    pub fn join_multicast_v6(&self, group: Ipv6Addr, interface: u32) -> io::Result<()> {
+        self.bound().socket.join_multicast_v6(group, interface)
+    }
+
+    /// Takes back [`join_multicast_v4`](Self::join_multicast_v4).
+    ///
+    /// # Errors
+    ///
+    /// Fails when the group was not joined on that interface.
+    pub fn leave_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
+        self.bound().socket.leave_multicast_v4(group, interface)
+    }
+
+    /// Takes back [`join_multicast_v6`](Self::join_multicast_v6).
+    ///
+    /// # Errors
+    ///
+    /// Fails when the group was not joined on that interface.
+    pub fn leave_multicast_v6(&self, group: Ipv6Addr, interface: u32) -> io::Result<()> {
+        self.bound().socket.leave_multicast_v6(group, interface)
+    }
+
+    /// Returns the loop of this socket.
+    #[must_use]
+    pub fn event_loop(&mut self) -> Loop<'_> {
+        Loop::new(self.state)
+    }
+}
+
+impl fmt::Debug for Udp<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Udp").field("address_index", &self.address_index()).finish()
+    }
+}
+
+/// A UDP socket of the loop.
+#[derive(Debug)]
+pub(crate) struct BoundUdp {
+    pub(crate) socket: UdpSocket,
+    pub(crate) address_index: u16,
+}
+
+/// The datagrams of a turn, end to end in one buffer that is reused.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    bytes: Vec<u8>,
+    datagrams: Vec<Datagram>,
+}
+
+#[derive(Debug)]
+struct Datagram {
+    socket: u32,
+    peer: SocketAddr,
+    source: Option<IpAddr>,
+    /// Where its bytes end, which is where those of the next begin.
+    end: usize,
+}
+
+impl Outbox {
+    fn push(&mut self, socket: u32, bytes: &[u8], peer: SocketAddr, source: Option<IpAddr>) {
+        self.bytes.extend_from_slice(bytes);
+        self.datagrams.push(Datagram { socket, peer, source, end: self.bytes.len() });
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.datagrams.is_empty()
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes.len() >= OUTBOX_FULL
+    }
+
+    /// Sends and forgets everything.
+    pub(crate) fn send(&mut self, sockets: &Slab<BoundUdp>) {
+        let mut start = 0;
+        for Datagram { socket, peer, source, end } in self.datagrams.drain(..) {
+            let bytes = &self.bytes[start..end];
+            start = end;
+            if let Some(BoundUdp { socket, .. }) = sockets.get(socket as usize) {
+                send_datagram(socket, bytes, peer, source);
+            }
+        }
+        self.bytes.clear();
+        // One burst of large datagrams must not keep its memory for ever.
+        self.bytes.shrink_to(OUTBOX_FULL);
+    }
+}
+
+/// Sends once more after an error: it may be that of an earlier datagram, which the kernel reports
+/// with the next call whatever that is for.
+fn send_datagram(socket: &UdpSocket, bytes: &[u8], peer: SocketAddr, source: Option<IpAddr>) {
+    let send = || match source {
+        Some(source) => socket.send_from(bytes, source, peer),
+        None => socket.send_to(bytes, peer),
+    };
+    if let Err(error) = send() {
+        if error.kind() != io::ErrorKind::WouldBlock {
+            let _ = send();
+        }
+    }
+}
+
+impl<H: Handler> Running<H> {
+    pub(crate) fn receive_datagrams(&mut self, number: u32) {
+        for _ in 0..DATAGRAM_BUDGET {
+            // Looked up each time: a callback may have given it up.
+            let Some(bound) = self.state.sockets.get_mut(number as usize) else { return };
+            let Received { len, peer, local } = match bound.socket.recv_from(&mut self.buffer) {
+                Ok(received) => received,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // The fate of an earlier datagram to some peer; the next one may be well.
+                Err(_) => continue,
+            };
+            let conversation = local.map(|local| (peer, local));
+            let mut socket = Udp::new(&mut self.state, number, conversation);
+            let flow = self.handler.datagram(&mut socket, peer, &self.buffer[..len]);
+            self.follow(flow);
+            if self.state.outbox.is_full() {
+                return;
+            }
+        }
+    }
+}

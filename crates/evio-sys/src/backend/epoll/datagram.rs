@@ -1,0 +1,87 @@
+//! Linux: what the system tells of a datagram beside its bytes.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use nix::libc;
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt,
+    sockopt,
+};
+
+use super::options;
+use crate::net::Received;
+
+/// Has the socket tell the local address of each datagram, and returns the room for it.
+pub(crate) fn ask_for_local(fd: BorrowedFd<'_>, is_v6: bool) -> io::Result<Option<Vec<u8>>> {
+    if is_v6 {
+        setsockopt(&fd, sockopt::Ipv6RecvPacketInfo, &true)?;
+        Ok(Some(nix::cmsg_space!(libc::in6_pktinfo)))
+    } else {
+        setsockopt(&fd, sockopt::Ipv4PacketInfo, &true)?;
+        Ok(Some(nix::cmsg_space!(libc::in_pktinfo)))
+    }
+}
+
+/// By default a socket that is bound to a wildcard receives what any socket of the machine has
+/// joined; see `ip(7)`, `IP_MULTICAST_ALL`.
+pub(crate) fn only_joined_groups(fd: BorrowedFd<'_>, is_v6: bool) -> io::Result<()> {
+    if is_v6 {
+        options::IPV6_MULTICAST_ALL.set(fd, 0)?;
+    }
+    options::IP_MULTICAST_ALL.set(fd, 0)
+}
+
+pub(crate) fn recv_with_local(
+    fd: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    control: &mut [u8],
+) -> io::Result<Received> {
+    let mut buffers = [IoSliceMut::new(buffer)];
+    let flags = MsgFlags::empty();
+    let message = recvmsg::<SockaddrStorage>(fd.as_raw_fd(), &mut buffers, Some(control), flags)?;
+    let peer = message.address.as_ref().and_then(inet).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidData, "a datagram without an internet address")
+    })?;
+    let local = message.cmsgs()?.find_map(|message| match message {
+        // The one to reply from: that of the interface if the datagram was sent to many.
+        ControlMessageOwned::Ipv4PacketInfo(info) => {
+            Some(IpAddr::from(info.ipi_spec_dst.s_addr.to_ne_bytes()))
+        }
+        ControlMessageOwned::Ipv6PacketInfo(info) => Some(IpAddr::from(info.ipi6_addr.s6_addr)),
+        _ => None,
+    });
+    let local = local.filter(|local| !local.is_multicast());
+    Ok(Received { len: message.bytes, peer, local })
+}
+
+fn inet(address: &SockaddrStorage) -> Option<SocketAddr> {
+    let v4 = address.as_sockaddr_in().map(|v4| SocketAddrV4::from(*v4).into());
+    v4.or_else(|| address.as_sockaddr_in6().map(|v6| SocketAddrV6::from(*v6).into()))
+}
+
+pub(crate) fn send_from(
+    fd: BorrowedFd<'_>,
+    bytes: &[u8],
+    source: IpAddr,
+    peer: SocketAddr,
+) -> io::Result<usize> {
+    let buffers = [IoSlice::new(bytes)];
+    let peer = SockaddrStorage::from(peer);
+    // No interface is named, so that the route is still the system's choice.
+    let send =
+        |info| sendmsg(fd.as_raw_fd(), &buffers, &[info], MsgFlags::MSG_NOSIGNAL, Some(&peer));
+    let sent = match source {
+        IpAddr::V4(source) => send(ControlMessage::Ipv4PacketInfo(&libc::in_pktinfo {
+            ipi_ifindex: 0,
+            ipi_spec_dst: libc::in_addr { s_addr: u32::from_ne_bytes(source.octets()) },
+            ipi_addr: libc::in_addr { s_addr: 0 },
+        })),
+        IpAddr::V6(source) => send(ControlMessage::Ipv6PacketInfo(&libc::in6_pktinfo {
+            ipi6_addr: libc::in6_addr { s6_addr: source.octets() },
+            ipi6_ifindex: 0,
+        })),
+    };
+    Ok(sent?)
+}

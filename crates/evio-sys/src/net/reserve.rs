@@ -1,0 +1,67 @@
+//! A descriptor that is kept for when there are no others.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use nix::sys::socket::{AddressFamily, SockType};
+
+use super::listener::Listener;
+use crate::backend;
+
+/// A descriptor held back, to be given up for a moment when the process has no other left: it lets
+/// a connection that cannot be served be accepted and closed, so that its peer is told instead of
+/// being left to wait.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::Read;
+/// use evio_sys::net::{ListenOptions, Listener, Reserve};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), &ListenOptions::default())?;
+/// let address = listener.local_addr()?.as_inet().expect("a TCP address");
+/// let mut client = std::net::TcpStream::connect(address)?;
+/// let mut reserve = Reserve::new()?;
+/// assert!(reserve.turn_away(&listener));
+/// assert_eq!(client.read(&mut [0; 1])?, 0);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Reserve {
+    /// `None` while there is no descriptor to hold back.
+    held: Option<OwnedFd>,
+}
+
+impl Reserve {
+    /// Takes a descriptor.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is none left.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { held: Some(hold()?) })
+    }
+
+    /// Accepts one connection and closes it; returns whether there was one, and a descriptor to do
+    /// it with.
+    pub fn turn_away(&mut self, listener: &Listener) -> bool {
+        self.held = None;
+        let accepted = listener.accept().is_ok();
+        self.refill();
+        accepted
+    }
+
+    /// Takes a descriptor again if it was lost to another thread meanwhile.
+    pub fn refill(&mut self) {
+        if self.held.is_none() {
+            self.held = hold().ok();
+        }
+    }
+}
+
+/// A socket that is not connected to anything costs the least of what every system has.
+fn hold() -> io::Result<OwnedFd> {
+    backend::open_socket(AddressFamily::Unix, SockType::Stream)
+}
