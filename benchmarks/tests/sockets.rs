@@ -1,13 +1,16 @@
-//! The generator over UDP and over Unix sockets, against servers that are threads of the test.
+//! The generator against servers that are threads of the test: every network, every pace, and
+//! servers that misbehave.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -95,18 +98,82 @@ fn unix_socket_is_answered() {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("echo-{}", process::id()));
     let listener = UnixListener::bind(&path).unwrap();
     thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            thread::spawn(move || {
-                let mut buffer = [0; 1000];
-                while let Ok(length @ 1..) = stream.read(&mut buffer) {
-                    if stream.write_all(&buffer[..length]).is_err() {
-                        return;
-                    }
-                }
-            });
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || echo(stream, || ()));
         }
     });
     let measured = measure(Endpoint::Unix(path.clone()), Plan { pipeline: 3, ..PLAN });
     fs::remove_file(path).unwrap();
     assert!(measured.unwrap().latency.len() >= 36);
+}
+
+/// Sends back what it receives until the peer closes. Calls `before` before each reply.
+fn echo(mut stream: impl Read + Write, before: impl Fn()) {
+    let mut buffer = [0; 1000];
+    while let Ok(length @ 1..) = stream.read(&mut buffer) {
+        before();
+        if stream.write_all(&buffer[..length]).is_err() {
+            return;
+        }
+    }
+}
+
+/// A server over TCP, which counts its connections.
+fn tcp_server(before: impl Fn() + Clone + Send + 'static) -> (Endpoint, Arc<AtomicU64>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = Endpoint::Tcp(listener.local_addr().unwrap());
+    let accepted = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&accepted);
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            count.fetch_add(1, Ordering::SeqCst);
+            let before = before.clone();
+            thread::spawn(move || echo(stream, before));
+        }
+    });
+    (endpoint, accepted)
+}
+
+#[test]
+fn churn_opens_a_connection_per_request() {
+    let (endpoint, accepted) = tcp_server(|| ());
+    let measured = measure(endpoint, Plan { pace: Pace::Churn, ..PLAN }).unwrap();
+    assert!(measured.latency.len() >= 12);
+    assert_eq!(accepted.load(Ordering::SeqCst), measured.latency.len());
+}
+
+#[test]
+fn idle_connections_are_beside_the_busy_ones() {
+    let servers = [tcp_server(|| ()), tcp_server(|| ())];
+    let targets = servers.each_ref().map(|(endpoint, _)| Target {
+        name: "thread".to_owned(),
+        endpoint: endpoint.clone(),
+        pid: process::id(),
+    });
+    let driver = Driver::connect(&targets, Plan { idle: 100, ..PLAN }).unwrap();
+    driver.run(|_, _| ()).unwrap();
+    // All were accepted, because the busy ones came last and were answered.
+    assert_eq!(servers.map(|(_, accepted)| accepted.load(Ordering::SeqCst)), [4, 104]);
+}
+
+#[test]
+fn schedule_does_not_wait_for_a_server_that_stalls() {
+    let stall = Duration::from_millis(100);
+    let stalls = Arc::new(AtomicBool::new(false));
+    let seen_by_server = Arc::clone(&stalls);
+    let (endpoint, _) = tcp_server(move || {
+        if seen_by_server.swap(false, Ordering::SeqCst) {
+            // Acts out a server that stalls.
+            thread::sleep(stall);
+        }
+    });
+    let target = Target { name: "thread".to_owned(), endpoint, pid: process::id() };
+    let turn = 3 * stall;
+    let plan = Plan { connections: 1, pace: Pace::Open, turn, warm_up: 1, turns: 1, ..PLAN };
+    let driver = Driver::connect(&[target], Plan { most_turns: 1, ..plan }).unwrap();
+    // After the warm-up, so that the first request that counts is the one that waits.
+    let measured = driver.run(|done, _| stalls.store(done == 1, Ordering::SeqCst)).unwrap();
+    // In a closed loop, this one request in flight would be all that waited.
+    let waited = measured[0].latency.count_between(stall.as_nanos() as u64 / 4, u64::MAX);
+    assert!(waited >= 2, "{waited} of {}", measured[0].latency.len());
 }

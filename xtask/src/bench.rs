@@ -155,14 +155,21 @@ pub(crate) fn run(args: Args) -> crate::Result {
         return Ok(());
     }
     let mut run = Run::prepare(args)?;
-    let suites = run
-        .args
-        .suites()
-        .into_iter()
-        .map(|suite| suite.run(&mut run))
-        // A suite whose tools are missing has no cases.
-        .filter(|results| !results.as_ref().is_ok_and(|results| results.cases.is_empty()))
-        .collect::<crate::Result<Vec<SuiteResults>>>()?;
+    let mut suites = Vec::new();
+    let mut failed = Ok(());
+    for suite in run.args.suites() {
+        match suite.run(&mut run) {
+            // A suite whose tools are missing has no cases.
+            Ok(results) if results.cases.is_empty() => {}
+            Ok(results) => suites.push(results),
+            // The others can still be measured.
+            Err(error) => {
+                run.children.end_all();
+                eprintln!("{suite:?} failed: {error}");
+                failed = Err(error);
+            }
+        }
+    }
     for (package, version) in &run.versions {
         println!("{package} {version}");
     }
@@ -178,7 +185,12 @@ pub(crate) fn run(args: Args) -> crate::Result {
     if let [old] = kept.as_slice() {
         print!("\n{}", compare::render(old, &results));
     }
-    keep(&run.args, &results)
+    keep(&run.args, &results)?;
+    let echo = results.suites.iter().find(|suite| suite.suite == "echo");
+    match echo {
+        Some(echo) if run.args.self_check => echo::self_check(&echo.cases),
+        _ => failed,
+    }
 }
 
 /// Writes the results wherever the options ask for them.

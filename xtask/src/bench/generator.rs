@@ -97,7 +97,12 @@ pub(super) fn drive(
     }
     let status = children.wait(child.pid, END_LIMIT)?;
     let report = report.ok_or_else(|| format!("the generator ended without a report: {status}"))?;
-    Ok(report.servers.into_iter().map(Driven::from).collect())
+    let mut driven: Vec<Driven> = report.servers.into_iter().map(Driven::from).collect();
+    if !servers.iter().any(|server| server.endpoint.starts_with("udp:")) {
+        // On a network that loses nothing there is nothing to say.
+        driven.iter_mut().for_each(|driven| driven.results.lost = None);
+    }
+    Ok(driven)
 }
 
 impl From<ServerReport> for Driven {
@@ -110,8 +115,7 @@ impl From<ServerReport> for Driven {
             cpu_ratio: Some(report.ratio.median),
             cpu_ratio_spread: Some(report.ratio.relative()),
             latency_us: Some(Latency::from_nanos(p50, p99, p999)),
-            // On a network that loses nothing there is nothing to say.
-            lost: (report.lost > 0).then_some(report.lost),
+            lost: Some(report.lost),
             ..ServerResults::default()
         };
         Self { requests: report.requests, results }

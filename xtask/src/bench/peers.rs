@@ -70,10 +70,11 @@ pub(super) fn select(against: &[String], self_check: bool) -> Vec<Peer> {
     [FLOOR, EVIO].into_iter().chain(others.copied()).collect()
 }
 
-/// Returns the servers of a run that keep to one thread or to one for each connection: those whose
-/// memory can be told from that of their workers.
+/// Returns the servers of a run whose memory can be told from what the kernel or other threads keep
+/// for them.
 pub(super) fn single(against: &[String]) -> Vec<Peer> {
-    select(against, false).into_iter().filter(|peer| peer.name != "tokio-multi").collect()
+    let others = ["tokio-multi", "monoio"];
+    select(against, false).into_iter().filter(|peer| !others.contains(&peer.name)).collect()
 }
 
 /// Returns the servers of a run that can have tens of thousands of connections on one thread.

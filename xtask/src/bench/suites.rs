@@ -73,15 +73,20 @@ pub(super) fn latency(run: &mut Run) -> crate::Result<SuiteResults> {
 /// several loops on one core would say nothing.
 pub(super) fn scale(run: &mut Run) -> crate::Result<SuiteResults> {
     let loops = run.args.loops;
-    let entries = run.entries(&[peers::EVIO])?.into_iter().flat_map(|mut entry| {
+    let pair = |mut entry: Entry| {
         entry.core = Core::Any;
         let count = loops.to_string();
         let several = entry.clone().with(&format!("{loops} loops"), &["--loops", &count]);
         [entry.with("1 loop", &["--loops", "1"]), several]
-    });
-    let connections = run.args.connections.unwrap_or(BUSY);
-    let load = Load { connections, seconds: run.args.duration(), ..SMALL };
-    let case = Case::new(entries.collect(), load);
-    let title = format!("{}, servers not pinned to a core; {AIM}", case.title);
-    run.measure("scale", &[Case { title, ..case }])
+    };
+    let entries: Vec<Entry> = run.entries(&[peers::EVIO])?.into_iter().flat_map(pair).collect();
+    let case = |connections| {
+        let load = Load { connections, seconds: run.args.duration(), ..SMALL };
+        let case = Case::new(entries.clone(), load);
+        Case { title: format!("{}, servers not pinned to a core; {AIM}", case.title), ..case }
+    };
+    // With few connections, a loop finds fewer requests per wait than one loop alone would.
+    let few_and_many = run.args.connections.map_or(vec![BUSY, 1000], |count| vec![count]);
+    let cases: Vec<Case> = few_and_many.into_iter().map(case).collect();
+    run.measure("scale", &cases)
 }
