@@ -99,6 +99,13 @@ impl Entry {
         }
     }
 
+    /// Returns whether nothing is to be done for the connection until something happens to it, as
+    /// after nearly every turn.
+    #[inline]
+    pub(crate) fn is_settled(&self) -> bool {
+        self.is_open() && !self.is_congested() && self.interest == self.wanted_interest()
+    }
+
     /// Returns whether the output went above the high watermark and has not come down to the low
     /// one yet.
     #[inline]

@@ -32,7 +32,10 @@ impl Detached {
 impl Read for Detached {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.unread.read(buffer)? {
-            0 => self.stream.recv(buffer),
+            0 => match &mut self.stream {
+                Stream::Tcp(stream) => stream.read(buffer),
+                Stream::Unix(stream) => stream.read(buffer),
+            },
             count => Ok(count),
         }
     }
@@ -40,7 +43,10 @@ impl Read for Detached {
 
 impl Write for Detached {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.send(bytes)
+        match &mut self.stream {
+            Stream::Tcp(stream) => stream.write(bytes),
+            Stream::Unix(stream) => stream.write(bytes),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

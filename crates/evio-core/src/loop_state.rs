@@ -114,15 +114,15 @@ impl LoopState {
         }
     }
 
-    /// Takes a connection off the list, sends its output, and returns whether it was on it: its
-    /// place may have gone to another one meanwhile.
+    /// Takes a connection off the list, sends its output, and returns whether it has to be settled.
+    /// It may not be on the list: its place may have gone to another one meanwhile.
     pub(crate) fn take_dirty(&mut self, key: ConnKey) -> bool {
         match self.conns.get_mut(key) {
             Some(entry) if entry.dirty => entry.dirty = false,
             _ => return false,
         }
         self.send_output(key);
-        true
+        self.conns.get(key).is_some_and(|entry| !entry.is_settled())
     }
 
     /// Adds to the output of a connection, unless it is ending.

@@ -16,7 +16,7 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, setsockopt, socket, sockopt,
+    self, AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, setsockopt, sockopt,
 };
 use nix::unistd::Pid;
 
@@ -152,11 +152,18 @@ impl Notifier {
 }
 
 pub(crate) fn open_socket(family: AddressFamily, kind: SockType) -> io::Result<OwnedFd> {
-    Ok(socket(family, kind, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)?)
+    Ok(socket::socket(family, kind, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)?)
+}
+
+const SEND_FLAGS: MsgFlags = MsgFlags::MSG_DONTWAIT.union(MsgFlags::MSG_NOSIGNAL);
+
+#[inline]
+pub(crate) fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    Ok(socket::send(fd.as_raw_fd(), bytes, SEND_FLAGS)?)
 }
 
 pub(crate) fn send_vectored(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-    Ok(sendmsg::<()>(fd.as_raw_fd(), buffers, &[], MsgFlags::MSG_NOSIGNAL, None)?)
+    Ok(sendmsg::<()>(fd.as_raw_fd(), buffers, &[], SEND_FLAGS, None)?)
 }
 
 pub(crate) fn pin_thread(number: usize) -> io::Result<()> {

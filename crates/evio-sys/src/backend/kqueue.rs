@@ -11,9 +11,10 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, setsockopt, socket, sockopt};
+use nix::sys::socket::{
+    self, AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, setsockopt, sockopt,
+};
 use nix::sys::time::TimeSpec;
-use nix::sys::uio::writev;
 
 use crate::event::{Event, Readiness};
 use crate::interest::Interest;
@@ -198,15 +199,19 @@ impl Notifier {
 
 pub(crate) fn open_socket(family: AddressFamily, kind: SockType) -> io::Result<OwnedFd> {
     // SOCK_CLOEXEC and SOCK_NONBLOCK are missing on macOS.
-    let fd = socket(family, kind, SockFlag::empty(), None)?;
+    let fd = socket::socket(family, kind, SockFlag::empty(), None)?;
     fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
     fcntl(&fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     Ok(fd)
 }
 
 /// The Rust runtime ignores SIGPIPE; where another runtime brings the process up, it must too.
+pub(crate) fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    Ok(socket::send(fd.as_raw_fd(), bytes, MsgFlags::MSG_DONTWAIT)?)
+}
+
 pub(crate) fn send_vectored(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-    Ok(writev(fd, buffers)?)
+    Ok(sendmsg::<()>(fd.as_raw_fd(), buffers, &[], MsgFlags::MSG_DONTWAIT, None)?)
 }
 
 pub(crate) fn pin_thread(_number: usize) -> io::Result<()> {

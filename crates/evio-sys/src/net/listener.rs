@@ -90,8 +90,7 @@ impl Listener {
         Ok(Self { socket: Socket::Unix(socket.into()), _file: file })
     }
 
-    /// Accepts one connection, non-blocking like the listener, with the peer's address unless it is
-    /// a Unix one.
+    /// Accepts one connection, with the peer's address unless it is a Unix one.
     ///
     /// # Errors
     ///
@@ -107,7 +106,6 @@ impl Listener {
                 (Stream::from(stream), None)
             }
         };
-        stream.set_nonblocking(true).map_err(AcceptError::Connection)?;
         Ok((stream, peer))
     }
 

@@ -1,12 +1,12 @@
 //! One connection's socket.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice};
 use std::net::{Shutdown, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 use nix::libc;
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{MsgFlags, recv, setsockopt, sockopt};
 
 use super::addr::{SocketAddr, canonical};
 use super::options::Keepalive;
@@ -15,9 +15,9 @@ use crate::backend;
 
 /// A connected socket, TCP or Unix.
 ///
-/// The methods take `&self`; calls for the same socket are meant to come from one thread. A socket
-/// that comes from [`Listener::accept`](super::Listener::accept) is non-blocking; one that is made
-/// from a std stream is what that was.
+/// The methods take `&self`; calls for the same socket are meant to come from one thread. They never
+/// wait, whether the socket is in blocking mode or not: they say so with each call, which saves one
+/// to set the mode.
 ///
 /// # Examples
 ///
@@ -51,10 +51,7 @@ impl Stream {
     /// of the connection.
     #[inline]
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        uninterrupted(|| match self {
-            Self::Tcp(stream) => (&*stream).read(buffer),
-            Self::Unix(stream) => (&*stream).read(buffer),
-        })
+        uninterrupted(|| Ok(recv(self.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT)?))
     }
 
     /// Writes as much of `bytes` as there is room for.
@@ -65,10 +62,7 @@ impl Stream {
     /// of the connection.
     #[inline]
     pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        uninterrupted(|| match self {
-            Self::Tcp(stream) => (&*stream).write(bytes),
-            Self::Unix(stream) => (&*stream).write(bytes),
-        })
+        uninterrupted(|| backend::send(self.as_fd(), bytes))
     }
 
     /// Writes as much as there is room for of `buffers`, one after the other, in one system call.
@@ -190,6 +184,16 @@ impl From<TcpStream> for Stream {
 impl From<UnixStream> for Stream {
     fn from(stream: UnixStream) -> Self {
         Self::Unix(stream)
+    }
+}
+
+impl AsRawFd for Stream {
+    #[inline]
+    fn as_raw_fd(&self) -> RawFd {
+        match self {
+            Self::Tcp(stream) => stream.as_raw_fd(),
+            Self::Unix(stream) => stream.as_raw_fd(),
+        }
     }
 }
 
