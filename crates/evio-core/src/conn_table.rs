@@ -221,6 +221,10 @@ impl ConnTable {
         self.entries.try_remove(key.index as usize)
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

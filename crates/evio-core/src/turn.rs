@@ -38,6 +38,8 @@ pub(crate) struct Running<H: Handler> {
     /// What [`PanicPolicy`] says.
     pub(crate) contain_panics: bool,
     ticker: Ticker,
+    /// When the first timer of any kind is due, as of the end of the last turn.
+    next_deadline: Option<Instant>,
     /// There may be messages in the mailbox.
     pub(crate) has_mail: bool,
     /// The one read buffer: input is borrowed from it for the time of a callback.
@@ -56,6 +58,7 @@ impl<H: Handler> Running<H> {
             handler,
             contexts: Vec::new(),
             ticker: Ticker::new(None),
+            next_deadline: None,
             has_mail: true,
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             settling: Vec::new(),
@@ -131,7 +134,8 @@ impl<H: Handler> Running<H> {
         let busy = self.has_mail || has_output || is_requested;
         let deadlines =
             [self.ticker.deadline(), state.wheel.next(), state.next_listener_wake(), shutdown];
-        let Some(next) = deadlines.into_iter().flatten().min() else {
+        self.next_deadline = deadlines.into_iter().flatten().min();
+        let Some(next) = self.next_deadline else {
             return busy.then_some(Duration::ZERO);
         };
         let now = clock::now();
@@ -141,6 +145,10 @@ impl<H: Handler> Running<H> {
 
     fn run_timers(&mut self) {
         let now = self.state.now;
+        // What was set in this turn is not due in it.
+        if self.next_deadline.is_none_or(|next| next > now) {
+            return;
+        }
         self.state.resume_rested_listeners();
         if self.ticker.is_due(now) {
             self.tick(now);
@@ -313,7 +321,9 @@ impl<H: Handler> Running<H> {
         if mem::take(&mut self.state.output_waiting) || !self.state.outbox.is_empty() {
             self.handler.pre_write(&mut Loop::new(&mut self.state));
         }
-        self.state.outbox.send(&self.state.sockets);
+        if !self.state.outbox.is_empty() {
+            self.state.outbox.send(&self.state.sockets);
+        }
         let mut round = mem::replace(&mut self.state.dirty, mem::take(&mut self.settling));
         // Everything is sent before the first callback is made: what that writes, to whichever
         // connection, has to wait for another `pre_write`.

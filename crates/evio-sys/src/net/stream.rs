@@ -15,9 +15,9 @@ use crate::backend;
 
 /// A connected socket, TCP or Unix.
 ///
-/// The methods take `&self`; calls for the same socket are meant to come from one thread. They never
-/// wait, whether the socket is in blocking mode or not: they say so with each call, which saves one
-/// to set the mode.
+/// The methods take `&self`; calls for the same socket are meant to come from one thread. They
+/// never wait, whether the socket is in blocking mode or not: they say so with each call, which
+/// saves one to set the mode.
 ///
 /// # Examples
 ///
