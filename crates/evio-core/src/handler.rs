@@ -190,7 +190,7 @@ pub trait Handler {
     /// the place for work that all replies of the turn depend on, such as one `fsync` for many
     /// writes.
     ///
-    /// What [`Conn::write_now`] sends does not wait for it.
+    /// What [`Conn::write_now`] and [`Udp::send_to_now`] send does not wait for it.
     fn pre_write(&mut self, event_loop: &mut Loop<'_>) {
         let _ = event_loop;
     }

@@ -65,8 +65,24 @@ impl<'a> Udp<'a> {
     /// A reply to the datagram that the callback is for leaves from the address that was sent to,
     /// also when the socket is bound to a wildcard and the machine has several.
     pub fn send_to(&mut self, bytes: &[u8], peer: SocketAddr) {
-        let source = self.conversation.filter(|&(other, _)| other == peer).map(|(_, local)| local);
+        let source = self.source_for(peer);
         self.state.outbox.push(self.number, bytes, peer, source);
+    }
+
+    /// Sends a datagram at once, unless others are waiting for the end of the turn.
+    ///
+    /// It saves a copy, and a peer that waits for the reply has it earlier. It does not wait for
+    /// [`Handler::pre_write`].
+    pub fn send_to_now(&mut self, bytes: &[u8], peer: SocketAddr) {
+        if self.state.outbox.is_empty() {
+            send_datagram(&self.bound().socket, bytes, peer, self.source_for(peer));
+        } else {
+            self.send_to(bytes, peer);
+        }
+    }
+
+    fn source_for(&self, peer: SocketAddr) -> Option<IpAddr> {
+        self.conversation.filter(|&(other, _)| other == peer).map(|(_, local)| local)
     }
 
     /// Returns the address of this machine that the datagram came to; `None` outside of

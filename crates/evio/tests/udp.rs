@@ -259,6 +259,27 @@ fn replies_from_a_wildcard_have_the_right_source() {
     }
 }
 
+/// What is sent at once does not overtake what waits for the end of the turn.
+#[test]
+fn datagrams_sent_at_once_keep_the_order() {
+    let server = start(bind("udp://127.0.0.1:0"), || {
+        Events::new().datagram(|socket, peer, input| {
+            socket.send_to_now(&[input, b"1"].concat(), peer);
+            socket.send_to(&[input, b"2"].concat(), peer);
+            socket.send_to_now(&[input, b"3"].concat(), peer);
+            ControlFlow::Continue(())
+        })
+    });
+    let client = client(&server, false);
+    client.send(b"reply ").unwrap();
+    for number in 1..=3 {
+        let mut buffer = [0; 10];
+        let len = client.recv(&mut buffer).unwrap();
+        assert_eq!(&buffer[..len], format!("reply {number}").as_bytes());
+    }
+    server.stop();
+}
+
 /// From a callback that is about no datagram, from a connection's, and from another thread.
 #[test]
 fn datagrams_can_be_sent_at_any_time() {

@@ -69,7 +69,7 @@ impl Handler for Echo {
         if self.trace {
             eprintln!("{peer}: a datagram of {} bytes", input.len());
         }
-        socket.send_to(input, peer);
+        socket.send_to_now(input, peer);
         ControlFlow::Continue(())
     }
 }
