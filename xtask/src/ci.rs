@@ -9,10 +9,11 @@ use crate::{Result, workspace_root};
 ///
 /// Only the lint step says `--locked`: the test step stays the very command that the README gives,
 /// and one step is enough to notice a lock file that was not committed.
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 8] = [
     "cargo fmt --all --check",
     "cargo clippy --locked --workspace --all-targets -- -D warnings",
     "cargo test --workspace",
+    r#"RUSTFLAGS="--cfg loom" cargo test --release -p evio-sys --lib --target-dir target/loom flag"#,
     r#"RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps"#,
     "cargo xtask tidy",
     "cargo xtask check-targets",

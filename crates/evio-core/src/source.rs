@@ -26,11 +26,11 @@ impl Source {
     pub(crate) fn token(self) -> Token {
         let (generation, low) = match self {
             Self::Waker => (0, 0),
-            Self::Listener(number) => (0, LISTENER << KIND_SHIFT | number & NUMBER_MASK),
-            Self::Datagram(number) => (0, (LISTENER + 1) << KIND_SHIFT | number & NUMBER_MASK),
+            Self::Listener(number) => (0, (LISTENER << KIND_SHIFT) | (number & NUMBER_MASK)),
+            Self::Datagram(number) => (0, ((LISTENER + 1) << KIND_SHIFT) | (number & NUMBER_MASK)),
             Self::Conn(key) => (key.generation, key.index),
         };
-        Token(u64::from(generation) << 32 | u64::from(low))
+        Token((u64::from(generation) << 32) | u64::from(low))
     }
 }
 

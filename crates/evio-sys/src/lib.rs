@@ -42,6 +42,7 @@
 mod backend;
 pub mod clock;
 mod event;
+mod flag;
 mod interest;
 pub mod net;
 mod poller;

@@ -1,9 +1,9 @@
 //! Ending a poll from another thread.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::backend::Notifier;
+use crate::flag::Flag;
 use crate::poller::Poller;
 use crate::token::Token;
 
@@ -42,7 +42,7 @@ use crate::token::Token;
 pub struct Waker {
     notifier: Notifier,
     /// Invariant: true from the first `wake` until the next `acknowledge`.
-    pending: AtomicBool,
+    pending: Flag,
 }
 
 impl Waker {
@@ -53,7 +53,7 @@ impl Waker {
     /// Fails when the process or the system is out of file descriptors or memory.
     pub fn new(poller: &Poller, token: Token) -> io::Result<Self> {
         let notifier = Notifier::new(poller.selector(), token)?;
-        Ok(Self { notifier, pending: AtomicBool::new(false) })
+        Ok(Self { notifier, pending: Flag::new() })
     }
 
     /// Makes the present or the next poll report the waker's token.
@@ -62,12 +62,12 @@ impl Waker {
     ///
     /// Fails when the system call does; the next call tries again.
     pub fn wake(&self) -> io::Result<()> {
-        if self.pending.swap(true, Ordering::AcqRel) {
+        if !self.pending.raise() {
             return Ok(());
         }
         let result = self.notifier.notify();
         if result.is_err() {
-            self.pending.store(false, Ordering::Release);
+            self.pending.lower();
         }
         result
     }
@@ -77,15 +77,13 @@ impl Waker {
     /// To be called by the polling thread *before* it looks for the reason it was woken.
     pub fn acknowledge(&self) {
         self.notifier.acknowledge();
-        // A swap and not a store: it reads what the last `wake` wrote, and so sees all that its
-        // caller did before.
-        self.pending.swap(false, Ordering::AcqRel);
+        self.pending.lower();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
     use super::*;
