@@ -129,7 +129,7 @@ fn chunk_size(digits: &[u8]) -> Option<u64> {
         return None;
     }
     let size = digits.iter().try_fold(0u64, |size, &digit| {
-        Some(size << 4 | u64::from(char::from(digit).to_digit(16)?))
+        Some((size << 4) | u64::from(char::from(digit).to_digit(16)?))
     })?;
     (size <= i64::MAX as u64).then_some(size)
 }

@@ -46,7 +46,7 @@ fn unquote_double(line: &[u8], mut at: usize, words: &mut Vec<u8>) -> Option<usi
         let (byte, len) = match line.get(at..)? {
             [b'"', rest @ ..] => return ends_quoted(rest).then_some(at + 1),
             [b'\\', b'x', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                (hex_value(*high) << 4 | hex_value(*low), 4)
+                ((hex_value(*high) << 4) | hex_value(*low), 4)
             }
             [b'\\', escaped, ..] => (unescape(*escaped), 2),
             [plain, ..] => (*plain, 1),

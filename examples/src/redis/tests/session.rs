@@ -105,8 +105,9 @@ fn random_pipelines_are_answered_alike_in_any_pieces() {
                 1 => (b"  ping  \n".to_vec(), b"+PONG\r\n".to_vec()),
                 2 => (b"\r\n*0\r\n*-1\r\n".to_vec(), Vec::new()),
                 3 => {
-                    let quoted: String =
+                    let escapes: Vec<_> =
                         message.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+                    let quoted = escapes.concat();
                     (format!("ECHO \"{quoted}\"\r\n").into_bytes(), reply)
                 }
                 _ => (array(&[b"ECHO", &message]), reply),
