@@ -13,7 +13,7 @@ const STEPS: [&str; 8] = [
     "cargo fmt --all --check",
     "cargo clippy --locked --workspace --all-targets -- -D warnings",
     "cargo test --workspace",
-    r#"RUSTFLAGS="--cfg loom" cargo test --release -p evio-sys --lib --target-dir target/loom flag"#,
+    r#"RUSTFLAGS="--cfg loom" cargo test -p evio-sys --lib --target-dir target/loom flag"#,
     r#"RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps"#,
     "cargo xtask tidy",
     "cargo xtask check-targets",

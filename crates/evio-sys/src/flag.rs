@@ -27,7 +27,7 @@ impl Flag {
     }
 }
 
-/// `RUSTFLAGS="--cfg loom" cargo test --release -p evio-sys --lib flag` goes through every
+/// `RUSTFLAGS="--cfg loom" cargo test -p evio-sys --lib flag` goes through every
 /// interleaving of two senders and a receiver, and every value that a read may see.
 #[cfg(all(test, loom))]
 mod tests {
