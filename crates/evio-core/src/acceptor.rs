@@ -83,11 +83,15 @@ impl LoopState {
                 }
                 Err(error) => error,
             };
-            self.group.placement.withdraw();
+            let was_full = self.group.placement.withdraw();
             match error {
-                AcceptError::Connection(_) => {}
-                AcceptError::Empty => return None,
+                AcceptError::Connection(_) => self.leave_room(was_full),
+                AcceptError::Empty => {
+                    self.leave_room(was_full);
+                    return None;
+                }
                 AcceptError::Listener(error) => {
+                    self.leave_room(was_full);
                     let bound = self.remove_listener(number);
                     return Some((usize::from(bound.address_index), error));
                 }
@@ -102,6 +106,14 @@ impl LoopState {
             }
         }
         None
+    }
+
+    /// Has those try again who were refused the room that was kept here for nobody. A listener that
+    /// goes to rest tells nobody: two of them would wake each other without end.
+    fn leave_room(&self, was_full: bool) {
+        if was_full && self.group.placement.take_waiting() {
+            self.group.accept_again();
+        }
     }
 
     fn place(&mut self, accepted: Accepted, stays_here: bool, here: &mut Vec<Accepted>) {

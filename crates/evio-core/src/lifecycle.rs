@@ -136,7 +136,8 @@ impl<H: Handler> Running<H> {
         if state.poller.register(&entry.stream, token, Interest::READABLE).is_err() {
             // The system is out of memory for it; it was never opened, so nobody is told.
             state.conns.remove(key);
-            return state.group.placement.remove(usize::from(state.loop_id));
+            state.group.placement.remove(usize::from(state.loop_id));
+            return state.make_room();
         }
         let index = key.index as usize;
         if self.contexts.len() <= index {

@@ -117,11 +117,10 @@ impl Placement {
             || self.admitted.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).is_ok()
     }
 
-    /// Takes back an [`admit`](Self::admit) that no connection came of.
-    pub(crate) fn withdraw(&self) {
-        if self.is_limited() {
-            self.admitted.fetch_sub(1, Ordering::SeqCst);
-        }
+    /// Takes back an [`admit`](Self::admit) that no connection came of, and returns whether there
+    /// was no room but this: somebody else may have been refused meanwhile.
+    pub(crate) fn withdraw(&self) -> bool {
+        self.is_limited() && self.admitted.fetch_sub(1, Ordering::SeqCst) == self.max_connections
     }
 
     /// Has the next loop that a connection ends in tell everybody, and returns whether there is
@@ -276,7 +275,8 @@ mod tests {
         assert!(placement.take_waiting() && !placement.take_waiting());
         assert!(placement.wait_for_room(), "one has ended since");
         assert!(placement.admit());
-        placement.withdraw();
+        assert!(placement.withdraw(), "nobody else could have had it");
+        assert!(!placement.withdraw() && placement.admit());
         assert!(placement.admit() && !placement.admit());
     }
 
