@@ -18,6 +18,9 @@ const ACCEPT_BUDGET: usize = 64;
 /// enough not to be noticed; a connection that ends is waited for besides.
 const BACK_OFF: Duration = Duration::from_millis(50);
 
+/// After this time a shortage is another one: whoever waited in the first has left by himself.
+const FORGOTTEN: Duration = Duration::from_millis(200);
+
 /// A listener of the loop.
 #[derive(Debug)]
 pub(crate) struct BoundListener {
@@ -27,8 +30,8 @@ pub(crate) struct BoundListener {
     pub(crate) stays_here: bool,
     /// Why it is out of the poller, if it is.
     pub(crate) rest: Option<Rest>,
-    /// When it last went on because it had rested long enough.
-    pub(crate) retried_at: Option<Instant>,
+    /// Since when it has found no descriptor for those who wait.
+    pub(crate) short_since: Option<Instant>,
 }
 
 /// What a listener waits for before it accepts again; a connection that ends is enough for both.
@@ -41,7 +44,7 @@ pub(crate) enum Rest {
 
 impl BoundListener {
     pub(crate) fn new(address_index: u16, listener: Listener, stays_here: bool) -> Self {
-        Self { listener, address_index, stays_here, rest: None, retried_at: None }
+        Self { listener, address_index, stays_here, rest: None, short_since: None }
     }
 }
 
@@ -66,6 +69,7 @@ impl LoopState {
         number: u32,
         here: &mut Vec<Accepted>,
     ) -> Option<(usize, io::Error)> {
+        let mut accepted = 0;
         for _ in 0..ACCEPT_BUDGET {
             let bound = self.listeners.get_mut(number as usize)?;
             if bound.rest.is_some() {
@@ -78,6 +82,8 @@ impl LoopState {
             let error = match bound.listener.accept() {
                 Ok((stream, peer)) => {
                     let (address_index, stays_here) = (bound.address_index, bound.stays_here);
+                    accepted += 1;
+                    bound.short_since = None;
                     self.place(Accepted { stream, peer, address_index }, stays_here, here);
                     continue;
                 }
@@ -104,6 +110,10 @@ impl LoopState {
                     return None;
                 }
             }
+        }
+        if accepted == 0 {
+            // So many failed connections are none: something refuses this process every accept.
+            self.rest(number);
         }
         None
     }
@@ -137,15 +147,16 @@ impl LoopState {
     /// still wait after it are turned away: a peer that is told can go elsewhere.
     fn run_short(&mut self, number: u32) {
         let bound = &mut self.listeners[number as usize];
-        // Somebody who waited meanwhile is reported at once; this may be one who has just come, but
-        // then there has been no descriptor for a while.
-        let since_retry = bound.retried_at.map(|at| self.now.saturating_duration_since(at));
-        if since_retry.is_some_and(|since| since < BACK_OFF) {
+        let short = bound.short_since.map(|since| self.now.saturating_duration_since(since));
+        if short.is_some_and(|short| (BACK_OFF..FORGOTTEN).contains(&short)) {
             if let Some(reserve) = &mut self.reserve {
                 let turned_away =
                     (0..ACCEPT_BUDGET).take_while(|_| reserve.turn_away(&bound.listener));
                 let _ = turned_away.count();
             }
+            bound.short_since = None;
+        } else {
+            bound.short_since = Some(self.now);
         }
         self.rest(number);
     }
@@ -175,23 +186,26 @@ impl LoopState {
 
     /// Has listeners that waited for a connection to end accept again.
     pub(crate) fn resume_listeners(&mut self) {
-        self.resume_listeners_if(|_| true, None);
+        self.resume_listeners_if(|_| true);
     }
 
     /// Has listeners accept again that have rested long enough.
     pub(crate) fn resume_rested_listeners(&mut self) {
         let now = self.now;
+        // Those that rest have kept room for nobody, and may have been why others were refused it.
+        if self.listeners.iter().any(|(_, bound)| bound.rest.is_some()) {
+            self.leave_room(true);
+        }
         let is_over = |rest| matches!(rest, Rest::Until(until) if until <= now);
-        self.resume_listeners_if(is_over, Some(now));
+        self.resume_listeners_if(is_over);
     }
 
-    fn resume_listeners_if(&mut self, is_over: impl Fn(Rest) -> bool, retried_at: Option<Instant>) {
+    fn resume_listeners_if(&mut self, is_over: impl Fn(Rest) -> bool) {
         for (number, bound) in &mut self.listeners {
             if bound.rest.is_some_and(&is_over) {
                 let token = Source::Listener(number as u32).token();
                 let result = self.poller.register(&bound.listener, token, Interest::READABLE);
                 let later = self.now.checked_add(BACK_OFF).unwrap_or(self.now);
-                bound.retried_at = retried_at;
                 bound.rest = result.err().map(|_| Rest::Until(later));
             }
         }

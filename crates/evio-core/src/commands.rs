@@ -40,16 +40,19 @@ impl<H: Handler> Running<H> {
             Message::Conn(key, command) => self.carry_out_on(key, command),
             Message::Broadcast(bytes) => self.broadcast(&bytes),
             Message::Task(Task(task)) => task(&mut Loop::new(&mut self.state)),
+            Message::Listen(bound) => self.listen(*bound),
+            Message::Bind(bound) => self.bind(*bound),
+            Message::StopListening(index) => self.stop_listening(Some(index)),
         }
     }
 
     fn follow_order(&mut self, order: Order) {
         match order {
             Order::Adopt(accepted) => self.open(accepted),
-            Order::Listen(bound) => self.listen(*bound),
-            Order::Bind(bound) => self.bind(*bound),
-            Order::StopListening(index) => self.state.stop_listening(Some(index)),
-            Order::AcceptAgain => self.state.resume_listeners(),
+            Order::AcceptAgain => {
+                self.state.mailbox.sender().accepting_again();
+                self.state.resume_listeners();
+            }
             Order::Shutdown(manner) => self.state.request_shutdown(manner),
         }
     }
@@ -97,6 +100,14 @@ impl<H: Handler> Running<H> {
         add: impl FnOnce(&mut LoopState) -> io::Result<()>,
     ) -> io::Result<()> {
         if self.state.shutdown == Shutdown::No { add(&mut self.state) } else { Ok(()) }
+    }
+
+    /// Gives up the sockets of one address, or all, once the datagrams that wait are sent.
+    pub(crate) fn stop_listening(&mut self, address_index: Option<u16>) {
+        if !self.state.outbox.is_empty() {
+            self.flush();
+        }
+        self.state.stop_listening(address_index);
     }
 
     fn check_listening(&mut self, address_index: u16, result: io::Result<()>) {

@@ -31,7 +31,7 @@ pub struct Config {
     pub shutdown_timeout: Duration,
     /// What a panic in a callback of a connection does. Default: [`PanicPolicy::EndServer`].
     pub panic_policy: PanicPolicy,
-    /// How many messages from other threads may wait for a loop before
+    /// How many messages from other threads may wait for a loop to take them before
     /// [`ConnHandle`](crate::ConnHandle) refuses more. Default: 65,536.
     pub mailbox_capacity: usize,
 }
@@ -63,7 +63,8 @@ impl Config {
 /// What a panic in a callback of a connection does.
 ///
 /// One in a callback that belongs to no connection (`serving`, `tick`, `pre_write`, `datagram`,
-/// `context`, `detached`) always ends the server.
+/// `context`, `detached`, `listener_failed`), in a posted task or in a [`PlaceFn`] always ends the
+/// server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PanicPolicy {

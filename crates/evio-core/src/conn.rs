@@ -205,10 +205,10 @@ impl<'a> Conn<'a> {
     }
 
     /// Gives the connection limits of its own. Timeouts that are under way count from when they
-    /// began; one of more than a year is none.
+    /// began, and those that there were none of count from now; one of more than a year is none.
     pub fn set_limits(&mut self, limits: Limits) {
-        self.entry_mut().limits = Some(Box::new(limits));
-        self.state.arm(self.key);
+        let now = self.state.tick_now();
+        self.state.set_limits(self.key, limits, now);
     }
 
     /// Closes the connection with [`Timeout::Read`](crate::Timeout::Read) after `timeout`, unless

@@ -7,7 +7,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::config::Config;
 use crate::load_balance::Placement;
-use crate::mailbox::{Mailbox, MailboxSender, Manner, Order};
+use crate::mailbox::{Mailbox, MailboxSender, Manner, Message, Order};
 
 /// The loops of one server, as they see each other.
 #[derive(Debug)]
@@ -57,14 +57,15 @@ impl Group {
     /// Has the listeners of all loops try once more.
     pub(crate) fn accept_again(&self) {
         for mailbox in &self.mailboxes {
-            let _ = mailbox.order(Order::AcceptAgain);
+            mailbox.accept_again();
         }
     }
 
     /// Has every loop give up its sockets for the address with this index.
     pub(crate) fn stop_listening(&self, address_index: u16) {
         for mailbox in &self.mailboxes {
-            let _ = mailbox.order(Order::StopListening(address_index));
+            // A loop that has ended listens to nothing.
+            let _ = mailbox.post(Message::StopListening(address_index));
         }
     }
 

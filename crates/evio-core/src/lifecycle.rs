@@ -3,7 +3,7 @@
 use std::mem;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use evio_sys::{Interest, clock};
 
@@ -211,14 +211,14 @@ impl<H: Handler> Running<H> {
     pub(crate) fn advance_shutdown(&mut self) {
         match self.state.shutdown {
             Shutdown::No => {}
-            Shutdown::Requested(manner) => self.begin_shutdown(manner),
+            Shutdown::Requested(manner, before) => self.begin_shutdown(manner, before),
             Shutdown::Until(deadline, _) if self.state.now >= deadline => self.cut_off(),
             Shutdown::Until(..) => {}
         }
     }
 
     /// Passes it on to the other loops, stops listening, and closes or tells every connection.
-    fn begin_shutdown(&mut self, manner: Manner) {
+    fn begin_shutdown(&mut self, manner: Manner, before: Option<Instant>) {
         let timeout = match manner {
             Manner::Prompt => self.state.config.shutdown_timeout,
             Manner::Graceful(timeout) => timeout,
@@ -229,9 +229,11 @@ impl<H: Handler> Running<H> {
         let cut_off_time = CUT_OFF_TIME.saturating_mul(connections).min(timeout / 10);
         // A timeout that is too long to express is no timeout.
         let deadline = now.checked_add(timeout - cut_off_time).unwrap_or(now + FAR_AWAY);
+        // One that overtakes another waits no longer than that would have.
+        let deadline = before.map_or(deadline, |before| before.min(deadline));
         self.state.shutdown = Shutdown::Until(deadline, manner);
         self.state.group.shutdown(manner);
-        self.state.stop_listening(None);
+        self.stop_listening(None);
         match manner {
             Manner::Prompt => self.state.close_all(),
             Manner::Graceful(_) => {

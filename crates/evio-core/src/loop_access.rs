@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::conn::{Conn, ThreadBound};
@@ -10,7 +11,7 @@ use crate::conn_table::Entry;
 use crate::loop_handle::LoopHandle;
 use crate::loop_state::LoopState;
 use crate::mailbox::Manner;
-use crate::udp::Udp;
+use crate::udp::{BoundUdp, Udp};
 
 /// A loop, for the time of a callback that has no connection of its own, or of a task that was
 /// [posted](crate::LoopHandle::post) to it: the way to its connections and UDP sockets.
@@ -63,12 +64,23 @@ impl<'a> Loop<'a> {
         }
     }
 
-    /// Returns this loop's UDP socket for the address with this index, if it has one.
+    /// Returns this loop's UDP socket for the address with this index, if it has one; the first of
+    /// them for a host name that stands for several addresses.
     #[must_use]
     pub fn udp(&mut self, address_index: usize) -> Option<Udp<'_>> {
-        let mut sockets = self.state.sockets.iter();
-        let (number, _) =
-            sockets.find(|(_, bound)| usize::from(bound.address_index) == address_index)?;
+        self.find_udp(|bound| usize::from(bound.address_index) == address_index)
+    }
+
+    /// As [`udp`](Self::udp), but the first of them that can reach `peer` by its family.
+    #[must_use]
+    pub fn udp_for(&mut self, address_index: usize, peer: SocketAddr) -> Option<Udp<'_>> {
+        self.find_udp(|bound| {
+            usize::from(bound.address_index) == address_index && bound.socket.is_for(peer)
+        })
+    }
+
+    fn find_udp(&mut self, is_meant: impl Fn(&BoundUdp) -> bool) -> Option<Udp<'_>> {
+        let (number, _) = self.state.sockets.iter().find(|(_, bound)| is_meant(bound))?;
         Some(Udp::new(self.state, number as u32, None))
     }
 

@@ -10,7 +10,7 @@ use evio_sys::net::{Listener, UdpSocket};
 use crate::acceptor::BoundListener;
 use crate::group::Group;
 use crate::loop_access::Loop;
-use crate::mailbox::{Manner, Message, Order, SendError, Task};
+use crate::mailbox::{Manner, Message, SendError, Task};
 use crate::udp::BoundUdp;
 
 /// A loop and its group, for any thread and for any length of time.
@@ -90,7 +90,7 @@ impl LoopHandle {
     /// Fails when the loop has ended; the listener is closed then.
     pub fn listen(&self, address_index: u16, listener: Listener) -> Result<(), SendError> {
         let bound = BoundListener::new(address_index, listener, false);
-        self.order(Order::Listen(Box::new(bound)))
+        self.tell(Message::Listen(Box::new(bound)))
     }
 
     /// Has the loop accept from a listener, and keep the connections itself, as
@@ -101,7 +101,7 @@ impl LoopHandle {
     /// Fails when the loop has ended; the listener is closed then.
     pub fn listen_here(&self, address_index: u16, listener: Listener) -> Result<(), SendError> {
         let bound = BoundListener::new(address_index, listener, true);
-        self.order(Order::Listen(Box::new(bound)))
+        self.tell(Message::Listen(Box::new(bound)))
     }
 
     /// Has the loop receive from a UDP socket, as [`EventLoop::bind`](crate::EventLoop::bind) does
@@ -111,7 +111,7 @@ impl LoopHandle {
     ///
     /// Fails when the loop has ended; the socket is closed then.
     pub fn bind(&self, address_index: u16, socket: UdpSocket) -> Result<(), SendError> {
-        self.order(Order::Bind(Box::new(BoundUdp { socket, address_index })))
+        self.tell(Message::Bind(Box::new(BoundUdp { socket, address_index })))
     }
 
     /// Has every loop of the group close its listeners and UDP sockets for the address with this
@@ -134,14 +134,15 @@ impl LoopHandle {
     ) -> Result<(), SendError> {
         let bytes = bytes.into();
         self.post(move |event_loop| {
-            if let Some(mut socket) = event_loop.udp(address_index) {
+            if let Some(mut socket) = event_loop.udp_for(address_index, peer) {
                 socket.send_to(&bytes, peer);
             }
         })
     }
 
-    fn order(&self, order: Order) -> Result<(), SendError> {
-        self.group.mailbox(self.loop_id()).order(order).map_err(|_| SendError::Stopped)
+    /// Leaves a message however full the mailbox is.
+    fn tell(&self, message: Message) -> Result<(), SendError> {
+        self.group.mailbox(self.loop_id()).post(message)
     }
 
     /// Appends `bytes` to the output of every open connection of every loop of the group. They are

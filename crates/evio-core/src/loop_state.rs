@@ -10,7 +10,7 @@ use slab::Slab;
 
 use crate::acceptor::BoundListener;
 use crate::action::CloseReason;
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::conn_id::ConnKey;
 use crate::conn_table::{ConnTable, Phase};
 use crate::group::Group;
@@ -57,8 +57,8 @@ pub(crate) struct LoopState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shutdown {
     No,
-    /// To be begun when the turn is over.
-    Requested(Manner),
+    /// To be begun when the turn is over; another one that is under way ends at the moment given.
+    Requested(Manner, Option<Instant>),
     /// Nothing is accepted any more, and connections that are left at the deadline are cut off.
     Until(Instant, Manner),
 }
@@ -196,14 +196,17 @@ impl LoopState {
 
     /// A prompt shutdown overtakes a graceful one; other than that the first one stays.
     pub(crate) fn request_shutdown(&mut self, manner: Manner) {
-        let overtakes = match self.shutdown {
-            Shutdown::No => true,
-            Shutdown::Requested(now) | Shutdown::Until(_, now) => {
-                now != Manner::Prompt && manner == Manner::Prompt
+        let (present, deadline) = match self.shutdown {
+            Shutdown::No => (None, None),
+            Shutdown::Requested(present @ Manner::Graceful(timeout), None) => {
+                (Some(present), self.now.checked_add(timeout))
             }
+            Shutdown::Requested(present, deadline) => (Some(present), deadline),
+            Shutdown::Until(deadline, present) => (Some(present), Some(deadline)),
         };
-        if overtakes {
-            self.shutdown = Shutdown::Requested(manner);
+        let overtakes = present != Some(Manner::Prompt) && manner == Manner::Prompt;
+        if present.is_none() || overtakes {
+            self.shutdown = Shutdown::Requested(manner, deadline);
         }
     }
 
@@ -269,6 +272,24 @@ impl LoopState {
             entry.deadlines.closing = now.after(timeout);
             self.arm(key);
         }
+    }
+
+    pub(crate) fn set_limits(&mut self, key: ConnKey, limits: Limits, now: Tick) {
+        let Some(entry) = self.conns.get_mut(key) else { return };
+        let before = *entry.limits(&self.config);
+        let deadlines = &mut entry.deadlines;
+        // Where no timeout was waited for, nobody has seen to it that the stamps are right.
+        if before.idle_timeout.is_none() {
+            deadlines.active = now;
+        }
+        if before.write_timeout.is_none() {
+            deadlines.stalled = deadlines.stalled.map(|_| now);
+        }
+        if before.congestion_timeout.is_none() {
+            deadlines.congested = deadlines.congested.map(|_| now);
+        }
+        entry.limits = Some(Box::new(limits));
+        self.arm(key);
     }
 
     /// Returns the present tick, which may be later than that of the turn: what begins after a long

@@ -7,6 +7,7 @@ use std::io;
 use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -33,16 +34,16 @@ pub(crate) enum Message {
     Conn(ConnKey, ConnCommand),
     Broadcast(Arc<[u8]>),
     Task(Task),
+    Listen(Box<BoundListener>),
+    Bind(Box<BoundUdp>),
+    /// Gives up the sockets of the address with this index.
+    StopListening(u16),
 }
 
 /// What the server and its loops ask of a loop.
 #[derive(Debug)]
 pub(crate) enum Order {
     Adopt(Accepted),
-    Listen(Box<BoundListener>),
-    Bind(Box<BoundUdp>),
-    /// Gives up the sockets of the address with this index.
-    StopListening(u16),
     /// A connection of some loop has ended, and a listener of some loop waited for that.
     AcceptAgain,
     Shutdown(Manner),
@@ -132,6 +133,8 @@ pub(crate) struct MailboxSender {
     orders: Sender<Order>,
     waker: Waker,
     capacity: usize,
+    /// An `AcceptAgain` is on its way: at the limit of connections there is one for each that ends.
+    accepts_again: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -145,7 +148,13 @@ impl Mailbox {
     pub(crate) fn new(poller: &Poller, capacity: usize) -> io::Result<Self> {
         let (orders, incoming) = unbounded();
         let waker = Waker::new(poller, Source::Waker.token())?;
-        let sender = Arc::new(MailboxSender { queue: Mutex::default(), orders, waker, capacity });
+        let sender = Arc::new(MailboxSender {
+            queue: Mutex::default(),
+            orders,
+            waker,
+            capacity,
+            accepts_again: AtomicBool::new(false),
+        });
         Ok(Self { sender, incoming, messages: VecDeque::new(), orders: VecDeque::new() })
     }
 
@@ -170,6 +179,7 @@ impl Mailbox {
 
     /// Orders are collected before the messages, and carried out after them.
     fn collect(&mut self) {
+        self.orders.shrink_to(KEPT);
         self.orders.extend(self.incoming.try_iter());
         self.messages.shrink_to(KEPT);
         mem::swap(&mut self.messages, &mut self.sender.queue.lock().messages);
@@ -215,6 +225,19 @@ impl MailboxSender {
         self.orders.send(order).map_err(|error| error.into_inner())?;
         self.wake();
         Ok(())
+    }
+
+    /// Has the listeners of the loop try again, once for all calls until they do.
+    pub(crate) fn accept_again(&self) {
+        if !self.accepts_again.swap(true, Ordering::SeqCst) {
+            // A loop that has ended accepts nothing.
+            let _ = self.order(Order::AcceptAgain);
+        }
+    }
+
+    /// To be called before the listeners try again.
+    pub(crate) fn accepting_again(&self) {
+        self.accepts_again.store(false, Ordering::SeqCst);
     }
 
     /// The mail is there by now. If the system refuses the wake, it is carried out with the next.

@@ -127,7 +127,7 @@ impl<H: Handler> Running<H> {
         let state = &mut self.state;
         let (is_requested, shutdown) = match state.shutdown {
             Shutdown::No => (false, None),
-            Shutdown::Requested(_) => (true, None),
+            Shutdown::Requested(..) => (true, None),
             Shutdown::Until(deadline, _) => (false, Some(deadline)),
         };
         let has_output = !state.dirty.is_empty() || !state.outbox.is_empty();
@@ -314,7 +314,7 @@ impl<H: Handler> Running<H> {
 
     /// Sends the output of the turn, and takes every connection that is on the list to where it
     /// belongs now. What the callbacks made here write is left for the next turn.
-    fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         if self.state.dirty.is_empty() && self.state.outbox.is_empty() {
             return;
         }

@@ -120,8 +120,8 @@ impl<'a> Udp<'a> {
     ///
     /// # Errors
     ///
-    /// Fails when `group` is no multicast address, the socket is not one of IPv4, the interface
-    /// does not exist, or the group was joined already.
+    /// Fails when `group` is no multicast address, the socket takes no IPv4, the interface does not
+    /// exist, or the group was joined already.
     pub fn join_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
         self.bound().socket.join_multicast_v4(group, interface)
     }

@@ -68,6 +68,15 @@ impl Socket {
         }
     }
 
+    /// Returns the loop that gets a socket of which there is only one: datagrams are sent from
+    /// loop 0 by whoever does not care, listeners take turns.
+    fn only_loop(&self, index: u16, loops: usize) -> usize {
+        match self {
+            Self::Datagram(_) => 0,
+            Self::Stream(_) => usize::from(index) % loops,
+        }
+    }
+
     fn scheme(&self, local: &SocketAddr) -> Scheme {
         match (self, local) {
             (Self::Datagram(_), _) => Scheme::Udp,
@@ -139,8 +148,8 @@ impl Bound {
     pub(crate) fn share(self, loops: usize) -> Result<Vec<(usize, Share)>, Error> {
         let Self { index, local, address, options, socket, .. } = self;
         let Some((address, place)) = address.as_ref().zip(local.as_inet()) else {
-            let share = Share { index, socket, stays_here: false };
-            return Ok(vec![(usize::from(index) % loops, share)]);
+            let place = socket.only_loop(index, loops);
+            return Ok(vec![(place, Share { index, socket, stays_here: false })]);
         };
         let stays_here = match &socket {
             Socket::Stream(_) => options.reuse_port,
@@ -148,7 +157,7 @@ impl Bound {
             Socket::Datagram(socket) => options.reuse_port || loops > 1 && socket.share_port(),
         };
         if !stays_here {
-            let place = if address.scheme().is_datagram() { 0 } else { usize::from(index) % loops };
+            let place = socket.only_loop(index, loops);
             return Ok(vec![(place, Share { index, socket, stays_here })]);
         }
         let options = ListenOptions { reuse_port: true, ..options };

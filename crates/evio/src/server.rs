@@ -209,8 +209,8 @@ impl Server {
     ///
     /// # Platform notes
     ///
-    /// Linux only; elsewhere the server does not start. The thread that runs loop 0 stays where it
-    /// was put after the server has ended.
+    /// Linux only; elsewhere the server does not start. Threads that are started on a loop are put
+    /// on its processor too, and the thread that runs loop 0 stays there after the server's end.
     #[must_use]
     pub fn pin_loops(mut self, pin: bool) -> Self {
         self.pins_loops = pin;

@@ -95,7 +95,8 @@ impl ServerHandle {
     ///
     /// # Errors
     ///
-    /// Fails when the address is wrong or cannot be bound, and when the server is not running.
+    /// Fails when the address is wrong or cannot be bound, when the server is not running, and
+    /// after 65,536 addresses: an index is not given twice.
     ///
     /// # Examples
     ///
@@ -179,26 +180,35 @@ impl ServerHandle {
         }
     }
 
-    /// Binds sockets for the next address and shares them out. The lock is held meanwhile, so that
-    /// no index is given twice.
+    /// Binds sockets for the next address and shares them out. Nobody is kept waiting meanwhile:
+    /// a name can take long to resolve.
     fn add(
         &self,
         bind: impl FnOnce(u16) -> Result<Vec<Bound>, Error>,
     ) -> Result<Vec<BoundAddress>, Error> {
-        let mut state = self.state.lock();
-        let State::Running { event_loop, addresses } = &mut *state else {
-            return Err(Error::NotRunning);
-        };
-        let bound = bind(u16::try_from(*addresses).map_err(|_| Error::TooManyAddresses)?)?;
+        let (event_loop, index) = self.next_address()?;
+        let bound = bind(index)?;
         let local_addrs = bound.iter().map(Bound::local_addr).collect();
-        for bound in bound {
-            for (loop_id, share) in bound.share(event_loop.loops())? {
-                let event_loop = event_loop.sibling(loop_id).expect("shares are for loops");
-                share.send_to(&event_loop).map_err(|_| Error::NotRunning)?;
-            }
+        let shares = bound.into_iter().map(|bound| bound.share(event_loop.loops()));
+        // All of them are made before the first is given away: it is all or nothing.
+        let shares = shares.collect::<Result<Vec<_>, _>>()?;
+        for (loop_id, share) in shares.into_iter().flatten() {
+            let event_loop = event_loop.sibling(loop_id).expect("shares are for loops");
+            share.send_to(&event_loop).map_err(|_| Error::NotRunning)?;
         }
-        *addresses += 1;
         Ok(local_addrs)
+    }
+
+    /// Takes the index of an address that is about to be bound; it is used up even if that fails.
+    fn next_address(&self) -> Result<(LoopHandle, u16), Error> {
+        match &mut *self.state.lock() {
+            State::Running { event_loop, addresses } => {
+                let index = u16::try_from(*addresses).map_err(|_| Error::TooManyAddresses)?;
+                *addresses += 1;
+                Ok((event_loop.clone(), index))
+            }
+            State::Bound | State::Stopping | State::Ended => Err(Error::NotRunning),
+        }
     }
 
     pub(crate) fn started(&self, event_loop: LoopHandle, addresses: usize) {

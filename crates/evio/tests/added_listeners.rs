@@ -114,7 +114,11 @@ fn what_cannot_be_bound_is_an_error_and_nothing_else() {
     let taken = server.addrs()[0].to_string();
     assert!(matches!(server.handle().listen(taken).unwrap_err(), Error::Bind { .. }));
     assert!(matches!(server.handle().listen("tulip://howdy").unwrap_err(), Error::Address(_)));
-    assert_eq!(server.handle().listen(TCP).unwrap()[0].index(), 1, "no index is lost");
+    assert_eq!(
+        server.handle().listen(TCP).unwrap()[0].index(),
+        2,
+        "the failed one has had its own"
+    );
     first.echo(b"still served");
     server.stop();
 }
@@ -146,6 +150,10 @@ fn sockets_that_were_made_elsewhere_are_served() {
             Client::connect(bound.addr()).echo(b"served");
         }
         check_datagrams(&server.addrs()[2]);
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+        peer.set_read_timeout(Some(DEADLINE)).unwrap();
+        server.handle().send_datagram(2, "from a thread", peer.local_addr().unwrap()).unwrap();
+        assert_eq!(peer.recv(&mut [0; 20]).unwrap(), 13);
 
         let added = TcpListener::bind("127.0.0.1:0").unwrap().try_into().unwrap();
         let added = server.handle().listen_on(added).unwrap();

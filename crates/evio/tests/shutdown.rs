@@ -306,3 +306,26 @@ fn a_storm_of_clients_does_not_keep_a_server_from_ending() {
         endings(&calls);
     }
 }
+
+/// A prompt shutdown that follows a graceful one does not wait longer than that would have.
+#[test]
+fn a_prompt_shutdown_does_not_prolong_a_graceful_one() {
+    let an_hour = Duration::from_secs(3_600);
+    let (opens, opened) = reports();
+    let server = start(bind(TCP).shutdown_timeout(an_hour), move || {
+        Events::new()
+            .opened(move |conn, ()| {
+                // More than the sockets hold, for a peer that does not read.
+                conn.write_owned(vec![0; 32 << 20]);
+                opens.send(()).unwrap();
+                Action::None
+            })
+            .stopping(|_, ()| Action::None)
+    });
+    let client = server.connect();
+    opened.next();
+    server.handle().shutdown_gracefully(Duration::from_millis(300));
+    server.handle().shutdown();
+    server.wait();
+    drop(client);
+}

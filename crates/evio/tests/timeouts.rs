@@ -110,6 +110,41 @@ fn a_slow_callback_does_not_make_its_connection_idle() {
     server.stop();
 }
 
+/// A timeout that there was none of before counts from when it is given.
+#[test]
+fn a_new_timeout_does_not_count_from_before_it_was_given() {
+    let (loops, event_loop) = reports();
+    let (given, ends) = (reports(), reports());
+    let (gives, end) = (given.0, ends.0);
+    let server = start(bind(TCP), move || {
+        Events::new()
+            .data(move |conn, _, input| {
+                // The handler's own slowness, in a turn that nobody looks at the clock in.
+                thread::sleep(4 * SHORT);
+                conn.write(input);
+                loops.send(conn.loop_handle()).unwrap();
+                Action::None
+            })
+            .closed(move |_, (), _| {
+                end.send(Instant::now()).unwrap();
+                ControlFlow::Continue(())
+            })
+    });
+    let client = server.connect();
+    client.echo(b"x");
+    let give = move |event_loop: &mut evio::Loop<'_>| {
+        gives.send(Instant::now()).unwrap();
+        let limits = Limits { idle_timeout: Some(SHORT), ..Limits::default() };
+        event_loop.for_each_conn(|mut conn| conn.set_limits(limits));
+    };
+    event_loop.next().post(give).unwrap();
+    assert!(client.receive_to_end().is_empty());
+    drop(client);
+    let idle = ends.1.next() - given.1.next();
+    assert!(idle >= SHORT, "idle for {idle:?} only");
+    server.stop();
+}
+
 #[test]
 fn a_message_that_is_not_whole_in_time_ends_the_connection() {
     let (server, ended) = server(Limits::default(), |conn| conn.set_read_timeout(Some(SHORT)));

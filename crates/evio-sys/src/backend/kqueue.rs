@@ -240,9 +240,7 @@ pub(crate) fn ask_for_local(_fd: BorrowedFd<'_>, _is_v6: bool) -> io::Result<Opt
 }
 
 /// Only groups that a socket joined are received here anyway.
-pub(crate) fn only_joined_groups(_fd: BorrowedFd<'_>, _is_v6: bool) -> io::Result<()> {
-    Ok(())
-}
+pub(crate) fn only_joined_groups(_fd: BorrowedFd<'_>, _is_v6: bool) {}
 
 pub(crate) fn recv_with_local(
     _fd: BorrowedFd<'_>,

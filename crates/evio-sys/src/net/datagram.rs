@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::sys::socket::SockType;
+use nix::sys::socket::{SockType, getsockopt, sockopt};
 
 use super::addr::canonical;
 use super::listener::{bind_inet, family_of};
@@ -36,6 +36,7 @@ pub const MAX_DATAGRAM: usize = 65_535;
 pub struct UdpSocket {
     socket: std::net::UdpSocket,
     is_v6: bool,
+    takes_v4: bool,
     /// Room for what the system tells beside a datagram; `None` if it is not asked to.
     control: Option<Vec<u8>>,
 }
@@ -74,8 +75,9 @@ impl UdpSocket {
         } else {
             None
         };
-        backend::only_joined_groups(socket.as_fd(), is_v6)?;
-        Ok(Self { socket, is_v6, control })
+        backend::only_joined_groups(socket.as_fd(), is_v6);
+        let takes_v4 = !is_v6 || !getsockopt(&socket, sockopt::Ipv6V6Only)?;
+        Ok(Self { socket, is_v6, takes_v4, control })
     }
 
     /// Lets further sockets bind the same address, each taking some of the peers, and returns
@@ -83,6 +85,12 @@ impl UdpSocket {
     #[must_use]
     pub fn share_port(&self) -> bool {
         backend::share_port(self.socket.as_fd()).is_ok()
+    }
+
+    /// Returns whether the socket is one for addresses of this family.
+    #[must_use]
+    pub fn is_for(&self, peer: SocketAddr) -> bool {
+        if peer.is_ipv4() { self.takes_v4 } else { self.is_v6 }
     }
 
     /// Receives one datagram. With a `buffer` of [`MAX_DATAGRAM`] bytes nothing is ever cut off.
@@ -143,8 +151,8 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// Fails when `group` is no multicast address, the socket is not one of IPv4, the interface
-    /// does not exist, or the group was joined already.
+    /// Fails when `group` is no multicast address, the socket takes no IPv4, the interface does not
+    /// exist, or the group was joined already.
     pub fn join_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
         self.socket.join_multicast_v4(&group, &interface)
     }

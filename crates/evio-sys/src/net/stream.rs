@@ -16,8 +16,12 @@ use crate::backend;
 /// A connected socket, TCP or Unix.
 ///
 /// The methods take `&self`; calls for the same socket are meant to come from one thread. They
-/// never wait, whether the socket is in blocking mode or not: they say so with each call, which
-/// saves one to set the mode.
+/// never wait: they say so with each call, which saves one to set the mode of the socket.
+///
+/// # Platform notes
+///
+/// On systems other than Linux a socket may have to be non-blocking besides. One that comes from
+/// [`Listener::accept`](super::Listener::accept) is there.
 ///
 /// # Examples
 ///

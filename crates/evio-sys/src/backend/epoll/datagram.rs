@@ -15,22 +15,21 @@ use crate::net::Received;
 
 /// Has the socket tell the local address of each datagram, and returns the room for it.
 pub(crate) fn ask_for_local(fd: BorrowedFd<'_>, is_v6: bool) -> io::Result<Option<Vec<u8>>> {
+    // A dual-stack socket tells of IPv4 in both ways, and only one has the address to reply from.
+    setsockopt(&fd, sockopt::Ipv4PacketInfo, &true)?;
     if is_v6 {
         setsockopt(&fd, sockopt::Ipv6RecvPacketInfo, &true)?;
-        Ok(Some(nix::cmsg_space!(libc::in6_pktinfo)))
-    } else {
-        setsockopt(&fd, sockopt::Ipv4PacketInfo, &true)?;
-        Ok(Some(nix::cmsg_space!(libc::in_pktinfo)))
     }
+    Ok(Some(nix::cmsg_space!(libc::in_pktinfo, libc::in6_pktinfo)))
 }
 
 /// By default a socket that is bound to a wildcard receives what any socket of the machine has
-/// joined; see `ip(7)`, `IP_MULTICAST_ALL`.
-pub(crate) fn only_joined_groups(fd: BorrowedFd<'_>, is_v6: bool) -> io::Result<()> {
+/// joined; see `ip(7)`, `IP_MULTICAST_ALL`. A system without the options stays with that.
+pub(crate) fn only_joined_groups(fd: BorrowedFd<'_>, is_v6: bool) {
     if is_v6 {
-        options::IPV6_MULTICAST_ALL.set(fd, 0)?;
+        let _ = options::IPV6_MULTICAST_ALL.set(fd, 0);
     }
-    options::IP_MULTICAST_ALL.set(fd, 0)
+    let _ = options::IP_MULTICAST_ALL.set(fd, 0);
 }
 
 pub(crate) fn recv_with_local(
@@ -44,16 +43,27 @@ pub(crate) fn recv_with_local(
     let peer = message.address.as_ref().and_then(inet).ok_or_else(|| {
         io::Error::new(io::ErrorKind::InvalidData, "a datagram without an internet address")
     })?;
-    let local = message.cmsgs()?.find_map(|message| match message {
-        // The one to reply from: that of the interface if the datagram was sent to many.
-        ControlMessageOwned::Ipv4PacketInfo(info) => {
-            Some(IpAddr::from(info.ipi_spec_dst.s_addr.to_ne_bytes()))
-        }
-        ControlMessageOwned::Ipv6PacketInfo(info) => Some(IpAddr::from(info.ipi6_addr.s6_addr)),
-        _ => None,
-    });
-    let local = local.filter(|local| !local.is_multicast());
+    // A socket that somebody else has set to tell more has no room for it all, and tells nothing.
+    let local = message.cmsgs().ok().and_then(local_address);
     Ok(Received { len: message.bytes, peer, local })
+}
+
+/// Returns the address to reply from, which for IPv4 is that of the interface if the datagram was
+/// sent to many.
+fn local_address(messages: impl Iterator<Item = ControlMessageOwned>) -> Option<IpAddr> {
+    let mut by_v6 = None;
+    for message in messages {
+        match message {
+            ControlMessageOwned::Ipv4PacketInfo(info) => {
+                return Some(IpAddr::from(info.ipi_spec_dst.s_addr.to_ne_bytes()));
+            }
+            ControlMessageOwned::Ipv6PacketInfo(info) => {
+                by_v6 = Some(IpAddr::from(info.ipi6_addr.s6_addr).to_canonical());
+            }
+            _ => {}
+        }
+    }
+    by_v6.filter(|local| !local.is_multicast())
 }
 
 fn inet(address: &SockaddrStorage) -> Option<SocketAddr> {
