@@ -25,19 +25,16 @@
 //!         Ok(Some(command)) => command,
 //!         Ok(None) => break,
 //!         Err(error) => {
-//!             let mut reply = Reply::new(&mut output);
-//!             reply.protocol_error(&error);
-//!             reply.finish()?;
+//!             Reply::new(&mut output).protocol_error(&error);
 //!             break;
 //!         }
 //!     };
 //!     read += command.wire_len();
-//!     if execute(&mut store, &mut client, command, &mut output)? == Outcome::Close {
+//!     if execute(&mut store, &mut client, command, &mut output) == Outcome::Close {
 //!         break;
 //!     }
 //! }
 //! assert_eq!(output, b"+OK\r\n$1\r\nv\r\n+OK\r\n");
-//! # Ok::<(), std::io::Error>(())
 //! ```
 
 mod bytes;
@@ -58,8 +55,6 @@ mod strings;
 #[cfg(test)]
 mod tests;
 mod value;
-
-use std::io::{self, Write};
 
 use crate::resp::{Command, Reply};
 
@@ -85,21 +80,16 @@ pub enum Outcome {
 }
 
 /// Runs `command` and appends its reply to `output`.
-///
-/// # Errors
-///
-/// Fails only when `output` does. The command has been run then, but its reply is not complete.
-pub fn execute<W: Write>(
+pub fn execute(
     store: &mut Store,
     client: &mut Client,
     command: Command<'_>,
-    output: &mut W,
-) -> io::Result<Outcome> {
+    output: &mut Vec<u8>,
+) -> Outcome {
     let reply = Reply::new(output);
     let mut call = Call { store, client, command, reply, outcome: Outcome::Continue };
     if let Err(failure) = commands::run(&mut call) {
         call.reply.error(failure.message());
     }
-    call.reply.finish()?;
-    Ok(call.outcome)
+    call.outcome
 }

@@ -1,6 +1,7 @@
 //! A small redis. Try it with `redis-cli -p 6380`.
 
 use std::error::Error;
+use std::mem;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -25,6 +26,10 @@ struct Options {
 /// Room for the longest reply: a value of 512 MiB, and what was written before it.
 const MAX_OUTPUT: usize = 1 << 30;
 
+/// The most bytes of replies that are copied, so that their memory can be used again. More are
+/// given to the connection with their memory, which a loop should not keep for one long value.
+const MAX_COPIED: usize = 64 * 1024;
+
 /// What all loops share.
 #[derive(Default)]
 struct Shared {
@@ -35,6 +40,10 @@ struct Shared {
 /// One loop's part of the server.
 struct Redis<'a> {
     shared: &'a Shared,
+    /// The replies to one batch of commands; empty between callbacks.
+    replies: Vec<u8>,
+    /// How much may be written before the peer must read.
+    room: usize,
 }
 
 /// One client.
@@ -44,30 +53,30 @@ struct Session {
     parser: resp::Parser,
 }
 
-impl Redis<'_> {
-    /// Runs the commands that are whole, and stops early when replies pile up: `drained` goes on.
+impl Session {
+    /// Runs the commands that are whole, and stops early when the replies fill `room`: `drained`
+    /// goes on.
     fn run_commands(
-        conn: &mut Conn<'_>,
-        session: &mut Session,
+        &mut self,
+        conn: &Conn<'_>,
         input: &[u8],
         store: &mut Store,
+        replies: &mut Vec<u8>,
+        room: usize,
     ) -> Action {
-        let Session { client, input: stream, parser } = session;
+        let Self { client, input: stream, parser } = self;
         let Ok(mut input) = stream.begin(input) else { return Action::Close };
-        while !conn.is_congested() {
+        while replies.len() < room {
             let command = match parser.parse(&input) {
                 Ok(Some(command)) => command,
                 Ok(None) => break,
                 Err(error) => {
-                    let mut reply = resp::Reply::new(conn);
-                    reply.protocol_error(&error);
-                    reply.finish().expect("writing to a connection never fails");
+                    resp::Reply::new(replies).protocol_error(&error);
                     return Action::Close;
                 }
             };
             let len = command.wire_len();
-            let outcome =
-                execute(store, client, command, conn).expect("writing to a connection never fails");
+            let outcome = execute(store, client, command, replies);
             input.consume(len);
             match outcome {
                 Outcome::Continue => {}
@@ -96,7 +105,16 @@ impl Handler for Redis<'_> {
     }
 
     fn data(&mut self, conn: &mut Conn<'_>, session: &mut Session, input: &[u8]) -> Action {
-        Self::run_commands(conn, session, input, &mut self.shared.store.lock())
+        let room = self.room.saturating_sub(conn.output_len());
+        let store = &mut self.shared.store.lock();
+        let action = session.run_commands(conn, input, store, &mut self.replies, room);
+        if self.replies.len() <= MAX_COPIED {
+            conn.write(&self.replies);
+            self.replies.clear();
+        } else {
+            conn.write_owned(mem::take(&mut self.replies));
+        }
+        action
     }
 
     fn drained(&mut self, conn: &mut Conn<'_>, session: &mut Session) -> Action {
@@ -115,10 +133,13 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let shared = Shared::default();
-    let server = options
-        .listen
-        .bind("tcp", options.port)?
-        .limits(Limits { max_output: MAX_OUTPUT, ..Limits::default() });
-    server.run_each(options.listen.loops(), |_loop_id| Redis { shared: &shared })?;
+    let limits = Limits { max_output: MAX_OUTPUT, ..Limits::default() };
+    let room = limits.high_watermark + 1;
+    let server = options.listen.bind("tcp", options.port)?.limits(limits);
+    server.run_each(options.listen.loops(), |_loop_id| Redis {
+        shared: &shared,
+        replies: Vec::new(),
+        room,
+    })?;
     Ok(())
 }
