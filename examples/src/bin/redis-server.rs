@@ -66,29 +66,32 @@ impl Session {
     ) -> Action {
         let Self { client, input: stream, parser } = self;
         let Ok(mut input) = stream.begin(input) else { return Action::Close };
-        while replies.len() < room {
-            let command = match parser.parse(&input) {
+        let mut read = 0;
+        let action = loop {
+            if replies.len() >= room {
+                break Action::None;
+            }
+            let command = match parser.parse(&input[read..]) {
                 Ok(Some(command)) => command,
-                Ok(None) => break,
+                Ok(None) => break Action::None,
                 Err(error) => {
                     resp::Reply::new(replies).protocol_error(&error);
-                    return Action::Close;
+                    break Action::Close;
                 }
             };
-            let len = command.wire_len();
-            let outcome = execute(store, client, command, replies);
-            input.consume(len);
-            match outcome {
+            read += command.wire_len();
+            match execute(store, client, command, replies) {
                 Outcome::Continue => {}
-                Outcome::Close => return Action::Close,
-                Outcome::Shutdown => return Action::Shutdown,
+                Outcome::Close => break Action::Close,
+                Outcome::Shutdown => break Action::Shutdown,
                 Outcome::Wake => {
                     // Full only when 65,536 messages are waiting, one of which is a wake then.
                     let _ = conn.handle().wake();
                 }
             }
-        }
-        Action::None
+        };
+        input.consume(read);
+        action
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Outcome, connection, hashes, keys, lists, server, sets, sorted_sets,
 
 use Memory::{Grows, Keeps};
 
-/// The longest name of a command in the table.
+/// The longest name of a command in the table. A longer one is not worth a copy in capitals.
 const MAX_NAME_LEN: usize = 8;
 
 /// The upper bound of commands that take any number of arguments.
@@ -27,13 +27,13 @@ pub(super) fn run(call: &mut Call<'_>) -> Result<(), Failure> {
     let Some(given) = call.command.get(0) else {
         return Ok(());
     };
-    let mut name = [0; MAX_NAME_LEN];
-    let Some(name) = name.get_mut(..given.len()) else {
-        return Err(Failure::unknown(&call.command));
+    let capitals;
+    let name = if given.len() <= MAX_NAME_LEN && given.iter().any(u8::is_ascii_lowercase) {
+        capitals = given.to_ascii_uppercase();
+        &*capitals
+    } else {
+        given
     };
-    for (upper, given) in name.iter_mut().zip(given) {
-        *upper = given.to_ascii_uppercase();
-    }
     let Some((arguments, memory, run)) = find(name) else {
         return Err(Failure::unknown(&call.command));
     };
