@@ -45,6 +45,7 @@ mod connection;
 mod hashes;
 mod keys;
 mod lists;
+mod look_ahead;
 mod server;
 mod set;
 mod sets;
@@ -60,6 +61,7 @@ use crate::resp::{Command, Reply};
 
 use call::Call;
 pub use client::Client;
+pub use look_ahead::look_ahead;
 pub use store::{DEFAULT_MAX_MEMORY, Store};
 
 /// The version of redis whose behaviour is followed, told to clients that choose by it.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use clap::Parser;
 use evio::{Action, Conn, Handler, InputStream, Limits};
 use evio_examples::cli::{self, Listen};
-use evio_examples::redis::{Client, Outcome, Store, execute};
+use evio_examples::redis::{Client, Outcome, Store, execute, look_ahead};
 use evio_examples::resp;
 use parking_lot::Mutex;
 
@@ -67,9 +67,14 @@ impl Session {
         let Self { client, input: stream, parser } = self;
         let Ok(mut input) = stream.begin(input) else { return Action::Close };
         let mut read = 0;
+        // The first command, which often is the only one, is run without looking ahead.
+        let mut ahead = 1;
         let action = loop {
             if replies.len() >= room {
                 break Action::None;
+            }
+            if ahead == 0 {
+                ahead = look_ahead(&input[read..], store);
             }
             let command = match parser.parse(&input[read..]) {
                 Ok(Some(command)) => command,
@@ -80,6 +85,7 @@ impl Session {
                 }
             };
             read += command.wire_len();
+            ahead = ahead.saturating_sub(1);
             match execute(store, client, command, replies) {
                 Outcome::Continue => {}
                 Outcome::Close => break Action::Close,
