@@ -8,7 +8,7 @@ use crate::resp::parse_integer;
 pub(super) fn ping(call: &mut Call<'_>) -> Result<(), Failure> {
     match call.command.get(1) {
         Some(message) => call.reply.bulk(message),
-        None => call.reply.status("PONG"),
+        None => call.reply.pong(),
     }
     Ok(())
 }

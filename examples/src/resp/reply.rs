@@ -24,6 +24,11 @@ impl<'a> Reply<'a> {
         self.write(b"+OK\r\n");
     }
 
+    /// Appends `PONG`, the answer to a sign of life.
+    pub fn pong(&mut self) {
+        self.write(b"+PONG\r\n");
+    }
+
     /// Appends the answer for what does not exist.
     pub fn null(&mut self) {
         self.write(b"$-1\r\n");
@@ -120,11 +125,12 @@ mod tests {
 
     #[test]
     fn replies_are_framed() {
-        let cases: [(Append, &str); 8] = [
+        let cases: [(Append, &str); 9] = [
             (|reply| reply.ok(), "+OK\r\n"),
+            (|reply| reply.pong(), "+PONG\r\n"),
             (|reply| reply.null(), "$-1\r\n"),
             (|reply| reply.null_array(), "*-1\r\n"),
-            (|reply| reply.status("PONG"), "+PONG\r\n"),
+            (|reply| reply.status("list"), "+list\r\n"),
             (|reply| reply.error("ERR a\r\nb"), "-ERR a  b\r\n"),
             (|reply| reply.count(600), ":600\r\n"),
             (|reply| reply.array(0), "*0\r\n"),
