@@ -25,19 +25,16 @@
 //!         Ok(Some(command)) => command,
 //!         Ok(None) => break,
 //!         Err(error) => {
-//!             let mut reply = Reply::new(&mut output);
-//!             reply.protocol_error(&error);
-//!             reply.finish()?;
+//!             Reply::new(&mut output).protocol_error(&error);
 //!             break;
 //!         }
 //!     };
 //!     read += command.wire_len();
-//!     if execute(&mut store, &mut client, command, &mut output)? == Outcome::Close {
+//!     if execute(&mut store, &mut client, command, &mut output) == Outcome::Close {
 //!         break;
 //!     }
 //! }
 //! assert_eq!(output, b"+OK\r\n$1\r\nv\r\n+OK\r\n");
-//! # Ok::<(), std::io::Error>(())
 //! ```
 
 mod bytes;
@@ -48,6 +45,7 @@ mod connection;
 mod hashes;
 mod keys;
 mod lists;
+mod look_ahead;
 mod server;
 mod set;
 mod sets;
@@ -59,12 +57,11 @@ mod strings;
 mod tests;
 mod value;
 
-use std::io::{self, Write};
-
 use crate::resp::{Command, Reply};
 
 use call::Call;
 pub use client::Client;
+pub use look_ahead::look_ahead;
 pub use store::{DEFAULT_MAX_MEMORY, Store};
 
 /// The version of redis whose behaviour is followed, told to clients that choose by it.
@@ -85,21 +82,16 @@ pub enum Outcome {
 }
 
 /// Runs `command` and appends its reply to `output`.
-///
-/// # Errors
-///
-/// Fails only when `output` does. The command has been run then, but its reply is not complete.
-pub fn execute<W: Write>(
+pub fn execute(
     store: &mut Store,
     client: &mut Client,
     command: Command<'_>,
-    output: &mut W,
-) -> io::Result<Outcome> {
+    output: &mut Vec<u8>,
+) -> Outcome {
     let reply = Reply::new(output);
     let mut call = Call { store, client, command, reply, outcome: Outcome::Continue };
     if let Err(failure) = commands::run(&mut call) {
         call.reply.error(failure.message());
     }
-    call.reply.finish()?;
-    Ok(call.outcome)
+    call.outcome
 }

@@ -1,8 +1,8 @@
 //! RESP2, the protocol of redis: requests in, replies out.
 //!
 //! A [`Parser`] finds the next [`Command`] in the bytes that a connection has received; its
-//! arguments are slices of those bytes. A [`Reply`] appends answers to any
-//! [`Write`](std::io::Write). What a command means is not known here.
+//! arguments are slices of those bytes. A [`Reply`] appends answers to a
+//! vector of bytes. What a command means is not known here.
 //!
 //! Requests come in two forms. The one that clients send is an array of bulk strings
 //! (`*2\r\n$3\r\nGET\r\n$1\r\nk\r\n`); the one that people type is a line of words
@@ -23,7 +23,6 @@
 //!     reply.bulk(&command[1]);
 //!     read += command.wire_len();
 //! }
-//! reply.finish()?;
 //! assert_eq!(output, b"$2\r\nhi\r\n$5\r\nthere\r\n");
 //! assert_eq!(&input[read..], b"ECH");
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -1,13 +1,14 @@
 //! A small redis. Try it with `redis-cli -p 6380`.
 
 use std::error::Error;
+use std::mem;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Parser;
 use evio::{Action, Conn, Handler, InputStream, Limits};
 use evio_examples::cli::{self, Listen};
-use evio_examples::redis::{Client, Outcome, Store, execute};
+use evio_examples::redis::{Client, Outcome, Store, execute, look_ahead};
 use evio_examples::resp;
 use parking_lot::Mutex;
 
@@ -25,6 +26,10 @@ struct Options {
 /// Room for the longest reply: a value of 512 MiB, and what was written before it.
 const MAX_OUTPUT: usize = 1 << 30;
 
+/// The most bytes of replies that are copied, so that their memory can be used again. More are
+/// given to the connection with their memory, which a loop should not keep for one long value.
+const MAX_COPIED: usize = 64 * 1024;
+
 /// What all loops share.
 #[derive(Default)]
 struct Shared {
@@ -35,6 +40,10 @@ struct Shared {
 /// One loop's part of the server.
 struct Redis<'a> {
     shared: &'a Shared,
+    /// The replies to one batch of commands; empty between callbacks.
+    replies: Vec<u8>,
+    /// How much may be written before the peer must read.
+    room: usize,
 }
 
 /// One client.
@@ -44,42 +53,51 @@ struct Session {
     parser: resp::Parser,
 }
 
-impl Redis<'_> {
-    /// Runs the commands that are whole, and stops early when replies pile up: `drained` goes on.
+impl Session {
+    /// Runs the commands that are whole, and stops early when the replies fill `room`: `drained`
+    /// goes on.
     fn run_commands(
-        conn: &mut Conn<'_>,
-        session: &mut Session,
+        &mut self,
+        conn: &Conn<'_>,
         input: &[u8],
         store: &mut Store,
+        replies: &mut Vec<u8>,
+        room: usize,
     ) -> Action {
-        let Session { client, input: stream, parser } = session;
+        let Self { client, input: stream, parser } = self;
         let Ok(mut input) = stream.begin(input) else { return Action::Close };
-        while !conn.is_congested() {
-            let command = match parser.parse(&input) {
+        let mut read = 0;
+        // The first command, which often is the only one, is run without looking ahead.
+        let mut ahead = 1;
+        let action = loop {
+            if replies.len() >= room {
+                break Action::None;
+            }
+            if ahead == 0 {
+                ahead = look_ahead(&input[read..], store);
+            }
+            let command = match parser.parse(&input[read..]) {
                 Ok(Some(command)) => command,
-                Ok(None) => break,
+                Ok(None) => break Action::None,
                 Err(error) => {
-                    let mut reply = resp::Reply::new(conn);
-                    reply.protocol_error(&error);
-                    reply.finish().expect("writing to a connection never fails");
-                    return Action::Close;
+                    resp::Reply::new(replies).protocol_error(&error);
+                    break Action::Close;
                 }
             };
-            let len = command.wire_len();
-            let outcome =
-                execute(store, client, command, conn).expect("writing to a connection never fails");
-            input.consume(len);
-            match outcome {
+            read += command.wire_len();
+            ahead = ahead.saturating_sub(1);
+            match execute(store, client, command, replies) {
                 Outcome::Continue => {}
-                Outcome::Close => return Action::Close,
-                Outcome::Shutdown => return Action::Shutdown,
+                Outcome::Close => break Action::Close,
+                Outcome::Shutdown => break Action::Shutdown,
                 Outcome::Wake => {
                     // Full only when 65,536 messages are waiting, one of which is a wake then.
                     let _ = conn.handle().wake();
                 }
             }
-        }
-        Action::None
+        };
+        input.consume(read);
+        action
     }
 }
 
@@ -96,7 +114,16 @@ impl Handler for Redis<'_> {
     }
 
     fn data(&mut self, conn: &mut Conn<'_>, session: &mut Session, input: &[u8]) -> Action {
-        Self::run_commands(conn, session, input, &mut self.shared.store.lock())
+        let room = self.room.saturating_sub(conn.output_len());
+        let store = &mut self.shared.store.lock();
+        let action = session.run_commands(conn, input, store, &mut self.replies, room);
+        if self.replies.len() <= MAX_COPIED {
+            conn.write(&self.replies);
+            self.replies.clear();
+        } else {
+            conn.write_owned(mem::take(&mut self.replies));
+        }
+        action
     }
 
     fn drained(&mut self, conn: &mut Conn<'_>, session: &mut Session) -> Action {
@@ -115,10 +142,13 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let shared = Shared::default();
-    let server = options
-        .listen
-        .bind("tcp", options.port)?
-        .limits(Limits { max_output: MAX_OUTPUT, ..Limits::default() });
-    server.run_each(options.listen.loops(), |_loop_id| Redis { shared: &shared })?;
+    let limits = Limits { max_output: MAX_OUTPUT, ..Limits::default() };
+    let room = limits.high_watermark + 1;
+    let server = options.listen.bind("tcp", options.port)?.limits(limits);
+    server.run_each(options.listen.loops(), |_loop_id| Redis {
+        shared: &shared,
+        replies: Vec::new(),
+        room,
+    })?;
     Ok(())
 }

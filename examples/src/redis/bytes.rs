@@ -26,6 +26,10 @@ pub(super) enum Bytes {
 }
 
 impl Bytes {
+    pub(super) fn is_short(&self) -> bool {
+        matches!(self, Self::Short { .. })
+    }
+
     /// Replaces the string by `new`.
     pub(super) fn set(&mut self, new: &[u8]) {
         match self {

@@ -9,11 +9,11 @@ use crate::resp::{Command, Reply, parse_integer};
 const MAX_QUOTED_LEN: usize = 128;
 
 /// A command on its way: what it works on, and where its reply goes.
-pub(super) struct Call<'a, W> {
+pub(super) struct Call<'a> {
     pub(super) store: &'a mut Store,
     pub(super) client: &'a mut Client,
     pub(super) command: Command<'a>,
-    pub(super) reply: Reply<'a, W>,
+    pub(super) reply: Reply<'a>,
     pub(super) outcome: Outcome,
 }
 

@@ -1,6 +1,5 @@
 //! The table of commands.
 
-use std::io::Write;
 use std::ops::RangeInclusive;
 
 use super::call::{Call, Failure};
@@ -8,7 +7,7 @@ use super::{Outcome, connection, hashes, keys, lists, server, sets, sorted_sets,
 
 use Memory::{Grows, Keeps};
 
-/// The longest name of a command in the table.
+/// The longest name of a command in the table. A longer one is not worth a copy in capitals.
 const MAX_NAME_LEN: usize = 8;
 
 /// The upper bound of commands that take any number of arguments.
@@ -21,21 +20,21 @@ enum Memory {
     Keeps,
 }
 
-type Run<W> = fn(&mut Call<'_, W>) -> Result<(), Failure>;
+type Run = fn(&mut Call<'_>) -> Result<(), Failure>;
 
 /// Runs the command of `call`.
-pub(super) fn run<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn run(call: &mut Call<'_>) -> Result<(), Failure> {
     let Some(given) = call.command.get(0) else {
         return Ok(());
     };
-    let mut name = [0; MAX_NAME_LEN];
-    let Some(name) = name.get_mut(..given.len()) else {
-        return Err(Failure::unknown(&call.command));
+    let capitals;
+    let name = if given.len() <= MAX_NAME_LEN && given.iter().any(u8::is_ascii_lowercase) {
+        capitals = given.to_ascii_uppercase();
+        &*capitals
+    } else {
+        given
     };
-    for (upper, given) in name.iter_mut().zip(given) {
-        *upper = given.to_ascii_uppercase();
-    }
-    let Some((arguments, memory, run)) = find::<W>(name) else {
+    let Some((arguments, memory, run)) = find(name) else {
         return Err(Failure::unknown(&call.command));
     };
     if !arguments.contains(&call.command.len()) {
@@ -50,7 +49,7 @@ pub(super) fn run<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
 /// Finds a command by its name in capitals: how many arguments it takes, with the name; what it
 /// does to the memory; and the function that runs it.
 #[rustfmt::skip]
-fn find<W: Write>(name: &[u8]) -> Option<(RangeInclusive<usize>, Memory, Run<W>)> {
+fn find(name: &[u8]) -> Option<(RangeInclusive<usize>, Memory, Run)> {
     Some(match name {
         b"GET"      => (2..=2,   Keeps, strings::get),
         b"SET"      => (3..=ANY, Grows, strings::set),
@@ -111,7 +110,7 @@ fn find<W: Write>(name: &[u8]) -> Option<(RangeInclusive<usize>, Memory, Run<W>)
     })
 }
 
-fn disconnect<W>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+fn disconnect(call: &mut Call<'_>) -> Result<(), Failure> {
     call.outcome = Outcome::Close;
     Ok(())
 }

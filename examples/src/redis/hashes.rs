@@ -1,14 +1,12 @@
 //! Commands on hashes.
 
-use std::io::Write;
-
 use hashbrown::hash_map::EntryRef;
 
 use super::call::{Call, Failure};
 use super::value::{Hash, pair_cost};
 
 /// `HSET key field value [field value]...`
-pub(super) fn hset<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn hset(call: &mut Call<'_>) -> Result<(), Failure> {
     if call.command.len() % 2 != 0 {
         return Err(Failure::arity("hset"));
     }
@@ -36,7 +34,7 @@ pub(super) fn hset<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
 }
 
 /// `HGET key field`
-pub(super) fn hget<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn hget(call: &mut Call<'_>) -> Result<(), Failure> {
     let hash: Option<&Hash> = call.store.collection(&call.command[1])?;
     match hash.and_then(|hash| hash.get(&call.command[2])) {
         Some(value) => call.reply.bulk(value),
@@ -46,7 +44,7 @@ pub(super) fn hget<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
 }
 
 /// `HGETALL key`
-pub(super) fn hgetall<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn hgetall(call: &mut Call<'_>) -> Result<(), Failure> {
     let Some(hash) = call.store.collection::<Hash>(&call.command[1])? else {
         call.reply.array(0);
         return Ok(());
@@ -60,7 +58,7 @@ pub(super) fn hgetall<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
 }
 
 /// `HLEN key`
-pub(super) fn hlen<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn hlen(call: &mut Call<'_>) -> Result<(), Failure> {
     let len = call.store.collection(&call.command[1])?.map_or(0, Hash::len);
     call.reply.count(len);
     Ok(())

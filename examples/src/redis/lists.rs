@@ -1,7 +1,5 @@
 //! Commands on lists.
 
-use std::io::Write;
-
 use super::bytes::Bytes;
 use super::call::{Call, Failure, count, integer, range};
 use super::value::{List, element_cost, sparse};
@@ -30,26 +28,26 @@ impl End {
 }
 
 /// `LPUSH key element...`
-pub(super) fn lpush<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn lpush(call: &mut Call<'_>) -> Result<(), Failure> {
     push(call, End::Left)
 }
 
 /// `RPUSH key element...`
-pub(super) fn rpush<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn rpush(call: &mut Call<'_>) -> Result<(), Failure> {
     push(call, End::Right)
 }
 
 /// `LPOP key [count]`
-pub(super) fn lpop<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn lpop(call: &mut Call<'_>) -> Result<(), Failure> {
     pop(call, End::Left)
 }
 
 /// `RPOP key [count]`
-pub(super) fn rpop<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn rpop(call: &mut Call<'_>) -> Result<(), Failure> {
     pop(call, End::Right)
 }
 
-fn push<W: Write>(call: &mut Call<'_, W>, end: End) -> Result<(), Failure> {
+fn push(call: &mut Call<'_>, end: End) -> Result<(), Failure> {
     let list: &mut List = call.store.collection_or_new(&call.command[1])?;
     let mut cost = 0;
     for element in call.command.iter_from(2) {
@@ -62,7 +60,7 @@ fn push<W: Write>(call: &mut Call<'_, W>, end: End) -> Result<(), Failure> {
     Ok(())
 }
 
-fn pop<W: Write>(call: &mut Call<'_, W>, end: End) -> Result<(), Failure> {
+fn pop(call: &mut Call<'_>, end: End) -> Result<(), Failure> {
     let key = &call.command[1];
     let wanted = count(&call.command)?;
     let Some(list) = call.store.collection_mut::<List>(key)? else {
@@ -93,7 +91,7 @@ fn pop<W: Write>(call: &mut Call<'_, W>, end: End) -> Result<(), Failure> {
 }
 
 /// `LRANGE key start stop`
-pub(super) fn lrange<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn lrange(call: &mut Call<'_>) -> Result<(), Failure> {
     let (start, stop) = (integer(&call.command[2])?, integer(&call.command[3])?);
     let Some(list) = call.store.collection::<List>(&call.command[1])? else {
         call.reply.array(0);
@@ -108,7 +106,7 @@ pub(super) fn lrange<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
 }
 
 /// `LLEN key`
-pub(super) fn llen<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn llen(call: &mut Call<'_>) -> Result<(), Failure> {
     let len = call.store.collection(&call.command[1])?.map_or(0, List::len);
     call.reply.count(len);
     Ok(())

@@ -1,13 +1,11 @@
 //! Commands on sets.
 
-use std::io::Write;
-
 use super::call::{Call, Failure, count};
 use super::set::Set;
 use super::value::element_cost;
 
 /// `SADD key member...`
-pub(super) fn sadd<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn sadd(call: &mut Call<'_>) -> Result<(), Failure> {
     let set: &mut Set = call.store.collection_or_new(&call.command[1])?;
     let (mut added, mut cost) = (0, 0);
     for member in call.command.iter_from(2).filter(|member| set.insert(member)) {
@@ -20,7 +18,7 @@ pub(super) fn sadd<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
 }
 
 /// `SPOP key [count]`
-pub(super) fn spop<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn spop(call: &mut Call<'_>) -> Result<(), Failure> {
     let key = &call.command[1];
     let wanted = count(&call.command)?;
     let Some(set) = call.store.collection_mut::<Set>(key)? else {
@@ -48,14 +46,14 @@ pub(super) fn spop<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
 }
 
 /// `SCARD key`
-pub(super) fn scard<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn scard(call: &mut Call<'_>) -> Result<(), Failure> {
     let len = call.store.collection(&call.command[1])?.map_or(0, Set::len);
     call.reply.count(len);
     Ok(())
 }
 
 /// `SMEMBERS key`
-pub(super) fn smembers<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn smembers(call: &mut Call<'_>) -> Result<(), Failure> {
     let Some(set) = call.store.collection::<Set>(&call.command[1])? else {
         call.reply.array(0);
         return Ok(());

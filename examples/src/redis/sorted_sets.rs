@@ -1,14 +1,12 @@
 //! Commands on sorted sets.
 
-use std::io::Write;
-
 use super::call::{Call, Failure, count, integer, range};
 use super::sorted_set::{Score, SortedSet};
 use super::value::pair_cost;
 use crate::resp::Reply;
 
 /// `ZADD key score member [score member]...`
-pub(super) fn zadd<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn zadd(call: &mut Call<'_>) -> Result<(), Failure> {
     let pairs = || (2..call.command.len()).step_by(2);
     let score = |pair: usize| {
         Score::parse(&call.command[pair]).ok_or(Failure::text("ERR value is not a valid float"))
@@ -33,7 +31,7 @@ pub(super) fn zadd<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
 }
 
 /// `ZPOPMIN key [count]`
-pub(super) fn zpopmin<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn zpopmin(call: &mut Call<'_>) -> Result<(), Failure> {
     let key = &call.command[1];
     let wanted = count(&call.command)?.unwrap_or(1);
     let Some(set) = call.store.collection_mut::<SortedSet>(key)? else {
@@ -59,7 +57,7 @@ pub(super) fn zpopmin<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
 /// `ZRANGE key start stop [WITHSCORES]`
 ///
 /// Linear in `start`, which a sorted set with ranks would find faster.
-pub(super) fn zrange<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn zrange(call: &mut Call<'_>) -> Result<(), Failure> {
     let with_scores = call.command.len() > 4;
     if !call.command.iter_from(4).all(|option| option.eq_ignore_ascii_case(b"WITHSCORES")) {
         return Err(Failure::SYNTAX);
@@ -81,12 +79,12 @@ pub(super) fn zrange<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
 }
 
 /// `ZCARD key`
-pub(super) fn zcard<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn zcard(call: &mut Call<'_>) -> Result<(), Failure> {
     let len = call.store.collection(&call.command[1])?.map_or(0, SortedSet::len);
     call.reply.count(len);
     Ok(())
 }
 
-fn reply_score<W: Write>(reply: &mut Reply<'_, W>, score: Score) {
+fn reply_score(reply: &mut Reply<'_>, score: Score) {
     reply.bulk(score.to_string());
 }

@@ -1,7 +1,10 @@
 //! The keyspace.
 
-use hashbrown::HashMap;
-use hashbrown::hash_map::EntryRef;
+use std::hash::BuildHasher;
+use std::hint;
+
+use hashbrown::hash_table::Entry as Place;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::bytes::Bytes;
 use super::call::Failure;
@@ -18,10 +21,18 @@ pub const DEFAULT_MAX_MEMORY: usize = 1024 * 1024 * 1024;
 /// need more are refused. One command can exceed it by as much as fits into one command.
 #[derive(Debug)]
 pub struct Store {
-    entries: HashMap<Bytes, Value>,
+    entries: HashTable<Entry>,
+    hasher: DefaultHashBuilder,
     /// Invariant: the sum of the costs of all entries.
     used_memory: usize,
     max_memory: usize,
+}
+
+/// A key and what it holds.
+#[derive(Debug)]
+struct Entry {
+    key: Bytes,
+    value: Value,
 }
 
 impl Default for Store {
@@ -33,7 +44,8 @@ impl Default for Store {
 impl Store {
     /// Creates an empty store that may use about `max_memory` bytes.
     pub fn new(max_memory: usize) -> Self {
-        Self { entries: HashMap::new(), used_memory: 0, max_memory }
+        let hasher = DefaultHashBuilder::default();
+        Self { entries: HashTable::new(), hasher, used_memory: 0, max_memory }
     }
 
     /// Returns the number of keys.
@@ -60,13 +72,41 @@ impl Store {
         self.used_memory > self.max_memory
     }
 
+    /// Returns the hash of a key, for [`touch`](Self::touch).
+    pub(super) fn hash(&self, key: &[u8]) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    /// Has the entries of keys with these hashes brought into the cache.
+    ///
+    /// In a large store, each of them takes the time in which hundreds of instructions could run.
+    /// Nothing here depends on what is read, and so the processor waits for many of them at once.
+    pub(super) fn touch(&self, hashes: &[u64]) {
+        // The first entry whose hash may be the same is nearly always the right one.
+        let likely = hashes.iter().filter_map(|&hash| self.entries.find(hash, |_| true));
+        hint::black_box(likely.filter(|entry| entry.key.is_short()).count());
+    }
+
     pub(super) fn get(&self, key: &[u8]) -> Option<&Value> {
-        self.entries.get(key)
+        let entry = self.entries.find(self.hash(key), |entry| *entry.key == *key)?;
+        Some(&entry.value)
+    }
+
+    fn get_mut(&mut self, key: &[u8]) -> Option<&mut Value> {
+        let entry = self.entries.find_mut(self.hasher.hash_one(key), |entry| *entry.key == *key)?;
+        Some(&mut entry.value)
+    }
+
+    /// Returns where `key` is, or is to be.
+    fn place(&mut self, key: &[u8]) -> Place<'_, Entry> {
+        let Self { entries, hasher, .. } = self;
+        let rehash = |entry: &Entry| hasher.hash_one(&*entry.key);
+        entries.entry(hasher.hash_one(key), |entry| *entry.key == *key, rehash)
     }
 
     /// Returns the string at `key`.
     pub(super) fn string(&self, key: &[u8]) -> Result<Option<&[u8]>, Failure> {
-        match self.entries.get(key) {
+        match self.get(key) {
             Some(Value::String(bytes)) => Ok(Some(bytes)),
             Some(_) => Err(Failure::WRONG_TYPE),
             None => Ok(None),
@@ -75,28 +115,31 @@ impl Store {
 
     /// Makes `key` hold the string `bytes`, whatever it held before.
     pub(super) fn set(&mut self, key: &[u8], bytes: &[u8]) {
-        match self.entries.entry_ref(key) {
-            EntryRef::Occupied(mut entry) => match entry.get_mut() {
+        let (added, released) = match self.place(key) {
+            Place::Occupied(mut entry) => match &mut entry.get_mut().value {
                 Value::String(string) => {
-                    self.used_memory -= string.len();
+                    let released = string.len();
                     string.set(bytes);
+                    (0, released)
                 }
                 other => {
-                    self.used_memory -= other.cost();
+                    let released = other.cost();
                     *other = Value::String(bytes.into());
+                    (0, released)
                 }
             },
-            EntryRef::Vacant(entry) => {
-                entry.insert(Value::String(bytes.into()));
-                self.used_memory += element_cost(key);
+            Place::Vacant(place) => {
+                place.insert(Entry { key: key.into(), value: Value::String(bytes.into()) });
+                (element_cost(key), 0)
             }
-        }
-        self.used_memory += bytes.len();
+        };
+        self.charge(added + bytes.len());
+        self.release(released);
     }
 
     /// Returns the string at `key`, to be changed; the difference in length must be accounted for.
     pub(super) fn string_mut(&mut self, key: &[u8]) -> Result<Option<&mut Bytes>, Failure> {
-        match self.entries.get_mut(key) {
+        match self.get_mut(key) {
             Some(Value::String(bytes)) => Ok(Some(bytes)),
             Some(_) => Err(Failure::WRONG_TYPE),
             None => Ok(None),
@@ -105,25 +148,27 @@ impl Store {
 
     /// Removes `key` and what it holds; tells whether there was something.
     pub(super) fn remove(&mut self, key: &[u8]) -> bool {
-        let Some(value) = self.entries.remove(key) else {
+        let hash = self.hash(key);
+        let Ok(found) = self.entries.find_entry(hash, |entry| *entry.key == *key) else {
             return false;
         };
+        let (Entry { value, .. }, _) = found.remove();
         self.used_memory -= element_cost(key) + value.cost();
         if let Some(capacity) = sparse(self.entries.len(), self.entries.capacity()) {
-            self.entries.shrink_to(capacity);
+            self.entries.shrink_to(capacity, |entry| self.hasher.hash_one(&*entry.key));
         }
         true
     }
 
     /// Removes all keys.
     pub(super) fn clear(&mut self) {
-        self.entries = HashMap::new();
+        self.entries = HashTable::new();
         self.used_memory = 0;
     }
 
     /// Returns the collection at `key`, to be read.
     pub(super) fn collection<C: Collection>(&self, key: &[u8]) -> Result<Option<&C>, Failure> {
-        match self.entries.get(key) {
+        match self.get(key) {
             Some(value) => C::borrow(value).ok_or(Failure::WRONG_TYPE).map(Some),
             None => Ok(None),
         }
@@ -134,7 +179,7 @@ impl Store {
         &mut self,
         key: &[u8],
     ) -> Result<Option<&mut C>, Failure> {
-        match self.entries.get_mut(key) {
+        match self.get_mut(key) {
             Some(value) => C::borrow_mut(value).ok_or(Failure::WRONG_TYPE).map(Some),
             None => Ok(None),
         }
@@ -146,14 +191,17 @@ impl Store {
         &mut self,
         key: &[u8],
     ) -> Result<&mut C, Failure> {
-        let value = match self.entries.entry_ref(key) {
-            EntryRef::Occupied(entry) => entry.into_mut(),
-            EntryRef::Vacant(entry) => {
-                self.used_memory += element_cost(key);
-                entry.insert(C::default().into_value())
+        if self.get(key).is_none() {
+            self.charge(element_cost(key));
+        }
+        let entry = match self.place(key) {
+            Place::Occupied(entry) => entry.into_mut(),
+            Place::Vacant(place) => {
+                let entry = Entry { key: key.into(), value: C::default().into_value() };
+                place.insert(entry).into_mut()
             }
         };
-        C::borrow_mut(value).ok_or(Failure::WRONG_TYPE)
+        C::borrow_mut(&mut entry.value).ok_or(Failure::WRONG_TYPE)
     }
 
     /// Accounts for what was added to a value.
@@ -172,11 +220,11 @@ impl Store {
     /// Asserts that the memory accounted for is that of what is there, and that there is not much
     /// room that nothing is in.
     pub(super) fn assert_accounts(&self) {
-        let costs = self.entries.iter().map(|(key, value)| element_cost(key) + value.cost());
+        let costs = self.entries.iter().map(|entry| element_cost(&entry.key) + entry.value.cost());
         assert_eq!(self.used_memory, costs.sum::<usize>());
         assert_eq!(sparse(self.entries.len(), self.entries.capacity()), None);
-        for value in self.entries.values() {
-            if let Value::List(list) = value {
+        for entry in &self.entries {
+            if let Value::List(list) = &entry.value {
                 assert_eq!(sparse(list.len(), list.capacity()), None);
             }
         }

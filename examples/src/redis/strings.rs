@@ -1,7 +1,5 @@
 //! Commands on strings.
 
-use std::io::Write;
-
 use super::call::{Call, Failure, integer};
 use crate::resp::{MAX_BULK_LEN, parse_integer};
 
@@ -12,7 +10,7 @@ use crate::resp::{MAX_BULK_LEN, parse_integer};
 const MAX_MGET_LEN: usize = MAX_BULK_LEN;
 
 /// `GET key`
-pub(super) fn get<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn get(call: &mut Call<'_>) -> Result<(), Failure> {
     match call.store.string(&call.command[1])? {
         Some(value) => call.reply.bulk(value),
         None => call.reply.null(),
@@ -21,7 +19,7 @@ pub(super) fn get<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
 }
 
 /// `SET key value [NX | XX] [GET]`
-pub(super) fn set<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn set(call: &mut Call<'_>) -> Result<(), Failure> {
     if call.command.len() > 3 {
         return set_with_options(call);
     }
@@ -30,7 +28,7 @@ pub(super) fn set<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn set_with_options<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+fn set_with_options(call: &mut Call<'_>) -> Result<(), Failure> {
     let (mut absent, mut present, mut get) = (false, false, false);
     for option in call.command.iter_from(3) {
         match option.to_ascii_uppercase().as_slice() {
@@ -64,7 +62,7 @@ fn set_with_options<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
 }
 
 /// `MGET key...`
-pub(super) fn mget<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn mget(call: &mut Call<'_>) -> Result<(), Failure> {
     // As in redis, a key that holds no string is as good as none.
     let value = |key| call.store.string(key).ok().flatten();
     let len: usize = call.command.iter_from(1).filter_map(value).map(<[u8]>::len).sum();
@@ -83,7 +81,7 @@ pub(super) fn mget<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
 }
 
 /// `MSET key value [key value]...`
-pub(super) fn mset<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn mset(call: &mut Call<'_>) -> Result<(), Failure> {
     if call.command.len() % 2 == 0 {
         return Err(Failure::arity("mset"));
     }
@@ -95,7 +93,7 @@ pub(super) fn mset<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
 }
 
 /// `APPEND key value`
-pub(super) fn append<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn append(call: &mut Call<'_>) -> Result<(), Failure> {
     let (key, tail) = (&call.command[1], &call.command[2]);
     let len = match call.store.string_mut(key)? {
         Some(string) if string.len() + tail.len() > MAX_BULK_LEN => {
@@ -117,29 +115,29 @@ pub(super) fn append<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
 }
 
 /// `STRLEN key`
-pub(super) fn strlen<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn strlen(call: &mut Call<'_>) -> Result<(), Failure> {
     let len = call.store.string(&call.command[1])?.map_or(0, <[u8]>::len);
     call.reply.count(len);
     Ok(())
 }
 
 /// `INCR key`
-pub(super) fn incr<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn incr(call: &mut Call<'_>) -> Result<(), Failure> {
     add(call, 1)
 }
 
 /// `DECR key`
-pub(super) fn decr<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn decr(call: &mut Call<'_>) -> Result<(), Failure> {
     add(call, -1)
 }
 
 /// `INCRBY key increment`
-pub(super) fn incrby<W: Write>(call: &mut Call<'_, W>) -> Result<(), Failure> {
+pub(super) fn incrby(call: &mut Call<'_>) -> Result<(), Failure> {
     let increment = integer(&call.command[2])?;
     add(call, increment)
 }
 
-fn add<W: Write>(call: &mut Call<'_, W>, increment: i64) -> Result<(), Failure> {
+fn add(call: &mut Call<'_>, increment: i64) -> Result<(), Failure> {
     let key = &call.command[1];
     let overflow = Failure::text("ERR increment or decrement would overflow");
     let sum = match call.store.string_mut(key)? {

@@ -67,6 +67,8 @@ impl Parser {
     /// # Panics
     ///
     /// May panic if the rule about the next call is not kept.
+    // Inlined into each of the few loops over commands, for what it returns is large.
+    #[inline(always)]
     pub fn parse<'a>(&'a mut self, input: &'a [u8]) -> Result<Option<Command<'a>>, ProtocolError> {
         if self.position == 0 {
             self.forget_last();
@@ -85,6 +87,7 @@ impl Parser {
         self.unquoted = Vec::new();
     }
 
+    #[inline(always)]
     fn parse_array<'a>(
         &'a mut self,
         input: &'a [u8],
@@ -170,6 +173,7 @@ impl Parser {
         Ok(Some((length, end + CRLF.len())))
     }
 
+    #[inline(never)]
     fn parse_line<'a>(&'a mut self, input: &'a [u8]) -> Result<Option<Command<'a>>, ProtocolError> {
         let Some(end) = self.find(b'\n', input, ProtocolError::TooBigInline)? else {
             return Ok(None);

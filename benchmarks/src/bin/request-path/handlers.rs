@@ -25,6 +25,7 @@ impl Handler for Echo {
 #[derive(Default)]
 pub(crate) struct Redis {
     store: Store,
+    replies: Vec<u8>,
 }
 
 impl Handler for Redis {
@@ -43,12 +44,14 @@ impl Handler for Redis {
         let Ok(mut input) = stream.begin(input) else { return Action::Close };
         while let Ok(Some(command)) = parser.parse(&input) {
             let length = command.wire_len();
-            let outcome = execute(&mut self.store, client, command, conn);
+            let outcome = execute(&mut self.store, client, command, &mut self.replies);
             input.consume(length);
-            if !matches!(outcome, Ok(Outcome::Continue)) {
+            if outcome != Outcome::Continue {
                 return Action::Close;
             }
         }
+        conn.write(&self.replies);
+        self.replies.clear();
         Action::None
     }
 }

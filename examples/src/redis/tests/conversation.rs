@@ -9,7 +9,7 @@ pub(super) fn run(store: &mut Store, client: &mut Client, request: &str) -> (Str
     let line = format!("{request}\r\n");
     let command = parser.parse(line.as_bytes()).unwrap().unwrap();
     let mut replies = Vec::new();
-    let outcome = execute(store, client, command, &mut replies).unwrap();
+    let outcome = execute(store, client, command, &mut replies);
     (String::from_utf8(replies).unwrap(), outcome)
 }
 

@@ -32,7 +32,7 @@ pub(super) fn session<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Seen {
                 }
             };
             read += command.wire_len();
-            match execute(&mut store, &mut client, command, &mut replies).unwrap() {
+            match execute(&mut store, &mut client, command, &mut replies) {
                 Outcome::Continue | Outcome::Wake => {}
                 Outcome::Close | Outcome::Shutdown => return Seen { replies, closed: true },
             }

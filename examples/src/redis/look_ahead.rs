@@ -1,0 +1,73 @@
+//! Finding the keys of many commands at once.
+
+use super::Store;
+use crate::resp::Parser;
+
+/// How many commands are looked at: about as many reads as a processor has under way at once.
+const COMMANDS: usize = 16;
+
+/// Up to so many keys, the store stays in the cache: its table is smaller than half a megabyte.
+const CACHED_KEYS: usize = 4096;
+
+/// Has what the commands at the start of `input` will look for brought into the cache, and returns
+/// how many commands can be run before it is worth calling this again.
+///
+/// It changes nothing but the time that a pipeline of commands takes on a large store. Whatever the
+/// first argument of a command is, it is taken for a key.
+pub fn look_ahead(input: &[u8], store: &Store) -> usize {
+    if store.len() <= CACHED_KEYS {
+        return usize::MAX;
+    }
+    let mut parser = Parser::default();
+    let mut hashes = [0; COMMANDS];
+    let (mut commands, mut keys, mut read) = (0, 0, 0);
+    while commands < COMMANDS {
+        // An error is for the one who runs the commands to find.
+        let Ok(Some(command)) = parser.parse(&input[read..]) else { break };
+        read += command.wire_len();
+        commands += 1;
+        if let Some(key) = command.get(1) {
+            hashes[keys] = store.hash(key);
+            keys += 1;
+        }
+    }
+    store.touch(&hashes[..keys]);
+    // Commands of a pipeline are mostly alike.
+    if keys == 0 { usize::MAX } else { commands }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn large_store() -> Store {
+        let mut store = Store::default();
+        for number in 0..=CACHED_KEYS {
+            store.set(format!("key:{number}").as_bytes(), b"value");
+        }
+        store
+    }
+
+    #[test]
+    fn commands_that_are_whole_are_counted() {
+        let store = large_store();
+        let get = "*2\r\n$3\r\nGET\r\n$5\r\nkey:1\r\n";
+        let cases = [
+            (get.to_owned(), 1),
+            (format!("{get}PING\r\nGET 'none'\r\n\r\n{get}*2\r\n$3\r\nGET"), 5),
+            (format!("{get}*wrong\r\n{get}"), 1),
+            (get.repeat(COMMANDS + 1), COMMANDS),
+        ];
+        for (input, commands) in cases {
+            assert_eq!(look_ahead(input.as_bytes(), &store), commands, "{input:?}");
+        }
+    }
+
+    #[test]
+    fn there_is_no_next_time_where_nothing_is_to_be_gained() {
+        let store = large_store();
+        assert_eq!(look_ahead(b"PING\r\nPING\r\n", &store), usize::MAX);
+        assert_eq!(look_ahead(b"*wrong\r\n", &store), usize::MAX);
+        assert_eq!(look_ahead(b"GET key:1\r\n", &Store::default()), usize::MAX);
+    }
+}
