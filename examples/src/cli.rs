@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
-use evio::{LoadBalance, Server};
+use evio::{LoadBalance, ReadySocket, Server};
+use listenfd::ListenFd;
 
 /// Where to listen, and on how many loops.
 #[derive(Args, Debug)]
@@ -70,7 +71,27 @@ impl Listen {
     pub fn bind(&self, scheme: &str, port: u16) -> Result<Server, Box<dyn Error>> {
         let inet = inet_address(scheme, &self.host, port, self.reuseport);
         let unix = self.unix_socket.as_deref().map(unix_address);
-        let server = Server::bind([inet].into_iter().chain(unix))?;
+        self.announce(Server::bind([inet].into_iter().chain(unix))?)
+    }
+
+    /// As `bind`, with the sockets that systemd has bound; see `sd_listen_fds(3)`.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there are none, when one is of no kind that a server can use, and when another
+    /// signal handler is installed.
+    pub fn inherit(&self) -> Result<Server, Box<dyn Error>> {
+        let mut inherited = ListenFd::from_env();
+        let mut sockets = (0..inherited.len()).map(|index| take_socket(&mut inherited, index));
+        let first = sockets.next().ok_or("LISTEN_FDS names no sockets for this process")?;
+        let mut server = Server::from_socket(first?)?;
+        for socket in sockets {
+            server = server.with_socket(socket?)?;
+        }
+        self.announce(server)
+    }
+
+    fn announce(&self, server: Server) -> Result<Server, Box<dyn Error>> {
         for address in server.local_addrs() {
             eprintln!("listening on {address}");
         }
@@ -87,6 +108,19 @@ impl Listen {
             count => evio::Loops::Exactly(usize::from(count)),
         }
     }
+}
+
+fn take_socket(inherited: &mut ListenFd, index: usize) -> Result<ReadySocket, Box<dyn Error>> {
+    if let Ok(Some(listener)) = inherited.take_tcp_listener(index) {
+        return Ok(listener.try_into()?);
+    }
+    if let Ok(Some(listener)) = inherited.take_unix_listener(index) {
+        return Ok(listener.try_into()?);
+    }
+    if let Ok(Some(socket)) = inherited.take_udp_socket(index) {
+        return Ok(socket.try_into()?);
+    }
+    Err(format!("number {index} of LISTEN_FDS is no TCP, UDP or Unix socket to listen on").into())
 }
 
 fn inet_address(scheme: &str, host: &str, port: u16, reuseport: bool) -> String {

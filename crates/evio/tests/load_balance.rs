@@ -51,53 +51,6 @@ fn round_robin_takes_turns_exactly() {
     }
 }
 
-#[test]
-fn round_robin_is_exact_over_connections_that_come_and_go() {
-    const LOOPS: usize = 8;
-    let (server, place) = balanced(bind(TCP), LOOPS, LoadBalance::RoundRobin);
-    let mut counts = [0; LOOPS];
-    for _ in 0..800 {
-        drop(server.connect());
-        counts[place.next()] += 1;
-    }
-    assert_eq!(counts, [100; LOOPS]);
-    server.stop();
-}
-
-/// Connections are opened and closed at random; each goes to a loop with the fewest.
-#[test]
-fn least_connections_is_exact_over_a_random_walk() {
-    const LOOPS: usize = 4;
-    let mut random = Random::new(seed(), 0);
-    let (server, place) = balanced(bind(TCP), LOOPS, LoadBalance::LeastConnections);
-    // One to stay on each loop, to tell that the loop has seen the end of another.
-    let mut fences: Vec<(usize, Client)> = Vec::new();
-    for _ in 0..LOOPS {
-        let client = server.connect();
-        fences.push((place.next(), client));
-    }
-    let mut live: [Vec<Client>; LOOPS] = Default::default();
-    for step in 0..1_000 {
-        let loop_id = random.up_to(LOOPS) - 1;
-        if random.up_to(2) == 1 && !live[loop_id].is_empty() {
-            let chosen = random.up_to(live[loop_id].len()) - 1;
-            let client = live[loop_id].swap_remove(chosen);
-            client.finish_sending();
-            assert!(client.receive_to_end().is_empty());
-            let fence = fences.iter().find(|(on, _)| *on == loop_id).unwrap();
-            fence.1.echo(b"fence");
-        } else if live.iter().map(Vec::len).sum::<usize>() < 100 {
-            let least = live.iter().map(Vec::len).min().unwrap();
-            let client = server.connect();
-            let loop_id = place.next();
-            assert_eq!(live[loop_id].len(), least, "step {step}");
-            live[loop_id].push(client);
-        }
-    }
-    drop((fences, live));
-    server.stop();
-}
-
 /// The turn is the server's, not the listener's.
 #[test]
 fn round_robin_goes_over_all_listeners_together() {

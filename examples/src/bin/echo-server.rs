@@ -3,12 +3,13 @@
 //! Try it with `nc 127.0.0.1 5000`.
 
 use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use clap::Parser;
-use evio::{Action, CloseReason, Conn, Handler, Udp};
+use evio::{Action, CloseReason, Conn, Handler, Loop, Udp};
 use evio_examples::cli::{self, Listen};
 
 /// Sends back whatever it receives. Ctrl-C ends it.
@@ -21,6 +22,9 @@ struct Options {
     /// Listen for UDP datagrams instead of TCP connections
     #[arg(long)]
     udp: bool,
+    /// Take the sockets that systemd has bound (LISTEN_FDS) instead of binding any
+    #[arg(long, conflicts_with_all = ["port", "udp", "host", "unix_socket", "reuseport"])]
+    systemd: bool,
     /// Tell on standard error what happens
     #[arg(long)]
     trace: bool,
@@ -60,6 +64,17 @@ impl Handler for Echo {
         ControlFlow::Continue(())
     }
 
+    fn listener_failed(
+        &mut self,
+        _: &mut Loop<'_>,
+        address_index: usize,
+        error: &io::Error,
+    ) -> ControlFlow<()> {
+        // Not a matter of tracing: from now on some clients are not served.
+        eprintln!("address {address_index}: not listening any more: {error}");
+        ControlFlow::Continue(())
+    }
+
     fn datagram(
         &mut self,
         socket: &mut Udp<'_>,
@@ -80,7 +95,10 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let scheme = if options.udp { "udp" } else { "tcp" };
-    let server = options.listen.bind(scheme, options.port)?;
+    let server = match options.systemd {
+        true => options.listen.inherit()?,
+        false => options.listen.bind(scheme, options.port)?,
+    };
     server.run_each(options.listen.loops(), |_loop_id| Echo { trace: options.trace })?;
     Ok(())
 }

@@ -5,6 +5,8 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -18,6 +20,8 @@ pub struct Server {
     child: Child,
     /// What it says it listens on: `tcp://127.0.0.1:12345`.
     pub addresses: Vec<String>,
+    /// What it says after that.
+    said: Mutex<Receiver<String>>,
 }
 
 impl Server {
@@ -38,8 +42,14 @@ impl Server {
             found.push(address.unwrap_or_else(|| panic!("unexpected: {line}")).to_owned());
         }
         // Goes on reading, so that the server is never held up by a full pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, addresses: found }
+        let (say, said) = mpsc::channel();
+        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| say.send(line)));
+        Self { child, addresses: found, said: Mutex::new(said) }
+    }
+
+    /// Waits for the server to say something more.
+    pub fn next_line(&self) -> String {
+        self.said.lock().unwrap().recv_timeout(DEADLINE).expect("the server says something")
     }
 
     pub fn port(&self) -> u16 {
