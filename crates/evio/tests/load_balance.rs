@@ -9,8 +9,7 @@ use std::thread;
 use evio::{Action, Events, LoadBalance, Loops, Server};
 
 use util::{
-    Call, Client, Random, Reports, Running, TCP, bind, bind_all, recorder, reports, seed,
-    start_each, transports,
+    Call, Client, Reports, Running, TCP, bind, bind_all, recorder, reports, start_each, transports,
 };
 
 /// Runs an echo server that reports the loop of each connection that it opens.
