@@ -202,7 +202,10 @@ fn every_callback_can_detach() {
                 )
             });
             let client = server.connect();
-            client.send(b"input");
+            if from != "opened" {
+                // That one may have left before anything can be sent.
+                client.send(b"input");
+            }
             if from == "drained" {
                 assert_eq!(client.receive(1), b"!");
             }

@@ -1,14 +1,19 @@
 //! Socket files: replaced only when stale, removed only when ours.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod util;
 
 use std::fs;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, symlink};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use evio::{Action, Error, Events, Server};
+use evio::{Action, Error, Events, ListenOptions, Server};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 
 use util::{Client, bind, start, unix_address};
 
@@ -127,18 +132,67 @@ fn what_is_not_a_socket_is_left_alone() {
 fn a_symlink_is_left_alone() {
     let stale = TempPath::new();
     drop(UnixListener::bind(&stale).unwrap());
+    let live = TempPath::new();
+    let server = bind(&live.address());
     let file = TempPath::new();
     fs::write(&file, "precious").unwrap();
+    let directory = TempPath::new();
+    fs::create_dir(&directory).unwrap();
     let missing = TempPath::new();
-    for target in [&stale, &file, &missing] {
+    for target in [&stale, &live, &file, &directory, &missing] {
         let link = TempPath::new();
         symlink(target, &link).unwrap();
         check_refused(&link);
         assert_eq!(fs::read_link(&link).unwrap(), target.0);
     }
     assert!(is_socket(&stale));
+    check_served(&live, server);
     assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+    assert!(directory.0.is_dir());
     assert!(!missing.0.exists(), "nothing is made at the end of a dangling link");
+}
+
+/// What a datagram socket is bound to is not ours to replace, be its owner alive or not: nobody
+/// can tell by connecting.
+#[test]
+fn a_datagram_socket_is_left_alone() {
+    let path = TempPath::new();
+    let theirs = UnixDatagram::bind(&path).unwrap();
+    check_refused(&path);
+    let client = UnixDatagram::unbound().unwrap();
+    client.send_to(b"still here", &path).unwrap();
+    assert_eq!(theirs.recv(&mut [0; 16]).unwrap(), 10);
+}
+
+/// It is busy, not dead: a full backlog is no reason to take its place. The BSDs answer as if
+/// nobody were there.
+#[test]
+fn a_live_socket_with_a_full_backlog_is_left_alone() {
+    if std::env::consts::OS != "linux" {
+        return;
+    }
+    let path = TempPath::new();
+    let options = ListenOptions { backlog: 1, ..ListenOptions::default() };
+    let server = Server::bind_with(&options, [path.address()]).unwrap();
+    let try_connect = || {
+        let flags = SockFlag::empty();
+        let client = socket(AddressFamily::Unix, SockType::Stream, flags, None).unwrap();
+        fcntl(&client, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        let address = UnixAddr::new(&path.0).unwrap();
+        (connect(client.as_raw_fd(), &address), client)
+    };
+    let mut waiting = Vec::new();
+    let refused = loop {
+        match try_connect() {
+            (Ok(()), client) => waiting.push(client),
+            (Err(error), _) => break error,
+        }
+        assert!(waiting.len() < 1_000, "the backlog has no end");
+    };
+    assert_eq!(refused, Errno::EAGAIN);
+    check_refused(&path);
+    drop(waiting);
+    check_served(&path, server);
 }
 
 /// Somebody has put something else in the place of our file while we were running.
