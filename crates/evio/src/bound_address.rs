@@ -9,6 +9,8 @@ use crate::address::Scheme;
 /// An address that a server is bound to, with the real port.
 ///
 /// Displays as an address that clients and [`Server::bind`] understand: `tcp://127.0.0.1:5000`.
+///
+/// [`Server::bind`]: crate::Server::bind
 #[derive(Clone, Debug)]
 pub struct BoundAddress {
     index: usize,
@@ -23,6 +25,8 @@ impl BoundAddress {
 
     /// Returns the index of the address that was given to [`Server::bind`]. A host name can stand
     /// for several bound addresses, which then have the same index.
+    ///
+    /// [`Server::bind`]: crate::Server::bind
     #[must_use]
     pub fn index(&self) -> usize {
         self.index
