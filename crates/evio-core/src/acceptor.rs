@@ -32,6 +32,11 @@ pub(crate) struct BoundListener {
     pub(crate) rest: Option<Rest>,
     /// Since when it has found no descriptor for those who wait.
     pub(crate) short_since: Option<Instant>,
+    /// How many connections a turn accepts before it leaves the rest to the next one.
+    ///
+    /// To ask whether another one waits costs nearly as much as to accept it, and the poller says so
+    /// anyway. So it is doubled when that many were waiting, and set back when there were fewer.
+    likely: usize,
 }
 
 /// What a listener waits for before it accepts again; a connection that ends is enough for both.
@@ -44,7 +49,7 @@ pub(crate) enum Rest {
 
 impl BoundListener {
     pub(crate) fn new(address_index: u16, listener: Listener, stays_here: bool) -> Self {
-        Self { listener, address_index, stays_here, rest: None, short_since: None }
+        Self { listener, address_index, stays_here, rest: None, short_since: None, likely: 1 }
     }
 }
 
@@ -75,6 +80,10 @@ impl LoopState {
             if bound.rest.is_some() {
                 return None;
             }
+            if accepted == bound.likely {
+                bound.likely = (accepted * 2).min(ACCEPT_BUDGET);
+                return None;
+            }
             if !self.group.placement.admit() {
                 self.rest_while_full(number);
                 return None;
@@ -93,6 +102,7 @@ impl LoopState {
             match error {
                 AcceptError::Connection(_) => self.leave_room(was_full),
                 AcceptError::Empty => {
+                    bound.likely = accepted.max(1);
                     self.leave_room(was_full);
                     return None;
                 }

@@ -175,6 +175,16 @@ impl<'a> Conn<'a> {
         self.entry_mut().unread.get_or_insert_default().extend_from_slice(input);
     }
 
+    /// Takes the input to be complete, as if the peer had ended its output: nothing more is read.
+    ///
+    /// For a peer that has announced its last message, such as an HTTP request with
+    /// `Connection: close`. A close then has no end of the peer's to wait for, which saves two system
+    /// calls. A peer that sends more all the same is reset, and may lose what it has not read.
+    pub fn end_input(&mut self) {
+        self.entry_mut().peer_closed = true;
+        self.state.mark_dirty(self.key);
+    }
+
     /// Closes the connection, as [`Action::Close`](crate::Action::Close) does.
     pub fn close(&mut self) {
         self.state.close(self.key, CloseReason::Closed);

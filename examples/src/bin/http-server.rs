@@ -55,6 +55,10 @@ impl Handler for Http {
         match progress.flow {
             Flow::Continue | Flow::Blocked => Action::None,
             Flow::Close => Action::Close,
+            Flow::Finish => {
+                conn.end_input();
+                Action::Close
+            }
         }
     }
 

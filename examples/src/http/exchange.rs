@@ -1,6 +1,7 @@
 //! Requests in, replies out.
 
 use std::io::{self, Write};
+use std::mem;
 
 use super::{Parser, Persistence, Request, Responses, Step};
 
@@ -58,6 +59,8 @@ pub enum Flow {
     Blocked,
     /// Deliver what was written, then close. Further input is dropped.
     Close,
+    /// The same, and there is no further input: the peer has announced its last request.
+    Finish,
 }
 
 impl Exchange {
@@ -100,7 +103,8 @@ impl Exchange {
                     let Due { head_only, persistence } = self.due;
                     written += responses.write_ok(persistence, head_only, output)?;
                     if persistence == Persistence::Close {
-                        break Flow::Close;
+                        let is_last = mem::take(&mut rest).is_empty();
+                        break if is_last { Flow::Finish } else { Flow::Close };
                     }
                     if written >= room && !rest.is_empty() {
                         break Flow::Blocked;

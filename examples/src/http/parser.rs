@@ -87,7 +87,7 @@ impl Parser {
                 };
                 Ok(Step::Request(request))
             }
-            State::Sized(0) => Ok(self.end(input)),
+            State::Sized(0) => Ok(self.end()),
             State::Sized(_) if input.is_empty() => Ok(Step::NeedMore),
             State::Sized(left) => {
                 let data = take_up_to(*left, input);
@@ -95,7 +95,7 @@ impl Parser {
                 Ok(Step::Body(data))
             }
             State::Chunked(body) => match body.take(input)? {
-                Step::End => Ok(self.end(input)),
+                Step::End => Ok(self.end()),
                 step => Ok(step),
             },
             State::Closed => {
@@ -105,13 +105,8 @@ impl Parser {
         }
     }
 
-    fn end<'a>(&mut self, input: &mut &'a [u8]) -> Step<'a> {
-        self.state = if self.last {
-            *input = &[];
-            State::Closed
-        } else {
-            State::Head(Head::default())
-        };
+    fn end(&mut self) -> Step<'static> {
+        self.state = if self.last { State::Closed } else { State::Head(Head::default()) };
         Step::End
     }
 }

@@ -126,7 +126,7 @@ pub(super) fn session<'a>(chunks: impl IntoIterator<Item = &'a [u8]>, room: usiz
             match progress.flow {
                 Flow::Continue => break,
                 Flow::Blocked => assert!(progress.consumed > 0, "blocked without progress"),
-                Flow::Close => {
+                Flow::Close | Flow::Finish => {
                     assert!(kept.is_empty(), "input is left over after the end");
                     let end = bytes.len();
                     let _ = exchange.advance(GET, &responses, &mut bytes, room);
