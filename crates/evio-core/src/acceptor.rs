@@ -14,6 +14,10 @@ use crate::source::Source;
 /// that are there.
 const ACCEPT_BUDGET: usize = 64;
 
+/// The steps in which a listener learns how many connections to expect: of one more where there is
+/// one, it takes as many turns to try for two.
+const SIXTEENTHS: usize = 16;
+
 /// How long a listener rests when descriptors or memory ran out. Long enough to cost nothing, short
 /// enough not to be noticed; a connection that ends is waited for besides.
 const BACK_OFF: Duration = Duration::from_millis(50);
@@ -32,11 +36,28 @@ pub(crate) struct BoundListener {
     pub(crate) rest: Option<Rest>,
     /// Since when it has found no descriptor for those who wait.
     pub(crate) short_since: Option<Instant>,
-    /// How many connections a turn accepts before it leaves the rest to the next one.
+    /// How many connections a turn accepts, in sixteenths, before it leaves the rest to the next.
     ///
-    /// To ask whether another one waits costs nearly as much as to accept it, and the poller says so
-    /// anyway. So it is doubled when that many were waiting, and set back when there were fewer.
-    likely: usize,
+    /// To ask in vain whether another one waits costs as much as several turns, and the poller says
+    /// so anyway. So a turn asks for as many as there were, and for more only if there always are.
+    allowance: usize,
+}
+
+impl BoundListener {
+    fn expected(&self) -> usize {
+        self.allowance / SIXTEENTHS
+    }
+
+    /// Takes note that as many were waiting as were expected.
+    fn expect_more(&mut self) {
+        self.allowance += self.expected();
+        self.allowance = self.allowance.min(ACCEPT_BUDGET * SIXTEENTHS);
+    }
+
+    /// Takes note that no more than this were waiting.
+    fn expect(&mut self, count: usize) {
+        self.allowance = count.max(1) * SIXTEENTHS;
+    }
 }
 
 /// What a listener waits for before it accepts again; a connection that ends is enough for both.
@@ -49,7 +70,14 @@ pub(crate) enum Rest {
 
 impl BoundListener {
     pub(crate) fn new(address_index: u16, listener: Listener, stays_here: bool) -> Self {
-        Self { listener, address_index, stays_here, rest: None, short_since: None, likely: 1 }
+        Self {
+            listener,
+            address_index,
+            stays_here,
+            rest: None,
+            short_since: None,
+            allowance: SIXTEENTHS,
+        }
     }
 }
 
@@ -80,8 +108,8 @@ impl LoopState {
             if bound.rest.is_some() {
                 return None;
             }
-            if accepted == bound.likely {
-                bound.likely = (accepted * 2).min(ACCEPT_BUDGET);
+            if accepted == bound.expected() {
+                bound.expect_more();
                 return None;
             }
             if !self.group.placement.admit() {
@@ -102,7 +130,7 @@ impl LoopState {
             match error {
                 AcceptError::Connection(_) => self.leave_room(was_full),
                 AcceptError::Empty => {
-                    bound.likely = accepted.max(1);
+                    bound.expect(accepted);
                     self.leave_room(was_full);
                     return None;
                 }

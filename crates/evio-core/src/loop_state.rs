@@ -225,7 +225,8 @@ impl LoopState {
         if matches!(entry.phase, Phase::Ended { .. }) {
             return 0;
         }
-        let result = output.send(&entry.stream, &mut self.pool);
+        let is_last = matches!(entry.phase, Phase::Flushing(_));
+        let result = output.send(&entry.stream, is_last, &mut self.pool);
         if output.len() == 0 {
             if let Some(output) = entry.output.take() {
                 self.pool.give_output(output);

@@ -106,11 +106,17 @@ impl Output {
 
     /// Sends what the socket takes, up to the budget of a turn, and returns how much that was.
     ///
-    /// `WouldBlock` is not an error here: whatever is left, [`len`](Self::len) says.
-    pub(crate) fn send(&mut self, stream: &Stream, pool: &mut Pool) -> io::Result<usize> {
+    /// `WouldBlock` is not an error here: whatever is left, [`len`](Self::len) says. `is_last` says
+    /// that the output ends with these bytes, as soon as all are sent.
+    pub(crate) fn send(
+        &mut self,
+        stream: &Stream,
+        is_last: bool,
+        pool: &mut Pool,
+    ) -> io::Result<usize> {
         let mut total = 0;
         while self.len > 0 && total < SEND_BUDGET {
-            let (offered, result) = self.offer(stream);
+            let (offered, result) = self.offer(stream, is_last);
             match result {
                 Ok(count) => {
                     self.advance(count, pool);
@@ -128,9 +134,9 @@ impl Output {
 
     /// Makes one system call and returns how many bytes it was given beside its result.
     #[inline]
-    fn offer(&self, stream: &Stream) -> (usize, io::Result<usize>) {
+    fn offer(&self, stream: &Stream, is_last: bool) -> (usize, io::Result<usize>) {
         let first = self.chunks.front().map_or(&[][..], |chunk| &chunk.bytes()[self.sent..]);
-        if self.chunks.len() == 1 {
+        if self.chunks.len() == 1 && !is_last {
             return (first.len(), stream.send(first));
         }
         let mut slices = [IoSlice::new(&[]); GATHERED];
@@ -142,7 +148,8 @@ impl Output {
             offered += bytes.len();
             count += 1;
         }
-        (offered, stream.send_vectored(&slices[..count]))
+        let slices = &slices[..count];
+        (offered, if is_last { stream.send_last(slices) } else { stream.send_vectored(slices) })
     }
 
     /// Drops the first `count` bytes.
@@ -270,7 +277,7 @@ mod tests {
         let mut seen = Vec::new();
         let mut buffer = [0; 7_919];
         while seen.len() < message.len() {
-            output.send(&sender, &mut pool).unwrap();
+            output.send(&sender, false, &mut pool).unwrap();
             let count = receiver.read(&mut buffer).unwrap();
             seen.extend_from_slice(&buffer[..count]);
         }

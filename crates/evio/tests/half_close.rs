@@ -3,8 +3,9 @@
 mod util;
 
 use std::thread;
+use std::time::Duration;
 
-use evio::{Action, Events};
+use evio::{Action, Events, Limits};
 
 use util::{Call, Reason, bind, payload, recorder, reports, start, transports};
 
@@ -116,5 +117,55 @@ fn a_peer_that_goes_altogether_ends_a_connection_that_was_kept() {
         assert_eq!(calls[..2], [Call::Opened, Call::PeerClosed], "{address}");
         assert_eq!(calls.len(), 3, "{address}: {calls:?}");
         server.stop();
+    }
+}
+
+/// A peer that is known to have nothing more to say is not waited for: it goes on holding its end,
+/// and the connection is gone all the same. Nothing that it says afterwards is delivered.
+#[test]
+fn a_peer_whose_input_is_complete_is_not_waited_for() {
+    for address in transports() {
+        let (recorder, calls) = recorder();
+        // Longer than this test would wait.
+        let close_timeout = Duration::from_secs(3600);
+        let limits = Limits { close_timeout, ..Limits::default() };
+        let server = start(bind(&address).limits(limits), move || {
+            recorder.wrap(Events::new().data(|conn, _, _| {
+                conn.write(b"goodbye");
+                conn.end_input();
+                Action::Close
+            }))
+        });
+        let client = server.connect();
+        client.send(b"x");
+        // The call comes while this end of the connection is open.
+        let expected = [Call::Opened, Call::Data, Call::Closed(Reason::Closed)];
+        assert_eq!(calls.until_ending(), expected, "{address}");
+        assert_eq!(client.receive_to_end(), b"goodbye", "{address}");
+        server.stop();
+    }
+}
+
+#[test]
+fn input_that_is_complete_is_not_added_to() {
+    for address in transports() {
+        let (recorder, calls) = recorder();
+        let server = start(bind(&address), move || {
+            recorder.wrap(Events::new().data(|conn, _, _| {
+                conn.end_input();
+                conn.write(b"that was all");
+                Action::None
+            }))
+        });
+        let client = server.connect();
+        client.send(b"x");
+        assert_eq!(client.receive(12), b"that was all");
+        client.send(b"more");
+        let other = server.connect();
+        other.send(b"x");
+        assert_eq!(other.receive(12), b"that was all", "the loop goes on: {address}");
+        server.stop();
+        let data = calls.rest().into_iter().filter(|(_, call)| *call == Call::Data).count();
+        assert_eq!(data, 2, "one for each connection: {address}");
     }
 }

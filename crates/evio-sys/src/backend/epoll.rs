@@ -12,6 +12,7 @@ use std::os::unix::net::SocketAddr as UnixSocketAddr;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::libc;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -157,6 +158,9 @@ pub(crate) fn open_socket(family: AddressFamily, kind: SockType) -> io::Result<O
 
 const SEND_FLAGS: MsgFlags = MsgFlags::MSG_DONTWAIT.union(MsgFlags::MSG_NOSIGNAL);
 
+/// nix has no name for `MSG_MORE`.
+const SEND_LAST_FLAGS: MsgFlags = SEND_FLAGS.union(MsgFlags::from_bits_retain(libc::MSG_MORE));
+
 #[inline]
 pub(crate) fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     Ok(socket::send(fd.as_raw_fd(), bytes, SEND_FLAGS)?)
@@ -164,6 +168,10 @@ pub(crate) fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
 
 pub(crate) fn send_vectored(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
     Ok(sendmsg::<()>(fd.as_raw_fd(), buffers, &[], SEND_FLAGS, None)?)
+}
+
+pub(crate) fn send_last(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+    Ok(sendmsg::<()>(fd.as_raw_fd(), buffers, &[], SEND_LAST_FLAGS, None)?)
 }
 
 pub(crate) fn pin_thread(number: usize) -> io::Result<()> {

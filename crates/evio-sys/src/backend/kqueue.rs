@@ -214,6 +214,10 @@ pub(crate) fn send_vectored(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::
     Ok(sendmsg::<()>(fd.as_raw_fd(), buffers, &[], MsgFlags::MSG_DONTWAIT, None)?)
 }
 
+pub(crate) fn send_last(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+    send_vectored(fd, buffers)
+}
+
 pub(crate) fn pin_thread(_number: usize) -> io::Result<()> {
     Err(io::Error::new(
         io::ErrorKind::Unsupported,

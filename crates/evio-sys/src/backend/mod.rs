@@ -16,7 +16,7 @@
 //!   is called by the polling thread after each report, before the next wait.
 //! - `open_socket`: a non-blocking socket, closed on exec.
 //! - `send` and `send_vectored`: one write that does not wait, and cannot raise SIGPIPE where the
-//!   system allows that to be said.
+//!   system allows that to be said. `send_last` may keep the bytes back for an end that follows.
 //! - `ask_for_local`: has a UDP socket tell the local address of each datagram, and returns the
 //!   room for that, or `None` if the system does not tell; `recv_with_local` and `send_from` go
 //!   with it.
@@ -53,6 +53,6 @@ compile_error!("evio-sys needs epoll (Linux) or kqueue (macOS, FreeBSD, NetBSD, 
 
 pub(crate) use imp::{
     EventBuffer, Notifier, Selector, abstract_address, abstract_name, ask_for_local,
-    only_joined_groups, open_socket, pin_thread, recv_with_local, send, send_from, send_vectored,
-    set_defer_accept, set_keepalive, share_port,
+    only_joined_groups, open_socket, pin_thread, recv_with_local, send, send_from, send_last,
+    send_vectored, set_defer_accept, set_keepalive, share_port,
 };

@@ -79,6 +79,20 @@ impl Stream {
         uninterrupted(|| backend::send_vectored(self.as_fd(), buffers))
     }
 
+    /// As [`send_vectored`](Self::send_vectored), for bytes that the end of the output follows at
+    /// once: they may wait for it, for 200 ms at most, to leave together.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send).
+    ///
+    /// # Platform notes
+    ///
+    /// Linux saves a TCP segment (`MSG_MORE`); other systems send the bytes as ever.
+    pub fn send_last(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        uninterrupted(|| backend::send_last(self.as_fd(), buffers))
+    }
+
     /// Ends the output: the peer reads what was sent, then the end of input.
     ///
     /// # Errors
