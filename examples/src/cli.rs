@@ -92,21 +92,36 @@ impl Listen {
     }
 
     fn announce(&self, server: Server) -> Result<Server, Box<dyn Error>> {
-        for address in server.local_addrs() {
-            eprintln!("listening on {address}");
-        }
-        let handle = server.handle();
-        ctrlc::set_handler(move || handle.shutdown())?;
-        Ok(server.load_balance(self.balance.into()))
+        Ok(announce(server)?.load_balance(self.balance.into()))
     }
 
     /// Returns the number of loops.
     #[must_use]
     pub fn loops(&self) -> evio::Loops {
-        match self.loops {
-            0 => evio::Loops::Available,
-            count => evio::Loops::Exactly(usize::from(count)),
-        }
+        loops(self.loops)
+    }
+}
+
+/// Says on standard error where a server listens, and has Ctrl-C and SIGTERM end it.
+///
+/// # Errors
+///
+/// Fails when another signal handler is installed.
+pub fn announce(server: Server) -> Result<Server, Box<dyn Error>> {
+    for address in server.local_addrs() {
+        eprintln!("listening on {address}");
+    }
+    let handle = server.handle();
+    ctrlc::set_handler(move || handle.shutdown())?;
+    Ok(server)
+}
+
+/// Returns the number of loops that was asked for; 0 takes all processors.
+#[must_use]
+pub fn loops(count: u16) -> evio::Loops {
+    match count {
+        0 => evio::Loops::Available,
+        count => evio::Loops::Exactly(usize::from(count)),
     }
 }
 

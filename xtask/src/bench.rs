@@ -17,6 +17,7 @@ mod outside;
 mod peers;
 mod programs;
 mod progress;
+mod proxy;
 mod publish;
 mod readme;
 mod redis;
@@ -105,6 +106,8 @@ enum Suite {
     Http,
     /// Redis servers
     Redis,
+    /// TCP proxies in front of an echo server
+    Proxy,
 }
 
 impl Suite {
@@ -119,6 +122,7 @@ impl Suite {
             Self::Scale => suites::scale(run),
             Self::Http => http::run(run),
             Self::Redis => redis::run(run),
+            Self::Proxy => proxy::run(run),
         }
     }
 }

@@ -64,6 +64,8 @@ pub enum CloseReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Timeout {
+    /// `connect_timeout`: an outbound connection did not come about.
+    Connect,
     /// `idle_timeout`: no byte went in either direction.
     Idle,
     /// [`Conn::set_read_timeout`](crate::Conn::set_read_timeout): a message was not whole in time.
@@ -80,6 +82,7 @@ pub enum Timeout {
 impl fmt::Display for Timeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Connect => "no answer from the peer",
             Self::Idle => "idle for too long",
             Self::Read => "message not whole in time",
             Self::Write => "peer takes no output",

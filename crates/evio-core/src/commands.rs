@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::acceptor::BoundListener;
 use crate::action::CloseReason;
 use crate::conn_id::ConnKey;
+use crate::conn_table::Entry;
 use crate::handler::Handler;
 use crate::loop_access::Loop;
 use crate::loop_state::{LoopState, Shutdown};
@@ -77,6 +78,9 @@ impl<H: Handler> Running<H> {
 
     fn broadcast(&mut self, bytes: &Arc<[u8]>) {
         for key in self.state.conns.keys() {
+            if self.state.conns.get(key).is_none_or(Entry::is_connecting) {
+                continue;
+            }
             let bytes = Arc::clone(bytes);
             self.state.append(key, |output, pool| output.append_shared(bytes, pool));
         }

@@ -105,6 +105,8 @@ pub struct Limits {
     /// How long output may wait without the peer taking any of it before the connection is
     /// aborted. Default: for ever.
     pub write_timeout: Option<Duration>,
+    /// How long an outbound connection may take to come about. Default: 10 seconds.
+    pub connect_timeout: Duration,
     /// How long a connection may be silent in both directions before it is closed. Default: for
     /// ever.
     pub idle_timeout: Option<Duration>,
@@ -113,12 +115,17 @@ pub struct Limits {
     pub close_timeout: Duration,
 }
 
+/// Long enough for three repetitions of the first packet, after 1, 2 and 4 seconds; a peer that has
+/// not answered by then is not worth waiting for.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             high_watermark: 256 << 10,
             low_watermark: 64 << 10,
             max_output: 64 << 20,
+            connect_timeout: CONNECT_TIMEOUT,
             congestion_timeout: None,
             write_timeout: None,
             idle_timeout: None,

@@ -16,8 +16,9 @@ use crate::conn_table::Entry;
 use crate::loop_access::Loop;
 use crate::loop_handle::LoopHandle;
 use crate::loop_state::LoopState;
+use crate::outbound::Origin;
 
-/// An open connection, for the time of a callback.
+/// A connection, for the time of a callback.
 ///
 /// Output is only ever appended: it is sent in order, when the turn of the loop ends, and what the
 /// socket does not take at once stays queued. Once an ending has been asked for, further output is
@@ -82,11 +83,20 @@ impl<'a> Conn<'a> {
         ConnHandle::new(Arc::clone(self.state.mailbox.sender()), self.id())
     }
 
-    /// Returns the index of the address this connection came in by, in the order in which the
-    /// server was given them.
+    /// Returns how this connection came to be.
     #[must_use]
-    pub fn address_index(&self) -> usize {
-        usize::from(self.entry().address_index)
+    pub fn origin(&self) -> Origin {
+        Origin::of(self.entry())
+    }
+
+    /// Returns the index of the address this connection came in by, in the order in which the
+    /// server was given them; none for a connection that the program asked for.
+    #[must_use]
+    pub fn address_index(&self) -> Option<usize> {
+        match self.origin() {
+            Origin::Accepted { address_index } => Some(address_index),
+            Origin::Connected(_) | Origin::Adopted(_) => None,
+        }
     }
 
     /// Returns the address of this end: for a wildcard listener, the one the peer connected to.
@@ -169,23 +179,39 @@ impl<'a> Conn<'a> {
         self.state.set_paused(self.key, false);
     }
 
+    /// Lets input come while [too much output](Self::is_congested) waits, or not, as at first.
+    ///
+    /// For what passes input on: if each side of a relay waited for its own output, a peer that
+    /// writes before it reads would stop both. Such a handler pauses the other side instead.
+    pub fn read_while_congested(&mut self, reads_on: bool) {
+        self.state.set_reads_on(self.key, reads_on);
+    }
+
     /// Gives back input that was not used, to be found by whoever gets the socket after
     /// [`Action::Detach`](crate::Action::Detach).
     pub fn unread(&mut self, input: &[u8]) {
-        self.entry_mut().unread.get_or_insert_default().extend_from_slice(input);
+        self.entry_mut().rare_mut().unread.extend_from_slice(input);
     }
 
-    /// Takes the input to be complete, as if the peer had ended its output: nothing more is read.
+    /// Ends the input, as if the peer had ended its output: nothing more is read.
     ///
     /// For a peer that has announced its last message, such as an HTTP request with
     /// `Connection: close`. A close then has no end of the peer's to wait for, which saves two system
     /// calls. A peer that sends more all the same is reset, and may lose what it has not read.
-    pub fn end_input(&mut self) {
+    pub fn shutdown_read(&mut self) {
         self.entry_mut().peer_closed = true;
         self.state.mark_dirty(self.key);
     }
 
-    /// Closes the connection, as [`Action::Close`](crate::Action::Close) does.
+    /// Ends the output: when what was written has been sent, the peer finds the end of its input.
+    /// Input goes on, and further output is ignored. When the peer ends its output too, the
+    /// connection closes.
+    pub fn shutdown_write(&mut self) {
+        self.state.half_close(self.key);
+    }
+
+    /// Closes the connection, as [`Action::Close`](crate::Action::Close) does; one that is still
+    /// connecting is given up, with what was written to it.
     pub fn close(&mut self) {
         self.state.close(self.key, CloseReason::Closed);
     }
@@ -195,14 +221,15 @@ impl<'a> Conn<'a> {
         self.state.end(self.key, CloseReason::Aborted, true);
     }
 
-    /// Returns whether output is still taken: neither an ending nor a detach has been asked for.
+    /// Returns whether output is still taken: neither its end, nor that of the connection, nor a
+    /// detach has been asked for.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.entry().is_open()
+        self.entry().takes_output()
     }
 
-    /// Returns another open connection of the same loop, to be written to, paused or closed from
-    /// this callback: without a lock, a message or a copy.
+    /// Returns another connection of the same loop, open or connecting, to be written to, paused or
+    /// closed from this callback: without a lock, a message or a copy.
     #[must_use]
     pub fn sibling(&mut self, id: ConnId) -> Option<Conn<'_>> {
         Loop::into_conn(self.state, id)

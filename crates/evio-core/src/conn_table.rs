@@ -1,5 +1,6 @@
 //! The connections of one loop.
 
+use std::io;
 use std::mem;
 use std::net::SocketAddr;
 
@@ -11,6 +12,7 @@ use crate::action::CloseReason;
 use crate::config::{Config, Limits};
 use crate::conn_id::ConnKey;
 use crate::deadlines::{Deadlines, Expired};
+use crate::outbound::{Beginning, Tag};
 use crate::output::Output;
 use crate::timer::Tick;
 
@@ -19,7 +21,9 @@ use crate::timer::Tick;
 pub(crate) struct Entry {
     pub(crate) stream: Stream,
     pub(crate) generation: u32,
+    /// That of no address for a connection that did not come in by one.
     pub(crate) address_index: u16,
+    pub(crate) beginning: Beginning,
     /// What the poller was last told.
     pub(crate) interest: Interest,
     pub(crate) phase: Phase,
@@ -29,24 +33,51 @@ pub(crate) struct Entry {
     pub(crate) paused: bool,
     /// The peer ended its output.
     pub(crate) peer_closed: bool,
+    /// Input is wanted however much output waits.
+    pub(crate) reads_on: bool,
+    pub(crate) fin: Fin,
     pub(crate) deadlines: Deadlines,
-    /// The connection's own, instead of those of its address.
-    pub(crate) limits: Option<Box<Limits>>,
     /// The peer's address, kept since it cannot be asked for once the connection is reset. A Unix
     /// peer's is not worth its 110 bytes.
     pub(crate) peer: Option<SocketAddr>,
     /// Invariant: `None` when nothing waits to be sent and the turn is over.
     pub(crate) output: Option<Box<Output>>,
-    /// Input that a handler gave back for whoever gets the socket when it is detached.
-    #[expect(clippy::box_collection, reason = "rare, and three words in every entry otherwise")]
-    pub(crate) unread: Option<Box<Vec<u8>>>,
+    /// What few connections have.
+    pub(crate) rare: Option<Box<Rare>>,
 }
+
+/// What would only make every entry larger.
+#[derive(Debug, Default)]
+pub(crate) struct Rare {
+    /// The connection's own, instead of those of its address.
+    pub(crate) limits: Option<Limits>,
+    /// Input that a handler gave back for whoever gets the socket when it is detached.
+    pub(crate) unread: Vec<u8>,
+    pub(crate) tag: Tag,
+}
+
+/// How far the end of our output is, apart from an ending of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fin {
+    No,
+    Wanted,
+    Sent,
+}
+
+/// The index of no address: there are limits of fewer.
+const NO_ADDRESS: u16 = u16::MAX;
 
 /// How far a connection is on its way from open to gone. Phases only ever go forward.
 #[derive(Debug)]
 pub(crate) enum Phase {
+    /// Output is taken, and waits until there is a connection to send it by. One that is
+    /// `established` waits for the end of the turn only, so as not to be opened while the callback
+    /// that asked for it runs.
+    Connecting { established: bool },
     /// Callbacks are made and output is taken.
     Open,
+    /// Callbacks are made. The output is sent, then ours is ended with a FIN.
+    HalfClosed,
     /// The output is sent, then the socket leaves the loop.
     Detaching,
     /// The output is sent, then ours is ended with a FIN.
@@ -69,33 +100,67 @@ impl Entry {
             stream,
             generation: 0,
             address_index,
+            beginning: Beginning::Accepted,
             interest: Interest::READABLE,
             phase: Phase::Open,
             dirty: false,
             paused: false,
             peer_closed: false,
+            reads_on: false,
+            fin: Fin::No,
             deadlines: Deadlines::new(now),
-            limits: None,
             peer,
             output: None,
-            unread: None,
+            rare: None,
         }
     }
 
+    /// Creates a connection that the program asked for.
+    pub(crate) fn outbound(
+        stream: Stream,
+        peer: Option<SocketAddr>,
+        beginning: Beginning,
+        established: bool,
+        now: Tick,
+    ) -> Self {
+        let interest = if established { Interest::READABLE } else { Interest::WRITABLE };
+        let phase = Phase::Connecting { established };
+        Self { beginning, interest, phase, ..Self::new(stream, peer, NO_ADDRESS, now) }
+    }
+
+    /// Returns whether callbacks are made and output is taken, as of nearly every connection.
     #[inline]
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open)
+    }
+
+    /// Returns whether callbacks are made.
+    #[inline]
+    pub(crate) fn is_served(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::HalfClosed)
+    }
+
+    pub(crate) fn is_connecting(&self) -> bool {
+        matches!(self.phase, Phase::Connecting { .. })
+    }
+
+    #[inline]
+    pub(crate) fn takes_output(&self) -> bool {
+        self.is_open() || self.is_connecting() && self.fin == Fin::No
     }
 
     /// Returns whether input is wanted: by the handler, or to be thrown away.
     #[inline]
     pub(crate) fn wants_input(&self) -> bool {
         match self.phase {
-            Phase::Open => !(self.paused || self.is_congested() || self.peer_closed),
+            Phase::Open | Phase::HalfClosed => {
+                let is_held_up = self.is_congested() && !self.reads_on;
+                !(self.paused || is_held_up || self.peer_closed)
+            }
             // What a closing connection still receives is thrown away, so that a peer that writes
             // all it has before it reads comes to read.
             Phase::Flushing(_) | Phase::Draining(_) => !self.peer_closed,
-            Phase::Detaching | Phase::Ended { .. } => false,
+            Phase::Connecting { .. } | Phase::Detaching | Phase::Ended { .. } => false,
         }
     }
 
@@ -113,10 +178,14 @@ impl Entry {
         self.deadlines.congested.is_some()
     }
 
-    /// Returns the earliest deadline and what it is for. An ending connection has one only.
+    /// Returns the earliest deadline and what it is for. A connection that has not begun, or is
+    /// ending, has one only.
     pub(crate) fn next_deadline(&self, config: &Config, now: Tick) -> Option<(Tick, Expired)> {
-        if self.is_open() {
+        if self.is_served() {
             self.deadlines.next(self.limits(config), now)
+        } else if self.is_connecting() {
+            let due = self.deadlines.active.after(self.limits(config).connect_timeout)?;
+            Some((due, Expired::Connect))
         } else {
             self.deadlines.closing.map(|tick| (tick, Expired::Closing))
         }
@@ -130,10 +199,14 @@ impl Entry {
 
     #[inline]
     pub(crate) fn limits<'a>(&'a self, config: &'a Config) -> &'a Limits {
-        match &self.limits {
-            Some(limits) => limits,
-            None => config.limits_of(self.address_index),
+        match self.rare.as_deref() {
+            Some(Rare { limits: Some(limits), .. }) => limits,
+            _ => config.limits_of(self.address_index),
         }
+    }
+
+    pub(crate) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 
     #[inline]
@@ -158,15 +231,37 @@ impl Entry {
         self.phase = match mem::replace(&mut self.phase, Phase::Open) {
             Phase::Draining(reason) => Phase::Ended { reason, reset: false },
             ended @ Phase::Ended { .. } => ended,
-            Phase::Open | Phase::Detaching | Phase::Flushing(_) => Phase::Ended { reason, reset },
+            _ => Phase::Ended { reason, reset },
         };
     }
 
-    /// Begins an ending that loses nothing; one that is under way goes on.
+    /// Begins an ending that loses nothing; one that is under way goes on. What has not come about
+    /// yet is given up.
     pub(crate) fn close(&mut self, reason: CloseReason) {
-        if self.is_open() {
+        if self.is_served() {
             self.phase = Phase::Flushing(reason);
+        } else if self.is_connecting() {
+            self.end(reason, false);
         }
+    }
+
+    /// Takes no more output, and has ours ended once it is sent; input goes on.
+    pub(crate) fn half_close(&mut self) {
+        if self.takes_output() {
+            self.fin = Fin::Wanted;
+            if self.is_open() {
+                self.phase = Phase::HalfClosed;
+            }
+        }
+    }
+
+    /// Ends our output, once.
+    pub(crate) fn send_fin(&mut self) -> io::Result<()> {
+        if self.fin != Fin::Sent {
+            self.stream.shutdown_write()?;
+            self.fin = Fin::Sent;
+        }
+        Ok(())
     }
 
     /// Takes the connection past the watermark or the limit after output was added, and returns
@@ -300,6 +395,6 @@ mod tests {
     /// An idle connection must stay within its share of the 160 bytes that it may cost in all.
     #[test]
     fn an_entry_is_small() {
-        assert!(size_of::<Entry>() <= 128, "{} bytes", size_of::<Entry>());
+        assert!(size_of::<Entry>() <= 120, "{} bytes", size_of::<Entry>());
     }
 }

@@ -9,7 +9,7 @@ use crate::timer::Tick;
 /// comes earlier than what it knows.
 #[derive(Debug)]
 pub(crate) struct Deadlines {
-    /// When bytes last went in either direction.
+    /// When bytes last went in either direction, or connecting began.
     pub(crate) active: Tick,
     /// Since when output has been waiting without any being taken.
     pub(crate) stalled: Option<Tick>,
@@ -26,6 +26,7 @@ pub(crate) struct Deadlines {
 /// What a deadline is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expired {
+    Connect,
     Idle,
     Write,
     Congestion,

@@ -27,6 +27,7 @@ use crate::udp::Udp;
 /// | [`serving`](Self::serving) | once per server, on loop 0, before anything is accepted |
 /// | [`tick`](Self::tick) | on loop 0, right after `serving`, then whenever it asked to be called |
 /// | [`context`](Self::context), [`opened`](Self::opened) | once per connection, before its other callbacks |
+/// | [`connect_failed`](Self::connect_failed) | instead of all others, when an outbound connection does not come about |
 /// | [`data`](Self::data) | for each piece of input |
 /// | [`woken`](Self::woken) | after [`ConnHandle::wake`](crate::ConnHandle::wake) |
 /// | [`drained`](Self::drained) | when output that had piled up has been sent |
@@ -86,7 +87,8 @@ pub trait Handler {
         ControlFlow::Continue(())
     }
 
-    /// Is called for each new connection; output written here goes out first.
+    /// Is called for each new connection. Output written here goes out first, but for what was
+    /// written to an outbound connection while it was connecting.
     fn opened(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
         let _ = (conn, context);
         Action::None
@@ -157,6 +159,17 @@ pub trait Handler {
         socket: Detached,
     ) -> ControlFlow<()> {
         let _ = (event_loop, id, context, socket);
+        ControlFlow::Continue(())
+    }
+
+    /// Is called for an outbound connection that has not come about, instead of all the other
+    /// callbacks: it was refused ([`CloseReason::Error`]), took too long
+    /// ([`Timeout::Connect`](crate::Timeout::Connect)), or this server has given it up.
+    ///
+    /// It has no context yet; [`Conn::origin`] tells what it was asked for with. What was written
+    /// to it is lost.
+    fn connect_failed(&mut self, conn: &mut Conn<'_>, reason: CloseReason) -> ControlFlow<()> {
+        let _ = (conn, reason);
         ControlFlow::Continue(())
     }
 

@@ -10,13 +10,14 @@ use evio_sys::{Interest, clock};
 use crate::action::{CloseReason, Timeout};
 use crate::conn::Conn;
 use crate::conn_id::{ConnId, ConnKey};
-use crate::conn_table::{Entry, Phase};
+use crate::conn_table::{Entry, Fin, Phase};
 use crate::deadlines::Expired;
 use crate::detached::Detached;
 use crate::handler::Handler;
 use crate::loop_access::Loop;
 use crate::loop_state::{LoopState, Shutdown};
 use crate::mailbox::{Accepted, Manner};
+use crate::outbound::Beginning;
 use crate::source::Source;
 use crate::turn::Running;
 
@@ -33,7 +34,8 @@ impl LoopState {
     pub(crate) fn relieve(&mut self, key: ConnKey) -> bool {
         let Some(entry) = self.conns.get_mut(key) else { return false };
         let low = entry.limits(&self.config).low_watermark;
-        let relieved = entry.is_congested() && entry.output_len() <= low;
+        let was_congested = entry.is_congested() && !entry.is_connecting();
+        let relieved = was_congested && entry.output_len() <= low;
         if relieved {
             entry.deadlines.congested = None;
         }
@@ -45,7 +47,14 @@ impl LoopState {
         let Some(entry) = self.conns.get_mut(key) else { return };
         let has_output = entry.output_len() > 0;
         match &mut entry.phase {
-            Phase::Open | Phase::Ended { .. } => {}
+            Phase::Open | Phase::Connecting { .. } | Phase::Ended { .. } => {}
+            Phase::HalfClosed if has_output => {}
+            Phase::HalfClosed => match entry.send_fin() {
+                // Nothing can come any more, in either direction.
+                Ok(()) if entry.peer_closed => entry.end(CloseReason::PeerClosed, false),
+                Ok(()) => {}
+                Err(error) => entry.end(CloseReason::Error(error), false),
+            },
             Phase::Flushing(_) | Phase::Detaching if has_output => self.start_closing_deadline(key),
             Phase::Detaching => {}
             Phase::Draining(_) => {
@@ -56,7 +65,7 @@ impl LoopState {
             }
             Phase::Flushing(reason) => {
                 let reason = mem::replace(reason, CloseReason::Closed);
-                if entry.peer_closed || entry.stream.shutdown_write().is_err() {
+                if entry.peer_closed || entry.send_fin().is_err() {
                     entry.end(reason, false);
                 } else {
                     entry.phase = Phase::Draining(reason);
@@ -75,6 +84,14 @@ impl LoopState {
     fn close_all(&mut self) {
         for key in self.conns.keys() {
             self.close(key, CloseReason::Shutdown);
+        }
+    }
+
+    fn close_connecting(&mut self) {
+        for key in self.conns.keys() {
+            if self.conns.get(key).is_some_and(Entry::is_connecting) {
+                self.close(key, CloseReason::Shutdown);
+            }
         }
     }
 }
@@ -101,6 +118,7 @@ impl<H: Handler> Running<H> {
                 }
                 return self.call(key, |handler, conn, context| handler.timer(conn, context));
             }
+            Expired::Connect => self.check_connect(key),
             Expired::Idle => self.receive(key),
             Expired::Write | Expired::Congestion | Expired::Closing => self.state.send_again(key),
             Expired::Read => {}
@@ -112,6 +130,7 @@ impl<H: Handler> Running<H> {
         match entry.expired(config, state.tick) {
             // To be taken note of, and told to the handler, when the turn ends.
             Some(Expired::Congestion) if relieved => {}
+            Some(Expired::Connect) => state.close(key, CloseReason::Timeout(Timeout::Connect)),
             Some(Expired::Closing) => state.cut_short(key),
             Some(Expired::Idle) => state.close(key, CloseReason::Timeout(Timeout::Idle)),
             Some(Expired::Read) => state.close(key, CloseReason::Timeout(Timeout::Read)),
@@ -139,6 +158,11 @@ impl<H: Handler> Running<H> {
             state.group.placement.remove(usize::from(state.loop_id));
             return state.make_room();
         }
+        self.begin(key);
+    }
+
+    /// Makes the first callbacks of a connection.
+    pub(crate) fn begin(&mut self, key: ConnKey) {
         let index = key.index as usize;
         if self.contexts.len() <= index {
             self.contexts.resize_with(index + 1, || None);
@@ -149,7 +173,7 @@ impl<H: Handler> Running<H> {
         self.state.arm(key);
     }
 
-    /// Tells the handler that a connection has ended, and removes it.
+    /// Tells the handler that a connection has ended, or has not come about, and removes it.
     pub(crate) fn finish(&mut self, key: ConnKey) {
         let Some(entry) = self.state.conns.get_mut(key) else { return };
         let gone = Phase::Ended { reason: CloseReason::Closed, reset: false };
@@ -157,19 +181,19 @@ impl<H: Handler> Running<H> {
         if let Some(output) = entry.output.take() {
             self.state.pool.give_output(output);
         }
-        if let Some(context) = self.contexts[key.index as usize].take() {
-            let mut conn = Conn::new(&mut self.state, key);
-            let handler = &mut self.handler;
-            let flow = match self.contain_panics {
-                false => handler.closed(&mut conn, context, reason),
-                // The connection is ending anyway, so there is nothing left to do about it.
-                true => {
-                    catch_unwind(AssertUnwindSafe(|| handler.closed(&mut conn, context, reason)))
-                        .unwrap_or(ControlFlow::Continue(()))
-                }
-            };
-            self.follow(flow);
-        }
+        // Only what was opened has a context.
+        let context = self.contexts.get_mut(key.index as usize).and_then(Option::take);
+        let (handler, mut conn) = (&mut self.handler, Conn::new(&mut self.state, key));
+        let call = || match context {
+            Some(context) => handler.closed(&mut conn, context, reason),
+            None => handler.connect_failed(&mut conn, reason),
+        };
+        let flow = match self.contain_panics {
+            false => call(),
+            // The connection is ending anyway, so there is nothing left to do about it.
+            true => catch_unwind(AssertUnwindSafe(call)).unwrap_or(ControlFlow::Continue(())),
+        };
+        self.follow(flow);
         if let Some(entry) = self.release(key) {
             if reset {
                 // At worst the peer sees an ordinary end.
@@ -181,14 +205,16 @@ impl<H: Handler> Running<H> {
 
     /// Gives the socket of a connection whose output has been sent to the handler.
     pub(crate) fn hand_out(&mut self, key: ConnKey) {
-        let Some(entry) = self.state.conns.get(key) else { return };
+        let Some(entry) = self.state.conns.get_mut(key) else { return };
+        // A connection that failed meanwhile is handed out all the same, to whoever finds out.
+        let _ = if entry.fin == Fin::Wanted { entry.send_fin() } else { Ok(()) };
         if let Err(error) = entry.stream.set_nonblocking(false) {
             self.state.end(key, CloseReason::Error(error), false);
             return self.finish(key);
         }
         let context = self.contexts[key.index as usize].take();
         let (Some(context), Some(entry)) = (context, self.release(key)) else { return };
-        let unread = entry.unread.map_or_else(Vec::new, |unread| *unread);
+        let unread = entry.rare.map_or_else(Vec::new, |rare| rare.unread);
         let socket = Detached::new(entry.stream, unread);
         let id = ConnId::new(self.state.loop_id, key);
         let event_loop = &mut Loop::new(&mut self.state);
@@ -204,7 +230,9 @@ impl<H: Handler> Running<H> {
         // Explicit, since a copy of the descriptor in a child process would keep it polled.
         let _ = state.poller.deregister(&entry.stream);
         state.wheel.remove(key.index);
-        state.group.placement.remove(usize::from(state.loop_id));
+        if entry.beginning == Beginning::Accepted {
+            state.group.placement.remove(usize::from(state.loop_id));
+        }
         Some(entry)
     }
 
@@ -237,8 +265,9 @@ impl<H: Handler> Running<H> {
         match manner {
             Manner::Prompt => self.state.close_all(),
             Manner::Graceful(_) => {
+                self.state.close_connecting();
                 for key in self.state.conns.keys() {
-                    self.call_if_open(key, CloseReason::Shutdown, |handler, conn, context| {
+                    self.call_if_served(key, CloseReason::Shutdown, |handler, conn, context| {
                         handler.stopping(conn, context)
                     });
                 }

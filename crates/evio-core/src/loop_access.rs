@@ -1,9 +1,12 @@
 //! A loop, as a callback sees it.
 
 use std::fmt;
+use std::io;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::sync::Arc;
+
+use evio_sys::net::Stream;
 
 use crate::conn::{Conn, ThreadBound};
 use crate::conn_id::ConnId;
@@ -11,6 +14,7 @@ use crate::conn_table::Entry;
 use crate::loop_handle::LoopHandle;
 use crate::loop_state::LoopState;
 use crate::mailbox::Manner;
+use crate::outbound::Tag;
 use crate::udp::{BoundUdp, Udp};
 
 /// A loop, for the time of a callback that has no connection of its own, or of a task that was
@@ -43,7 +47,7 @@ impl<'a> Loop<'a> {
         Self { state, thread_bound: PhantomData }
     }
 
-    /// Returns an open connection of this loop.
+    /// Returns a connection of this loop that is open or connecting.
     #[must_use]
     pub fn conn(&mut self, id: ConnId) -> Option<Conn<'_>> {
         Self::into_conn(self.state, id)
@@ -51,17 +55,78 @@ impl<'a> Loop<'a> {
 
     pub(crate) fn into_conn(state: &mut LoopState, id: ConnId) -> Option<Conn<'_>> {
         let here = id.loop_id() == usize::from(state.loop_id);
-        let open = here && state.conns.get(id.key()).is_some_and(Entry::is_open);
-        open.then(|| Conn::new(state, id.key()))
+        let is_reachable = |entry: &Entry| entry.is_served() || entry.is_connecting();
+        let found = here && state.conns.get(id.key()).is_some_and(is_reachable);
+        found.then(|| Conn::new(state, id.key()))
     }
 
     /// Calls `visit` with every open connection of this loop, in no particular order.
     pub fn for_each_conn(&mut self, mut visit: impl FnMut(Conn<'_>)) {
         for key in self.state.conns.keys() {
-            if self.state.conns.get(key).is_some_and(Entry::is_open) {
+            if self.state.conns.get(key).is_some_and(Entry::is_served) {
                 visit(Conn::new(self.state, key));
             }
         }
+    }
+
+    /// Begins to connect to `peer`, and returns the name that the connection has from now on.
+    ///
+    /// [`Handler::opened`](crate::Handler::opened) is called when the peer has answered, or
+    /// [`Handler::connect_failed`](crate::Handler::connect_failed) when that goes wrong or takes
+    /// longer than [`Limits::connect_timeout`](crate::Limits), and neither before the present
+    /// callback has returned. Until then [`conn`](Self::conn) finds the connection: what is written
+    /// to it waits and is sent first, and it can be closed. [`Conn::origin`] gives `tag` back.
+    ///
+    /// An outbound connection belongs to this loop and is not counted: neither against
+    /// [`Config::max_connections`](crate::Config), which is there to keep clients from taking all,
+    /// nor by [`LoadBalance`](crate::LoadBalance). It starts with
+    /// [`Config::limits`](crate::Config).
+    ///
+    /// Host names are not resolved here, since that would make every connection of the loop wait:
+    /// resolve them before the server runs, or on a thread that comes back by
+    /// [`LoopHandle::post`].
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no way to the peer from here, when nobody listens on a Unix socket or
+    /// too many wait there ([`WouldBlock`](io::ErrorKind::WouldBlock)), when the process is out of
+    /// descriptors or the system of ports, and when the server is ending. No callback is made then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use evio_core::{Action, Conn};
+    ///
+    /// /// Asks another server on behalf of this connection, whose id the answer will find.
+    /// fn ask(conn: &mut Conn<'_>, peer: std::net::SocketAddr, question: &[u8]) -> Action {
+    ///     let id = conn.id();
+    ///     let Ok(other) = conn.event_loop().connect(peer, id) else { return Action::Close };
+    ///     if let Some(mut other) = conn.sibling(other) {
+    ///         other.write(question);
+    ///     }
+    ///     Action::None
+    /// }
+    /// ```
+    pub fn connect(
+        &mut self,
+        peer: impl Into<evio_sys::net::SocketAddr>,
+        tag: impl Into<Tag>,
+    ) -> io::Result<ConnId> {
+        self.state.connect(&peer.into(), tag.into())
+    }
+
+    /// Makes a connected socket a connection of this loop, and returns its name.
+    ///
+    /// From then on it is as if it had been [connected](Self::connect) to;
+    /// [`Handler::opened`](crate::Handler::opened) is called when the present callback has
+    /// returned. Its options stay as they are, but for that it waits for nothing any more.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the socket cannot be polled, and when the server is ending. It is closed then,
+    /// and no callback is made.
+    pub fn adopt(&mut self, stream: impl Into<Stream>, tag: impl Into<Tag>) -> io::Result<ConnId> {
+        self.state.adopt(stream.into(), tag.into())
     }
 
     /// Returns this loop's UDP socket for the address with this index, if it has one; the first of

@@ -129,7 +129,7 @@ impl LoopState {
     #[inline]
     pub(crate) fn append(&mut self, key: ConnKey, add: impl FnOnce(&mut Output, &mut Pool)) {
         let Some(entry) = self.conns.get_mut(key) else { return };
-        if !entry.is_open() {
+        if !entry.takes_output() {
             return;
         }
         let output = match &mut entry.output {
@@ -184,10 +184,18 @@ impl LoopState {
         }
     }
 
+    /// Ends the output of a connection when what there is has been sent.
+    pub(crate) fn half_close(&mut self, key: ConnKey) {
+        if let Some(entry) = self.conns.get_mut(key) {
+            entry.half_close();
+            self.mark_dirty(key);
+        }
+    }
+
     /// Begins to detach a connection, unless it is ending.
     pub(crate) fn detach(&mut self, key: ConnKey) {
         if let Some(entry) = self.conns.get_mut(key) {
-            if entry.is_open() {
+            if entry.is_served() {
                 entry.phase = Phase::Detaching;
                 self.mark_dirty(key);
             }
@@ -218,14 +226,22 @@ impl LoopState {
         }
     }
 
+    /// Lets the input of a connection go on, or not, while too much output waits.
+    pub(crate) fn set_reads_on(&mut self, key: ConnKey, reads_on: bool) {
+        if let Some(entry) = self.conns.get_mut(key) {
+            entry.reads_on = reads_on;
+            self.mark_dirty(key);
+        }
+    }
+
     /// Sends what the socket takes, and returns how much that was. A failure ends the connection.
     pub(crate) fn send_output(&mut self, key: ConnKey) -> usize {
         let Some(entry) = self.conns.get_mut(key) else { return 0 };
         let Some(output) = &mut entry.output else { return 0 };
-        if matches!(entry.phase, Phase::Ended { .. }) {
+        if matches!(entry.phase, Phase::Ended { .. } | Phase::Connecting { .. }) {
             return 0;
         }
-        let is_last = matches!(entry.phase, Phase::Flushing(_));
+        let is_last = matches!(entry.phase, Phase::Flushing(_) | Phase::HalfClosed);
         let result = output.send(&entry.stream, is_last, &mut self.pool);
         if output.len() == 0 {
             if let Some(output) = entry.output.take() {
@@ -289,7 +305,7 @@ impl LoopState {
         if before.congestion_timeout.is_none() {
             deadlines.congested = deadlines.congested.map(|_| now);
         }
-        entry.limits = Some(Box::new(limits));
+        entry.rare_mut().limits = Some(limits);
         self.arm(key);
     }
 

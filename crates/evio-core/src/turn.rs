@@ -196,6 +196,8 @@ impl<H: Handler> Running<H> {
             if event.is_readable() || event.is_broken() {
                 self.receive(key);
             }
+        } else if entry.is_connecting() {
+            return self.check_connect(key);
         } else if event.is_broken() && entry.output_len() == 0 {
             match entry.stream.take_error() {
                 Ok(Some(error)) | Err(error) => {
@@ -228,7 +230,7 @@ impl<H: Handler> Running<H> {
             Err(error) => return self.state.end(key, CloseReason::Error(error), false),
         };
         entry.deadlines.active = self.state.tick;
-        if !entry.is_open() {
+        if !entry.is_served() {
             // Draining: input is thrown away, and its end is the end.
             if len == 0 {
                 entry.peer_closed = true;
@@ -247,23 +249,23 @@ impl<H: Handler> Running<H> {
         }
     }
 
-    /// Makes a callback of an open connection; there is none for any other.
+    /// Makes a callback of a connection that is open for input at least; there is none for others.
     pub(crate) fn call(
         &mut self,
         key: ConnKey,
         callback: impl FnOnce(&mut H, &mut Conn<'_>, &mut H::Context) -> Action,
     ) {
-        self.call_if_open(key, CloseReason::Closed, callback);
+        self.call_if_served(key, CloseReason::Closed, callback);
     }
 
     /// As `call`; `reason` is what `Close` means here.
-    pub(crate) fn call_if_open(
+    pub(crate) fn call_if_served(
         &mut self,
         key: ConnKey,
         reason: CloseReason,
         callback: impl FnOnce(&mut H, &mut Conn<'_>, &mut H::Context) -> Action,
     ) {
-        if self.state.conns.get(key).is_some_and(|entry| entry.is_open()) {
+        if self.state.conns.get(key).is_some_and(|entry| entry.is_served()) {
             self.call_with(key, 0, reason, |handler, conn, context, _| {
                 callback(handler, conn, context)
             });
@@ -342,6 +344,9 @@ impl<H: Handler> Running<H> {
         match self.state.conns.get(key).map(|entry| (&entry.phase, entry.output_len())) {
             Some((Phase::Ended { .. }, _)) => self.finish(key),
             Some((Phase::Detaching, 0)) => self.hand_out(key),
+            Some((Phase::Connecting { established: true }, _)) => self.establish(key),
+            // The poller has been told already what such a connection waits for.
+            Some((Phase::Connecting { .. }, _)) => {}
             _ => self.state.update_interest(key),
         }
     }

@@ -34,7 +34,7 @@ impl Handler for Whereabouts {
     }
 
     fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), _: &[u8]) -> Action {
-        conn.write(&[conn.id().loop_id() as u8, conn.address_index() as u8]);
+        conn.write(&[conn.id().loop_id() as u8, conn.address_index().unwrap() as u8]);
         Action::Close
     }
 }

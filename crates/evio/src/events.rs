@@ -44,6 +44,7 @@ pub struct Events<'a, C = ()> {
     stopping: Option<ConnCallback<'a, C>>,
     closed: Option<Box<dyn FnMut(&mut Conn<'_>, C, CloseReason) -> ControlFlow<()> + 'a>>,
     detached: Option<Box<dyn FnMut(&mut Loop<'_>, ConnId, C, Detached) -> ControlFlow<()> + 'a>>,
+    connect_failed: Option<ConnectFailedCallback<'a>>,
     datagram: Option<DatagramCallback<'a>>,
     listener_failed: Option<ListenerCallback<'a>>,
     pre_write: Option<Box<dyn FnMut(&mut Loop<'_>) + 'a>>,
@@ -51,6 +52,7 @@ pub struct Events<'a, C = ()> {
 }
 
 type ConnCallback<'a, C> = Box<dyn FnMut(&mut Conn<'_>, &mut C) -> Action + 'a>;
+type ConnectFailedCallback<'a> = Box<dyn FnMut(&mut Conn<'_>, CloseReason) -> ControlFlow<()> + 'a>;
 type DatagramCallback<'a> = Box<dyn FnMut(&mut Udp<'_>, SocketAddr, &[u8]) -> ControlFlow<()> + 'a>;
 
 type ListenerCallback<'a> =
@@ -102,6 +104,7 @@ impl<'a, C> Events<'a, C> {
             stopping: None,
             closed: None,
             detached: None,
+            connect_failed: None,
             datagram: None,
             listener_failed: None,
             pre_write: None,
@@ -191,6 +194,16 @@ impl<'a, C> Events<'a, C> {
         callback: impl FnMut(&mut Loop<'_>, ConnId, C, Detached) -> ControlFlow<()> + 'a,
     ) -> Self {
         self.detached = Some(Box::new(callback));
+        self
+    }
+
+    /// Sets [`Handler::connect_failed`].
+    #[must_use]
+    pub fn connect_failed(
+        mut self,
+        callback: impl FnMut(&mut Conn<'_>, CloseReason) -> ControlFlow<()> + 'a,
+    ) -> Self {
+        self.connect_failed = Some(Box::new(callback));
         self
     }
 
@@ -307,6 +320,13 @@ impl<C> Handler for Events<'_, C> {
     ) -> ControlFlow<()> {
         match &mut self.detached {
             Some(callback) => callback(event_loop, id, context, socket),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn connect_failed(&mut self, conn: &mut Conn<'_>, reason: CloseReason) -> ControlFlow<()> {
+        match &mut self.connect_failed {
+            Some(callback) => callback(conn, reason),
             None => ControlFlow::Continue(()),
         }
     }

@@ -64,8 +64,8 @@ pub use error::Error;
 pub use events::Events;
 pub use evio_core::{
     Action, CloseReason, Conn, ConnHandle, ConnId, Detached, Handler, InputStream, InputTooLong,
-    Keepalive, Limits, LoadBalance, Loop, LoopHandle, PanicPolicy, PlaceFn, SendError, Serving,
-    SocketAddr, Timeout, Udp, Unread,
+    Keepalive, Limits, LoadBalance, Loop, LoopHandle, Origin, PanicPolicy, PlaceFn, SendError,
+    Serving, SocketAddr, Stream, Tag, Timeout, Udp, Unread,
 };
 pub use evio_sys::net::ListenOptions;
 pub use loops::Loops;

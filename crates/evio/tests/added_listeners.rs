@@ -20,7 +20,7 @@ fn echo(server: Server, loops: usize) -> (Running, Reports<usize>) {
         let indices = indices.clone();
         Events::new()
             .opened(move |conn, _| {
-                indices.send(conn.address_index()).unwrap();
+                indices.send(conn.address_index().unwrap()).unwrap();
                 Action::None
             })
             .data(|conn, _, input| {

@@ -26,6 +26,7 @@ fn a_peer_that_sends_and_never_reads_is_not_read_from() {
             high_watermark: 10_000,
             low_watermark: 100,
             max_output: 64 << 20,
+            connect_timeout: Duration::from_secs(10),
             congestion_timeout: None,
             write_timeout: None,
             idle_timeout: None,

@@ -23,7 +23,7 @@ fn the_address_index_is_that_of_the_address_given() {
     for loops in [1, 3] {
         let server = start_each(bind_all(addresses), loops, |_| {
             Events::new().opened(|conn, ()| {
-                conn.write(&[conn.address_index() as u8]);
+                conn.write(&[conn.address_index().unwrap() as u8]);
                 Action::None
             })
         });

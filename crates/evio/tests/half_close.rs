@@ -132,7 +132,7 @@ fn a_peer_whose_input_is_complete_is_not_waited_for() {
         let server = start(bind(&address).limits(limits), move || {
             recorder.wrap(Events::new().data(|conn, _, _| {
                 conn.write(b"goodbye");
-                conn.end_input();
+                conn.shutdown_read();
                 Action::Close
             }))
         });
@@ -152,7 +152,7 @@ fn input_that_is_complete_is_not_added_to() {
         let (recorder, calls) = recorder();
         let server = start(bind(&address), move || {
             recorder.wrap(Events::new().data(|conn, _, _| {
-                conn.end_input();
+                conn.shutdown_read();
                 conn.write(b"that was all");
                 Action::None
             }))

@@ -60,7 +60,7 @@ fn a_server_with_several_loops_shares_a_port_with_itself() {
                 })
                 .data(move |conn, _, input| {
                     assert_eq!(conn.id().loop_id(), loop_id);
-                    assert_eq!(conn.address_index(), 0);
+                    assert_eq!(conn.address_index(), Some(0));
                     answers.send(loop_id).unwrap();
                     conn.write(input);
                     Action::None
@@ -88,7 +88,7 @@ fn addresses_with_and_without_reuseport_go_together() {
     let server = start_each(bind_all(addresses), 3, |_| {
         Events::new().data(|conn, _, input| {
             conn.write(input);
-            conn.write(&[conn.address_index() as u8]);
+            conn.write(&[conn.address_index().unwrap() as u8]);
             Action::None
         })
     });

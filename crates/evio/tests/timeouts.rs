@@ -222,7 +222,7 @@ fn an_address_can_have_limits_of_its_own() {
                 Action::Close
             })
             .closed(move |conn, (), reason| {
-                reasons.send((conn.address_index(), reason)).unwrap();
+                reasons.send((conn.address_index().unwrap(), reason)).unwrap();
                 ControlFlow::Continue(())
             })
     });

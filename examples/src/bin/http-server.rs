@@ -56,7 +56,7 @@ impl Handler for Http {
             Flow::Continue | Flow::Blocked => Action::None,
             Flow::Close => Action::Close,
             Flow::Finish => {
-                conn.end_input();
+                conn.shutdown_read();
                 Action::Close
             }
         }

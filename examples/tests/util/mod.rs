@@ -68,6 +68,13 @@ impl Server {
         Pid::from_raw(i32::try_from(self.child.id()).unwrap())
     }
 
+    /// Returns the bytes of memory that the server has, where the system tells.
+    pub fn memory(&self) -> Option<u64> {
+        let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid())).ok()?;
+        let kilobytes = rollup.lines().find_map(|line| line.strip_prefix("Rss:"))?;
+        Some(kilobytes.trim().trim_end_matches(" kB").parse::<u64>().ok()? << 10)
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill(self.pid(), signal).unwrap();
     }

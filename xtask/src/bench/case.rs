@@ -29,6 +29,8 @@ pub(super) struct Entry {
 pub(super) enum Core {
     /// On the core that is the servers'.
     Own,
+    /// On the generator's, since it is not what is measured.
+    Generator,
     /// On any core, the generator's included.
     Any,
 }

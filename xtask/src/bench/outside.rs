@@ -52,6 +52,8 @@ pub(super) struct Place {
     pub(super) address: SocketAddr,
     /// A directory of the server's own.
     pub(super) directory: PathBuf,
+    /// The address of the server that it is to be in front of, if it is.
+    pub(super) upstream: Option<String>,
 }
 
 /// A server that listens.
@@ -66,6 +68,11 @@ impl Place {
     /// Returns the path of the server's Unix socket, if it has one.
     pub(super) fn socket(&self) -> PathBuf {
         self.directory.join("socket")
+    }
+
+    /// Returns the address of the server that this one is in front of.
+    pub(super) fn upstream(&self) -> io::Result<&str> {
+        self.upstream.as_deref().ok_or_else(|| io::Error::other("there is no server behind this"))
     }
 }
 
@@ -177,6 +184,16 @@ impl Run {
 
     /// Starts every contender on one core and waits until all of them listen.
     pub(super) fn serve_contenders(&self, contenders: &[Contender]) -> crate::Result<Vec<Server>> {
+        self.serve_in_front_of(None, contenders)
+    }
+
+    /// As `serve_contenders`, for servers that are in front of another one.
+    pub(super) fn serve_in_front_of(
+        &self,
+        upstream: Option<&str>,
+        contenders: &[Contender],
+    ) -> crate::Result<Vec<Server>> {
+        let upstream = upstream.map(str::to_owned);
         let mut servers = Vec::with_capacity(contenders.len());
         for contender in contenders {
             let directory = self.programs.scratch().join(contender.name);
@@ -184,7 +201,8 @@ impl Run {
             let _ = fs::remove_dir_all(&directory);
             fs::create_dir_all(&directory)?;
             let log = File::create(directory.join(LOG))?;
-            let place = Place { address: free_address()?, directory };
+            let (address, upstream) = (free_address()?, upstream.clone());
+            let place = Place { address, directory, upstream };
             let mut command = self.programs.launch(SERVER_CORE, &contender.file(&self.programs)?);
             command.args((contender.arguments)(&place)?);
             command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
@@ -272,7 +290,8 @@ mod tests {
         let directory = env::temp_dir().join(format!("evio-outside-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         fs::write(directory.join(LOG), "no licence").unwrap();
-        let place = Place { address: free_address().unwrap(), directory: directory.clone() };
+        let address = free_address().unwrap();
+        let place = Place { address, directory: directory.clone(), upstream: None };
         let error = wait_for(&Server { name: "shy", pid: 0, place }, Instant::now()).unwrap_err();
         fs::remove_dir_all(directory).unwrap();
         let error = error.to_string();

@@ -82,7 +82,11 @@ impl Programs {
     ) -> crate::Result<Vec<Server>> {
         let mut started = Vec::with_capacity(entries.len());
         for Entry { name, peer, arguments, core } in entries {
-            let core = if *core == Core::Own { SERVER_CORE } else { ANY_CORE };
+            let core = match core {
+                Core::Own => SERVER_CORE,
+                Core::Generator => GENERATOR_CORE,
+                Core::Any => ANY_CORE,
+            };
             let mut command = self.launch(core, &self.path(peer.program));
             command.args(peer.arguments).args(arguments).args(["--port", "0"]);
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());

@@ -26,6 +26,7 @@ const TABLES: &[Table] = &[
     Table { suite: "connect", heading: "echo and close", figure: Figure::Cpu },
     Table { suite: "http", heading: "HTTP", figure: Figure::Cpu },
     Table { suite: "redis", heading: "redis", figure: Figure::Cpu },
+    Table { suite: "proxy", heading: "TCP proxy", figure: Figure::Cpu },
     Table { suite: "memory", heading: "memory", figure: Figure::BytesPerConnection },
     Table { suite: "latency", heading: "latency", figure: Figure::P99 },
 ];

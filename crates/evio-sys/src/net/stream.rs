@@ -2,15 +2,21 @@
 
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, TcpStream};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
+use nix::errno::Errno;
 use nix::libc;
-use nix::sys::socket::{MsgFlags, recv, setsockopt, sockopt};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockType, SockaddrLike, SockaddrStorage, connect, recv, setsockopt,
+    sockopt,
+};
 
 use super::addr::{SocketAddr, canonical};
+use super::listener::family_of;
 use super::options::Keepalive;
 use super::uninterrupted;
+use super::unix_path::unix_address_of;
 use crate::backend;
 
 /// A connected socket, TCP or Unix.
@@ -47,6 +53,54 @@ pub enum Stream {
 }
 
 impl Stream {
+    /// Begins to connect to `peer`, and returns whether that is done already. If it is not, the
+    /// socket becomes writable when it is, or when it has failed; see
+    /// [`finish_connect`](Self::finish_connect). Small segments are sent at once.
+    ///
+    /// # Errors
+    ///
+    /// Fails when `peer` cannot be reached from here or has no name, when nobody listens on a Unix
+    /// socket or too many wait there to be accepted
+    /// ([`WouldBlock`](io::ErrorKind::WouldBlock)), and when the process is out of file
+    /// descriptors or the system of ports.
+    pub fn connect(peer: &SocketAddr) -> io::Result<(Self, bool)> {
+        match peer {
+            SocketAddr::Inet(address) => {
+                let socket = backend::open_socket(family_of(address), SockType::Stream)?;
+                setsockopt(&socket, sockopt::TcpNoDelay, &true)?;
+                let done = begin_connect(&socket, &SockaddrStorage::from(*address))?;
+                Ok((Self::Tcp(socket.into()), done))
+            }
+            SocketAddr::Unix(address) => {
+                let address = unix_address_of(address)?;
+                let socket = backend::open_socket(AddressFamily::Unix, SockType::Stream)?;
+                let done = begin_connect(&socket, &address).map_err(queue_is_full)?;
+                Ok((Self::Unix(socket.into()), done))
+            }
+        }
+    }
+
+    /// Returns whether the connection that was begun has come about; to be asked when the socket
+    /// has become writable.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it will not: refused, unreachable and the like. It is refused, too, when the
+    /// system gave this end the port that it was to connect to, and so connected it to itself.
+    pub fn finish_connect(&self) -> io::Result<bool> {
+        if let Some(error) = self.take_error()? {
+            return Err(error);
+        }
+        match self.peer_addr() {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+            Err(error) => Err(error),
+            Ok(SocketAddr::Inet(peer)) if self.local_addr()?.as_inet() == Some(peer) => {
+                Err(io::ErrorKind::ConnectionRefused.into())
+            }
+            Ok(_) => Ok(true),
+        }
+    }
+
     /// Reads what is there, up to the length of `buffer`; 0 is the end of input.
     ///
     /// # Errors
@@ -193,6 +247,26 @@ impl Stream {
     }
 }
 
+/// Returns whether the connection has come about at once.
+fn begin_connect(socket: &OwnedFd, address: &dyn SockaddrLike) -> io::Result<bool> {
+    match connect(socket.as_raw_fd(), address) {
+        Ok(()) => Ok(true),
+        // A signal does not end what it interrupts here.
+        Err(Errno::EINPROGRESS | Errno::EINTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Says what "resource temporarily unavailable" means for a Unix socket.
+fn queue_is_full(error: io::Error) -> io::Error {
+    match error.kind() {
+        kind @ io::ErrorKind::WouldBlock => {
+            io::Error::new(kind, "too many connections wait to be accepted on this socket")
+        }
+        _ => error,
+    }
+}
+
 impl From<TcpStream> for Stream {
     fn from(stream: TcpStream) -> Self {
         Self::Tcp(stream)
@@ -221,5 +295,34 @@ impl AsFd for Stream {
             Self::Tcp(stream) => stream.as_fd(),
             Self::Unix(stream) => stream.as_fd(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr as Inet};
+
+    use nix::sys::socket::bind;
+
+    use super::*;
+
+    #[test]
+    fn a_socket_that_is_connected_to_itself_is_refused() {
+        let any = Inet::from((Ipv4Addr::LOCALHOST, 0));
+        let socket = backend::open_socket(AddressFamily::Inet, SockType::Stream).unwrap();
+        bind(socket.as_raw_fd(), &SockaddrStorage::from(any)).unwrap();
+        let stream = TcpStream::from(socket);
+        let own = stream.local_addr().unwrap();
+        let _ = connect(stream.as_raw_fd(), &SockaddrStorage::from(own));
+        // Some systems refuse to begin with.
+        assert!(!matches!(Stream::from(stream).finish_connect(), Ok(true)));
+    }
+
+    #[test]
+    fn a_full_queue_says_so() {
+        let full = queue_is_full(io::ErrorKind::WouldBlock.into());
+        assert!(full.to_string().contains("wait to be accepted"), "{full}");
+        let other = queue_is_full(io::Error::from_raw_os_error(Errno::ECONNREFUSED as i32));
+        assert_eq!(other.raw_os_error(), Some(Errno::ECONNREFUSED as i32));
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -11,7 +12,7 @@ use nix::libc;
 use nix::sys::socket::{AddressFamily, SockType, UnixAddr, bind, connect};
 use nix::sys::stat::{Mode, fchmod};
 
-use crate::backend::open_socket;
+use crate::backend::{abstract_address, abstract_name, open_socket};
 
 /// Removes the socket file of a listener when that ends, unless it is someone else's by then.
 #[derive(Debug)]
@@ -73,6 +74,17 @@ fn unix_address(path: &Path) -> io::Result<UnixAddr> {
         ),
         error => error.into(),
     })
+}
+
+/// Returns the address to connect to, which must have a name.
+pub(super) fn unix_address_of(address: &SocketAddr) -> io::Result<UnixAddr> {
+    match (address.as_pathname(), abstract_name(address)) {
+        (Some(path), _) => unix_address(path),
+        (None, Some(name)) => abstract_address(name),
+        (None, None) => {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "a unix socket without a name"))
+        }
+    }
 }
 
 /// The size of `sun_path` less its closing NUL, found by asking, since it differs by system.

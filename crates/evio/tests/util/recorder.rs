@@ -22,11 +22,12 @@ pub(crate) enum Call {
     PeerClosed,
     Closed(Reason),
     Detached,
+    ConnectFailed(Reason),
 }
 
 impl Call {
     fn is_ending(self) -> bool {
-        matches!(self, Self::Closed(_) | Self::Detached)
+        matches!(self, Self::Closed(_) | Self::Detached | Self::ConnectFailed(_))
     }
 }
 
@@ -206,6 +207,11 @@ impl<H: Handler> Handler for Recorded<H> {
     ) -> ControlFlow<()> {
         self.calls.note(id, Call::Detached);
         self.handler.detached(event_loop, id, context, socket)
+    }
+
+    fn connect_failed(&mut self, conn: &mut Conn<'_>, reason: CloseReason) -> ControlFlow<()> {
+        self.calls.note(conn.id(), Call::ConnectFailed(Reason::from(&reason)));
+        self.handler.connect_failed(conn, reason)
     }
 
     fn datagram(
