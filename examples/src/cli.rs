@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::net::Ipv6Addr;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,6 +10,8 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use evio::{LoadBalance, ReadySocket, Server};
 use listenfd::ListenFd;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::low_level::pipe;
 
 /// Where to listen, and on how many loops.
 #[derive(Args, Debug)]
@@ -67,7 +70,7 @@ impl Listen {
     ///
     /// # Errors
     ///
-    /// Fails when an address cannot be bound, and when another signal handler is installed.
+    /// Fails when an address cannot be bound, and when the system refuses a signal handler.
     pub fn bind(&self, scheme: &str, port: u16) -> Result<Server, Box<dyn Error>> {
         let inet = inet_address(scheme, &self.host, port, self.reuseport);
         let unix = self.unix_socket.as_deref().map(unix_address);
@@ -78,8 +81,8 @@ impl Listen {
     ///
     /// # Errors
     ///
-    /// Fails when there are none, when one is of no kind that a server can use, and when another
-    /// signal handler is installed.
+    /// Fails when there are none, when one is of no kind that a server can use, and when the system
+    /// refuses a signal handler.
     pub fn inherit(&self) -> Result<Server, Box<dyn Error>> {
         let mut inherited = ListenFd::from_env();
         let mut sockets = (0..inherited.len()).map(|index| take_socket(&mut inherited, index));
@@ -106,14 +109,16 @@ impl Listen {
 ///
 /// # Errors
 ///
-/// Fails when another signal handler is installed.
+/// Fails when the system refuses a signal handler.
 pub fn announce(server: Server) -> Result<Server, Box<dyn Error>> {
     for address in server.local_addrs() {
         eprintln!("listening on {address}");
     }
-    let handle = server.handle();
-    ctrlc::set_handler(move || handle.shutdown())?;
-    Ok(server)
+    let (stop, signalled) = UnixStream::pair()?;
+    for signal in [SIGINT, SIGTERM] {
+        pipe::register(signal, signalled.try_clone()?)?;
+    }
+    Ok(server.shutdown_on(stop))
 }
 
 /// Returns the number of loops that was asked for; 0 takes all processors.

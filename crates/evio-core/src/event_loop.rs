@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use evio_sys::Poller;
@@ -166,6 +167,16 @@ impl EventLoop {
     pub fn bind(&mut self, address_index: u16, socket: UdpSocket) -> io::Result<()> {
         self.state.group.add_local_addr(address_index, socket.local_addr()?.into());
         self.state.add_socket(BoundUdp { socket, address_index })
+    }
+
+    /// Ends the server, as [`LoopHandle::shutdown`] does, as soon as `stop` has something to read or
+    /// its other end is closed.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the poller does not take it.
+    pub fn shutdown_on(&mut self, stop: UnixStream) -> io::Result<()> {
+        self.state.shutdown_on(stop)
     }
 
     /// Returns a handle for this loop and its group that any thread can use.

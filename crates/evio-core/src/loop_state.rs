@@ -1,6 +1,7 @@
 //! All of a loop but its handler: what a callback can reach through its `Conn`.
 
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,8 @@ pub(crate) struct LoopState {
     pub(crate) listeners: Slab<BoundListener>,
     pub(crate) sockets: Slab<BoundUdp>,
     pub(crate) reserve: Option<Reserve>,
+    /// Ends the server as soon as there is something to read.
+    pub(crate) stop: Option<UnixStream>,
     pub(crate) conns: ConnTable,
     pub(crate) pool: Pool,
     pub(crate) outbox: Outbox,
@@ -82,6 +85,7 @@ impl LoopState {
             listeners: Slab::new(),
             sockets: Slab::new(),
             reserve: None,
+            stop: None,
             conns: ConnTable::default(),
             pool: Pool::default(),
             outbox: Outbox::default(),
@@ -101,6 +105,20 @@ impl LoopState {
         self.poller.register(&bound.socket, token, Interest::READABLE)?;
         place.insert(bound);
         Ok(())
+    }
+
+    pub(crate) fn shutdown_on(&mut self, stop: UnixStream) -> io::Result<()> {
+        self.poller.register(&stop, Source::Stop.token(), Interest::READABLE)?;
+        self.stop = Some(stop);
+        Ok(())
+    }
+
+    /// Ends the server. What asked for it is not listened to again: it would go on asking.
+    pub(crate) fn stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = self.poller.deregister(&stop);
+            self.request_shutdown(Manner::Prompt);
+        }
     }
 
     /// Has the connection looked at when the turn ends.

@@ -13,6 +13,8 @@ pub(crate) enum Source {
     Waker,
     Listener(u32),
     Datagram(u32),
+    /// What ends the server.
+    Stop,
     Conn(ConnKey),
 }
 
@@ -21,13 +23,16 @@ const KIND_SHIFT: u32 = 30;
 const NUMBER_MASK: u32 = (1 << KIND_SHIFT) - 1;
 const WAKER: u32 = 0;
 const LISTENER: u32 = 1;
+const DATAGRAM: u32 = 2;
+const STOP: u32 = 3;
 
 impl Source {
     pub(crate) fn token(self) -> Token {
         let (generation, low) = match self {
             Self::Waker => (0, 0),
             Self::Listener(number) => (0, (LISTENER << KIND_SHIFT) | (number & NUMBER_MASK)),
-            Self::Datagram(number) => (0, ((LISTENER + 1) << KIND_SHIFT) | (number & NUMBER_MASK)),
+            Self::Datagram(number) => (0, (DATAGRAM << KIND_SHIFT) | (number & NUMBER_MASK)),
+            Self::Stop => (0, STOP << KIND_SHIFT),
             Self::Conn(key) => (key.generation, key.index),
         };
         Token((u64::from(generation) << 32) | u64::from(low))
@@ -41,7 +46,8 @@ impl From<Token> for Source {
         match (generation, low >> KIND_SHIFT) {
             (0, WAKER) => Self::Waker,
             (0, LISTENER) => Self::Listener(low & NUMBER_MASK),
-            (0, _) => Self::Datagram(low & NUMBER_MASK),
+            (0, DATAGRAM) => Self::Datagram(low & NUMBER_MASK),
+            (0, _) => Self::Stop,
             (generation, _) => Self::Conn(ConnKey { index: low, generation }),
         }
     }
@@ -60,6 +66,7 @@ mod tests {
             Source::Listener(NUMBER_MASK),
             Source::Datagram(0),
             Source::Datagram(7),
+            Source::Stop,
             conn(0, 1),
             conn(u32::MAX, 1),
             conn(0, u32::MAX),

@@ -119,6 +119,7 @@ impl<H: Handler> Running<H> {
             }
             Source::Listener(number) => self.accept(number),
             Source::Datagram(number) => self.receive_datagrams(number),
+            Source::Stop => self.state.stop(),
         }
     }
 

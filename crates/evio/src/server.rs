@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net;
+use std::os::unix::net::UnixStream;
 use std::panic;
 use std::thread;
 use std::time::Duration;
@@ -89,6 +90,7 @@ pub struct Server {
     addresses: usize,
     config: Config,
     pins_loops: bool,
+    stop: Option<UnixStream>,
     handle: ServerHandle,
 }
 
@@ -152,6 +154,7 @@ impl Server {
             addresses: 0,
             config: Config::default(),
             pins_loops: false,
+            stop: None,
             handle: ServerHandle::new(),
         }
     }
@@ -239,6 +242,32 @@ impl Server {
     #[must_use]
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.config.shutdown_timeout = timeout;
+        self
+    }
+
+    /// Shuts the server down, as [`ServerHandle::shutdown`] does, as soon as `stop` has something to
+    /// read or its other end is closed.
+    ///
+    /// This is how a signal ends a server: a handler can do little but write to a socket. The loop
+    /// waits for it along with everything else, so that no thread is needed; a process with one
+    /// thread makes its system calls a few per cent cheaper.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::os::unix::net::UnixStream;
+    /// use evio::{Action, Events, Server};
+    /// use signal_hook::{consts::SIGTERM, low_level::pipe};
+    ///
+    /// let (stop, signalled) = UnixStream::pair()?;
+    /// pipe::register(SIGTERM, signalled)?;
+    /// let events = Events::new().data(|_, _, _| Action::None);
+    /// Server::bind(["tcp://:5000"])?.shutdown_on(stop).run(events)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn shutdown_on(mut self, stop: UnixStream) -> Self {
+        self.stop = Some(stop);
         self
     }
 
@@ -349,6 +378,9 @@ impl Server {
             for (loop_id, share) in bound.share(count)? {
                 share.give_to(&mut loops[loop_id]).map_err(Error::Loop)?;
             }
+        }
+        if let Some(stop) = self.stop {
+            loops[0].shutdown_on(stop).map_err(Error::Loop)?;
         }
         let running = Running(self.handle);
         running.0.started(loops[0].handle(), self.addresses);

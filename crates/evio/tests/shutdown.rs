@@ -3,8 +3,10 @@
 mod util;
 
 use std::collections::HashSet;
+use std::io::Write;
 use std::net::UdpSocket;
 use std::ops::ControlFlow;
+use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
@@ -328,4 +330,31 @@ fn a_prompt_shutdown_does_not_prolong_a_graceful_one() {
     server.handle().shutdown();
     server.wait();
     drop(client);
+}
+
+/// A signal handler can write to a socket, and a program that has started the server can let go of
+/// one by ending.
+#[test]
+fn a_socket_that_becomes_readable_ends_the_server() {
+    let writes: fn(UnixStream) = |mut signalled| signalled.write_all(&[0]).unwrap();
+    for ends in [writes, drop] {
+        let (stop, signalled) = UnixStream::pair().unwrap();
+        let (recorder, calls) = recorder();
+        let server = start_each(bind(TCP).shutdown_on(stop), 2, move |_| {
+            recorder.wrap(Events::new().data(|conn, _, input| {
+                conn.write(input);
+                Action::None
+            }))
+        });
+        let clients: Vec<Client> = (0..8).map(|_| server.connect()).collect();
+        for client in &clients {
+            client.echo(b"hello");
+        }
+        ends(signalled);
+        for client in &clients {
+            assert_eq!(client.receive_to_end(), b"");
+        }
+        server.wait();
+        assert_eq!(endings(&calls), vec![SHUTDOWN; clients.len()]);
+    }
 }
