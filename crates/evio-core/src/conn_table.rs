@@ -1,5 +1,6 @@
 //! The connections of one loop.
 
+use std::hint;
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
@@ -309,6 +310,14 @@ impl ConnTable {
     #[inline]
     pub(crate) fn get(&self, key: ConnKey) -> Option<&Entry> {
         self.entries.get(key.index as usize).filter(|entry| entry.generation == key.generation)
+    }
+
+    /// Reads what is needed first of a connection, for the processor to have it at hand.
+    #[inline]
+    pub(crate) fn fetch(&self, key: ConnKey) {
+        if let Some(entry) = self.entries.get(key.index as usize) {
+            hint::black_box((entry.generation, entry.output.is_some()));
+        }
     }
 
     pub(crate) fn remove(&mut self, key: ConnKey) -> Option<Entry> {
