@@ -9,6 +9,8 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, symlink};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Barrier;
+use std::thread;
 
 use evio::{Action, Error, Events, ListenOptions, Server};
 use nix::errno::Errno;
@@ -212,6 +214,29 @@ fn what_has_taken_the_place_of_our_file_is_not_removed() {
     fs::write(&path, "precious").unwrap();
     drop(server);
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+}
+
+/// Neither takes the socket of the other, which is bound and does not listen yet, for a stale one.
+#[test]
+fn of_two_servers_that_begin_at_once_one_is_refused() {
+    const ROUNDS: usize = 1_000;
+    let directory = TempPath::new();
+    fs::create_dir(&directory).unwrap();
+    let path = TempPath(directory.0.join("socket"));
+    let begin = Barrier::new(2);
+    for round in 0..ROUNDS {
+        drop(UnixListener::bind(&path).unwrap());
+        let bind = || {
+            begin.wait();
+            Server::bind([path.address()]).ok()
+        };
+        let servers = thread::scope(|scope| {
+            let other = scope.spawn(bind);
+            [bind(), other.join().unwrap()]
+        });
+        assert_eq!(servers.iter().flatten().count(), 1, "round {round}");
+        UnixStream::connect(&path).unwrap();
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::addr::{SocketAddr, canonical};
 use super::options::ListenOptions;
 use super::stream::Stream;
 use super::uninterrupted;
-use super::unix_path::{SocketFile, bind_path};
+use super::unix_path::{SocketFile, bind_path, take_turn};
 use crate::backend;
 
 /// The name of a Unix domain socket.
@@ -37,9 +37,10 @@ pub enum UnixName<'a> {
 /// See the [crate's page](crate).
 #[derive(Debug)]
 pub struct Listener {
-    socket: Socket,
-    /// Held for its drop.
+    /// Held for its drop, which comes before that of the socket: once that is closed, whoever comes
+    /// next may replace the file, by one with the same inode number.
     _file: Option<SocketFile>,
+    socket: Socket,
 }
 
 #[derive(Debug)]
@@ -79,8 +80,13 @@ impl Listener {
     /// systems other than Linux.
     pub fn unix(name: UnixName<'_>, options: &ListenOptions) -> io::Result<Self> {
         let socket = backend::open_socket(AddressFamily::Unix, SockType::Stream)?;
+        // Held until the socket listens: before that it looks like a stale one.
+        let mut _turn = None;
         let file = match name {
-            UnixName::Path(path) => Some(bind_path(&socket, path, options.mode)?),
+            UnixName::Path(path) => {
+                _turn = take_turn(path);
+                Some(bind_path(&socket, path, options.mode)?)
+            }
             UnixName::Abstract(name) => {
                 bind(socket.as_raw_fd(), &backend::abstract_address(name)?)?;
                 None
