@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockType, SockaddrStorage, bind, listen, setsockopt, sockopt,
+    AddressFamily, SockType, SockaddrStorage, bind, listen, setsockopt, sockopt,
 };
 
 use super::accept_error::AcceptError;
@@ -192,6 +192,5 @@ fn set_tcp_options(socket: &OwnedFd, options: &ListenOptions) -> io::Result<()> 
 }
 
 fn start_listening(socket: &OwnedFd, options: &ListenOptions) -> io::Result<()> {
-    let backlog = Backlog::new(i32::from(options.backlog)).unwrap_or(Backlog::MAXCONN);
-    Ok(listen(socket, backlog)?)
+    Ok(listen(socket, backend::backlog(options.backlog))?)
 }

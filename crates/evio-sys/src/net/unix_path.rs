@@ -112,6 +112,9 @@ fn remove_stale(path: &Path, address: &UnixAddr) -> io::Result<()> {
     let probe = open_socket(AddressFamily::Unix, SockType::Stream)?;
     match connect(probe.as_raw_fd(), address) {
         Err(Errno::ECONNREFUSED) if identity(path)? == before => fs::remove_file(path),
+        Err(Errno::EACCES) => {
+            Err(in_use("no permission to see whether anybody answers on this socket"))
+        }
         _ => Err(in_use("another process answers on this socket")),
     }
 }
