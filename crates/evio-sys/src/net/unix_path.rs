@@ -115,7 +115,7 @@ fn remove_stale(path: &Path, address: &UnixAddr) -> io::Result<()> {
         Err(Errno::EACCES) => {
             Err(in_use("no permission to see whether anybody answers on this socket"))
         }
-        _ => Err(in_use("another process answers on this socket")),
+        _ => Err(in_use("another server answers on this socket")),
     }
 }
 
