@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use nix::sys::socket::{
-    AddressFamily, SockType, SockaddrStorage, bind, listen, setsockopt, sockopt,
+    AddressFamily, SockType, SockaddrStorage, bind, getsockopt, listen, setsockopt, sockopt,
 };
 
 use super::accept_error::AcceptError;
@@ -133,6 +133,7 @@ impl TryFrom<net::TcpListener> for Listener {
     type Error = io::Error;
 
     fn try_from(listener: net::TcpListener) -> io::Result<Self> {
+        must_listen(&listener)?;
         listener.set_nonblocking(true)?;
         Ok(Self { socket: Socket::Tcp(listener), _file: None })
     }
@@ -144,6 +145,7 @@ impl TryFrom<UnixListener> for Listener {
     type Error = io::Error;
 
     fn try_from(listener: UnixListener) -> io::Result<Self> {
+        must_listen(&listener)?;
         listener.set_nonblocking(true)?;
         Ok(Self { socket: Socket::Unix(listener), _file: None })
     }
@@ -156,6 +158,13 @@ impl AsFd for Listener {
             Socket::Unix(listener) => listener.as_fd(),
         }
     }
+}
+
+fn must_listen(socket: &impl AsFd) -> io::Result<()> {
+    if getsockopt(socket, sockopt::AcceptConn)? {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket does not listen"))
 }
 
 pub(super) fn family_of(address: &net::SocketAddr) -> AddressFamily {
