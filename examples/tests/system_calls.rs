@@ -107,6 +107,11 @@ fn a_socket_file_is_removed_before_its_socket_is_closed() {
     let mut command = Command::new("strace");
     command.args(["-D", "-f", "-qq", "-o", &log, ECHO_SERVER, "--port", "0"]);
     let mut server = Server::start_command(command.args(["--unix-socket", &path]), 2);
+    // Once it serves, it is ready for the signal too.
+    let mut client = server.connect();
+    client.write_all(b"x").unwrap();
+    client.read_exact(&mut [0]).unwrap();
+    drop(client);
     server.signal(Signal::SIGINT);
     assert!(server.wait().success());
     let text = std::fs::read_to_string(&log).unwrap();

@@ -16,6 +16,8 @@ use evio::{Action, Error, Events, ListenOptions, Server};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 
 use util::{Client, bind, start, unix_address};
 
@@ -257,6 +259,16 @@ fn a_path_that_cannot_be_is_an_error() {
         let Error::Bind { source, .. } = error else { panic!("{error:?}") };
         assert_eq!(source.kind(), kind, "{address}");
     }
+}
+
+/// A pipe for a directory: whoever opened it would wait for a writer.
+#[test]
+fn a_path_below_a_pipe_is_an_error() {
+    let pipe = TempPath::new();
+    mkfifo(&pipe.0, Mode::S_IRWXU).unwrap();
+    let error = Server::bind([format!("{}/socket", pipe.address())]).unwrap_err();
+    let Error::Bind { source, .. } = error else { panic!("{error:?}") };
+    assert_eq!(source.kind(), io::ErrorKind::NotADirectory);
 }
 
 /// Only Linux has names outside the file system.

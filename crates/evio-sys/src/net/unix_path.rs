@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -47,7 +47,10 @@ const TURN_ATTEMPTS: usize = 100;
 /// lose its file to the other.
 pub(super) fn take_turn(path: &Path) -> Option<Flock<File>> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let mut directory = File::open(directory.unwrap_or(Path::new("."))).ok()?;
+    // Nothing else is opened, since that can take for ever: a pipe waits for somebody who writes.
+    let mut options = File::options();
+    options.read(true).custom_flags(libc::O_DIRECTORY);
+    let mut directory = options.open(directory.unwrap_or(Path::new("."))).ok()?;
     for _ in 0..TURN_ATTEMPTS {
         match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
             Ok(turn) => return Some(turn),
