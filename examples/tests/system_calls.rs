@@ -6,6 +6,7 @@ mod util;
 use std::io::{Read, Write};
 use std::process::Command;
 
+use nix::sys::signal::Signal;
 use util::{Server, installed, socket_path};
 
 const ECHO_SERVER: &str = env!("CARGO_BIN_EXE_echo-server");
@@ -92,5 +93,31 @@ fn an_idle_server_makes_no_call() {
     let after = calls(&log);
     assert_eq!(&after[before..], &[] as &[String], "an idle server is woken");
     drop(server);
+    std::fs::remove_file(&log).unwrap();
+}
+
+/// While the socket is open, nobody takes its file for a stale one, and no other file can have its
+/// inode number. A server that begins at that moment would lose its own file otherwise.
+#[test]
+fn a_socket_file_is_removed_before_its_socket_is_closed() {
+    if !installed("strace") {
+        return;
+    }
+    let (log, path) = (socket_path("ends.log"), socket_path("ends"));
+    let mut command = Command::new("strace");
+    command.args(["-D", "-f", "-qq", "-o", &log, ECHO_SERVER, "--port", "0"]);
+    let mut server = Server::start_command(command.args(["--unix-socket", &path]), 2);
+    // Once it serves, it is ready for the signal too.
+    let mut client = server.connect();
+    client.write_all(b"x").unwrap();
+    client.read_exact(&mut [0]).unwrap();
+    drop(client);
+    server.signal(Signal::SIGINT);
+    assert!(server.wait().success());
+    let text = std::fs::read_to_string(&log).unwrap();
+    let (before, after) = text.split_once(", {sa_family=AF_UNIX, sun_path=").unwrap();
+    let (_, socket) = before.rsplit_once("bind(").unwrap();
+    let find = |what: &str| after.find(what).unwrap_or_else(|| panic!("no {what} in {after}"));
+    assert!(find(&format!("unlink(\"{path}\")")) < find(&format!("close({socket})")));
     std::fs::remove_file(&log).unwrap();
 }

@@ -173,7 +173,8 @@ pub trait Handler {
         ControlFlow::Continue(())
     }
 
-    /// Is called with each datagram that reaches a UDP socket, empty ones too.
+    /// Is called with each datagram that reaches a UDP socket, empty ones too. It is never cut off:
+    /// the loop has room for the largest there can be.
     fn datagram(
         &mut self,
         socket: &mut Udp<'_>,
@@ -185,10 +186,11 @@ pub trait Handler {
     }
 
     /// Is called when a listener, or a UDP socket that was added later, is of no use and has been
-    /// given up; the others go on. That this is not called for is not having a descriptor left, or
-    /// a connection that failed before it was accepted: the loop deals with those.
+    /// given up; the others go on. It is not called when there is no descriptor left, nor for a
+    /// connection that failed before it was accepted: the loop deals with those.
     ///
-    /// By default nothing is done about it.
+    /// By default nothing is done about it, and the server goes on even if this was its only
+    /// listener; returning `Break` ends it.
     fn listener_failed(
         &mut self,
         event_loop: &mut Loop<'_>,

@@ -162,6 +162,11 @@ impl Server {
     /// Makes a server of a socket that is bound already, such as one that systemd or a parent
     /// process has handed over.
     ///
+    /// Its options stay as they are, so small replies are sent at once only if `TCP_NODELAY` is
+    /// set on the listener, as `NoDelay=` of systemd does, or on the
+    /// [connection](crate::Conn::set_nodelay). Connections are spread over the loops as usual;
+    /// datagrams all go to loop 0.
+    ///
     /// # Errors
     ///
     /// Fails when it is no socket.

@@ -4,12 +4,14 @@
 
 mod util;
 
+use std::io::ErrorKind;
 use std::net::{TcpListener, UdpSocket};
 use std::ops::ControlFlow;
-use std::os::unix::net::UnixListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use evio::{Action, BoundAddress, Error, Events, Server};
+use evio::{Action, BoundAddress, Error, Events, ReadySocket, Server};
 
 use util::{Client, DEADLINE, Reports, Running, TCP, bind, reports, start_each, unix_address};
 
@@ -163,6 +165,27 @@ fn sockets_that_were_made_elsewhere_are_served() {
         // Whoever made the file may want it again.
         std::fs::remove_file(file).unwrap();
     }
+}
+
+/// A socket of another kind would be polled for ever, and never give anything.
+#[test]
+fn what_does_not_listen_or_is_of_another_kind_is_refused() {
+    let listener = || OwnedFd::from(TcpListener::bind("127.0.0.1:0").unwrap());
+    let datagrams = || OwnedFd::from(UdpSocket::bind("127.0.0.1:0").unwrap());
+    let connection = || OwnedFd::from(UnixStream::pair().unwrap().0);
+    let errors = [
+        ReadySocket::try_from(UdpSocket::from(listener())).unwrap_err(),
+        ReadySocket::try_from(UdpSocket::from(connection())).unwrap_err(),
+        ReadySocket::try_from(TcpListener::from(datagrams())).unwrap_err(),
+        ReadySocket::try_from(TcpListener::from(connection())).unwrap_err(),
+        ReadySocket::try_from(UnixListener::from(connection())).unwrap_err(),
+        ReadySocket::try_from(UnixListener::from(datagrams())).unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    }
+    let listener = UnixListener::from(listener());
+    assert!(ReadySocket::try_from(listener).map_or(true, |tcp| Server::from_socket(tcp).is_err()));
 }
 
 fn sockets_of(file: &str, loops: usize) -> (Running, Reports<usize>) {

@@ -9,11 +9,15 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, symlink};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Barrier;
+use std::thread;
 
 use evio::{Action, Error, Events, ListenOptions, Server};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 
 use util::{Client, bind, start, unix_address};
 
@@ -214,6 +218,29 @@ fn what_has_taken_the_place_of_our_file_is_not_removed() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
 }
 
+/// Neither takes the socket of the other, which is bound and does not listen yet, for a stale one.
+#[test]
+fn of_two_servers_that_begin_at_once_one_is_refused() {
+    const ROUNDS: usize = 1_000;
+    let directory = TempPath::new();
+    fs::create_dir(&directory).unwrap();
+    let path = TempPath(directory.0.join("socket"));
+    let begin = Barrier::new(2);
+    for round in 0..ROUNDS {
+        drop(UnixListener::bind(&path).unwrap());
+        let bind = || {
+            begin.wait();
+            Server::bind([path.address()]).ok()
+        };
+        let servers = thread::scope(|scope| {
+            let other = scope.spawn(bind);
+            [bind(), other.join().unwrap()]
+        });
+        assert_eq!(servers.iter().flatten().count(), 1, "round {round}");
+        UnixStream::connect(&path).unwrap();
+    }
+}
+
 #[test]
 fn a_path_is_taken_as_it_is_written() {
     let odd = TempPath(std::env::temp_dir().join(format!("evio #1 %20 {}", std::process::id())));
@@ -232,6 +259,16 @@ fn a_path_that_cannot_be_is_an_error() {
         let Error::Bind { source, .. } = error else { panic!("{error:?}") };
         assert_eq!(source.kind(), kind, "{address}");
     }
+}
+
+/// A pipe for a directory: whoever opened it would wait for a writer.
+#[test]
+fn a_path_below_a_pipe_is_an_error() {
+    let pipe = TempPath::new();
+    mkfifo(&pipe.0, Mode::S_IRWXU).unwrap();
+    let error = Server::bind([format!("{}/socket", pipe.address())]).unwrap_err();
+    let Error::Bind { source, .. } = error else { panic!("{error:?}") };
+    assert_eq!(source.kind(), io::ErrorKind::NotADirectory);
 }
 
 /// Only Linux has names outside the file system.

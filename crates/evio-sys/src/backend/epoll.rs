@@ -17,7 +17,8 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::socket::{
-    self, AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, setsockopt, sockopt,
+    self, AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, setsockopt,
+    sockopt,
 };
 use nix::unistd::Pid;
 
@@ -189,6 +190,12 @@ pub(crate) fn share_port(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(setsockopt(&fd, sockopt::ReusePort, &true)?)
 }
 
+/// nix takes what is at most the default of the kernel's own limit. A program that asks for more
+/// may have raised that limit, and gets as much as it allows.
+pub(crate) fn backlog(connections: u16) -> Backlog {
+    Backlog::new(i32::from(connections)).unwrap_or(Backlog::MAXALLOWABLE)
+}
+
 /// The kernel counts the time in retransmissions of the SYN-ACK and rounds up.
 pub(crate) fn set_defer_accept(fd: BorrowedFd<'_>, seconds: u32) -> io::Result<()> {
     let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
@@ -218,6 +225,13 @@ mod tests {
     use nix::sys::socket::getsockopt;
 
     use super::*;
+
+    #[test]
+    fn a_backlog_beyond_the_default_limit_is_left_to_the_kernel() {
+        for (asked, expected) in [(0, 0), (100, 100), (4096, 4096), (4097, -1), (u16::MAX, -1)] {
+            assert_eq!(i32::from(backlog(asked)), expected, "{asked}");
+        }
+    }
 
     #[test]
     fn a_paused_socket_reports_once_that_the_connection_is_broken() {

@@ -12,7 +12,8 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
 use nix::sys::socket::{
-    self, AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, setsockopt, sockopt,
+    self, AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, setsockopt,
+    sockopt,
 };
 use nix::sys::time::TimeSpec;
 
@@ -232,6 +233,11 @@ pub(crate) fn share_port(_fd: BorrowedFd<'_>) -> io::Result<()> {
         "sockets that share a port are balanced on Linux only; leave reuseport out, and the \
          server's own load balancing takes its place",
     ))
+}
+
+/// What is more than `SOMAXCONN` is taken for that much.
+pub(crate) fn backlog(connections: u16) -> Backlog {
+    Backlog::new(i32::from(connections)).unwrap_or(Backlog::MAXCONN)
 }
 
 /// There is nothing like it that all of these systems have; connections are reported at once.

@@ -22,6 +22,7 @@
 //!   with it.
 //! - `only_joined_groups`: keeps multicast that other sockets joined from a UDP socket.
 //! - `share_port`: lets several sockets bind one address and the system balance between them.
+//! - `backlog`: how many connections may wait, as `listen` takes it; too many are as many as may.
 //! - `set_defer_accept`: has a listener report connections when they have sent something.
 //! - `pin_thread`: has the calling thread run on the nth processor that it may use.
 //! - `set_keepalive`, `abstract_address` and `abstract_name`: what only some systems have; an
@@ -52,7 +53,8 @@ mod imp;
 compile_error!("evio-sys needs epoll (Linux) or kqueue (macOS, FreeBSD, NetBSD, OpenBSD)");
 
 pub(crate) use imp::{
-    EventBuffer, Notifier, Selector, abstract_address, abstract_name, ask_for_local,
+    EventBuffer, Notifier, Selector, abstract_address, abstract_name, ask_for_local, backlog,
     only_joined_groups, open_socket, pin_thread, recv_with_local, send, send_from, send_last,
-    send_vectored, set_defer_accept, set_keepalive, share_port,
+    send_vectored,
+    set_defer_accept, set_keepalive, share_port,
 };

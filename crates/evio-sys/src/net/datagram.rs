@@ -201,6 +201,12 @@ impl TryFrom<std::net::UdpSocket> for UdpSocket {
     type Error = io::Error;
 
     fn try_from(socket: std::net::UdpSocket) -> io::Result<Self> {
+        if getsockopt(&socket, sockopt::SockType)? != SockType::Datagram {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the socket takes no datagrams",
+            ));
+        }
         socket.set_nonblocking(true)?;
         Self::adopt(socket)
     }

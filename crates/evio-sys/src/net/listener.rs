@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockType, SockaddrStorage, bind, listen, setsockopt, sockopt,
+    AddressFamily, SockType, SockaddrStorage, bind, getsockopt, listen, setsockopt, sockopt,
 };
 
 use super::accept_error::AcceptError;
@@ -15,7 +15,7 @@ use super::addr::{SocketAddr, canonical};
 use super::options::ListenOptions;
 use super::stream::Stream;
 use super::uninterrupted;
-use super::unix_path::{SocketFile, bind_path};
+use super::unix_path::{SocketFile, bind_path, take_turn};
 use crate::backend;
 
 /// The name of a Unix domain socket.
@@ -37,9 +37,10 @@ pub enum UnixName<'a> {
 /// See the [crate's page](crate).
 #[derive(Debug)]
 pub struct Listener {
-    socket: Socket,
-    /// Held for its drop.
+    /// Held for its drop, which comes before that of the socket: once that is closed, whoever comes
+    /// next may replace the file, by one with the same inode number.
     _file: Option<SocketFile>,
+    socket: Socket,
 }
 
 #[derive(Debug)]
@@ -79,8 +80,13 @@ impl Listener {
     /// systems other than Linux.
     pub fn unix(name: UnixName<'_>, options: &ListenOptions) -> io::Result<Self> {
         let socket = backend::open_socket(AddressFamily::Unix, SockType::Stream)?;
+        // Held until the socket listens: before that it looks like a stale one.
+        let mut _turn = None;
         let file = match name {
-            UnixName::Path(path) => Some(bind_path(&socket, path, options.mode)?),
+            UnixName::Path(path) => {
+                _turn = take_turn(path);
+                Some(bind_path(&socket, path, options.mode)?)
+            }
             UnixName::Abstract(name) => {
                 bind(socket.as_raw_fd(), &backend::abstract_address(name)?)?;
                 None
@@ -127,6 +133,7 @@ impl TryFrom<net::TcpListener> for Listener {
     type Error = io::Error;
 
     fn try_from(listener: net::TcpListener) -> io::Result<Self> {
+        must_listen(&listener)?;
         listener.set_nonblocking(true)?;
         Ok(Self { socket: Socket::Tcp(listener), _file: None })
     }
@@ -138,6 +145,7 @@ impl TryFrom<UnixListener> for Listener {
     type Error = io::Error;
 
     fn try_from(listener: UnixListener) -> io::Result<Self> {
+        must_listen(&listener)?;
         listener.set_nonblocking(true)?;
         Ok(Self { socket: Socket::Unix(listener), _file: None })
     }
@@ -150,6 +158,13 @@ impl AsFd for Listener {
             Socket::Unix(listener) => listener.as_fd(),
         }
     }
+}
+
+fn must_listen(socket: &impl AsFd) -> io::Result<()> {
+    if getsockopt(socket, sockopt::AcceptConn)? {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket does not listen"))
 }
 
 pub(super) fn family_of(address: &net::SocketAddr) -> AddressFamily {
@@ -186,6 +201,5 @@ fn set_tcp_options(socket: &OwnedFd, options: &ListenOptions) -> io::Result<()> 
 }
 
 fn start_listening(socket: &OwnedFd, options: &ListenOptions) -> io::Result<()> {
-    let backlog = Backlog::new(i32::from(options.backlog)).unwrap_or(Backlog::MAXCONN);
-    Ok(listen(socket, backlog)?)
+    Ok(listen(socket, backend::backlog(options.backlog))?)
 }

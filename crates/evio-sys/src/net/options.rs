@@ -15,7 +15,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenOptions {
     /// How many connections may wait to be accepted. Default: 4096, the limit of current Linux
-    /// systems; the kernel cuts it to its own.
+    /// systems. The kernel cuts it to its own limit (`net.core.somaxconn`); where that has been
+    /// raised, whoever asks for more than 4096 gets all that it allows.
     pub backlog: u16,
     /// Lets several sockets bind the same address, and the kernel choose between them
     /// (`SO_REUSEPORT`). An error on systems other than Linux, where the last one would get

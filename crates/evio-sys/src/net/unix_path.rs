@@ -1,13 +1,16 @@
 //! Socket files: made carefully, removed only when they are ours.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
 use nix::sys::socket::{AddressFamily, SockType, UnixAddr, bind, connect};
 use nix::sys::stat::{Mode, fchmod};
@@ -34,6 +37,30 @@ impl Drop for SocketFile {
 fn identity(path: &Path) -> io::Result<(u64, u64)> {
     let metadata = fs::symlink_metadata(path)?;
     Ok((metadata.dev(), metadata.ino()))
+}
+
+/// How often, a millisecond apart, a locked directory is tried: another server is done sooner, and
+/// whoever locks it for something else is not waited for.
+const TURN_ATTEMPTS: usize = 100;
+
+/// Keeps other servers from judging the socket at `path` by whether anybody answers. Where the
+/// directory cannot be locked there is none: then of two that begin in the same instant, one may
+/// lose its file to the other.
+pub(super) fn take_turn(path: &Path) -> Option<Flock<File>> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    // Nothing else is opened, since that can take for ever: a pipe waits for somebody who writes.
+    let mut options = File::options();
+    options.read(true).custom_flags(libc::O_DIRECTORY);
+    let mut directory = options.open(directory.unwrap_or(Path::new("."))).ok()?;
+    for _ in 0..TURN_ATTEMPTS {
+        match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
+            Ok(turn) => return Some(turn),
+            Err((unlocked, Errno::EWOULDBLOCK)) => directory = unlocked,
+            Err(_) => return None,
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    None
 }
 
 /// Binds `socket` to `path`, replacing a socket file that nobody answers on.
@@ -100,7 +127,10 @@ fn remove_stale(path: &Path, address: &UnixAddr) -> io::Result<()> {
     let probe = open_socket(AddressFamily::Unix, SockType::Stream)?;
     match connect(probe.as_raw_fd(), address) {
         Err(Errno::ECONNREFUSED) if identity(path)? == before => fs::remove_file(path),
-        _ => Err(in_use("another process answers on this socket")),
+        Err(Errno::EACCES) => {
+            Err(in_use("no permission to see whether anybody answers on this socket"))
+        }
+        _ => Err(in_use("another server answers on this socket")),
     }
 }
 

@@ -1,13 +1,14 @@
 //! Linux: what the system tells of a datagram beside its bytes.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::libc;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt,
-    sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmsg,
+    sendmmsg, setsockopt, sockopt,
 };
 
 use super::options;
@@ -71,27 +72,56 @@ fn inet(address: &SockaddrStorage) -> Option<SocketAddr> {
     v4.or_else(|| address.as_sockaddr_in6().map(|v6| SocketAddrV6::from(*v6).into()))
 }
 
+type Headers = RefCell<MultiHeaders<SockaddrStorage>>;
+
+thread_local! {
+    /// Room for one message that names its source. nix allocates it for each call of `sendmsg`;
+    /// only for `sendmmsg` can it be kept. The kernel takes no more room than is used, so each
+    /// family has its own.
+    static V4_HEADERS: Headers = headers(nix::cmsg_space!(libc::in_pktinfo));
+    static V6_HEADERS: Headers = headers(nix::cmsg_space!(libc::in6_pktinfo));
+}
+
+fn headers(control: Vec<u8>) -> Headers {
+    RefCell::new(MultiHeaders::preallocate(1, Some(control)))
+}
+
 pub(crate) fn send_from(
     fd: BorrowedFd<'_>,
     bytes: &[u8],
     source: IpAddr,
     peer: SocketAddr,
 ) -> io::Result<usize> {
-    let buffers = [IoSlice::new(bytes)];
-    let peer = SockaddrStorage::from(peer);
     // No interface is named, so that the route is still the system's choice.
-    let send =
-        |info| sendmsg(fd.as_raw_fd(), &buffers, &[info], MsgFlags::MSG_NOSIGNAL, Some(&peer));
-    let sent = match source {
-        IpAddr::V4(source) => send(ControlMessage::Ipv4PacketInfo(&libc::in_pktinfo {
-            ipi_ifindex: 0,
-            ipi_spec_dst: libc::in_addr { s_addr: u32::from_ne_bytes(source.octets()) },
-            ipi_addr: libc::in_addr { s_addr: 0 },
-        })),
-        IpAddr::V6(source) => send(ControlMessage::Ipv6PacketInfo(&libc::in6_pktinfo {
-            ipi6_addr: libc::in6_addr { s6_addr: source.octets() },
-            ipi6_ifindex: 0,
-        })),
-    };
-    Ok(sent?)
+    match source {
+        IpAddr::V4(source) => V4_HEADERS.with_borrow_mut(|headers| {
+            let info = libc::in_pktinfo {
+                ipi_ifindex: 0,
+                ipi_spec_dst: libc::in_addr { s_addr: u32::from_ne_bytes(source.octets()) },
+                ipi_addr: libc::in_addr { s_addr: 0 },
+            };
+            send_with(headers, fd, bytes, ControlMessage::Ipv4PacketInfo(&info), peer)
+        }),
+        IpAddr::V6(source) => V6_HEADERS.with_borrow_mut(|headers| {
+            let info = libc::in6_pktinfo {
+                ipi6_addr: libc::in6_addr { s6_addr: source.octets() },
+                ipi6_ifindex: 0,
+            };
+            send_with(headers, fd, bytes, ControlMessage::Ipv6PacketInfo(&info), peer)
+        }),
+    }
+}
+
+fn send_with(
+    headers: &mut MultiHeaders<SockaddrStorage>,
+    fd: BorrowedFd<'_>,
+    bytes: &[u8],
+    info: ControlMessage<'_>,
+    peer: SocketAddr,
+) -> io::Result<usize> {
+    let buffers = [[IoSlice::new(bytes)]];
+    let peer = [Some(SockaddrStorage::from(peer))];
+    sendmmsg(fd.as_raw_fd(), headers, &buffers, peer, [info], MsgFlags::MSG_NOSIGNAL)?;
+    // A datagram is sent whole or not at all.
+    Ok(bytes.len())
 }
