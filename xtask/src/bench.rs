@@ -10,6 +10,7 @@ mod compare;
 mod driver;
 mod echo;
 mod generator;
+mod go;
 mod http;
 pub(crate) mod machine;
 mod memory;
