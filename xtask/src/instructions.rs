@@ -36,8 +36,12 @@ const TOLERANCE: f64 = 0.03;
 const ALLOCATIONS: f64 = 0.002;
 
 /// The functions that turn the counting on while they run: the one that counts, and the one that
-/// waits inside of it, which turns it off.
-const TOGGLES: [&str; 2] = ["*request_path*count_loop*", "*request_path*hold*"];
+/// waits inside of it, which turns it off. Neither ends with a star, or functions named with their
+/// callers would be meant as well.
+const TOGGLES: [&str; 2] = ["*request_path*count_loop", "*request_path*hold"];
+
+/// The latter's full name.
+const HOLD: &str = "request_path::hold";
 
 /// How long a release build of the driver may take, from nothing and on a slow machine.
 const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -194,7 +198,7 @@ impl Driver {
         let status = children.wait(pid, RUN_LIMIT)?;
         let log = fs::read_to_string(&self.log)?;
         let profile = fs::read_to_string(&self.profile).unwrap_or_default();
-        match (collected(&log), allocations::count(&profile)) {
+        match (collected(&log), allocations::count(&profile, HOLD)) {
             // A loop cannot begin without memory: where none is seen, none is counted.
             (Some(instructions @ 1..), Some(allocations @ 1..)) if status.success() => {
                 Ok(Counted { instructions, allocations })
