@@ -16,8 +16,8 @@ pub(super) fn options() -> impl Iterator<Item = String> {
     FUNCTIONS.into_iter().map(|function| format!("--separate-callers{CALLERS}={function}"))
 }
 
-/// Returns how often memory was asked for, but for what `held` did or had done. callgrind notes calls
-/// even where it was told to count no instructions.
+/// Returns how often memory was asked for, but for what `held` did or had done. callgrind notes
+/// calls even where it was told to count no instructions.
 pub(super) fn count(profile: &str, held: &str) -> Option<u64> {
     let matters = |name: &str| {
         // The callers stand behind apostrophes.
