@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cpu;
+pub mod floor;
 pub mod load;
 pub mod memory;
 pub mod payload;

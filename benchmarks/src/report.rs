@@ -44,25 +44,41 @@ pub struct ServerReport {
     pub lost: u64,
     /// Requests answered per second of a turn.
     pub requests_per_second: Spread,
-    /// Time from a request to its whole reply, over all turns together.
+    /// Time from a request to its whole reply.
     pub latency: Latency,
     /// CPU nanoseconds the server spent on each request.
     pub cpu_per_request: Spread,
-    /// `cpu_per_request` divided by that of the first server in the same round.
+    /// `cpu_per_request` divided by that of the first server of the group in the same round.
     pub ratio: Spread,
 }
 
-/// Percentiles of latency in nanoseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// Percentiles of latency in nanoseconds, each found within a turn. Over all turns together, one
+/// turn in which the machine stood still would decide the highest ones.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Latency {
     /// Half of the requests took no longer.
-    pub p50: u64,
+    pub p50: Spread,
     /// 99 % of the requests took no longer.
-    pub p99: u64,
+    pub p99: Spread,
     /// 99.9 % of the requests took no longer.
-    pub p999: u64,
-    /// No request took longer.
+    pub p999: Spread,
+    /// No request of any turn took longer.
     pub max: u64,
+}
+
+/// Percentiles of latency in one turn, in nanoseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Percentiles {
+    p50: u64,
+    p99: u64,
+    p999: u64,
+}
+
+impl From<&Histogram<u64>> for Percentiles {
+    fn from(latency: &Histogram<u64>) -> Self {
+        let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|part| latency.value_at_quantile(part));
+        Self { p50, p99, p999 }
+    }
 }
 
 /// One turn of one server.
@@ -76,6 +92,8 @@ pub struct Turn {
     pub elapsed: Duration,
     /// CPU time that the server used meanwhile.
     pub cpu: Duration,
+    /// Time from a request to its whole reply.
+    pub latency: Percentiles,
 }
 
 impl Turn {
@@ -95,15 +113,47 @@ pub struct Measurement {
     pub name: String,
     /// The counted turns, one per round.
     pub turns: Vec<Turn>,
-    /// Nanoseconds from a request to its whole reply.
+    /// Nanoseconds from a request to its whole reply, in all counted turns.
     pub latency: Histogram<u64>,
 }
 
 impl Measurement {
+    /// Returns a percentile's quartiles over the turns, if there were turns.
+    fn percentile(&self, percentile: fn(&Percentiles) -> u64) -> Option<Spread> {
+        Spread::of(self.turns.iter().map(|turn| percentile(&turn.latency) as f64))
+    }
+
     /// Returns what was answered per second of a turn, if there were turns.
     #[must_use]
     pub fn requests_per_second(&self) -> Option<Spread> {
         Spread::of(self.turns.iter().map(Turn::requests_per_second))
+    }
+
+    /// Returns the CPU nanoseconds that the server spent on each request, if there were turns.
+    #[must_use]
+    pub fn cpu_per_request(&self) -> Option<Spread> {
+        Spread::of(self.turns.iter().map(Turn::cpu_per_request))
+    }
+
+    /// Sums up, in comparison with the turns of the server that this one is compared to.
+    fn report(&self, first: &[Turn]) -> Option<ServerReport> {
+        let cpu = || self.turns.iter().map(Turn::cpu_per_request);
+        let first = first.iter().map(Turn::cpu_per_request);
+        Some(ServerReport {
+            name: self.name.clone(),
+            turns: self.turns.len(),
+            requests: self.turns.iter().map(|turn| turn.requests).sum(),
+            lost: self.turns.iter().map(|turn| turn.lost).sum(),
+            requests_per_second: self.requests_per_second()?,
+            latency: Latency {
+                p50: self.percentile(|latency| latency.p50)?,
+                p99: self.percentile(|latency| latency.p99)?,
+                p999: self.percentile(|latency| latency.p999)?,
+                max: self.latency.max(),
+            },
+            cpu_per_request: self.cpu_per_request()?,
+            ratio: Spread::of(cpu().zip(first).map(|(cpu, first)| cpu / first))?,
+        })
     }
 
     /// Begins anew.
@@ -125,38 +175,18 @@ pub fn ratio_error(measured: &Measurement, first: &Measurement) -> f64 {
     Spread::of(ratios).map_or(f64::INFINITY, |spread| spread.error(measured.turns.len()))
 }
 
-/// Sums up the measurements of one run; the first server is what the others are compared to.
+/// Sums up the measurements of one run. The first of every `group` servers is what the others of
+/// its group are compared to.
 ///
 /// The ratio is taken within each round and its median afterwards: what slows the machine down for
 /// a second slows both servers of a round, and falls out.
 #[must_use]
-pub fn summarize(seed: u64, measurements: &[Measurement]) -> Report {
-    let floor: Vec<f64> = measurements
-        .first()
-        .map(|first| first.turns.iter().map(Turn::cpu_per_request).collect())
-        .unwrap_or_default();
-    let servers = measurements
-        .iter()
-        .filter_map(|measured| {
-            let cpu = || measured.turns.iter().map(Turn::cpu_per_request);
-            Some(ServerReport {
-                name: measured.name.clone(),
-                turns: measured.turns.len(),
-                requests: measured.turns.iter().map(|turn| turn.requests).sum(),
-                lost: measured.turns.iter().map(|turn| turn.lost).sum(),
-                requests_per_second: measured.requests_per_second()?,
-                latency: Latency {
-                    p50: measured.latency.value_at_quantile(0.5),
-                    p99: measured.latency.value_at_quantile(0.99),
-                    p999: measured.latency.value_at_quantile(0.999),
-                    max: measured.latency.max(),
-                },
-                cpu_per_request: Spread::of(cpu())?,
-                ratio: Spread::of(cpu().zip(&floor).map(|(cpu, floor)| cpu / floor))?,
-            })
-        })
-        .collect();
-    Report { seed, servers }
+pub fn summarize(seed: u64, group: usize, measurements: &[Measurement]) -> Report {
+    let servers = measurements.chunks(group).flat_map(|group| {
+        let first = &group[0].turns;
+        group.iter().filter_map(|measured| measured.report(first))
+    });
+    Report { seed, servers: servers.collect() }
 }
 
 #[cfg(test)]
@@ -175,6 +205,7 @@ mod tests {
                 lost: 1,
                 elapsed: Duration::from_millis(50),
                 cpu: Duration::from_micros(cpu),
+                latency: Percentiles::from(&latency),
             })
             .collect();
         Measurement { name: name.to_owned(), turns, latency }
@@ -185,7 +216,7 @@ mod tests {
         // The machine is twice as slow in the second round and ten times in the third.
         let floor = measurement("floor", 1000, &[5_000, 10_000, 50_000]);
         let other = measurement("other", 500, &[5_000, 10_000, 50_000]);
-        let report = summarize(3, &[floor, other]);
+        let report = summarize(3, 2, &[floor, other]);
 
         let [floor, other] = &report.servers[..] else { panic!("two servers, two reports") };
         assert_eq!((report.seed, floor.name.as_str(), other.name.as_str()), (3, "floor", "other"));
@@ -195,13 +226,37 @@ mod tests {
         assert_eq!(other.cpu_per_request.median, 20_000.0);
         assert_eq!(floor.ratio, Spread { low: 1.0, median: 1.0, high: 1.0 });
         assert_eq!(other.ratio, Spread { low: 2.0, median: 2.0, high: 2.0 });
-        assert_eq!(other.latency, Latency { p50: 500, p99: 990, p999: 999, max: 1000 });
+        let [p50, p99, p999] =
+            [500.0, 990.0, 999.0].map(|nanos| Spread { low: nanos, median: nanos, high: nanos });
+        assert_eq!(other.latency, Latency { p50, p99, p999, max: 1000 });
+    }
+
+    #[test]
+    fn turn_that_stood_still_does_not_decide() {
+        let mut server = measurement("server", 10, &[1, 1, 1]);
+        server.turns[1].latency = Percentiles { p50: 5_000, p99: 9_000, p999: 9_000 };
+        let report = summarize(1, 1, &[server]);
+        assert_eq!(
+            report.servers[0].latency.p99,
+            Spread { low: 990.0, median: 990.0, high: 4995.0 }
+        );
+    }
+
+    #[test]
+    fn each_group_has_a_first() {
+        let servers = [10, 20, 100, 300].map(|cpu| measurement("server", 10, &[cpu]));
+        let ratios = |group| {
+            let report = summarize(1, group, &servers);
+            report.servers.iter().map(|server| server.ratio.median).collect::<Vec<_>>()
+        };
+        assert_eq!(ratios(4), [1.0, 2.0, 10.0, 30.0]);
+        assert_eq!(ratios(2), [1.0, 2.0, 1.0, 3.0]);
     }
 
     #[test]
     fn server_without_turns_is_left_out() {
-        assert_eq!(summarize(1, &[measurement("floor", 1, &[])]).servers, []);
-        assert_eq!(summarize(1, &[]).servers, []);
+        assert_eq!(summarize(1, 1, &[measurement("floor", 1, &[])]).servers, []);
+        assert_eq!(summarize(1, 1, &[]).servers, []);
     }
 
     #[test]

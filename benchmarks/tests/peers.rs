@@ -135,3 +135,55 @@ fn requests_in_one_packet_are_all_answered() {
         }
     }
 }
+
+/// Sends `request` on a connection of its own and returns what comes back until the end.
+fn ask(server: &Server, request: &str) -> String {
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut replies = String::new();
+    stream.read_to_string(&mut replies).unwrap();
+    replies
+}
+
+#[test]
+fn http_floor_answers_as_often_as_it_is_asked() {
+    let server = Server::start(env!("CARGO_BIN_EXE_floor-http"), "tcp");
+    let request = "GET / HTTP/1.1\r\nHost: 127.0.0.1:80\r\n\r\n";
+    for count in [1, 16] {
+        let replies = ask(&server, &request.repeat(count));
+        assert_eq!(replies.matches("HTTP/1.1 200 OK\r\n").count(), count);
+        assert_eq!(replies.matches("\r\n\r\nHello World!\r\n").count(), count);
+        assert!(!replies.contains("close"), "{replies}");
+    }
+    // wrk writes its fields in any order.
+    for last in [
+        "GET / HTTP/1.1\r\nConnection: close\r\nHost: 127.0.0.1:65535\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: 127.0.0.1:65535\r\nConnection: close\r\n\r\n",
+    ] {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(last.as_bytes()).unwrap();
+        let mut reply = String::new();
+        // Nothing but the server's end of the connection ends this.
+        stream.read_to_string(&mut reply).unwrap();
+        assert!(reply.contains("\r\nConnection: close\r\n"), "{reply}");
+        assert!(reply.ends_with("\r\n\r\nHello World!\r\n"), "{reply}");
+    }
+}
+
+#[test]
+fn redis_floor_answers_what_redis_benchmark_sends() {
+    let server = Server::start(env!("CARGO_BIN_EXE_floor-redis"), "tcp");
+    for (command, reply) in [
+        ("*3\r\n$3\r\nSET\r\n$16\r\nkey:000000012345\r\n$3\r\nxxx\r\n", "+OK\r\n"),
+        ("*2\r\n$3\r\nGET\r\n$16\r\nkey:000000012345\r\n", "$3\r\nxxx\r\n"),
+        ("*1\r\n$4\r\nPING\r\n", "+PONG\r\n"),
+        ("*3\r\n$6\r\nCONFIG\r\n$3\r\nGET\r\n$4\r\nsave\r\n", "*2\r\n$4\r\nsave\r\n$0\r\n\r\n"),
+    ] {
+        for count in [1, 2, 128] {
+            assert_eq!(ask(&server, &command.repeat(count)), reply.repeat(count), "{command}");
+        }
+    }
+}

@@ -28,6 +28,7 @@ const PLAN: Plan = Plan {
     turns: 3,
     most_turns: 3,
     precision: 0.01,
+    group: 1,
     seed: 20,
 };
 

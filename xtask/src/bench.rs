@@ -10,6 +10,7 @@ mod compare;
 mod driver;
 mod echo;
 mod generator;
+mod go;
 mod http;
 pub(crate) mod machine;
 mod memory;
@@ -44,10 +45,10 @@ pub(crate) struct Args {
     /// What to measure [default: everything, or echo with --self-check]
     #[arg(value_enum, value_name = "SUITE")]
     suites: Vec<Suite>,
-    /// Take a third of the time, for a first impression
+    /// Take less time, for a first impression
     #[arg(long)]
     quick: bool,
-    /// Seconds of load on each server in each case [default: 3, or 1 with --quick]
+    /// Seconds of load on each server in each case [default: 3, or 0.7 with --quick]
     #[arg(long, value_name = "SECONDS", value_parser = parse_duration)]
     duration: Option<f64>,
     /// Measure with this many busy connections; of echo, one case only [default: 50]
@@ -131,7 +132,7 @@ impl Suite {
 const DURATION: f64 = 3.0;
 
 /// The same with `--quick`.
-const QUICK_DURATION: f64 = 1.0;
+const QUICK_DURATION: f64 = 0.7;
 
 impl Args {
     /// Returns the suites that are to be run.

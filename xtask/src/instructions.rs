@@ -1,7 +1,10 @@
 //! The instructions suite: what the loop and its handler execute per request, counted by callgrind.
 //!
 //! A time differs from run to run by more than a small change costs; a count does not. So this is
-//! compared with what was counted before, and fails when it is more.
+//! compared with what was counted before, and fails when it is more. It also fails when a request
+//! takes memory that none before it had left.
+
+mod allocations;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -28,9 +31,17 @@ const MANY: u64 = 10_000;
 /// hundredth; another version of a dependency may make as much of a difference as this.
 const TOLERANCE: f64 = 0.03;
 
+/// How many allocations per request pass for none: what begins and ends a run takes a few more or
+/// fewer, and one for each turn of many requests is far more than this.
+const ALLOCATIONS: f64 = 0.002;
+
 /// The functions that turn the counting on while they run: the one that counts, and the one that
-/// waits inside of it, which turns it off.
-const TOGGLES: [&str; 2] = ["*request_path*count_loop*", "*request_path*hold*"];
+/// waits inside of it, which turns it off. Neither ends with a star, or functions named with their
+/// callers would be meant as well.
+const TOGGLES: [&str; 2] = ["*request_path*count_loop", "*request_path*hold"];
+
+/// The latter's full name.
+const HOLD: &str = "request_path::hold";
 
 /// How long a release build of the driver may take, from nothing and on a slow machine.
 const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -70,22 +81,28 @@ pub(crate) fn run(args: &Args) -> crate::Result {
         build(&children)?;
     }
     let mut instructions = BTreeMap::new();
+    let mut allocations = Allocations::default();
     for case in CASES {
         let [few, many] =
             [driver.count(&children, case, FEW)?, driver.count(&children, case, MANY)?];
-        let difference = many.checked_sub(few).ok_or("more requests took fewer instructions")?;
+        let difference = many.instructions.checked_sub(few.instructions);
+        let difference = difference.ok_or("more requests took fewer instructions")?;
         instructions.insert(case.to_owned(), difference / (MANY - FEW));
+        allocations.add(case, few.allocations, many.allocations);
     }
     let counted = Counts { counted_with: tools(), instructions };
 
     let file = workspace_root().join("benchmarks/instructions.json");
     if args.update {
-        print!("{}", Comparison::of(&counted, &counted).table);
+        print!("{}{}", Comparison::of(&counted, &counted).table, allocations.table);
         return Ok(fs::write(&file, serde_json::to_string_pretty(&counted)? + "\n")?);
     }
     let before: Counts = serde_json::from_str(&fs::read_to_string(&file)?)?;
     let comparison = Comparison::of(&before, &counted);
-    print!("{}", comparison.table);
+    print!("{}{}", comparison.table, allocations.table);
+    if allocations.some {
+        return Err("requests take memory that none before them had left".into());
+    }
     if before.counted_with != counted.counted_with {
         let [before, now] = [before, counted].map(|counts| counts.counted_with.join(", "));
         println!("not judged: the file is from {before}; this is {now}");
@@ -99,6 +116,23 @@ pub(crate) fn run(args: &Args) -> crate::Result {
             Ok(())
         }
         (false, false) => Ok(()),
+    }
+}
+
+/// Allocations per request.
+#[derive(Debug, Default)]
+struct Allocations {
+    table: String,
+    /// Whether requests of any case allocate.
+    some: bool,
+}
+
+impl Allocations {
+    /// Adds a case with what few and many requests took.
+    fn add(&mut self, case: &str, few: u64, many: u64) {
+        let each = many.saturating_sub(few) as f64 / (MANY - FEW) as f64;
+        self.some |= each > ALLOCATIONS;
+        self.table += &format!("{case:<12}{each:>8.3} allocations per request\n");
     }
 }
 
@@ -132,6 +166,14 @@ impl Comparison {
 struct Driver {
     program: PathBuf,
     log: PathBuf,
+    profile: PathBuf,
+}
+
+/// What was counted in one run.
+#[derive(Debug)]
+struct Counted {
+    instructions: u64,
+    allocations: u64,
 }
 
 impl Driver {
@@ -140,21 +182,27 @@ impl Driver {
         let this = env::current_exe()?;
         let target = this.ancestors().nth(2).ok_or("xtask does not lie in a target directory")?;
         let program = target.join("release/request-path");
-        Ok(Self { log: program.with_extension("callgrind"), program })
+        let [log, profile] = ["log", "callgrind"].map(|kind| program.with_extension(kind));
+        Ok(Self { program, log, profile })
     }
 
-    /// Counts the instructions of one run.
-    fn count(&self, children: &Children, case: &str, requests: u64) -> crate::Result<u64> {
+    /// Counts the instructions and the allocations of one run.
+    fn count(&self, children: &Children, case: &str, requests: u64) -> crate::Result<Counted> {
         let mut command = Command::new("valgrind");
-        command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+        command.arg("--tool=callgrind").args(allocations::options());
+        command.arg(format!("--callgrind-out-file={}", self.profile.display()));
         command.args(TOGGLES.map(|function| format!("--toggle-collect={function}")));
         command.arg(format!("--log-file={}", self.log.display()));
         command.arg(&self.program).args([case, &requests.to_string()]);
         let pid = children.start(command.stdin(Stdio::null()))?.pid;
         let status = children.wait(pid, RUN_LIMIT)?;
         let log = fs::read_to_string(&self.log)?;
-        match collected(&log) {
-            Some(count) if status.success() && count > 0 => Ok(count),
+        let profile = fs::read_to_string(&self.profile).unwrap_or_default();
+        match (collected(&log), allocations::count(&profile, HOLD)) {
+            // A loop cannot begin without memory: where none is seen, none is counted.
+            (Some(instructions @ 1..), Some(allocations @ 1..)) if status.success() => {
+                Ok(Counted { instructions, allocations })
+            }
             _ => Err(format!("{case} could not be counted: {status}\n{log}").into()),
         }
     }
@@ -194,6 +242,21 @@ mod tests {
         assert_eq!(collected(log), Some(13_557_167));
         for bad in ["", "==7== Collected : \n", "==7== Collected : many\n"] {
             assert_eq!(collected(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn allocations_of_requests_are_told_from_those_of_a_run() {
+        for (few, many, some) in [
+            (36, 34, false),
+            (36, 36 + 3, false),
+            (36, 36 + (MANY - FEW) / 50, true),
+            (36 + FEW, 36 + MANY, true),
+        ] {
+            let mut allocations = Allocations::default();
+            allocations.add("echo", few, many);
+            allocations.add("http", 1, 1);
+            assert_eq!(allocations.some, some, "{few} {many}");
         }
     }
 

@@ -29,7 +29,7 @@ enum Task {
     CheckTargets(check_targets::Args),
     /// Checks the style rules that can be read off the source text
     Tidy,
-    /// Counts the instructions that a request takes, and compares with those before
+    /// Counts the instructions and allocations of a request, and compares with those before
     Instructions(instructions::Args),
     /// Measures the servers against their peers
     Bench(bench::Args),

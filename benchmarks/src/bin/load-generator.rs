@@ -47,6 +47,9 @@ struct Args {
     /// The standard error of a ratio that is well enough
     #[arg(long, default_value_t = 0.005)]
     precision: f64,
+    /// Compare with the first of this many servers, group by group [default: all]
+    #[arg(long, value_parser = value_parser!(u32).range(1..))]
+    group: Option<u32>,
     /// Number that the payload is made from [default: another one each time]
     #[arg(long)]
     seed: Option<u64>,
@@ -84,6 +87,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         turns: args.turns,
         most_turns: args.most_turns.unwrap_or(args.turns),
         precision: args.precision,
+        group: args.group.map_or(args.targets.len(), |group| group as usize),
         seed,
     };
     let mut lost = Ok(());
@@ -93,7 +97,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         }
     })?;
     lost?;
-    print(&Line::Report(summarize(seed, &measurements)))?;
+    print(&Line::Report(summarize(seed, plan.group, &measurements)))?;
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use super::plan::{Pace, Plan};
 use crate::cpu;
 use crate::payload::Payload;
 use crate::random::Random;
-use crate::report::{self, Measurement, Turn};
+use crate::report::{self, Measurement, Percentiles, Turn};
 
 /// How long a server is left alone after its last reply before its CPU time is read.
 ///
@@ -31,6 +31,11 @@ const LATENCY_DIGITS: u8 = 3;
 /// The part of what the first server can answer that is sent on a schedule: busy enough that
 /// requests meet, far enough from the end that no queue grows without bound.
 const OPEN_LOAD: f64 = 0.5;
+
+/// The part of what was asked and answered in a closed loop that is sent at most. Where the first
+/// server could have answered more, the generator was the slower one, and its own queue must not be
+/// taken for the server's.
+const OPEN_LIMIT: f64 = 0.7;
 
 /// A server to be measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +62,8 @@ struct Lane {
     target: Target,
     client: Client,
     measurement: Measurement,
+    /// Nanoseconds from a request to its whole reply, in the current turn.
+    latency: Histogram<u64>,
 }
 
 /// How requests follow each other in a turn.
@@ -112,7 +119,7 @@ impl Driver {
             progress(round + 1, warm_up + turns);
         }
         if self.plan.pace == Pace::Open {
-            rhythm = Rhythm::Open(Schedule::new(seed, self.saturation() * OPEN_LOAD));
+            rhythm = Rhythm::Open(Schedule::new(seed, self.open_rate()));
         }
         for lane in &mut self.lanes {
             lane.measurement.forget();
@@ -138,18 +145,22 @@ impl Driver {
         Ok(())
     }
 
-    /// Returns how many requests per second the first server has answered so far.
-    fn saturation(&self) -> f64 {
-        let rate = self.lanes.first().and_then(|lane| lane.measurement.requests_per_second());
-        rate.map_or(f64::INFINITY, |rate| rate.median)
+    /// Returns the requests per second of a schedule, after turns in a closed loop. How many the
+    /// first server can answer is told by its CPU time, since it is the only one on its core.
+    fn open_rate(&self) -> f64 {
+        let Some(Lane { measurement: first, .. }) = self.lanes.first() else { return 1.0 };
+        let most = first.cpu_per_request().map_or(f64::INFINITY, |nanos| 1e9 / nanos.median);
+        let seen = first.requests_per_second().map_or(f64::INFINITY, |rate| rate.median);
+        (most * OPEN_LOAD).min(seen * OPEN_LIMIT)
     }
 
     /// Tells whether every server's ratio is known as exactly as the plan wants it.
     fn is_precise(&self) -> bool {
-        let Some(first) = self.lanes.first() else { return true };
-        self.lanes.iter().all(|lane| {
+        let is_precise = |lane: &Lane, first: &Lane| {
             report::ratio_error(&lane.measurement, &first.measurement) <= self.plan.precision
-        })
+        };
+        let mut groups = self.lanes.chunks(self.plan.group);
+        groups.all(|group| group.iter().all(|lane| is_precise(lane, &group[0])))
     }
 }
 
@@ -163,16 +174,17 @@ impl Lane {
         let measurement = Measurement {
             name: target.name.clone(),
             turns: Vec::with_capacity(plan.turns),
-            latency,
+            latency: latency.clone(),
         };
-        Ok(Self { target: target.clone(), client, measurement })
+        Ok(Self { target: target.clone(), client, measurement, latency })
     }
 
     /// Gives the server one turn.
     fn turn(&mut self, length: Duration, payload: &Payload, rhythm: &mut Rhythm) -> io::Result<()> {
+        self.latency.reset();
         let before = cpu::of_process(self.target.pid)?;
         let start = Instant::now();
-        let latency = &mut self.measurement.latency;
+        let latency = &mut self.latency;
         let mut turning = Turning { payload, latency, start, end: start + length };
         let outcome = match rhythm {
             Rhythm::Closed => self.client.closed_turn(&mut turning)?,
@@ -184,7 +196,9 @@ impl Lane {
         let after = cpu::of_process(self.target.pid)?;
         let cpu = after.saturating_sub(before);
         let (requests, lost) = (outcome.answered, outcome.lost);
-        self.measurement.turns.push(Turn { requests, lost, elapsed, cpu });
+        let latency = Percentiles::from(&self.latency);
+        self.measurement.turns.push(Turn { requests, lost, elapsed, cpu, latency });
+        self.measurement.latency.add(&self.latency).expect("both have the same bounds");
         Ok(())
     }
 }

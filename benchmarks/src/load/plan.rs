@@ -43,6 +43,9 @@ pub struct Plan {
     pub most_turns: usize,
     /// The standard error of the ratios that is well enough.
     pub precision: f64,
+    /// Servers, one after the other, of which the first is what the others are compared to. Must
+    /// not be zero.
+    pub group: usize,
     /// What the payload is made from.
     pub seed: u64,
 }
@@ -53,6 +56,8 @@ impl Plan {
         let udp = targets.iter().any(|target| matches!(target.endpoint, Endpoint::Udp(_)));
         let problem = if self.connections == 0 || self.size == 0 || self.pipeline == 0 {
             "there is nothing to send"
+        } else if self.group == 0 {
+            "there is nothing to compare with"
         } else if self.pace == Pace::Open && self.warm_up == 0 {
             "a schedule needs turns of warm-up to find its rate in"
         } else if udp && (self.pipeline > 1 || self.pace != Pace::Closed) {
@@ -90,6 +95,7 @@ mod tests {
             turns: 1,
             most_turns: 1,
             precision: 0.01,
+            group: 1,
             seed: 1,
         };
         let target = |endpoint: &str| {
@@ -102,6 +108,7 @@ mod tests {
             (&tcp, Plan { pace: Pace::Open, warm_up: 0, ..good }, false),
             (&tcp, Plan { pace: Pace::Churn, pipeline: 2, ..good }, false),
             (&tcp, Plan { connections: 0, ..good }, false),
+            (&tcp, Plan { group: 0, ..good }, false),
             (&udp, Plan { size: 65_507, ..good }, true),
             (&udp, Plan { size: 65_508, ..good }, false),
             (&udp, Plan { pipeline: 2, ..good }, false),

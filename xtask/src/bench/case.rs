@@ -52,6 +52,9 @@ pub(super) struct Load {
     pub(super) warm_up: u32,
     /// Seconds of each server that do.
     pub(super) seconds: f64,
+    /// Servers of which the first is what the others are compared to, if there are several such
+    /// groups, one after the other.
+    pub(super) group: Option<u32>,
     /// How many times longer to go on while the ratios are not known well enough.
     pub(super) patience: usize,
 }
@@ -70,8 +73,12 @@ pub(super) const SMALL: Load = Load {
     turn: 60,
     warm_up: 4,
     seconds: 3.0,
+    group: None,
     patience: 1,
 };
+
+/// The pace of requests that come on a schedule.
+pub(super) const OPEN: &str = "open";
 
 impl Case {
     /// A case that is told from the others of its suite by its load.
@@ -110,6 +117,7 @@ impl Load {
 
     /// Returns the generator's options.
     pub(super) fn options(self) -> Vec<String> {
+        let group = self.group.map(|group| ("--group", group.to_string()));
         [
             ("--pace", self.pace.to_owned()),
             ("--connections", self.connections.to_string()),
@@ -122,6 +130,7 @@ impl Load {
             ("--most-turns", (self.turns() * self.patience).to_string()),
         ]
         .into_iter()
+        .chain(group)
         .flat_map(|(option, value)| [option.to_owned(), value])
         .collect()
     }
@@ -129,9 +138,8 @@ impl Load {
 
 impl Latency {
     /// Makes microseconds of nanoseconds.
-    pub(super) fn from_nanos(p50: u64, p99: u64, p999: u64) -> Self {
-        let micros = |nanos: u64| nanos as f64 / 1e3;
-        Self { p50: micros(p50), p99: micros(p99), p999: micros(p999) }
+    pub(super) fn from_nanos(p50: f64, p99: f64, p999: f64) -> Self {
+        Self { p50: p50 / 1e3, p99: p99 / 1e3, p999: p999 / 1e3 }
     }
 }
 
@@ -161,6 +169,11 @@ mod tests {
         let expected = "--pace closed --connections 50 --idle 0 --size 64 --pipeline 1 --turn 60 \
                         --warm-up 4 --turns 10 --most-turns 20";
         assert_eq!(options, expected);
+        assert!(
+            Load { group: Some(2), ..SMALL }
+                .options()
+                .ends_with(&["--group", "2"].map(str::to_owned))
+        );
     }
 
     #[test]

@@ -29,6 +29,11 @@ const FIGURES: &[Figure] = &[
         },
     },
     Figure {
+        // Where no spread of it is known, it is not what the suite is about.
+        name: "p99 in µs",
+        of: |server| Some((server.latency_us?.p99, server.p99_spread?)),
+    },
+    Figure {
         name: "bytes/connection",
         of: |server| Some((server.bytes_per_connection?, TOLERANCE)),
     },

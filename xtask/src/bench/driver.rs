@@ -36,9 +36,13 @@ const WARM_UP: usize = 1;
 /// Fewer rounds have no quartiles to speak of.
 const MIN_ROUNDS: usize = 5;
 
+/// The same for a first impression: fewer have no median.
+const MIN_QUICK_ROUNDS: usize = 3;
+
 /// Returns how many rounds there are, when each server is to be under load for so many seconds.
-fn rounds(duration: f64, turn: f64) -> usize {
-    ((duration / turn).round() as usize).max(MIN_ROUNDS)
+fn rounds(duration: f64, turn: f64, quick: bool) -> usize {
+    let least = if quick { MIN_QUICK_ROUNDS } else { MIN_ROUNDS };
+    ((duration / turn).round() as usize).max(least)
 }
 
 /// Measures a suite and prints a table for each case. Without the tool it has none.
@@ -50,7 +54,7 @@ pub(super) fn measure<D: Driver>(run: &mut Run, mut driver: D) -> crate::Result<
     }
     let contenders = run.installed(D::CONTENDERS);
     run.versions.extend(outside::versions(D::TOOL, &contenders));
-    let rounds = rounds(run.args.duration(), D::TURN);
+    let rounds = rounds(run.args.duration(), D::TURN, run.args.quick);
     let mut progress = Progress::new(D::SUITE, D::LOADS.len());
     for load in D::LOADS {
         let (key, title) = D::name(load);
@@ -176,6 +180,9 @@ mod tests {
 
     #[test]
     fn seconds_are_filled_with_rounds() {
-        assert_eq!([rounds(3.0, 0.3), rounds(1.0, 1.0), rounds(10.0, 1.0)], [10, MIN_ROUNDS, 10]);
+        let (enough, few) = ([(3.0, 0.3), (10.0, 1.0)], [(1.0, 1.0), (0.1, 0.3)]);
+        let rounds = |quick| move |(duration, turn)| rounds(duration, turn, quick);
+        assert_eq!((enough.map(rounds(false)), few.map(rounds(false))), ([10, 10], [5, 5]));
+        assert_eq!((enough.map(rounds(true)), few.map(rounds(true))), ([10, 10], [3, 3]));
     }
 }

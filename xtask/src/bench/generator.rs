@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::case::Load;
+use super::case::{Load, OPEN};
 use super::children::Children;
 use super::programs::{Programs, Server};
 use super::results::{Latency, ServerResults, Spread};
@@ -51,9 +51,9 @@ struct ServerReport {
 
 #[derive(Debug, PartialEq, Deserialize)]
 struct Percentiles {
-    p50: u64,
-    p99: u64,
-    p999: u64,
+    p50: Spread,
+    p99: Spread,
+    p999: Spread,
 }
 
 /// Figures of a server and how many requests they are made from.
@@ -102,6 +102,10 @@ pub(super) fn drive(
         // On a network that loses nothing there is nothing to say.
         driven.iter_mut().for_each(|driven| driven.results.lost = None);
     }
+    if load.pace != OPEN {
+        // Where requests follow on replies, waiting times say little, and this even less.
+        driven.iter_mut().for_each(|driven| driven.results.p99_spread = None);
+    }
     Ok(driven)
 }
 
@@ -114,7 +118,8 @@ impl From<ServerReport> for Driven {
             cpu_ns: Some(report.cpu_per_request),
             cpu_ratio: Some(report.ratio.median),
             cpu_ratio_spread: Some(report.ratio.relative()),
-            latency_us: Some(Latency::from_nanos(p50, p99, p999)),
+            latency_us: Some(Latency::from_nanos(p50.median, p99.median, p999.median)),
+            p99_spread: Some(p99.relative()),
             lost: Some(report.lost),
             ..ServerResults::default()
         };
@@ -147,7 +152,9 @@ mod tests {
 
         let text = r#"{"report":{"seed":5,"servers":[{"name":"floor","turns":2,"requests":10,
             "lost":3,"requests_per_second":{"low":1.0,"median":2.0,"high":3.0},
-            "latency":{"p50":1000,"p99":2000,"p999":3000,"max":4000},
+            "latency":{"p50":{"low":900.0,"median":1000.0,"high":1100.0},
+            "p99":{"low":1900.0,"median":2000.0,"high":2900.0},
+            "p999":{"low":2500.0,"median":3000.0,"high":3500.0},"max":4000},
             "cpu_per_request":{"low":4.0,"median":5.0,"high":6.0},
             "ratio":{"low":0.5,"median":1.0,"high":1.0}}]}}"#;
         let Line::Report(mut report) = serde_json::from_str(text).unwrap() else {
@@ -155,6 +162,7 @@ mod tests {
         };
         let Driven { requests, results } = report.servers.remove(0).into();
         assert_eq!((requests, results.lost, results.cpu_ratio_spread), (10, Some(3), Some(0.25)));
+        assert_eq!(results.p99_spread, Some(0.25));
         assert_eq!(results.latency_us, Some(Latency { p50: 1.0, p99: 2.0, p999: 3.0 }));
 
         assert!(serde_json::from_str::<Line>("{}").is_err());

@@ -21,6 +21,11 @@ const CONTENDERS: &[Contender] = &[
         arguments: nginx_arguments,
     },
     Contender {
+        name: "floor",
+        program: Program::Built { program: "floor-http", package: "evio-benchmarks" },
+        arguments: |place| Ok(port(place)),
+    },
+    Contender {
         name: "evio",
         program: Program::Built { program: "http-server", package: "evio" },
         arguments: |place| Ok(port(place)),

@@ -39,11 +39,15 @@ pub(super) const OTHERS: &[Peer] = &[
     },
     Peer { name: "monoio", program: "monoio-echo", arguments: &[], package: Some("monoio") },
     THREADS,
+    GO,
 ];
 
 /// A thread per connection.
 pub(super) const THREADS: Peer =
     Peer { name: "threads", program: "threads-echo", arguments: &[], package: None };
+
+/// Go's net package: a goroutine per connection.
+pub(super) const GO: Peer = Peer { name: "go", program: "go-echo", arguments: &[], package: None };
 
 /// Servers that send datagrams back, the floor first.
 pub(super) const UDP: &[Peer] = &[
@@ -77,9 +81,10 @@ pub(super) fn single(against: &[String]) -> Vec<Peer> {
     select(against, false).into_iter().filter(|peer| !others.contains(&peer.name)).collect()
 }
 
-/// Returns the servers of a run that can have tens of thousands of connections on one thread.
+/// Returns the servers of a run that need next to nothing for each of tens of thousands of
+/// connections.
 pub(super) fn lasting(against: &[String]) -> Vec<Peer> {
-    single(against).into_iter().filter(|peer| *peer != THREADS).collect()
+    single(against).into_iter().filter(|peer| ![THREADS, GO].contains(peer)).collect()
 }
 
 #[cfg(test)]
@@ -89,7 +94,11 @@ mod tests {
     #[test]
     fn selections() {
         let cases: &[(&[&str], bool, &[&str])] = &[
-            (&[], false, &["floor", "evio", "mio", "tokio", "tokio-multi", "monoio", "threads"]),
+            (
+                &[],
+                false,
+                &["floor", "evio", "mio", "tokio", "tokio-multi", "monoio", "threads", "go"],
+            ),
             (&["threads", "mio"], false, &["floor", "evio", "mio", "threads"]),
             (&[], true, &["floor", "floor again"]),
             (&["tokio"], true, &["floor", "floor again", "tokio"]),

@@ -55,6 +55,9 @@ pub(super) struct ServerResults {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cpu_ratio_spread: Option<f64>,
     pub(super) latency_us: Option<Latency>,
+    /// Half the distance between the quartiles of `p99` over the turns, as a fraction of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) p99_spread: Option<f64>,
     /// Resident memory that a connection adds to the server's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) bytes_per_connection: Option<f64>,

@@ -6,8 +6,9 @@ use super::Args;
 use super::case::{Case, Entry};
 use super::children::Children;
 use super::generator::{self, Driven};
+use super::go;
 use super::machine;
-use super::peers::Peer;
+use super::peers::{self, Peer};
 use super::programs::Programs;
 use super::progress::Progress;
 use super::results::SuiteResults;
@@ -30,6 +31,7 @@ impl Run {
         let programs = Programs::find()?;
         if !args.no_build {
             programs.build(&children)?;
+            go::build(&programs, &children)?;
         }
         for warning in machine::warnings() {
             eprintln!("warning: {warning}");
@@ -42,13 +44,20 @@ impl Run {
         let (built, missing): (Vec<Peer>, Vec<Peer>) =
             peers.iter().partition(|peer| self.programs.has(peer.program));
         for peer in missing {
-            eprintln!("left out: {}, because {} was not built", peer.name, peer.program);
+            let reason = match peer {
+                peers::GO => go::missing(),
+                _ => format!("{} was not built", peer.program),
+            };
+            eprintln!("left out: {}: {reason}", peer.name);
         }
         if built.is_empty() {
             return Err("there is no server to measure".into());
         }
         let versions = machine::versions(built.iter().filter_map(|peer| peer.package));
         self.versions.extend(versions.into_iter().map(|(name, version)| (name.into(), version)));
+        if built.contains(&peers::GO) {
+            self.versions.extend(go::GO.version().map(|version| ("go".to_owned(), version)));
+        }
         Ok(built.into_iter().map(Entry::from).collect())
     }
 

@@ -1,7 +1,7 @@
 //! The suites that vary one thing about the echo: the network, the life of a connection, its
 //! silent neighbours, the schedule, the number of loops.
 
-use super::case::{Case, Core, Entry, Load, SMALL};
+use super::case::{Case, Core, Entry, Load, OPEN, SMALL};
 use super::peers;
 use super::results::SuiteResults;
 use super::run::Run;
@@ -16,8 +16,13 @@ const IDLE: u32 = 15_000;
 /// What evio promises about its CPU time per request.
 const AIM: &str = "aim: a ratio of at most 1.1";
 
-/// Milliseconds of a turn on a schedule: waiting times grow only after queues had time to.
-const OPEN_TURN: u32 = 200;
+/// Milliseconds of a turn on a schedule: a thousand requests and more, which is long beside any
+/// queue at half of the load, and short enough that most turns are free of the milliseconds in
+/// which a machine now and then stands still, of which one is 1 % of a turn five times as long.
+const OPEN_TURN: u32 = 20;
+
+/// Turns in which each server answers all it can, which tell the rate of the schedule.
+const OPEN_WARM_UP: u32 = 20;
 
 /// Datagrams instead of connections, as fast as they are answered.
 pub(super) fn udp(run: &mut Run) -> crate::Result<SuiteResults> {
@@ -62,31 +67,51 @@ pub(super) fn idle(run: &mut Run) -> crate::Result<SuiteResults> {
 pub(super) fn latency(run: &mut Run) -> crate::Result<SuiteResults> {
     let entries = run.entries(&peers::select(&run.args.against, false))?;
     let connections = run.args.connections.unwrap_or(BUSY);
-    let load =
-        Load { pace: "open", connections, turn: OPEN_TURN, seconds: run.args.duration(), ..SMALL };
+    let load = Load {
+        pace: OPEN,
+        connections,
+        turn: OPEN_TURN,
+        warm_up: OPEN_WARM_UP,
+        seconds: run.args.duration(),
+        ..SMALL
+    };
     let title =
         format!("{connections} connections, 64 B, on a schedule at half of the floor's most");
     run.measure("latency", &[Case { title, ..Case::new(entries, load) }])
 }
 
-/// One loop beside several. All of them may run on every core, the generator's included, because
-/// several loops on one core would say nothing.
+/// One loop beside several, each server beside itself. On one core, all of them have the same room,
+/// as in the other suites. On every core, the generator's included, they run side by side, and
+/// disturb the generator and each other.
 pub(super) fn scale(run: &mut Run) -> crate::Result<SuiteResults> {
     let loops = run.args.loops;
-    let pair = |mut entry: Entry| {
-        entry.core = Core::Any;
-        let count = loops.to_string();
-        let several = entry.clone().with(&format!("{loops} loops"), &["--loops", &count]);
-        [entry.with("1 loop", &["--loops", "1"]), several]
+    let pair = |entry: Entry| {
+        let several = entry.clone().with(&plural(loops), &["--loops", &loops.to_string()]);
+        [entry.with(&plural(1), &["--loops", "1"]), several]
     };
-    let entries: Vec<Entry> = run.entries(&[peers::EVIO])?.into_iter().flat_map(pair).collect();
-    let case = |connections| {
-        let load = Load { connections, seconds: run.args.duration(), ..SMALL };
-        let case = Case::new(entries.clone(), load);
-        Case { title: format!("{}, servers not pinned to a core; {AIM}", case.title), ..case }
+    let servers = run.entries(&[peers::EVIO, peers::FLOOR])?;
+    let entries: Vec<Entry> = servers.into_iter().flat_map(pair).collect();
+    // Half of the time for each of the two places.
+    let load = Load { seconds: run.args.duration() / 2.0, group: Some(2), ..SMALL };
+    let case = |(connections, core)| {
+        let (key, place) = match core {
+            Core::Own => ("core", "on one core"),
+            Core::Any => ("cores", "on any core"),
+        };
+        let entries = entries.iter().map(|entry| Entry { core, ..entry.clone() });
+        let case = Case::new(entries.collect(), Load { connections, ..load });
+        let title = format!("{}, {place}; ratio to {} of the same; {AIM}", case.title, plural(1));
+        Case { key: format!("{key}-{}", case.key), title, ..case }
     };
     // With few connections, a loop finds fewer requests per wait than one loop alone would.
     let few_and_many = run.args.connections.map_or(vec![BUSY, 1000], |count| vec![count]);
-    let cases: Vec<Case> = few_and_many.into_iter().map(case).collect();
+    let places =
+        few_and_many.into_iter().flat_map(|count| [Core::Own, Core::Any].map(|core| (count, core)));
+    let cases: Vec<Case> = places.map(case).collect();
     run.measure("scale", &cases)
+}
+
+/// Counts loops.
+fn plural(loops: u16) -> String {
+    format!("{loops} loop{}", if loops == 1 { "" } else { "s" })
 }

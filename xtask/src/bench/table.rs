@@ -13,6 +13,7 @@ const COLUMNS: &[Column] = &[
     ("requests/s", |server| Some(thousands(server.requests_per_second?.median))),
     ("p50", |server| latency(server, |latency| latency.p50)),
     ("p99", |server| latency(server, |latency| latency.p99)),
+    ("spread", |server| Some(percent(server.p99_spread?))),
     ("p999", |server| latency(server, |latency| latency.p999)),
     ("CPU/request", |server| Some(time(server.cpu_ns?.median))),
     ("spread", |server| Some(percent(server.cpu_ns?.relative()))),

@@ -55,6 +55,5 @@ compile_error!("evio-sys needs epoll (Linux) or kqueue (macOS, FreeBSD, NetBSD, 
 pub(crate) use imp::{
     EventBuffer, Notifier, Selector, abstract_address, abstract_name, ask_for_local, backlog,
     only_joined_groups, open_socket, pin_thread, recv_with_local, send, send_from, send_last,
-    send_vectored,
-    set_defer_accept, set_keepalive, share_port,
+    send_vectored, set_defer_accept, set_keepalive, share_port,
 };
