@@ -47,7 +47,7 @@ fn read_to_end(mut stream: &TcpStream) -> io::Result<Vec<u8>> {
 
 /// Bytes that are not the same a little further on.
 fn message(len: usize) -> Vec<u8> {
-    (0..len).map(|index| (index % 251 ^ index >> 16) as u8).collect()
+    (0..len).map(|index| ((index % 251) ^ (index >> 16)) as u8).collect()
 }
 
 #[test]

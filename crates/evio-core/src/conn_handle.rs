@@ -50,7 +50,7 @@ impl ConnHandle {
     }
 
     /// Has [`Handler::woken`](crate::Handler::woken) called after this, at least once; several
-    /// calls may merge.
+    /// calls may merge. An outbound connection that is still connecting is not woken.
     ///
     /// # Errors
     ///

@@ -51,7 +51,7 @@ pub(crate) struct Entry {
 #[derive(Debug, Default)]
 pub(crate) struct Rare {
     /// The connection's own, instead of those of its address.
-    pub(crate) limits: Option<Limits>,
+    pub(crate) limits: Option<Box<Limits>>,
     /// Input that a handler gave back for whoever gets the socket when it is detached.
     pub(crate) unread: Vec<u8>,
     pub(crate) tag: Tag,

@@ -323,7 +323,7 @@ impl LoopState {
         if before.congestion_timeout.is_none() {
             deadlines.congested = deadlines.congested.map(|_| now);
         }
-        entry.rare_mut().limits = Some(limits);
+        entry.rare_mut().limits = Some(Box::new(limits));
         self.arm(key);
     }
 

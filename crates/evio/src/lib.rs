@@ -39,6 +39,7 @@
 //! - [`Address`] tells what an address string can say: `tcp`, `tcp4`, `tcp6`, `udp`, `udp4`,
 //!   `udp6` and `unix`.
 //! - [`ServerHandle`] ends a server, and [`ConnHandle`] reaches a connection, from any thread.
+//! - [`Loop::connect`] makes a connection to somebody else, with the same callbacks.
 //! - [`InputStream`] joins messages that arrive in pieces.
 //!
 //! The layers below can be used alone: `evio-core` is the loop, on sockets that are bound already;

@@ -175,10 +175,12 @@ fn nobody_there() {
 
 #[test]
 fn no_answer_in_time() {
-    let limits = Limits { connect_timeout: Duration::from_millis(100), ..Limits::default() };
-    let asked = asked(limits);
+    let short = Limits { connect_timeout: Duration::from_millis(100), ..Limits::default() };
+    let long = Limits { connect_timeout: Duration::MAX, ..short };
     let Some((_silent, address)) = silent() else { return };
+    let asked = asked(long);
     let id = asked.connect(address, 0);
+    asked.ask(move |event_loop| event_loop.conn(id).unwrap().set_limits(short));
     assert_eq!(asked.calls.next_of(), (id, Call::ConnectFailed(Reason::Timeout(Timeout::Connect))));
     asked.server.stop();
 }

@@ -5,11 +5,12 @@ mod util;
 
 use std::io::{Read, Write};
 use std::net::{self, Ipv4Addr, Shutdown, TcpListener};
+use std::ops::ControlFlow;
 use std::thread;
 
-use evio::{Action, Conn, ConnId, Events, Handler, Limits, Origin, Tag};
+use evio::{Action, Conn, ConnId, Events, Handler, Limits, Origin, PanicPolicy, Tag};
 
-use util::{Call, Calls, Reason, Running, TCP, bind, payload, recorder, start};
+use util::{Call, Calls, Reason, Running, TCP, bind, payload, recorder, reports, start};
 
 const LARGE: usize = 16 << 20;
 
@@ -146,5 +147,77 @@ fn a_peer_that_writes_before_it_reads_does_not_stop_the_relay() {
         assert!(client.receive_to_end() == payload(seed, 1, 2 * LARGE), "the bytes differ");
     });
     assert!(upstream.join().unwrap() == message, "the bytes differ");
+    server.stop();
+}
+
+/// The socket is handed out when everything was sent, what was written while it connected too, and
+/// after the end of the output if that was asked for.
+#[test]
+fn an_outbound_connection_can_be_detached() {
+    for half_closes in [false, true] {
+        let (listener, address) = listener();
+        let (sockets, socket) = reports();
+        let server = start(bind(TCP), move || {
+            Events::new()
+                .opened(move |conn, ()| match conn.origin() {
+                    Origin::Accepted { .. } => {
+                        let id = conn.event_loop().connect(address, 0_u64).unwrap();
+                        conn.sibling(id).unwrap().write(b"early, ");
+                        Action::None
+                    }
+                    _ => {
+                        conn.write(b"late");
+                        if half_closes {
+                            conn.shutdown_write();
+                        }
+                        Action::Detach
+                    }
+                })
+                .detached(move |_, _, (), socket| {
+                    sockets.send(socket).unwrap();
+                    ControlFlow::Continue(())
+                })
+        });
+        let _client = server.connect();
+        let (mut peer, _) = listener.accept().unwrap();
+        let mut received = [0; 11];
+        peer.read_exact(&mut received).unwrap();
+        assert_eq!(&received, b"early, late");
+        let mut socket = socket.next();
+        if half_closes {
+            assert_eq!(peer.read(&mut received).unwrap(), 0);
+        } else {
+            socket.write_all(b"more").unwrap();
+            peer.read_exact(&mut received[..4]).unwrap();
+        }
+        peer.write_all(b"answer").unwrap();
+        socket.read_exact(&mut received[..6]).unwrap();
+        server.stop();
+    }
+}
+
+/// A panic in the last callback of what was never opened ends that connection only, if it may.
+#[test]
+fn a_panic_about_a_failure_to_connect_is_contained() {
+    let (_listener, address) = listener();
+    let server = bind(TCP).panic_policy(PanicPolicy::CloseConnection);
+    let (told, failures) = reports();
+    let server = start(server, move || {
+        Events::new()
+            .opened(move |conn, ()| {
+                let id = conn.event_loop().connect(address, 0_u64).unwrap();
+                conn.sibling(id).unwrap().close();
+                conn.write(b"x");
+                Action::None
+            })
+            .connect_failed(move |_, reason| {
+                told.send(reason.to_string()).unwrap();
+                panic!("a test's own panic")
+            })
+    });
+    for _ in 0..2 {
+        assert_eq!(server.connect().receive(1), b"x");
+        assert_eq!(failures.next(), "closed by this server");
+    }
     server.stop();
 }
