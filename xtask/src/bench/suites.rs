@@ -93,11 +93,7 @@ pub(super) fn scale(run: &mut Run) -> crate::Result<SuiteResults> {
     let entries: Vec<Entry> = servers.into_iter().flat_map(pair).collect();
     // Half of the time for each of the two places.
     let load = Load { seconds: run.args.duration() / 2.0, group: Some(2), ..SMALL };
-    let case = |(connections, core)| {
-        let (key, place) = match core {
-            Core::Own => ("core", "on one core"),
-            Core::Any => ("cores", "on any core"),
-        };
+    let case = |(connections, (core, key, place))| {
         let entries = entries.iter().map(|entry| Entry { core, ..entry.clone() });
         let case = Case::new(entries.collect(), Load { connections, ..load });
         let title = format!("{}, {place}; ratio to {} of the same; {AIM}", case.title, plural(1));
@@ -105,9 +101,9 @@ pub(super) fn scale(run: &mut Run) -> crate::Result<SuiteResults> {
     };
     // With few connections, a loop finds fewer requests per wait than one loop alone would.
     let few_and_many = run.args.connections.map_or(vec![BUSY, 1000], |count| vec![count]);
-    let places =
-        few_and_many.into_iter().flat_map(|count| [Core::Own, Core::Any].map(|core| (count, core)));
-    let cases: Vec<Case> = places.map(case).collect();
+    let places = [(Core::Own, "core", "on one core"), (Core::Any, "cores", "on any core")];
+    let cases = few_and_many.into_iter().flat_map(|count| places.map(|place| (count, place)));
+    let cases: Vec<Case> = cases.map(case).collect();
     run.measure("scale", &cases)
 }
 
