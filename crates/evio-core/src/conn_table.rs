@@ -25,8 +25,9 @@ pub(crate) struct Entry {
     /// That of no address for a connection that did not come in by one.
     pub(crate) address_index: u16,
     pub(crate) beginning: Beginning,
-    /// What the poller was last told.
-    pub(crate) interest: Interest,
+    /// What the poller was last told; `None` if it has to be told again, since it has reported
+    /// input that was left where it is.
+    pub(crate) interest: Option<Interest>,
     pub(crate) phase: Phase,
     /// On the list of connections to be looked at when the turn ends.
     pub(crate) dirty: bool,
@@ -102,7 +103,7 @@ impl Entry {
             generation: 0,
             address_index,
             beginning: Beginning::Accepted,
-            interest: Interest::READABLE,
+            interest: Some(Interest::READABLE),
             phase: Phase::Open,
             dirty: false,
             paused: false,
@@ -126,7 +127,12 @@ impl Entry {
     ) -> Self {
         let interest = if established { Interest::READABLE } else { Interest::WRITABLE };
         let phase = Phase::Connecting { established };
-        Self { beginning, interest, phase, ..Self::new(stream, peer, NO_ADDRESS, now) }
+        Self {
+            beginning,
+            interest: Some(interest),
+            phase,
+            ..Self::new(stream, peer, NO_ADDRESS, now)
+        }
     }
 
     /// Returns whether callbacks are made and output is taken, as of nearly every connection.
@@ -169,7 +175,7 @@ impl Entry {
     /// after nearly every turn.
     #[inline]
     pub(crate) fn is_settled(&self) -> bool {
-        self.is_open() && !self.is_congested() && self.interest == self.wanted_interest()
+        self.is_open() && !self.is_congested() && self.interest == Some(self.wanted_interest())
     }
 
     /// Returns whether the output went above the high watermark and has not come down to the low
@@ -224,6 +230,11 @@ impl Entry {
             (false, true) => Interest::WRITABLE,
             (false, false) => Interest::HANGUP,
         }
+    }
+
+    /// Has the poller look again at input that is left alone for now.
+    pub(crate) fn forget_reported(&mut self) {
+        self.interest = None;
     }
 
     /// Ends the connection at once, when the turn ends; the first reason stays. While draining,

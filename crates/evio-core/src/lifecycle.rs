@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use evio_sys::{Interest, clock};
+use evio_sys::clock;
 
 use crate::action::{CloseReason, Timeout};
 use crate::conn::Conn;
@@ -18,7 +18,6 @@ use crate::loop_access::Loop;
 use crate::loop_state::{LoopState, Shutdown};
 use crate::mailbox::{Accepted, Manner};
 use crate::outbound::Beginning;
-use crate::source::Source;
 use crate::turn::Running;
 
 /// Later than any server runs, and still a moment that can be computed with.
@@ -119,7 +118,11 @@ impl<H: Handler> Running<H> {
                 return self.call(key, |handler, conn, context| handler.timer(conn, context));
             }
             Expired::Connect => self.check_connect(key),
-            Expired::Idle => self.receive(key),
+            Expired::Idle => {
+                if self.receive(key) > 0 {
+                    self.unread.push(key);
+                }
+            }
             Expired::Write | Expired::Congestion | Expired::Closing => self.state.send_again(key),
             Expired::Read => {}
         }
@@ -150,9 +153,7 @@ impl<H: Handler> Running<H> {
             return state.group.placement.remove(usize::from(state.loop_id));
         }
         let key = state.conns.insert(Entry::new(stream, peer, address_index, state.tick));
-        let entry = state.conns.get(key).expect("it was inserted above");
-        let token = Source::Conn(key).token();
-        if state.poller.register(&entry.stream, token, Interest::READABLE).is_err() {
+        if state.watch(key).is_err() {
             // The system is out of memory for it; it was never opened, so nobody is told.
             state.conns.remove(key);
             state.group.placement.remove(usize::from(state.loop_id));

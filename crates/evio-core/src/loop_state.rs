@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evio_sys::net::Reserve;
+use evio_sys::net::{Reserve, Stream};
 use evio_sys::{Interest, Poller, clock};
 use slab::Slab;
 
@@ -13,11 +13,11 @@ use crate::acceptor::BoundListener;
 use crate::action::CloseReason;
 use crate::config::{Config, Limits};
 use crate::conn_id::ConnKey;
-use crate::conn_table::{ConnTable, Phase};
+use crate::conn_table::{ConnTable, Entry, Phase};
 use crate::group::Group;
 use crate::load_balance::Random;
 use crate::mailbox::{Mailbox, Manner};
-use crate::output::{Output, Pool};
+use crate::output::{Output, Pool, SEND_BUDGET};
 use crate::source::Source;
 use crate::timer::{Tick, Wheel};
 use crate::udp::{BoundUdp, Outbox};
@@ -261,6 +261,7 @@ impl LoopState {
         }
         let is_last = matches!(entry.phase, Phase::Flushing(_) | Phase::HalfClosed);
         let result = output.send(&entry.stream, is_last, &mut self.pool);
+        let has_room = matches!(result, Ok(sent) if sent >= SEND_BUDGET);
         if output.len() == 0 {
             if let Some(output) = entry.output.take() {
                 self.pool.give_output(output);
@@ -276,6 +277,10 @@ impl LoopState {
                 if entry.output.is_some() && entry.deadlines.stalled.is_none() {
                     entry.deadlines.stalled = Some(self.tick);
                     self.arm(key);
+                }
+                if has_room {
+                    // The poller reports room only where there was none.
+                    self.mark_dirty(key);
                 }
                 sent
             }
@@ -351,18 +356,35 @@ impl LoopState {
         }
     }
 
+    /// Has the poller report events of a new connection.
+    pub(crate) fn watch(&self, key: ConnKey) -> io::Result<()> {
+        let Some(Entry { stream, interest: Some(interest), .. }) = self.conns.get(key) else {
+            return Ok(());
+        };
+        self.poller.register(stream, Source::Conn(key).token(), told(*interest, stream))
+    }
+
     /// Tells the poller what the connection waits for, if that has changed.
     #[inline]
     pub(crate) fn update_interest(&mut self, key: ConnKey) {
         let Some(entry) = self.conns.get_mut(key) else { return };
         let wanted = entry.wanted_interest();
-        if wanted == entry.interest {
+        if entry.interest == Some(wanted) {
             return;
         }
         let token = Source::Conn(key).token();
-        match self.poller.reregister(&entry.stream, token, wanted) {
-            Ok(()) => entry.interest = wanted,
+        match self.poller.reregister(&entry.stream, token, told(wanted, &entry.stream)) {
+            Ok(()) => entry.interest = Some(wanted),
             Err(error) => self.end(key, CloseReason::Error(error), false),
         }
+    }
+}
+
+/// Returns `interest` as the poller is told of it. To be told of changes only is cheaper, but a read
+/// from a Unix socket may be short of what is there: it stops where descriptors were sent along.
+fn told(interest: Interest, stream: &Stream) -> Interest {
+    match stream {
+        Stream::Tcp(_) => interest | Interest::EDGE,
+        Stream::Unix(_) => interest,
     }
 }

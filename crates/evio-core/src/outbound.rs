@@ -10,7 +10,6 @@ use crate::conn_id::{ConnId, ConnKey};
 use crate::conn_table::{Entry, Fin, Phase};
 use crate::handler::Handler;
 use crate::loop_state::{LoopState, Shutdown};
-use crate::source::Source;
 use crate::turn::Running;
 
 /// How a connection came to be.
@@ -133,11 +132,8 @@ impl LoopState {
         if tag != Tag::default() {
             entry.rare_mut().tag = tag;
         }
-        let interest = entry.interest;
         let key = self.conns.insert(entry);
-        let entry = self.conns.get(key).expect("it was inserted above");
-        if let Err(error) = self.poller.register(&entry.stream, Source::Conn(key).token(), interest)
-        {
+        if let Err(error) = self.watch(key) {
             self.conns.remove(key);
             return Err(error);
         }

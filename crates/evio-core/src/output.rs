@@ -25,7 +25,7 @@ const POOLED_CHUNKS: usize = 64;
 const GATHERED: usize = 16;
 
 /// Bytes sent to one peer in a turn before the others have theirs.
-const SEND_BUDGET: usize = 1 << 20;
+pub(crate) const SEND_BUDGET: usize = 1 << 20;
 
 /// The unsent output of one connection: bytes in the order they were written.
 #[derive(Debug, Default)]

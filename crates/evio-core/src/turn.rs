@@ -50,6 +50,8 @@ pub(crate) struct Running<H: Handler> {
     pub(crate) has_mail: bool,
     /// The one read buffer: input is borrowed from it for the time of a callback.
     pub(crate) buffer: Box<[u8]>,
+    /// Connections that have more input than the poller will report.
+    pub(crate) unread: Vec<ConnKey>,
     /// Lists that are reused from turn to turn.
     settling: Vec<ConnKey>,
     accepted: Vec<Accepted>,
@@ -67,6 +69,7 @@ impl<H: Handler> Running<H> {
             next_deadline: None,
             has_mail: true,
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
+            unread: Vec::new(),
             settling: Vec::new(),
             accepted: Vec::new(),
             fired: Vec::new(),
@@ -100,6 +103,7 @@ impl<H: Handler> Running<H> {
             self.begin_turn();
             // What the last turn left comes before anything that happened since.
             self.read_mailbox();
+            self.read_on();
             if self.state.conns.len() >= FETCHED_FROM {
                 self.fetch(&events);
             }
@@ -153,7 +157,7 @@ impl<H: Handler> Running<H> {
             Shutdown::Until(deadline, _) => (false, Some(deadline)),
         };
         let has_output = !state.dirty.is_empty() || !state.outbox.is_empty();
-        let busy = self.has_mail || has_output || is_requested;
+        let busy = self.has_mail || has_output || is_requested || !self.unread.is_empty();
         let deadlines =
             [self.ticker.deadline(), state.wheel.next(), state.next_listener_wake(), shutdown];
         self.next_deadline = deadlines.into_iter().flatten().min();
@@ -216,10 +220,16 @@ impl<H: Handler> Running<H> {
         let Some(entry) = self.state.conns.get_mut(key) else { return };
         if entry.wants_input() {
             if event.is_readable() || event.is_broken() {
-                self.receive(key);
+                let len = self.receive(key);
+                if len == self.buffer.len() || (event.has_more() && len > 0) {
+                    self.unread.push(key);
+                }
             }
         } else if entry.is_connecting() {
             return self.check_connect(key);
+        } else if event.is_readable() {
+            entry.forget_reported();
+            self.state.mark_dirty(key);
         } else if event.is_broken() && entry.output_len() == 0 {
             match entry.stream.take_error() {
                 Ok(Some(error)) | Err(error) => {
@@ -239,17 +249,32 @@ impl<H: Handler> Running<H> {
         }
     }
 
-    /// Reads once: what is left is reported again, after the others had their turn.
+    /// Reads on where the last turn left input, until nothing comes: the poller has reported it, and
+    /// will not do so again. One read for each, so that others have their turn between.
+    fn read_on(&mut self) {
+        let mut unread = mem::take(&mut self.unread);
+        unread.retain(|&key| self.receive(key) > 0);
+        // Nobody has added to the other one.
+        self.unread = unread;
+    }
+
+    /// Reads once, and returns how much that was.
     ///
     /// Together with `LoopState::send_output` this is where bytes pass between socket and handler.
-    pub(crate) fn receive(&mut self, key: ConnKey) {
-        let Some(entry) = self.state.conns.get_mut(key).filter(|entry| entry.wants_input()) else {
-            return;
-        };
+    pub(crate) fn receive(&mut self, key: ConnKey) -> usize {
+        let Some(entry) = self.state.conns.get_mut(key) else { return 0 };
+        if !entry.wants_input() {
+            entry.forget_reported();
+            self.state.mark_dirty(key);
+            return 0;
+        }
         let len = match entry.stream.recv(&mut self.buffer) {
             Ok(len) => len,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-            Err(error) => return self.state.end(key, CloseReason::Error(error), false),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return 0,
+            Err(error) => {
+                self.state.end(key, CloseReason::Error(error), false);
+                return 0;
+            }
         };
         entry.deadlines.active = self.state.tick;
         if !entry.is_served() {
@@ -269,6 +294,7 @@ impl<H: Handler> Running<H> {
                 handler.peer_closed(conn, context)
             });
         }
+        len
     }
 
     /// Makes a callback of a connection that is open for input at least; there is none for others.

@@ -19,6 +19,7 @@ pub(crate) struct Readiness {
     pub(crate) readable: bool,
     pub(crate) writable: bool,
     pub(crate) broken: bool,
+    pub(crate) more: bool,
 }
 
 impl Event {
@@ -51,6 +52,16 @@ impl Event {
     #[must_use]
     pub fn is_broken(&self) -> bool {
         self.readiness.broken
+    }
+
+    /// Returns whether there is something behind the input that a short read does not get to: its
+    /// end, a failure, or an urgent mark. Told for sources with [`Interest::EDGE`], others are
+    /// reported again anyway.
+    ///
+    /// [`Interest::EDGE`]: crate::Interest::EDGE
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        self.readiness.more
     }
 }
 

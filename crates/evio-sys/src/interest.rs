@@ -27,6 +27,7 @@ pub struct Interest(NonZeroU8);
 const READABLE: u8 = 0b001;
 const WRITABLE: u8 = 0b010;
 const HANGUP: u8 = 0b100;
+const EDGE: u8 = 0b1000;
 
 const fn interest(bits: u8) -> Interest {
     match NonZeroU8::new(bits) {
@@ -43,6 +44,19 @@ impl Interest {
     /// Only that the connection broke, and that once: what a paused socket is left with.
     pub const HANGUP: Self = interest(HANGUP);
 
+    /// Beside other bits: it is enough to report what they wait for once, when it comes about and
+    /// when the registration is made or changed.
+    ///
+    /// Whoever says so has to read until a read is short of what it had room for, and once more
+    /// after an event that [`has_more`](crate::Event::has_more); to write until a write is short;
+    /// and to change the registration to be told again of what was left alone.
+    ///
+    /// # Platform notes
+    ///
+    /// epoll saves a look at each socket that was reported the last time (`EPOLLET`); kqueue goes
+    /// on reporting.
+    pub const EDGE: Self = interest(EDGE);
+
     /// Returns whether input is waited for.
     #[must_use]
     pub const fn is_readable(self) -> bool {
@@ -53,6 +67,12 @@ impl Interest {
     #[must_use]
     pub const fn is_writable(self) -> bool {
         self.0.get() & WRITABLE != 0
+    }
+
+    /// Returns whether reporting a change is enough.
+    #[must_use]
+    pub const fn is_edge(self) -> bool {
+        self.0.get() & EDGE != 0
     }
 }
 
@@ -71,7 +91,8 @@ impl fmt::Debug for Interest {
             (true, false) => "READABLE",
             (false, true) => "WRITABLE",
             (false, false) => "HANGUP",
-        })
+        })?;
+        f.write_str(if self.is_edge() { " | EDGE" } else { "" })
     }
 }
 
@@ -87,5 +108,8 @@ mod tests {
         assert!(!Interest::WRITABLE.is_readable());
         assert_eq!(format!("{both:?}"), "READABLE | WRITABLE");
         assert_eq!(format!("{:?}", Interest::HANGUP), "HANGUP");
+        let edge = Interest::READABLE | Interest::EDGE;
+        assert!(edge.is_edge() && !both.is_edge());
+        assert_eq!(format!("{edge:?}"), "READABLE | EDGE");
     }
 }

@@ -190,6 +190,10 @@ fn one_round_has_one_pre_write() {
     let fixture = Fixture::new();
     let control = fixture.unix();
     let clients: Vec<Client> = (0..5).map(|_| fixture.unix()).collect();
+    for client in &clients {
+        // So that it has been accepted.
+        fixture.expect_no_more(client);
+    }
     fixture.hold(&control);
     for client in &clients {
         client.send(b"?");

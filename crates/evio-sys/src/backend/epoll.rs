@@ -78,7 +78,12 @@ fn flags_of(interest: Interest) -> EpollFlags {
     let mut flags = EpollFlags::empty();
     flags.set(EpollFlags::EPOLLIN, interest.is_readable());
     flags.set(EpollFlags::EPOLLOUT, interest.is_writable());
-    if flags.is_empty() { EpollFlags::EPOLLET } else { flags }
+    if interest.is_edge() && interest.is_readable() {
+        // What the end of the input and an urgent mark have in common: a read stops there.
+        flags |= EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLPRI;
+    }
+    flags.set(EpollFlags::EPOLLET, interest.is_edge() || flags.is_empty());
+    flags
 }
 
 /// Rounds up, so that a wait never ends early; a wait beyond the counter's 24 days is cut.
@@ -109,10 +114,12 @@ impl EventBuffer {
     pub(crate) fn get(&self, index: usize) -> Event {
         let event = &self.events[index];
         let flags = event.events();
+        let broken = EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP;
         let readiness = Readiness {
             readable: flags.contains(EpollFlags::EPOLLIN),
             writable: flags.contains(EpollFlags::EPOLLOUT),
-            broken: flags.intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP),
+            broken: flags.intersects(broken),
+            more: flags.intersects(broken | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLPRI),
         };
         Event::new(Token(event.data()), readiness)
     }

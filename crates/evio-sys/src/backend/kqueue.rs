@@ -155,6 +155,8 @@ impl EventBuffer {
             readable: matches!(event.filter(), Ok(EventFilter::EVFILT_READ)),
             writable: matches!(event.filter(), Ok(EventFilter::EVFILT_WRITE)),
             broken: failed || event.flags().contains(EvFlags::EV_ERROR),
+            // Whatever is left is reported again.
+            more: false,
         };
         Event::new(Token(event.udata() as u64), readiness)
     }

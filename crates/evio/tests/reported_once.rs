@@ -1,0 +1,171 @@
+//! Input that the system reports once: what a turn leaves alone has to be asked for again.
+//!
+//! The loop is held up while input is made ready. Whether all of it falls into one turn is up to
+//! the system; it has to be delivered in any case.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod util;
+
+use std::os::fd::AsRawFd;
+use std::thread;
+
+use evio::{Action, Conn, ConnId, Events, Handler};
+use nix::sys::socket::{MsgFlags, send};
+
+use util::{Client, Held, Hold, Running, TCP, bind, hold, payload, start};
+
+/// Echoes. Single letters are orders besides: `h` holds up the loop, and the others are for the
+/// connection that was opened first.
+struct Echo {
+    first: Option<ConnId>,
+    hold: Hold,
+}
+
+impl Handler for Echo {
+    type Context = ();
+
+    fn context(&mut self, conn: &Conn<'_>) {
+        self.first.get_or_insert(conn.id());
+    }
+
+    fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
+        let first = self.first.expect("a connection was opened");
+        match input {
+            b"h" => self.hold.wait(),
+            b"p" => conn.sibling(first).unwrap().pause_reading(),
+            b"r" => conn.sibling(first).unwrap().resume_reading(),
+            _ => {}
+        }
+        conn.write(input);
+        Action::None
+    }
+
+    fn peer_closed(&mut self, conn: &mut Conn<'_>, _: &mut ()) -> Action {
+        conn.write(b"the end");
+        Action::Close
+    }
+}
+
+fn start_echo() -> (Running, Held) {
+    let (hold, held) = hold();
+    (start(bind(TCP), move || Echo { first: None, hold }), held)
+}
+
+/// A read stops before the place where the urgent byte was, whatever there is behind it.
+#[test]
+fn input_behind_an_urgent_mark_is_delivered() {
+    let (server, held) = start_echo();
+    let (client, control) = (server.connect(), server.connect());
+    client.echo(b"opened");
+    for _ in 0..20 {
+        control.send(b"h");
+        held.wait();
+        client.send(b"before");
+        let Client::Tcp(stream) = &client else { unreachable!("the address is one of TCP") };
+        assert_eq!(send(stream.as_raw_fd(), b"!", MsgFlags::MSG_OOB).unwrap(), 1);
+        client.send(b"behind");
+        held.release();
+        assert_eq!(client.receive(12), b"beforebehind");
+    }
+    server.stop();
+}
+
+#[test]
+fn input_beyond_what_is_read_at_once_is_delivered() {
+    const LARGE: usize = 256 << 10;
+    let (server, held) = start_echo();
+    let (client, control) = (server.connect(), server.connect());
+    for round in 0..20 {
+        control.send(b"h");
+        held.wait();
+        let message = payload(util::seed(), round, LARGE);
+        // After some rounds the system has room for all of it.
+        let sent = client.send_until_full(&message);
+        held.release();
+        assert!(client.receive(sent) == message[..sent], "round {round}");
+    }
+    server.stop();
+}
+
+#[test]
+fn the_end_behind_the_last_input_is_found() {
+    // As much as is read at once, less and more.
+    for len in [1, (64 << 10) - 1, 64 << 10, (64 << 10) + 1, 128 << 10, 200_000] {
+        let (server, held) = start_echo();
+        let (client, control) = (server.connect(), server.connect());
+        client.echo(b"opened");
+        control.send(b"h");
+        held.wait();
+        let message = payload(util::seed(), 0, len);
+        thread::scope(|scope| {
+            // The socket may not have room for all of it while the loop is held up.
+            scope.spawn(|| {
+                client.send(&message);
+                client.finish_sending();
+            });
+            held.release();
+            let reply = client.receive_to_end();
+            assert!(reply.starts_with(&message) && reply.ends_with(b"the end"), "{len} bytes");
+        });
+        server.stop();
+    }
+}
+
+/// The event of the first connection comes between the two that pause and resume it, and when the
+/// turn is over it is read from as before.
+#[test]
+fn input_that_was_skipped_is_found_when_reading_resumes() {
+    let (server, held) = start_echo();
+    let first = server.connect();
+    first.echo(b"opened");
+    let [control, pausing, resuming] = [0; 3].map(|_| {
+        let client = server.connect();
+        client.echo(b"opened");
+        client
+    });
+    for _ in 0..20 {
+        control.send(b"h");
+        held.wait();
+        pausing.send(b"p");
+        first.send(b"skipped");
+        resuming.send(b"r");
+        held.release();
+        assert_eq!(first.receive(7), b"skipped");
+    }
+    server.stop();
+}
+
+/// The same when it is resumed turns later.
+#[test]
+fn input_that_came_during_a_pause_is_found() {
+    let (server, _held) = start_echo();
+    let (first, other) = (server.connect(), server.connect());
+    first.echo(b"opened");
+    for _ in 0..20 {
+        other.echo(b"p");
+        first.send(b"during");
+        other.echo(b"the pause goes on");
+        other.echo(b"r");
+        assert_eq!(first.receive(6), b"during");
+    }
+    server.stop();
+}
+
+/// More than is sent in one turn, to a peer with room for all of it: nothing is reported.
+#[test]
+fn output_that_one_turn_does_not_send_is_sent_in_the_next() {
+    const LARGE: usize = 32 << 20;
+    let server = start(bind(TCP), || {
+        Events::new().data(|conn, _, _| {
+            // In pieces, as many as one call sends and more.
+            for piece in payload(7, 0, LARGE).chunks(10_000) {
+                conn.write(piece);
+            }
+            Action::None
+        })
+    });
+    let client = server.connect();
+    client.send(b"x");
+    assert!(client.receive(LARGE) == payload(7, 0, LARGE));
+    server.stop();
+}
