@@ -87,10 +87,7 @@ impl LoopState {
         let token = Source::Listener(place.key() as u32).token();
         self.poller.register(&bound.listener, token, Interest::READABLE)?;
         place.insert(bound);
-        if self.reserve.is_none() {
-            // Without it, connections that cannot be served wait.
-            self.reserve = Reserve::new().ok();
-        }
+        self.reserve.get_or_insert_with(Reserve::hold);
         Ok(())
     }
 

@@ -22,7 +22,7 @@ use crate::backend;
 /// let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), &ListenOptions::default())?;
 /// let address = listener.local_addr()?.as_inet().expect("a TCP address");
 /// let mut client = std::net::TcpStream::connect(address)?;
-/// let mut reserve = Reserve::new()?;
+/// let mut reserve = Reserve::hold();
 /// assert!(reserve.turn_away(&listener));
 /// assert_eq!(client.read(&mut [0; 1])?, 0);
 /// # Ok(())
@@ -35,13 +35,10 @@ pub struct Reserve {
 }
 
 impl Reserve {
-    /// Takes a descriptor.
-    ///
-    /// # Errors
-    ///
-    /// Fails when there is none left.
-    pub fn new() -> io::Result<Self> {
-        Ok(Self { held: Some(hold()?) })
+    /// Takes a descriptor, or none if there is none left; [`refill`](Self::refill) tries again.
+    #[must_use]
+    pub fn hold() -> Self {
+        Self { held: descriptor().ok() }
     }
 
     /// Accepts one connection and closes it; returns whether there was one, and a descriptor to do
@@ -56,12 +53,12 @@ impl Reserve {
     /// Takes a descriptor again if it was lost to another thread meanwhile.
     pub fn refill(&mut self) {
         if self.held.is_none() {
-            self.held = hold().ok();
+            self.held = descriptor().ok();
         }
     }
 }
 
 /// A socket that is not connected to anything costs the least of what every system has.
-fn hold() -> io::Result<OwnedFd> {
+fn descriptor() -> io::Result<OwnedFd> {
     backend::open_socket(AddressFamily::Unix, SockType::Stream)
 }
