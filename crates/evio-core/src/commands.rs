@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::acceptor::BoundListener;
 use crate::action::CloseReason;
 use crate::conn_id::ConnKey;
-use crate::conn_table::Entry;
+use crate::entry::Entry;
 use crate::handler::Handler;
 use crate::loop_access::Loop;
 use crate::loop_state::{LoopState, Shutdown};

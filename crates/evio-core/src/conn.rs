@@ -12,7 +12,7 @@ use crate::action::CloseReason;
 use crate::config::Limits;
 use crate::conn_handle::ConnHandle;
 use crate::conn_id::{ConnId, ConnKey};
-use crate::conn_table::Entry;
+use crate::entry::Entry;
 use crate::loop_access::Loop;
 use crate::loop_handle::LoopHandle;
 use crate::loop_state::LoopState;
@@ -196,8 +196,9 @@ impl<'a> Conn<'a> {
     /// Ends the input, as if the peer had ended its output: nothing more is read.
     ///
     /// For a peer that has announced its last message, such as an HTTP request with
-    /// `Connection: close`. A close then has no end of the peer's to wait for, which saves two system
-    /// calls. A peer that sends more all the same is reset, and may lose what it has not read.
+    /// `Connection: close`. A close then has no end of the peer's to wait for, which saves two
+    /// system calls. A peer that sends more all the same is reset, and may lose what it has not
+    /// read.
     pub fn shutdown_read(&mut self) {
         self.entry_mut().peer_closed = true;
         self.state.mark_dirty(self.key);

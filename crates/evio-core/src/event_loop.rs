@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::io;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use evio_sys::Poller;
-use evio_sys::net::{Listener, SocketAddr, UdpSocket};
+use evio_sys::net::{Listener, SocketAddr, Stream, UdpSocket};
 
 use crate::acceptor::BoundListener;
 use crate::config::Config;
@@ -169,13 +168,13 @@ impl EventLoop {
         self.state.add_socket(BoundUdp { socket, address_index })
     }
 
-    /// Ends the server, as [`LoopHandle::shutdown`] does, as soon as `stop` has something to read or
-    /// its other end is closed.
+    /// Ends the server, as [`LoopHandle::shutdown`] does, as soon as `stop` has something to read
+    /// or its other end is closed.
     ///
     /// # Errors
     ///
     /// Fails when the poller does not take it.
-    pub fn shutdown_on(&mut self, stop: UnixStream) -> io::Result<()> {
+    pub fn shutdown_on(&mut self, stop: Stream) -> io::Result<()> {
         self.state.shutdown_on(stop)
     }
 

@@ -10,7 +10,7 @@ use evio_sys::net::Stream;
 
 use crate::conn::{Conn, ThreadBound};
 use crate::conn_id::ConnId;
-use crate::conn_table::Entry;
+use crate::entry::Entry;
 use crate::loop_handle::LoopHandle;
 use crate::loop_state::LoopState;
 use crate::mailbox::Manner;

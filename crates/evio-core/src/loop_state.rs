@@ -1,7 +1,6 @@
 //! All of a loop but its handler: what a callback can reach through its `Conn`.
 
 use std::io;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,8 @@ use crate::acceptor::BoundListener;
 use crate::action::CloseReason;
 use crate::config::{Config, Limits};
 use crate::conn_id::ConnKey;
-use crate::conn_table::{ConnTable, Entry, Phase};
+use crate::conn_table::ConnTable;
+use crate::entry::{Entry, Phase};
 use crate::group::Group;
 use crate::load_balance::Random;
 use crate::mailbox::{Mailbox, Manner};
@@ -37,7 +37,7 @@ pub(crate) struct LoopState {
     pub(crate) sockets: Slab<BoundUdp>,
     pub(crate) reserve: Option<Reserve>,
     /// Ends the server as soon as there is something to read.
-    pub(crate) stop: Option<UnixStream>,
+    pub(crate) stop: Option<Stream>,
     pub(crate) conns: ConnTable,
     pub(crate) pool: Pool,
     pub(crate) outbox: Outbox,
@@ -107,7 +107,7 @@ impl LoopState {
         Ok(())
     }
 
-    pub(crate) fn shutdown_on(&mut self, stop: UnixStream) -> io::Result<()> {
+    pub(crate) fn shutdown_on(&mut self, stop: Stream) -> io::Result<()> {
         self.poller.register(&stop, Source::Stop.token(), Interest::READABLE)?;
         self.stop = Some(stop);
         Ok(())
@@ -380,8 +380,9 @@ impl LoopState {
     }
 }
 
-/// Returns `interest` as the poller is told of it. To be told of changes only is cheaper, but a read
-/// from a Unix socket may be short of what is there: it stops where descriptors were sent along.
+/// Returns `interest` as the poller is told of it. To be told of changes only is cheaper, but a
+/// read from a Unix socket may be short of what is there: it stops where descriptors were sent
+/// along.
 fn told(interest: Interest, stream: &Stream) -> Interest {
     match stream {
         Stream::Tcp(_) => interest | Interest::EDGE,

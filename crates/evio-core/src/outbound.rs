@@ -7,7 +7,7 @@ use evio_sys::net::{self, Stream};
 
 use crate::action::CloseReason;
 use crate::conn_id::{ConnId, ConnKey};
-use crate::conn_table::{Entry, Fin, Phase};
+use crate::entry::{Entry, Fin, Phase};
 use crate::handler::Handler;
 use crate::loop_state::{LoopState, Shutdown};
 use crate::turn::Running;

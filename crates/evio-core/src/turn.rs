@@ -13,7 +13,7 @@ use crate::action::{Action, CloseReason};
 use crate::config::PanicPolicy;
 use crate::conn::Conn;
 use crate::conn_id::ConnKey;
-use crate::conn_table::Phase;
+use crate::entry::Phase;
 use crate::event_loop::Serving;
 use crate::handler::Handler;
 use crate::loop_access::Loop;
@@ -215,88 +215,6 @@ impl<H: Handler> Running<H> {
         self.follow(flow);
     }
 
-    /// Handles what the poller says of a connection, which may be gone by now.
-    fn ready(&mut self, key: ConnKey, event: Event) {
-        let Some(entry) = self.state.conns.get_mut(key) else { return };
-        if entry.wants_input() {
-            if event.is_readable() || event.is_broken() {
-                let len = self.receive(key);
-                if len == self.buffer.len() || (event.has_more() && len > 0) {
-                    self.unread.push(key);
-                }
-            }
-        } else if entry.is_connecting() {
-            return self.check_connect(key);
-        } else if event.is_readable() {
-            entry.forget_reported();
-            self.state.mark_dirty(key);
-        } else if event.is_broken() && entry.output_len() == 0 {
-            match entry.stream.take_error() {
-                Ok(Some(error)) | Err(error) => {
-                    self.state.end(key, CloseReason::Error(error), false);
-                }
-                Ok(None) if entry.peer_closed => {
-                    self.state.end(key, CloseReason::PeerClosed, false);
-                }
-                // There may be input left, to be found when reading is resumed.
-                Ok(None) => {}
-            }
-        }
-        if event.is_writable() || event.is_broken() {
-            let Some(entry) = self.state.conns.get(key) else { return };
-            self.state.output_waiting |= entry.output_len() > 0;
-            self.state.mark_dirty(key);
-        }
-    }
-
-    /// Reads on where the last turn left input, until nothing comes: the poller has reported it, and
-    /// will not do so again. One read for each, so that others have their turn between.
-    fn read_on(&mut self) {
-        let mut unread = mem::take(&mut self.unread);
-        unread.retain(|&key| self.receive(key) > 0);
-        // Nobody has added to the other one.
-        self.unread = unread;
-    }
-
-    /// Reads once, and returns how much that was.
-    ///
-    /// Together with `LoopState::send_output` this is where bytes pass between socket and handler.
-    pub(crate) fn receive(&mut self, key: ConnKey) -> usize {
-        let Some(entry) = self.state.conns.get_mut(key) else { return 0 };
-        if !entry.wants_input() {
-            entry.forget_reported();
-            self.state.mark_dirty(key);
-            return 0;
-        }
-        let len = match entry.stream.recv(&mut self.buffer) {
-            Ok(len) => len,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return 0,
-            Err(error) => {
-                self.state.end(key, CloseReason::Error(error), false);
-                return 0;
-            }
-        };
-        entry.deadlines.active = self.state.tick;
-        if !entry.is_served() {
-            // Draining: input is thrown away, and its end is the end.
-            if len == 0 {
-                entry.peer_closed = true;
-                self.state.mark_dirty(key);
-            }
-        } else if len > 0 {
-            self.call_with(key, len, CloseReason::Closed, |handler, conn, context, input| {
-                handler.data(conn, context, input)
-            });
-        } else {
-            entry.peer_closed = true;
-            self.state.mark_dirty(key);
-            self.call_with(key, 0, CloseReason::PeerClosed, |handler, conn, context, _| {
-                handler.peer_closed(conn, context)
-            });
-        }
-        len
-    }
-
     /// Makes a callback of a connection that is open for input at least; there is none for others.
     pub(crate) fn call(
         &mut self,
@@ -323,7 +241,7 @@ impl<H: Handler> Running<H> {
     /// Makes a callback with the first `len` bytes of the read buffer. `reason` is what `Close`
     /// means here.
     #[inline]
-    fn call_with(
+    pub(crate) fn call_with(
         &mut self,
         key: ConnKey,
         len: usize,

@@ -14,8 +14,9 @@ use crate::token::Token;
 ///
 /// # Portability
 ///
-/// Reports are level-triggered on every system, but for registrations with [`Interest::EDGE`]. The order of events within a poll is not
-/// specified. A socket may be reported once for reading and once for writing in the same poll.
+/// Reports are level-triggered on every system, but for registrations with [`Interest::EDGE`]. The
+/// order of events within a poll is not specified. A socket may be reported once for reading and
+/// once for writing in the same poll.
 ///
 /// # Implementation notes
 ///

@@ -53,6 +53,7 @@ mod bound_address;
 mod error;
 mod events;
 mod loops;
+mod run;
 mod server;
 mod server_handle;
 

@@ -1,20 +1,16 @@
-//! A server: bound addresses, a configuration, and the threads of its loops.
+//! A server: bound addresses and a configuration.
 
-use std::io;
 use std::net;
 use std::os::unix::net::UnixStream;
-use std::panic;
-use std::thread;
 use std::time::Duration;
 
-use evio_core::{Config, EventLoop, Handler, Limits, LoadBalance, PanicPolicy, PlaceFn};
+use evio_core::{Config, Handler, Limits, LoadBalance, PanicPolicy, PlaceFn};
 use evio_sys::net::ListenOptions;
 
 use crate::address::Address;
 use crate::bind::{Bound, ReadySocket};
 use crate::bound_address::BoundAddress;
 use crate::error::Error;
-use crate::loops::Loops;
 use crate::server_handle::ServerHandle;
 
 /// Runs `handler` on one loop that listens on `addresses`, until it shuts down.
@@ -85,13 +81,13 @@ where
 /// ```
 #[derive(Debug)]
 pub struct Server {
-    bound: Vec<Bound>,
+    pub(crate) bound: Vec<Bound>,
     /// How many addresses there are; a host name may have several sockets.
-    addresses: usize,
-    config: Config,
-    pins_loops: bool,
-    stop: Option<UnixStream>,
-    handle: ServerHandle,
+    pub(crate) addresses: usize,
+    pub(crate) config: Config,
+    pub(crate) pins_loops: bool,
+    pub(crate) stop: Option<UnixStream>,
+    pub(crate) handle: ServerHandle,
 }
 
 impl Server {
@@ -250,8 +246,8 @@ impl Server {
         self
     }
 
-    /// Shuts the server down, as [`ServerHandle::shutdown`] does, as soon as `stop` has something to
-    /// read or its other end is closed.
+    /// Shuts the server down, as [`ServerHandle::shutdown`] does, as soon as `stop` has something
+    /// to read or its other end is closed.
     ///
     /// This is how a signal ends a server: a handler can do little but write to a socket. The loop
     /// waits for it along with everything else, so that no thread is needed; a process with one
@@ -305,111 +301,5 @@ impl Server {
     #[must_use]
     pub fn handle(&self) -> ServerHandle {
         self.handle.clone()
-    }
-
-    /// Runs `handler` on one loop, on this thread, until the server shuts down.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the loop cannot be made, or its poller fails.
-    ///
-    /// # Panics
-    ///
-    /// A panic of a callback goes on out of here.
-    pub fn run<H: Handler>(self, handler: H) -> Result<(), Error> {
-        let pins_loops = self.pins_loops;
-        let (mut loops, _running) = self.start(1)?;
-        let event_loop = loops.pop().expect("a group of one has one loop");
-        run_loop(event_loop, pins_loops, || handler).map_err(Error::Loop)
-    }
-
-    /// Runs several loops until the server shuts down, each with a handler that `make` makes from
-    /// the loop's index, on the loop's own thread. Loop 0 runs on this thread; the others are named
-    /// `evio-loop-1` and so on.
-    ///
-    /// # Errors
-    ///
-    /// Fails when a loop or its thread cannot be made, a further socket for `reuseport` cannot be
-    /// bound, or a poller fails. The other loops have shut down then.
-    ///
-    /// # Panics
-    ///
-    /// A panic of a callback ends the server, and goes on out of here.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// use evio::{Action, Events, Loops, Server};
-    ///
-    /// Server::bind(["tcp://:5000"])?.run_each(Loops::Available, |_loop_id| {
-    ///     Events::new().data(|conn, _, input| {
-    ///         conn.write(input);
-    ///         Action::None
-    ///     })
-    /// })?;
-    /// # Ok::<(), evio::Error>(())
-    /// ```
-    pub fn run_each<H, F>(self, loops: impl Into<Loops>, make: F) -> Result<(), Error>
-    where
-        H: Handler,
-        F: Fn(usize) -> H + Sync,
-    {
-        let pins_loops = self.pins_loops;
-        let (loops, _running) = self.start(loops.into().count())?;
-        let make = &make;
-        thread::scope(|scope| {
-            let mut loops = loops.into_iter().enumerate();
-            let (_, first) = loops.next().expect("a group has at least one loop");
-            let mut threads = Vec::new();
-            for (loop_id, event_loop) in loops {
-                let name = format!("evio-loop-{loop_id}");
-                let run = move || run_loop(event_loop, pins_loops, || make(loop_id));
-                threads.push(thread::Builder::new().name(name).spawn_scoped(scope, run)?);
-            }
-            let mut result = run_loop(first, pins_loops, || make(0));
-            for thread in threads {
-                let ended = thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
-                result = result.and(ended);
-            }
-            result
-        })
-        .map_err(Error::Loop)
-    }
-
-    /// Makes the loops and gives each its sockets.
-    fn start(self, count: usize) -> Result<(Vec<EventLoop>, Running), Error> {
-        let mut loops = EventLoop::group(count, self.config).map_err(Error::Loop)?;
-        for bound in self.bound {
-            for (loop_id, share) in bound.share(count)? {
-                share.give_to(&mut loops[loop_id]).map_err(Error::Loop)?;
-            }
-        }
-        if let Some(stop) = self.stop {
-            loops[0].shutdown_on(stop).map_err(Error::Loop)?;
-        }
-        let running = Running(self.handle);
-        running.0.started(loops[0].handle(), self.addresses);
-        Ok((loops, running))
-    }
-}
-
-/// Runs a loop on this thread, with a handler that is made here.
-fn run_loop<H: Handler>(
-    event_loop: EventLoop,
-    pins: bool,
-    make: impl FnOnce() -> H,
-) -> io::Result<()> {
-    if pins {
-        evio_sys::thread::pin(event_loop.handle().loop_id())?;
-    }
-    event_loop.run(make())
-}
-
-/// Lets go of the loops when they have ended, however they did: handles may live on for long.
-struct Running(ServerHandle);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.ended();
     }
 }
