@@ -42,23 +42,36 @@ pub(super) fn replace(readme: &str, results: &[Results]) -> Result<String, Strin
     Ok(format!("{before}{BEGIN}\n\n{}{END}{after}", section(results)))
 }
 
-/// Writes the tables and charts of all suites that were measured.
+/// Writes the tables and charts of all suites that were measured, and below those of the same run
+/// where and with what that was.
 fn section(results: &[Results]) -> String {
-    let mut text = String::new();
-    for table in TABLES {
-        let measured = results.iter().find_map(|results| {
+    let measured = |table: &'static Table| {
+        results.iter().find_map(|results| {
             let suite = results.suites.iter().find(|suite| suite.suite == table.suite)?;
-            Some((results, suite))
-        });
-        if let Some((results, suite)) = measured {
-            table.write(&mut text, results, suite);
+            Some((table, results, suite))
+        })
+    };
+    let mut measured = TABLES.iter().filter_map(measured).peekable();
+    let mut text = String::new();
+    while let Some((table, results, suite)) = measured.next() {
+        table.write(&mut text, results, suite);
+        let source = source(results);
+        if measured.peek().is_none_or(|(_, next, _)| self::source(next) != source) {
+            let _ = writeln!(text, "{source}.\n");
         }
     }
     text
 }
 
+/// Says where, when and with what something was measured.
+fn source(results: &Results) -> String {
+    let versions: Vec<String> =
+        results.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    format!("{}; {}", place_and_time(results), versions.join(", "))
+}
+
 impl Table {
-    /// Writes what the figures are, the table, where it was measured, and the charts of the suite.
+    /// Writes what the figures are, the table, and the charts of the suite.
     fn write(&self, text: &mut String, results: &Results, suite: &SuiteResults) {
         let columns = self.columns(suite);
         let Some(first) = columns.first() else { return };
@@ -72,9 +85,7 @@ impl Table {
             let cells: Vec<String> = columns.iter().map(|name| self.cell(case, name)).collect();
             let _ = writeln!(text, "| {} | {} |", case.title, cells.join(" | "));
         }
-        let versions: Vec<String> =
-            results.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
-        let _ = writeln!(text, "\n{}; {}.\n", place_and_time(results), versions.join(", "));
+        let _ = writeln!(text);
         for chart in CHARTS.iter().filter(|chart| chart.suite == self.suite) {
             if chart.draw(results).is_some() {
                 let _ = writeln!(text, "![{}]({PICTURES}/{}.svg)\n", chart.title, chart.file);
@@ -153,6 +164,21 @@ mod tests {
             assert!(!text.contains(absent), "{absent}\n\n{text}");
         }
         assert!(text.find("| HTTP") < text.find("| memory"), "{text}");
+    }
+
+    /// Tables of one run need not each repeat where it was; those of another day do.
+    #[test]
+    fn source_stands_below_the_tables_it_is_of() {
+        let mut measured = measured();
+        let count = |measured: &[Results]| {
+            let text = replace(README, measured).unwrap();
+            text.matches(&source(&measured[0])).count()
+        };
+        assert_eq!(count(&measured), 1);
+        measured[1].date = "2001-01-01".to_owned();
+        assert_eq!(count(&measured), 1);
+        let text = replace(README, &measured).unwrap();
+        assert_eq!(text.matches("2001-01-01").count(), 1, "{text}");
     }
 
     #[test]
