@@ -28,6 +28,8 @@ pub(crate) struct Entry {
     pub(crate) phase: Phase,
     /// On the list of connections to be looked at when the turn ends.
     pub(crate) dirty: bool,
+    /// On the list of connections that have more input than the poller will report.
+    pub(crate) has_unread: bool,
     /// The handler does not want input for now.
     pub(crate) paused: bool,
     /// The peer ended its output.
@@ -103,6 +105,7 @@ impl Entry {
             interest: Some(Interest::READABLE),
             phase: Phase::Open,
             dirty: false,
+            has_unread: false,
             paused: false,
             peer_closed: false,
             reads_on: false,

@@ -15,10 +15,11 @@ impl<H: Handler> Running<H> {
     pub(crate) fn ready(&mut self, key: ConnKey, event: Event) {
         let Some(entry) = self.state.conns.get_mut(key) else { return };
         if entry.wants_input() {
-            if event.is_readable() || event.is_broken() {
+            // One read a turn: what has unread input had it already.
+            if (event.is_readable() || event.is_broken()) && !entry.has_unread {
                 let len = self.receive(key);
                 if len == self.buffer.len() || (event.has_more() && len > 0) {
-                    self.unread.push(key);
+                    self.read_later(key);
                 }
             }
         } else if entry.is_connecting() {
@@ -49,9 +50,27 @@ impl<H: Handler> Running<H> {
     /// and will not do so again. One read for each, so that others have their turn between.
     pub(crate) fn read_on(&mut self) {
         let mut unread = mem::take(&mut self.unread);
-        unread.retain(|&key| self.receive(key) > 0);
-        // Nobody has added to the other one.
+        unread.retain(|&key| {
+            let entry = self.state.conns.get(key);
+            debug_assert!(entry.is_none_or(|entry| entry.has_unread), "it is on the list once");
+            let has_unread = self.receive(key) > 0;
+            if let Some(entry) = self.state.conns.get_mut(key) {
+                entry.has_unread = has_unread;
+            }
+            has_unread
+        });
+        // Callbacks do not add to it.
         self.unread = unread;
+    }
+
+    /// Has the next turn read from a connection, whatever the poller reports.
+    pub(crate) fn read_later(&mut self, key: ConnKey) {
+        if let Some(entry) = self.state.conns.get_mut(key) {
+            if !entry.has_unread {
+                entry.has_unread = true;
+                self.unread.push(key);
+            }
+        }
     }
 
     /// Reads once, and returns how much that was.

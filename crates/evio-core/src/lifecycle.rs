@@ -120,7 +120,7 @@ impl<H: Handler> Running<H> {
             Expired::Connect => self.check_connect(key),
             Expired::Idle => {
                 if self.receive(key) > 0 {
-                    self.unread.push(key);
+                    self.read_later(key);
                 }
             }
             Expired::Write | Expired::Congestion | Expired::Closing => self.state.send_again(key),

@@ -51,6 +51,8 @@ pub(crate) struct Running<H: Handler> {
     /// The one read buffer: input is borrowed from it for the time of a callback.
     pub(crate) buffer: Box<[u8]>,
     /// Connections that have more input than the poller will report.
+    ///
+    /// Invariant: each with `has_unread` set is on it, once.
     pub(crate) unread: Vec<ConnKey>,
     /// Lists that are reused from turn to turn.
     settling: Vec<ConnKey>,
