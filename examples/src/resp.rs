@@ -34,12 +34,14 @@ mod inline;
 mod number;
 mod parser;
 mod reply;
+mod skim;
 
 pub use command::Command;
 pub use error::ProtocolError;
 pub use number::parse_integer;
 pub use parser::Parser;
 pub use reply::Reply;
+pub use skim::skim;
 
 /// The longest inline request, and the longest line that announces a length.
 ///

@@ -31,7 +31,7 @@ struct Limited {
     clocks: Vec<ThreadClock>,
     /// Connections between `opened` and `closed` or `detached`, at most.
     peak: Arc<AtomicUsize>,
-    detached: Arc<Mutex<Vec<Detached>>>,
+    detached: Reports<Detached>,
 }
 
 /// Runs an echo server with a limit, in which `d` detaches.
@@ -39,12 +39,12 @@ fn limited(address: &str, loops: usize, limit: usize) -> Limited {
     let (says, said) = reports();
     let (threads, thread) = reports();
     let [open, peak] = [const { AtomicUsize::new(0) }; 2].map(Arc::new);
-    let detached = Arc::new(Mutex::new(Vec::new()));
-    let (highest, sockets) = (Arc::clone(&peak), Arc::clone(&detached));
+    let (sockets, detached) = reports();
+    let highest = Arc::clone(&peak);
     let server = start_each(bind(address).max_connections(limit), loops, move |_| {
         threads.send(ThreadClock::of_this_thread()).unwrap();
         let (opens, closes, detaches) = (Arc::clone(&open), Arc::clone(&open), Arc::clone(&open));
-        let (says, highest, sockets) = (says.clone(), Arc::clone(&highest), Arc::clone(&sockets));
+        let (says, highest, sockets) = (says.clone(), Arc::clone(&highest), sockets.clone());
         Events::new()
             .opened(move |_, _| {
                 let now = opens.fetch_add(1, Ordering::SeqCst) + 1;
@@ -63,7 +63,7 @@ fn limited(address: &str, loops: usize, limit: usize) -> Limited {
             })
             .detached(move |_, _, _, socket| {
                 detaches.fetch_sub(1, Ordering::SeqCst);
-                sockets.lock().unwrap().push(socket);
+                let _ = sockets.send(socket);
                 ControlFlow::Continue(())
             })
     });
@@ -140,8 +140,7 @@ fn a_detached_connection_makes_room() {
         limited.server.connect().echo(b"after six that left");
         assert!(limited.peak.load(Ordering::SeqCst) <= 2);
         // They are still connected.
-        let detached = std::mem::take(&mut *limited.detached.lock().unwrap());
-        assert_eq!(detached.len(), clients.len());
+        let _detached: Vec<Detached> = clients.iter().map(|_| limited.detached.next()).collect();
         limited.server.stop();
     }
 }

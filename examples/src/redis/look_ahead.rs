@@ -1,7 +1,7 @@
 //! Finding the keys of many commands at once.
 
 use super::Store;
-use crate::resp::Parser;
+use crate::resp::skim;
 
 /// How many commands are looked at: about as many reads as a processor has under way at once.
 const COMMANDS: usize = 16;
@@ -18,15 +18,13 @@ pub fn look_ahead(input: &[u8], store: &Store) -> usize {
     if store.len() <= CACHED_KEYS {
         return usize::MAX;
     }
-    let mut parser = Parser::default();
     let mut hashes = [0; COMMANDS];
     let (mut commands, mut keys, mut read) = (0, 0, 0);
     while commands < COMMANDS {
-        // An error is for the one who runs the commands to find.
-        let Ok(Some(command)) = parser.parse(&input[read..]) else { break };
-        read += command.wire_len();
+        let Some((key, wire_len)) = skim(&input[read..]) else { break };
+        read += wire_len;
         commands += 1;
-        if let Some(key) = command.get(1) {
+        if let Some(key) = key {
             hashes[keys] = store.hash(key);
             keys += 1;
         }
@@ -54,7 +52,8 @@ mod tests {
         let get = "*2\r\n$3\r\nGET\r\n$5\r\nkey:1\r\n";
         let cases = [
             (get.to_owned(), 1),
-            (format!("{get}PING\r\nGET 'none'\r\n\r\n{get}*2\r\n$3\r\nGET"), 5),
+            (format!("{get}*1\r\n$4\r\nPING\r\n{get}*2\r\n$3\r\nGET"), 3),
+            (format!("{get}GET key:1\r\n{get}"), 1),
             (format!("{get}*wrong\r\n{get}"), 1),
             (get.repeat(COMMANDS + 1), COMMANDS),
         ];
@@ -67,6 +66,7 @@ mod tests {
     fn there_is_no_next_time_where_nothing_is_to_be_gained() {
         let store = large_store();
         assert_eq!(look_ahead(b"PING\r\nPING\r\n", &store), usize::MAX);
+        assert_eq!(look_ahead(b"*1\r\n$4\r\nPING\r\n", &store), usize::MAX);
         assert_eq!(look_ahead(b"*wrong\r\n", &store), usize::MAX);
         assert_eq!(look_ahead(b"GET key:1\r\n", &Store::default()), usize::MAX);
     }
