@@ -105,7 +105,9 @@ impl<H: Handler> Running<H> {
             self.begin_turn();
             // What the last turn left comes before anything that happened since.
             self.read_mailbox();
-            self.read_on();
+            if !self.unread.is_empty() {
+                self.read_on();
+            }
             if self.state.conns.len() >= FETCHED_FROM {
                 self.fetch(&events);
             }
