@@ -114,7 +114,9 @@ pub fn installed(program: &str) -> bool {
     let found = std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).exists()));
     if !found {
-        assert!(std::env::var_os("CI").is_none(), "{program} is missing; .ci/run installs it");
+        // Some of them are Linux's, which is where the gate runs.
+        let is_gate = std::env::consts::OS == "linux" && std::env::var_os("CI").is_some();
+        assert!(!is_gate, "{program} is missing; .ci/run installs it");
         eprintln!("skipped: {program} is not installed");
     }
     found
