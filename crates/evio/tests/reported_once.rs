@@ -6,13 +6,18 @@
 
 mod util;
 
+use std::cell::Cell;
 use std::os::fd::AsRawFd;
+use std::rc::Rc;
 use std::thread;
+use std::time::Duration;
 
 use evio::{Action, Conn, ConnId, Events, Handler};
 use nix::sys::socket::{MsgFlags, send};
 
-use util::{Client, Held, Hold, Running, TCP, bind, hold, payload, start};
+use util::{
+    Client, Held, Hold, Running, TCP, bind, hold, payload, reports, start, transports,
+};
 
 /// Echoes. Single letters are orders besides: `h` holds up the loop, and the others are for the
 /// connection that was opened first.
@@ -168,4 +173,33 @@ fn output_that_one_turn_does_not_send_is_sent_in_the_next() {
     client.send(b"x");
     assert!(client.receive(LARGE) == payload(7, 0, LARGE));
     server.stop();
+}
+
+/// A peer that sends all the time has its share of every turn, and no more than that.
+#[test]
+fn a_flood_is_read_once_a_turn() {
+    const LARGE: usize = 64 << 20;
+    for address in transports() {
+        let (reads, most_reads) = reports();
+        let server = start(bind(&address), move || {
+            let in_this_turn = Rc::new(Cell::new(0));
+            let count = Rc::clone(&in_this_turn);
+            let mut received = 0;
+            Events::new()
+                .data(move |conn, (), input| {
+                    count.set(count.get() + 1);
+                    // There is always more by the time of the next read.
+                    thread::sleep(Duration::from_micros(200));
+                    received += input.len();
+                    conn.write(if received == LARGE { b"the end" } else { b"" });
+                    Action::None
+                })
+                .pre_write(move |_| reads.send(in_this_turn.replace(0)).unwrap())
+        });
+        let client = server.connect();
+        client.send(&vec![7; LARGE]);
+        assert_eq!(client.receive(7), b"the end");
+        server.stop();
+        assert_eq!(most_reads.rest().into_iter().max(), Some(1), "{address}");
+    }
 }
