@@ -203,3 +203,56 @@ fn a_flood_is_read_once_a_turn() {
         assert_eq!(most_reads.rest().into_iter().max(), Some(1), "{address}");
     }
 }
+
+/// The first connection pauses the second one between two reads of its input, and it is resumed
+/// before the turn is over.
+#[test]
+fn input_that_waits_for_its_turn_is_found_after_a_pause() {
+    const LARGE: usize = 256 << 10;
+    let (hold, held) = hold();
+    let server = start(bind(TCP), move || {
+        let second: Rc<Cell<Option<ConnId>>> = Rc::default();
+        let to_resume = Rc::clone(&second);
+        let (mut opened, mut reads) = (0, 0);
+        Events::with_context(move |_| {
+            opened += 1;
+            opened
+        })
+        .data(move |conn, number, input| {
+            match number {
+                1 => reads += 1,
+                2 => second.set(Some(conn.id())),
+                _ => {
+                    hold.wait();
+                    reads = 0;
+                }
+            }
+            // The first time, both may have more input than is read at once.
+            if let (1, 2.., Some(second)) = (*number, reads, second.get()) {
+                conn.sibling(second).unwrap().pause_reading();
+            }
+            conn.write(input);
+            Action::None
+        })
+        .pre_write(move |event_loop| {
+            if let Some(id) = to_resume.get() {
+                if let Some(mut second) = event_loop.conn(id) {
+                    second.resume_reading();
+                }
+            }
+        })
+    });
+    let [first, second, control] = [0; 3].map(|_| server.connect());
+    for round in 0..20 {
+        control.send(b"h");
+        held.wait();
+        let message = payload(util::seed(), round, LARGE);
+        // After some rounds the system has room for all of it.
+        let sent = [&first, &second].map(|client| client.send_until_full(&message));
+        held.release();
+        for (client, sent) in [(&first, sent[0]), (&second, sent[1])] {
+            assert!(client.receive(sent) == message[..sent], "round {round}");
+        }
+    }
+    server.stop();
+}
