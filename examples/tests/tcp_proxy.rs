@@ -141,6 +141,25 @@ fn a_reset_ends_the_pair() {
     }
 }
 
+/// A server that answers before it has read everything, and then closes, resets whoever sends on.
+/// Its answer is whole all the same, and on its way to a client that reads late.
+#[test]
+fn an_answer_that_is_whole_is_delivered_whatever_becomes_of_the_question() {
+    let (proxy, listener) = proxy();
+    let (client, upstream) = (proxy.connect(), accept(&listener));
+    (&client).write_all(b"a question that is not read").unwrap();
+    upstream.peek(&mut [0]).unwrap();
+    let answer = message(1 << 20);
+    (&upstream).write_all(&answer).unwrap();
+    upstream.shutdown(Shutdown::Write).unwrap();
+    // The client's end is there as soon as the proxy has passed everything on.
+    let passed_on = Duration::from_millis(200);
+    thread::sleep(passed_on);
+    drop(upstream);
+    thread::sleep(passed_on);
+    assert!(read_to_end(&client).unwrap() == answer, "the answer differs");
+}
+
 /// Neither direction keeps more than it may for a peer that does not read, and nothing is lost.
 #[test]
 fn who_does_not_read_holds_up_the_other_side_and_costs_no_memory() {

@@ -23,6 +23,8 @@ impl<H: Handler> Running<H> {
                 }
             }
         } else if entry.is_connecting() {
+            // An adopted socket may have input before the connection is open.
+            entry.forget_reported();
             return self.check_connect(key);
         } else if event.is_readable() {
             entry.forget_reported();

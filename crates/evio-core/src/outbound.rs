@@ -169,6 +169,8 @@ impl<H: Handler> Running<H> {
         let Some(entry) = state.conns.get_mut(key) else { return };
         entry.phase = if entry.fin == Fin::No { Phase::Open } else { Phase::HalfClosed };
         entry.deadlines.active = state.tick;
+        // Until now nobody could have taken any of the output.
+        entry.deadlines.congested = entry.deadlines.congested.map(|_| state.tick);
         state.output_waiting |= entry.output_len() > 0;
         state.mark_dirty(key);
         self.begin(key);

@@ -8,6 +8,7 @@ use std::net::{self, Ipv4Addr, TcpListener, TcpStream};
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener, UnixStream};
+use std::thread;
 use std::time::Duration;
 
 use evio::{
@@ -85,7 +86,7 @@ fn accept(listener: &TcpListener) -> Client {
 
 /// An address where a connection neither comes about nor fails, since the queue of its listener is
 /// full: the sockets keep it so. There are systems whose queues are never full.
-fn silent() -> Option<(impl Sized, net::SocketAddr)> {
+fn silent() -> Option<((TcpListener, Vec<TcpStream>), net::SocketAddr)> {
     const ENOUGH: usize = 16;
     let (listener, address) = listener();
     full_queue(&listener);
@@ -304,6 +305,53 @@ fn an_adopted_tcp_socket_keeps_its_peer() {
     });
     assert_eq!(found, Some(address));
     assert_eq!(peer.receive(5), b"hello");
+    asked.server.stop();
+}
+
+/// What waits in a socket is reported before the connection is open, and no second time.
+#[test]
+fn input_that_waits_in_an_adopted_socket_is_delivered() {
+    let (listener, address) = listener();
+    let stream = TcpStream::connect(address).unwrap();
+    let peer = accept(&listener);
+    peer.send(b"already here");
+    let (receives, received) = reports();
+    let server = start(bind(TCP), move || {
+        let mut stream = Some(stream);
+        Events::new()
+            .serving(move |event_loop, _| {
+                event_loop.adopt(stream.take().unwrap(), 0_u64).unwrap();
+                ControlFlow::Continue(())
+            })
+            .data(move |_, _, input| {
+                receives.send(input.to_vec()).unwrap();
+                Action::None
+            })
+    });
+    assert_eq!(received.next(), b"already here");
+    server.stop();
+}
+
+/// The time of output that is too much begins when there is somebody to take it.
+#[test]
+fn the_time_to_connect_does_not_count_as_congestion() {
+    const LARGE: usize = 16 << 20;
+    // The first packet is repeated after a second.
+    let congestion_timeout = Some(Duration::from_millis(800));
+    let asked = asked(Limits { congestion_timeout, ..Limits::default() });
+    let Some(((listener, waiting), address)) = silent() else { return };
+    let id = asked.ask(move |event_loop| {
+        let id = event_loop.connect(address, 0_u64).unwrap();
+        event_loop.conn(id).unwrap().write(&vec![7; LARGE]);
+        id
+    });
+    let _accepted: Vec<Client> = waiting.iter().map(|_| accept(&listener)).collect();
+    let peer = accept(&listener);
+    assert_eq!(asked.calls.next_of(), (id, Call::Opened));
+    // Long enough for the loop to look at its timers.
+    thread::sleep(Duration::from_millis(100));
+    assert!(peer.receive(LARGE) == vec![7; LARGE], "the bytes differ");
+    assert_eq!(asked.calls.next_of(), (id, Call::Drained));
     asked.server.stop();
 }
 

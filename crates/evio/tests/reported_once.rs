@@ -6,13 +6,18 @@
 
 mod util;
 
+use std::cell::Cell;
 use std::os::fd::AsRawFd;
+use std::rc::Rc;
 use std::thread;
+use std::time::Duration;
 
 use evio::{Action, Conn, ConnId, Events, Handler};
 use nix::sys::socket::{MsgFlags, send};
 
-use util::{Client, Held, Hold, Running, TCP, bind, hold, payload, start};
+use util::{
+    Client, Held, Hold, Running, TCP, bind, hold, payload, reports, start, transports,
+};
 
 /// Echoes. Single letters are orders besides: `h` holds up the loop, and the others are for the
 /// connection that was opened first.
@@ -167,5 +172,87 @@ fn output_that_one_turn_does_not_send_is_sent_in_the_next() {
     let client = server.connect();
     client.send(b"x");
     assert!(client.receive(LARGE) == payload(7, 0, LARGE));
+    server.stop();
+}
+
+/// A peer that sends all the time has its share of every turn, and no more than that.
+#[test]
+fn a_flood_is_read_once_a_turn() {
+    const LARGE: usize = 64 << 20;
+    for address in transports() {
+        let (reads, most_reads) = reports();
+        let server = start(bind(&address), move || {
+            let in_this_turn = Rc::new(Cell::new(0));
+            let count = Rc::clone(&in_this_turn);
+            let mut received = 0;
+            Events::new()
+                .data(move |conn, (), input| {
+                    count.set(count.get() + 1);
+                    // There is always more by the time of the next read.
+                    thread::sleep(Duration::from_micros(200));
+                    received += input.len();
+                    conn.write(if received == LARGE { b"the end" } else { b"" });
+                    Action::None
+                })
+                .pre_write(move |_| reads.send(in_this_turn.replace(0)).unwrap())
+        });
+        let client = server.connect();
+        client.send(&vec![7; LARGE]);
+        assert_eq!(client.receive(7), b"the end");
+        server.stop();
+        assert_eq!(most_reads.rest().into_iter().max(), Some(1), "{address}");
+    }
+}
+
+/// The first connection pauses the second one between two reads of its input, and it is resumed
+/// before the turn is over.
+#[test]
+fn input_that_waits_for_its_turn_is_found_after_a_pause() {
+    const LARGE: usize = 256 << 10;
+    let (hold, held) = hold();
+    let server = start(bind(TCP), move || {
+        let second: Rc<Cell<Option<ConnId>>> = Rc::default();
+        let to_resume = Rc::clone(&second);
+        let (mut opened, mut reads) = (0, 0);
+        Events::with_context(move |_| {
+            opened += 1;
+            opened
+        })
+        .data(move |conn, number, input| {
+            match number {
+                1 => reads += 1,
+                2 => second.set(Some(conn.id())),
+                _ => {
+                    hold.wait();
+                    reads = 0;
+                }
+            }
+            // The first time, both may have more input than is read at once.
+            if let (1, 2.., Some(second)) = (*number, reads, second.get()) {
+                conn.sibling(second).unwrap().pause_reading();
+            }
+            conn.write(input);
+            Action::None
+        })
+        .pre_write(move |event_loop| {
+            if let Some(id) = to_resume.get() {
+                if let Some(mut second) = event_loop.conn(id) {
+                    second.resume_reading();
+                }
+            }
+        })
+    });
+    let [first, second, control] = [0; 3].map(|_| server.connect());
+    for round in 0..20 {
+        control.send(b"h");
+        held.wait();
+        let message = payload(util::seed(), round, LARGE);
+        // After some rounds the system has room for all of it.
+        let sent = [&first, &second].map(|client| client.send_until_full(&message));
+        held.release();
+        for (client, sent) in [(&first, sent[0]), (&second, sent[1])] {
+            assert!(client.receive(sent) == message[..sent], "round {round}");
+        }
+    }
     server.stop();
 }

@@ -105,12 +105,16 @@ impl Handler for Proxy {
         reason: CloseReason,
     ) -> ControlFlow<()> {
         if let Some(mut other) = sibling(conn, other) {
-            match reason {
-                CloseReason::PeerClosed | CloseReason::Closed | CloseReason::Shutdown => {
-                    other.close();
-                }
-                // Who gets half an answer must not take it for a whole one.
-                _ => other.abort(),
+            let is_orderly = matches!(
+                reason,
+                CloseReason::PeerClosed | CloseReason::Closed | CloseReason::Shutdown
+            );
+            // What has been given its end is whole, even if nobody takes what comes back. But who
+            // gets half an answer must not take it for a whole one.
+            if is_orderly || !other.is_open() {
+                other.close();
+            } else {
+                other.abort();
             }
         }
         ControlFlow::Continue(())
