@@ -5,12 +5,15 @@ use std::net::Ipv6Addr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use evio::{LoadBalance, ReadySocket, Server};
 use listenfd::ListenFd;
 use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
 /// Where to listen, and on how many loops.
@@ -105,7 +108,8 @@ impl Listen {
     }
 }
 
-/// Says on standard error where a server listens, and has Ctrl-C and SIGTERM end it.
+/// Says on standard error where a server listens, and has Ctrl-C and SIGTERM end it; a second one
+/// ends the program, whoever is still waiting for something.
 ///
 /// # Errors
 ///
@@ -115,7 +119,11 @@ pub fn announce(server: Server) -> Result<Server, Box<dyn Error>> {
         eprintln!("listening on {address}");
     }
     let (stop, signalled) = UnixStream::pair()?;
+    let is_second = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
+        // In this order, so that the first one finds the flag down.
+        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&is_second))?;
+        flag::register(signal, Arc::clone(&is_second))?;
         pipe::register(signal, signalled.try_clone()?)?;
     }
     Ok(server.shutdown_on(stop))

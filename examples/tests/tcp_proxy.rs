@@ -153,10 +153,12 @@ fn an_answer_that_is_whole_is_delivered_whatever_becomes_of_the_question() {
     (&upstream).write_all(&answer).unwrap();
     upstream.shutdown(Shutdown::Write).unwrap();
     // The client's end is there as soon as the proxy has passed everything on.
-    let passed_on = Duration::from_millis(200);
-    thread::sleep(passed_on);
+    let late = Duration::from_millis(200);
+    // A server that closes late.
+    thread::sleep(late);
     drop(upstream);
-    thread::sleep(passed_on);
+    // A client that reads late.
+    thread::sleep(late);
     assert!(read_to_end(&client).unwrap() == answer, "the answer differs");
 }
 

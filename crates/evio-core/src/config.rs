@@ -107,8 +107,9 @@ pub struct Limits {
     pub write_timeout: Option<Duration>,
     /// How long an outbound connection may take to come about. Default: 10 seconds.
     pub connect_timeout: Duration,
-    /// How long a connection may be silent in both directions before it is closed. Default: for
-    /// ever.
+    /// How long a connection may be silent in both directions before it is closed, as by
+    /// [`Action::Close`](crate::Action::Close); a peer that does not close its end as well is
+    /// waited for half a second. Default: for ever.
     pub idle_timeout: Option<Duration>,
     /// How long a closing connection waits for a peer that takes nothing, and how long, once
     /// everything was sent, for the peer to close its side. Default: 5 seconds.

@@ -205,8 +205,8 @@ impl<'a> Conn<'a> {
     }
 
     /// Ends the output: when what was written has been sent, the peer finds the end of its input.
-    /// Input goes on, and further output is ignored. When the peer ends its output too, the
-    /// connection closes.
+    /// Input goes on, with `data` and `peer_closed`, and further output is ignored. When the peer
+    /// ends its output too, the connection closes, whatever `peer_closed` returns.
     pub fn shutdown_write(&mut self) {
         self.state.half_close(self.key);
     }

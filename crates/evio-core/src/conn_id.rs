@@ -4,7 +4,9 @@ use std::fmt;
 
 /// Names one connection of a server, and never another: ids carry a generation, so the id of a
 /// closed connection does not come to mean the next one that uses its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+///
+/// In log lines it is `loop-index-generation`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnId {
     loop_id: u16,
     key: ConnKey,
@@ -35,9 +37,14 @@ impl ConnId {
     }
 }
 
-/// `loop-index-generation`, for log lines.
 impl fmt::Display for ConnId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}-{}", self.loop_id, self.key.index, self.key.generation)
+    }
+}
+
+impl fmt::Debug for ConnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }

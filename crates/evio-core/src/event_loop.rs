@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use evio_sys::Poller;
 use evio_sys::net::{Listener, SocketAddr, Stream, UdpSocket};
@@ -168,14 +169,16 @@ impl EventLoop {
         self.state.add_socket(BoundUdp { socket, address_index })
     }
 
-    /// Ends the server, as [`LoopHandle::shutdown`] does, as soon as `stop` has something to read
-    /// or its other end is closed.
+    /// Ends the server as soon as `stop` has something to read or its other end is closed: as
+    /// [`LoopHandle::shutdown_gracefully`] does with the timeout `grace`, or as
+    /// [`LoopHandle::shutdown`] does without one.
     ///
     /// # Errors
     ///
     /// Fails when the poller does not take it.
-    pub fn shutdown_on(&mut self, stop: Stream) -> io::Result<()> {
-        self.state.shutdown_on(stop)
+    pub fn shutdown_on(&mut self, stop: Stream, grace: Option<Duration>) -> io::Result<()> {
+        let manner = grace.map_or(Manner::Prompt, Manner::Graceful);
+        self.state.shutdown_on(stop, manner)
     }
 
     /// Returns a handle for this loop and its group that any thread can use.

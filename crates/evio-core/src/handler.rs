@@ -43,7 +43,7 @@ use crate::udp::Udp;
 /// as [`Action::Shutdown`] does.
 ///
 /// After a callback has asked for an ending, by its [`Action`] or through [`Conn`], none but the
-/// last one is called for that connection.
+/// last one is called for that connection. [`Conn::shutdown_write`] is no ending: input goes on.
 ///
 /// # Panics
 ///

@@ -61,7 +61,8 @@ impl InputStream {
     }
 
     /// Creates an empty stream that may be left with `max_len` unread bytes. It never holds more
-    /// than that and one piece of input.
+    /// than that and one piece of input: that it was left with more is an error of the next
+    /// [`begin`](Self::begin).
     #[must_use]
     pub const fn with_max_len(max_len: usize) -> Self {
         Self { buffer: Vec::new(), start: 0, max_len }

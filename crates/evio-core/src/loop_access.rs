@@ -78,9 +78,9 @@ impl<'a> Loop<'a> {
     /// to it waits and is sent first, and it can be closed. [`Conn::origin`] gives `tag` back.
     ///
     /// An outbound connection belongs to this loop and is not counted: neither against
-    /// [`Config::max_connections`](crate::Config), which is there to keep clients from taking all,
+    /// `max_connections`, which is there to keep clients from taking all,
     /// nor by [`LoadBalance`](crate::LoadBalance). It starts with
-    /// [`Config::limits`](crate::Config).
+    /// the server's limits.
     ///
     /// Host names are not resolved here, since that would make every connection of the loop wait:
     /// resolve them before the server runs, or on a thread that comes back by

@@ -22,9 +22,10 @@ use crate::source::Source;
 use crate::timer::{Tick, Wheel};
 use crate::udp::{BoundUdp, Outbox};
 
-/// How long a connection that a shutdown has closed is kept for the peer to close its side. It has
-/// been sent everything; only a peer that writes on after this time loses what it has not read.
-const SHUTDOWN_LINGER: Duration = Duration::from_millis(500);
+/// How long a connection that a shutdown or a timeout has closed is kept for the peer to close its
+/// side. It has been sent everything, and may be gone long since; only a peer that writes on after
+/// this time loses what it has not read.
+const SHORT_LINGER: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 pub(crate) struct LoopState {
@@ -36,8 +37,8 @@ pub(crate) struct LoopState {
     pub(crate) listeners: Slab<BoundListener>,
     pub(crate) sockets: Slab<BoundUdp>,
     pub(crate) reserve: Option<Reserve>,
-    /// Ends the server as soon as there is something to read.
-    pub(crate) stop: Option<Stream>,
+    /// Ends the server, in this manner, as soon as there is something to read.
+    pub(crate) stop: Option<(Stream, Manner)>,
     pub(crate) conns: ConnTable,
     pub(crate) pool: Pool,
     pub(crate) outbox: Outbox,
@@ -107,17 +108,17 @@ impl LoopState {
         Ok(())
     }
 
-    pub(crate) fn shutdown_on(&mut self, stop: Stream) -> io::Result<()> {
+    pub(crate) fn shutdown_on(&mut self, stop: Stream, manner: Manner) -> io::Result<()> {
         self.poller.register(&stop, Source::Stop.token(), Interest::READABLE)?;
-        self.stop = Some(stop);
+        self.stop = Some((stop, manner));
         Ok(())
     }
 
     /// Ends the server. What asked for it is not listened to again: it would go on asking.
     pub(crate) fn stop(&mut self) {
-        if let Some(stop) = self.stop.take() {
+        if let Some((stop, manner)) = self.stop.take() {
             let _ = self.poller.deregister(&stop);
-            self.request_shutdown(Manner::Prompt);
+            self.request_shutdown(manner);
         }
     }
 
@@ -306,8 +307,11 @@ impl LoopState {
         let Some(entry) = self.conns.get_mut(key) else { return };
         if entry.deadlines.closing.is_none() {
             let mut timeout = entry.limits(&self.config).close_timeout;
-            if matches!(entry.phase, Phase::Draining(CloseReason::Shutdown)) {
-                timeout = timeout.min(SHUTDOWN_LINGER);
+            if matches!(
+                entry.phase,
+                Phase::Draining(CloseReason::Shutdown | CloseReason::Timeout(_))
+            ) {
+                timeout = timeout.min(SHORT_LINGER);
             }
             entry.deadlines.closing = now.after(timeout);
             self.arm(key);

@@ -91,7 +91,7 @@ pub(crate) struct Accepted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
-    /// [`Config::mailbox_capacity`](crate::Config) messages are waiting already; try again later.
+    /// As many messages as `mailbox_capacity` allows are waiting already; try again later.
     Full,
     /// The server has ended.
     Stopped,

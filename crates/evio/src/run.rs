@@ -89,8 +89,8 @@ impl Server {
                 share.give_to(&mut loops[loop_id]).map_err(Error::Loop)?;
             }
         }
-        if let Some(stop) = self.stop {
-            loops[0].shutdown_on(stop.into()).map_err(Error::Loop)?;
+        if let Some((stop, grace)) = self.stop {
+            loops[0].shutdown_on(stop.into(), grace).map_err(Error::Loop)?;
         }
         let running = Running(self.handle);
         running.0.started(loops[0].handle(), self.addresses);

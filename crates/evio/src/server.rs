@@ -86,7 +86,7 @@ pub struct Server {
     pub(crate) addresses: usize,
     pub(crate) config: Config,
     pub(crate) pins_loops: bool,
-    pub(crate) stop: Option<UnixStream>,
+    pub(crate) stop: Option<(UnixStream, Option<Duration>)>,
     pub(crate) handle: ServerHandle,
 }
 
@@ -239,7 +239,7 @@ impl Server {
     }
 
     /// Sets how long a shutdown waits for peers to take what was written to them. Default: 5
-    /// seconds.
+    /// seconds. A peer that has everything gets half a second to close its end.
     #[must_use]
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.config.shutdown_timeout = timeout;
@@ -251,7 +251,8 @@ impl Server {
     ///
     /// This is how a signal ends a server: a handler can do little but write to a socket. The loop
     /// waits for it along with everything else, so that no thread is needed; a process with one
-    /// thread makes its system calls a few per cent cheaper.
+    /// thread makes its system calls a few per cent cheaper. One socket can be cloned for several
+    /// signals.
     ///
     /// # Examples
     ///
@@ -268,7 +269,16 @@ impl Server {
     /// ```
     #[must_use]
     pub fn shutdown_on(mut self, stop: UnixStream) -> Self {
-        self.stop = Some(stop);
+        self.stop = Some((stop, None));
+        self
+    }
+
+    /// As [`shutdown_on`](Self::shutdown_on), but shuts down as
+    /// [`ServerHandle::shutdown_gracefully`] does: connections are told, and have `timeout` to
+    /// finish by themselves.
+    #[must_use]
+    pub fn shutdown_gracefully_on(mut self, stop: UnixStream, timeout: Duration) -> Self {
+        self.stop = Some((stop, Some(timeout)));
         self
     }
 

@@ -308,30 +308,6 @@ fn an_adopted_tcp_socket_keeps_its_peer() {
     asked.server.stop();
 }
 
-/// What waits in a socket is reported before the connection is open, and no second time.
-#[test]
-fn input_that_waits_in_an_adopted_socket_is_delivered() {
-    let (listener, address) = listener();
-    let stream = TcpStream::connect(address).unwrap();
-    let peer = accept(&listener);
-    peer.send(b"already here");
-    let (receives, received) = reports();
-    let server = start(bind(TCP), move || {
-        let mut stream = Some(stream);
-        Events::new()
-            .serving(move |event_loop, _| {
-                event_loop.adopt(stream.take().unwrap(), 0_u64).unwrap();
-                ControlFlow::Continue(())
-            })
-            .data(move |_, _, input| {
-                receives.send(input.to_vec()).unwrap();
-                Action::None
-            })
-    });
-    assert_eq!(received.next(), b"already here");
-    server.stop();
-}
-
 /// The time of output that is too much begins when there is somebody to take it.
 #[test]
 fn the_time_to_connect_does_not_count_as_congestion() {

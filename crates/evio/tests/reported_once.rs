@@ -7,6 +7,9 @@
 mod util;
 
 use std::cell::Cell;
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::ops::ControlFlow;
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::thread;
@@ -15,9 +18,7 @@ use std::time::Duration;
 use evio::{Action, Conn, ConnId, Events, Handler};
 use nix::sys::socket::{MsgFlags, send};
 
-use util::{
-    Client, Held, Hold, Running, TCP, bind, hold, payload, reports, start, transports,
-};
+use util::{Client, Held, Hold, Running, TCP, bind, hold, payload, reports, start, transports};
 
 /// Echoes. Single letters are orders besides: `h` holds up the loop, and the others are for the
 /// connection that was opened first.
@@ -254,5 +255,29 @@ fn input_that_waits_for_its_turn_is_found_after_a_pause() {
             assert!(client.receive(sent) == message[..sent], "round {round}");
         }
     }
+    server.stop();
+}
+
+/// What waits in a socket is reported before the connection is open, and no second time.
+#[test]
+fn input_that_waits_in_an_adopted_socket_is_delivered() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut peer, _) = listener.accept().unwrap();
+    peer.write_all(b"already here").unwrap();
+    let (receives, received) = reports();
+    let server = start(bind(TCP), move || {
+        let mut stream = Some(stream);
+        Events::new()
+            .serving(move |event_loop, _| {
+                event_loop.adopt(stream.take().unwrap(), 0_u64).unwrap();
+                ControlFlow::Continue(())
+            })
+            .data(move |_, _, input| {
+                receives.send(input.to_vec()).unwrap();
+                Action::None
+            })
+    });
+    assert_eq!(received.next(), b"already here");
     server.stop();
 }

@@ -337,24 +337,37 @@ fn a_prompt_shutdown_does_not_prolong_a_graceful_one() {
 #[test]
 fn a_socket_that_becomes_readable_ends_the_server() {
     let writes: fn(UnixStream) = |mut signalled| signalled.write_all(&[0]).unwrap();
-    for ends in [writes, drop] {
+    for (ends, gracefully) in [(writes, false), (drop, false), (writes, true)] {
         let (stop, signalled) = UnixStream::pair().unwrap();
         let (recorder, calls) = recorder();
-        let server = start_each(bind(TCP).shutdown_on(stop), 2, move |_| {
-            recorder.wrap(Events::new().data(|conn, _, input| {
-                conn.write(input);
-                Action::None
-            }))
+        let server = match gracefully {
+            false => bind(TCP).shutdown_on(stop),
+            true => bind(TCP).shutdown_gracefully_on(stop, Duration::from_secs(60)),
+        };
+        let server = start_each(server, 2, move |_| {
+            recorder.wrap(
+                Events::new()
+                    .data(|conn, _, input| {
+                        conn.write(input);
+                        Action::None
+                    })
+                    .stopping(|conn, _| {
+                        conn.write(b"bye");
+                        Action::Close
+                    }),
+            )
         });
         let clients: Vec<Client> = (0..8).map(|_| server.connect()).collect();
         for client in &clients {
             client.echo(b"hello");
         }
         ends(signalled);
+        let last_words: &[u8] = if gracefully { b"bye" } else { b"" };
         for client in &clients {
-            assert_eq!(client.receive_to_end(), b"");
+            assert_eq!(client.receive_to_end(), last_words);
         }
+        drop(clients);
         server.wait();
-        assert_eq!(endings(&calls), vec![SHUTDOWN; clients.len()]);
+        assert_eq!(endings(&calls), [SHUTDOWN; 8]);
     }
 }

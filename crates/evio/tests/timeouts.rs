@@ -54,6 +54,20 @@ fn a_silent_connection_is_closed_and_not_before_its_time() {
     server.stop();
 }
 
+/// Who has been silent for so long may be gone, and does not keep its place for the time that an
+/// ending may take otherwise.
+#[test]
+fn the_end_of_a_silent_peer_is_not_waited_for_long() {
+    // Longer than this test would wait.
+    let close_timeout = Duration::from_secs(3600);
+    let limits = Limits { idle_timeout: Some(SHORT), close_timeout, ..Limits::default() };
+    let (server, ended) = server(limits, |_| ());
+    let client = server.connect();
+    assert_eq!(timeout(&ended), Timeout::Idle);
+    assert!(client.receive_to_end().is_empty());
+    server.stop();
+}
+
 /// Each byte comes within the timeout, and all of them together take many times as long.
 #[test]
 fn a_connection_with_traffic_is_not_idle() {
