@@ -11,10 +11,12 @@ use util::{Server, installed, socket_path};
 
 const ECHO_SERVER: &str = env!("CARGO_BIN_EXE_echo-server");
 
-/// Starts the server as strace's child. `-f` follows the loops' threads, `-D` makes the server
+const HTTP_SERVER: &str = env!("CARGO_BIN_EXE_http-server");
+
+/// Starts a server as strace's child. `-f` follows the loops' threads, `-D` makes the server
 /// itself the child that is waited for, and `-qq` leaves strace's own remarks out of the log.
-fn traced(log: &str, arguments: &[&str]) -> Server {
-    let strace = ["-D", "-f", "-qq", "-o", log, ECHO_SERVER, "--port", "0"];
+fn traced(log: &str, server: &str, arguments: &[&str]) -> Server {
+    let strace = ["-D", "-f", "-qq", "-o", log, server, "--port", "0"];
     Server::start_command(Command::new("strace").args(strace).args(arguments), 1)
 }
 
@@ -41,7 +43,7 @@ fn a_round_trip_is_one_read_and_one_write() {
         return;
     }
     let log = socket_path("round-trips.log");
-    let server = traced(&log, &[]);
+    let server = traced(&log, ECHO_SERVER, &[]);
     let mut client = server.connect();
     client.set_nodelay(true).unwrap();
     let mut round_trip = || {
@@ -66,6 +68,29 @@ fn a_round_trip_is_one_read_and_one_write() {
     std::fs::remove_file(&log).unwrap();
 }
 
+/// The reply waits for the end that follows it, and so both are one segment; who has announced its
+/// last request is not waited for, and others are.
+#[test]
+fn a_last_reply_leaves_together_with_the_end() {
+    if !installed("strace") {
+        return;
+    }
+    let polite = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    for (request, ends) in [(polite, "close"), ("nonsense\r\n\r\n", "shutdown")] {
+        let log = socket_path("last-reply.log");
+        let server = traced(&log, HTTP_SERVER, &[]);
+        let reply = util::exchange(&server, request.as_bytes());
+        assert!(reply.starts_with(b"HTTP/1.1 "), "{}", reply.escape_ascii());
+        drop(server);
+        let text = std::fs::read_to_string(&log).unwrap();
+        let mut lines = text.lines().skip_while(|line| !line.contains("MSG_MORE"));
+        assert!(lines.next().is_some_and(|line| line.contains("sendmsg(")), "{text}");
+        let ending = |line: &&str| ["close(", "shutdown("].iter().any(|call| line.contains(call));
+        assert!(lines.find(ending).is_some_and(|line| line.contains(ends)), "{text}");
+        std::fs::remove_file(&log).unwrap();
+    }
+}
+
 /// The window is the one of `IDLE`; nothing is waited for in it, that is the point.
 #[test]
 fn an_idle_server_makes_no_call() {
@@ -74,7 +99,7 @@ fn an_idle_server_makes_no_call() {
         return;
     }
     let log = socket_path("idle.log");
-    let server = traced(&log, &["--loops", "4"]);
+    let server = traced(&log, ECHO_SERVER, &["--loops", "4"]);
     // A connection to each loop shows that all of them are up and polling.
     let mut clients: Vec<_> = (0..32).map(|_| server.connect()).collect();
     for client in &mut clients {

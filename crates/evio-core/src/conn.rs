@@ -183,8 +183,8 @@ impl<'a> Conn<'a> {
     ///
     /// For what passes input on: if each side of a relay waited for its own output, a peer that
     /// writes before it reads would stop both. Such a handler pauses the other side instead.
-    pub fn read_while_congested(&mut self, reads_on: bool) {
-        self.state.set_reads_on(self.key, reads_on);
+    pub fn read_while_congested(&mut self, reads: bool) {
+        self.state.set_reads_while_congested(self.key, reads);
     }
 
     /// Gives back input that was not used, to be found by whoever gets the socket after
@@ -193,7 +193,9 @@ impl<'a> Conn<'a> {
         self.entry_mut().rare_mut().unread.extend_from_slice(input);
     }
 
-    /// Ends the input, as if the peer had ended its output: nothing more is read.
+    /// Ends the input: nothing more is read, not even the end of the peer's output, of which
+    /// `peer_closed` would tell. With [`shutdown_write`](Self::shutdown_write) besides, the
+    /// connection closes, as if the peer had.
     ///
     /// For a peer that has announced its last message, such as an HTTP request with
     /// `Connection: close`. A close then has no end of the peer's to wait for, which saves two

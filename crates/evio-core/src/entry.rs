@@ -29,13 +29,13 @@ pub(crate) struct Entry {
     /// On the list of connections to be looked at when the turn ends.
     pub(crate) dirty: bool,
     /// On the list of connections that have more input than the poller will report.
-    pub(crate) has_unread: bool,
+    pub(crate) is_read_next: bool,
     /// The handler does not want input for now.
     pub(crate) paused: bool,
     /// The peer ended its output.
     pub(crate) peer_closed: bool,
     /// Input is wanted however much output waits.
-    pub(crate) reads_on: bool,
+    pub(crate) reads_while_congested: bool,
     pub(crate) fin: Fin,
     pub(crate) deadlines: Deadlines,
     /// The peer's address, kept since it cannot be asked for once the connection is reset. A Unix
@@ -105,10 +105,10 @@ impl Entry {
             interest: Some(Interest::READABLE),
             phase: Phase::Open,
             dirty: false,
-            has_unread: false,
+            is_read_next: false,
             paused: false,
             peer_closed: false,
-            reads_on: false,
+            reads_while_congested: false,
             fin: Fin::No,
             deadlines: Deadlines::new(now),
             peer,
@@ -161,7 +161,7 @@ impl Entry {
     pub(crate) fn wants_input(&self) -> bool {
         match self.phase {
             Phase::Open | Phase::HalfClosed => {
-                let is_held_up = self.is_congested() && !self.reads_on;
+                let is_held_up = self.is_congested() && !self.reads_while_congested;
                 !(self.paused || is_held_up || self.peer_closed)
             }
             // What a closing connection still receives is thrown away, so that a peer that writes

@@ -15,11 +15,11 @@ impl<H: Handler> Running<H> {
     pub(crate) fn ready(&mut self, key: ConnKey, event: Event) {
         let Some(entry) = self.state.conns.get_mut(key) else { return };
         if entry.wants_input() {
-            // One read a turn: what has unread input had it already.
-            if (event.is_readable() || event.is_broken()) && !entry.has_unread {
+            // One read a turn: who is on the list had it already.
+            if (event.is_readable() || event.is_broken()) && !entry.is_read_next {
                 let len = self.receive(key);
                 if len == self.buffer.len() || (event.has_more() && len > 0) {
-                    self.read_later(key);
+                    self.read_on_later(key);
                 }
             }
         } else if entry.is_connecting() {
@@ -51,27 +51,24 @@ impl<H: Handler> Running<H> {
     /// Reads on where the last turn left input, until nothing comes: the poller has reported it,
     /// and will not do so again. One read for each, so that others have their turn between.
     pub(crate) fn read_on(&mut self) {
-        let mut unread = mem::take(&mut self.unread);
-        unread.retain(|&key| {
-            let entry = self.state.conns.get(key);
-            debug_assert!(entry.is_none_or(|entry| entry.has_unread), "it is on the list once");
-            let has_unread = self.receive(key) > 0;
+        let mut read_next = mem::take(&mut self.read_next);
+        read_next.retain(|&key| {
+            let goes_on = self.receive(key) > 0;
             if let Some(entry) = self.state.conns.get_mut(key) {
-                entry.has_unread = has_unread;
+                entry.is_read_next = goes_on;
             }
-            has_unread
+            goes_on
         });
         // Callbacks do not add to it.
-        self.unread = unread;
+        self.read_next = read_next;
     }
 
     /// Has the next turn read from a connection, whatever the poller reports.
-    pub(crate) fn read_later(&mut self, key: ConnKey) {
+    #[cold]
+    fn read_on_later(&mut self, key: ConnKey) {
         if let Some(entry) = self.state.conns.get_mut(key) {
-            if !entry.has_unread {
-                entry.has_unread = true;
-                self.unread.push(key);
-            }
+            entry.is_read_next = true;
+            self.read_next.push(key);
         }
     }
 

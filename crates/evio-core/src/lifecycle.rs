@@ -118,10 +118,9 @@ impl<H: Handler> Running<H> {
                 return self.call(key, |handler, conn, context| handler.timer(conn, context));
             }
             Expired::Connect => self.check_connect(key),
+            // The poller has reported what is left, or is about to.
             Expired::Idle => {
-                if self.receive(key) > 0 {
-                    self.read_later(key);
-                }
+                self.receive(key);
             }
             Expired::Write | Expired::Congestion | Expired::Closing => self.state.send_again(key),
             Expired::Read => {}
@@ -282,6 +281,8 @@ impl<H: Handler> Running<H> {
 
     /// Ends every connection now; what is left to send is lost.
     pub(crate) fn cut_off(&mut self) {
+        // Also after a failure: the callbacks made here must not begin new ones.
+        self.state.shutdown = Shutdown::Until(self.state.now, Manner::Prompt);
         for key in self.state.conns.keys() {
             let Some(entry) = self.state.conns.get_mut(key) else { continue };
             let reset = entry.output_len() > 0;

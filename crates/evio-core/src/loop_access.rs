@@ -123,8 +123,8 @@ impl<'a> Loop<'a> {
     ///
     /// # Errors
     ///
-    /// Fails when the socket cannot be polled, and when the server is ending. It is closed then,
-    /// and no callback is made.
+    /// Fails when the socket is not connected or cannot be polled, and when the server is ending.
+    /// It is closed then, and no callback is made.
     pub fn adopt(&mut self, stream: impl Into<Stream>, tag: impl Into<Tag>) -> io::Result<ConnId> {
         self.state.adopt(stream.into(), tag.into())
     }

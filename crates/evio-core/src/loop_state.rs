@@ -246,9 +246,9 @@ impl LoopState {
     }
 
     /// Lets the input of a connection go on, or not, while too much output waits.
-    pub(crate) fn set_reads_on(&mut self, key: ConnKey, reads_on: bool) {
+    pub(crate) fn set_reads_while_congested(&mut self, key: ConnKey, reads: bool) {
         if let Some(entry) = self.conns.get_mut(key) {
-            entry.reads_on = reads_on;
+            entry.reads_while_congested = reads;
             self.mark_dirty(key);
         }
     }
@@ -281,6 +281,7 @@ impl LoopState {
                 }
                 if has_room {
                     // The poller reports room only where there was none.
+                    self.output_waiting = true;
                     self.mark_dirty(key);
                 }
                 sent
@@ -389,7 +390,7 @@ impl LoopState {
 /// along.
 fn told(interest: Interest, stream: &Stream) -> Interest {
     match stream {
-        Stream::Tcp(_) => interest | Interest::EDGE,
+        Stream::Tcp(_) => interest.edge(),
         Stream::Unix(_) => interest,
     }
 }

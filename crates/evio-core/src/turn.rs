@@ -52,8 +52,8 @@ pub(crate) struct Running<H: Handler> {
     pub(crate) buffer: Box<[u8]>,
     /// Connections that have more input than the poller will report.
     ///
-    /// Invariant: each with `has_unread` set is on it, once.
-    pub(crate) unread: Vec<ConnKey>,
+    /// Invariant: each with `is_read_next` set is on it, once.
+    pub(crate) read_next: Vec<ConnKey>,
     /// Lists that are reused from turn to turn.
     settling: Vec<ConnKey>,
     accepted: Vec<Accepted>,
@@ -71,7 +71,7 @@ impl<H: Handler> Running<H> {
             next_deadline: None,
             has_mail: true,
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
-            unread: Vec::new(),
+            read_next: Vec::new(),
             settling: Vec::new(),
             accepted: Vec::new(),
             fired: Vec::new(),
@@ -105,7 +105,7 @@ impl<H: Handler> Running<H> {
             self.begin_turn();
             // What the last turn left comes before anything that happened since.
             self.read_mailbox();
-            if !self.unread.is_empty() {
+            if !self.read_next.is_empty() {
                 self.read_on();
             }
             if self.state.conns.len() >= FETCHED_FROM {
@@ -161,7 +161,7 @@ impl<H: Handler> Running<H> {
             Shutdown::Until(deadline, _) => (false, Some(deadline)),
         };
         let has_output = !state.dirty.is_empty() || !state.outbox.is_empty();
-        let busy = self.has_mail || has_output || is_requested || !self.unread.is_empty();
+        let busy = self.has_mail || has_output || is_requested || !self.read_next.is_empty();
         let deadlines =
             [self.ticker.deadline(), state.wheel.next(), state.next_listener_wake(), shutdown];
         self.next_deadline = deadlines.into_iter().flatten().min();

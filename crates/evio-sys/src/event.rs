@@ -55,10 +55,8 @@ impl Event {
     }
 
     /// Returns whether there is something behind the input that a short read does not get to: its
-    /// end, a failure, or an urgent mark. Told for sources with [`Interest::EDGE`], others are
-    /// reported again anyway.
-    ///
-    /// [`Interest::EDGE`]: crate::Interest::EDGE
+    /// end, a failure, or an urgent mark. Told for [`edge`](crate::Interest::edge), and perhaps
+    /// for others, which are reported again anyway.
     #[must_use]
     pub fn has_more(&self) -> bool {
         self.readiness.more

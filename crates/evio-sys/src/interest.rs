@@ -44,19 +44,6 @@ impl Interest {
     /// Only that the connection broke, and that once: what a paused socket is left with.
     pub const HANGUP: Self = interest(HANGUP);
 
-    /// Beside other bits: it is enough to report what they wait for once, when it comes about and
-    /// when the registration is made or changed.
-    ///
-    /// Whoever says so has to read until a read is short of what it had room for, and once more
-    /// after an event that [`has_more`](crate::Event::has_more); to write until a write is short;
-    /// and to change the registration to be told again of what was left alone.
-    ///
-    /// # Platform notes
-    ///
-    /// epoll saves a look at each socket that was reported the last time (`EPOLLET`); kqueue goes
-    /// on reporting.
-    pub const EDGE: Self = interest(EDGE);
-
     /// Returns whether input is waited for.
     #[must_use]
     pub const fn is_readable(self) -> bool {
@@ -67,6 +54,22 @@ impl Interest {
     #[must_use]
     pub const fn is_writable(self) -> bool {
         self.0.get() & WRITABLE != 0
+    }
+
+    /// Returns the same, of which it is enough to report what it waits for once, when that comes
+    /// about and when the registration is made or changed.
+    ///
+    /// Whoever says so has to read until a read is short of what it had room for, and once more
+    /// after an event that [`has_more`](crate::Event::has_more); to write until a write is short;
+    /// and to change the registration to be told again of what was left alone.
+    ///
+    /// # Platform notes
+    ///
+    /// epoll saves a look at each socket that was reported the last time (`EPOLLET`); kqueue goes
+    /// on reporting.
+    #[must_use]
+    pub const fn edge(self) -> Self {
+        interest(self.0.get() | EDGE)
     }
 
     /// Returns whether reporting a change is enough.
@@ -108,7 +111,7 @@ mod tests {
         assert!(!Interest::WRITABLE.is_readable());
         assert_eq!(format!("{both:?}"), "READABLE | WRITABLE");
         assert_eq!(format!("{:?}", Interest::HANGUP), "HANGUP");
-        let edge = Interest::READABLE | Interest::EDGE;
+        let edge = Interest::READABLE.edge();
         assert!(edge.is_edge() && !both.is_edge());
         assert_eq!(format!("{edge:?}"), "READABLE | EDGE");
     }

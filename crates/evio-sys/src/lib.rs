@@ -9,7 +9,7 @@
 //!
 //! Linux is served by epoll, macOS and the BSDs by kqueue. Both are level-triggered here: an event
 //! is reported again on the next poll for as long as the socket stays ready, so a caller may stop
-//! reading in the middle and come back later. [`Interest::EDGE`] lets that go, where it costs.
+//! reading in the middle and come back later. [`Interest::edge`] lets that go, where it costs.
 //!
 //! # Examples
 //!

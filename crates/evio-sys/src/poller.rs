@@ -14,7 +14,7 @@ use crate::token::Token;
 ///
 /// # Portability
 ///
-/// Reports are level-triggered on every system, but for registrations with [`Interest::EDGE`]. The
+/// Reports are level-triggered on every system, but for registrations with [`Interest::edge`]. The
 /// order of events within a poll is not specified. A socket may be reported once for reading and
 /// once for writing in the same poll.
 ///

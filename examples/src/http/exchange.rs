@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::mem;
 
-use super::{Parser, Persistence, Request, Responses, Step};
+use super::{Body, Parser, Persistence, Request, Responses, Step};
 
 /// The state of one connection: where its input stands, and which reply is due.
 ///
@@ -37,6 +37,7 @@ pub struct Exchange {
 #[derive(Clone, Copy, Debug)]
 struct Due {
     head_only: bool,
+    has_body: bool,
     persistence: Persistence,
 }
 
@@ -66,7 +67,7 @@ pub enum Flow {
 impl Exchange {
     /// Creates the state of a new connection, which refuses bodies longer than `max_body`.
     pub fn new(max_body: u64) -> Self {
-        let due = Due { head_only: false, persistence: Persistence::Implied };
+        let due = Due { head_only: false, has_body: false, persistence: Persistence::Implied };
         Self { parser: Parser::new(max_body), due }
     }
 
@@ -100,10 +101,11 @@ impl Exchange {
                 // The reply does not depend on the body.
                 Step::Body(_) => {}
                 Step::End => {
-                    let Due { head_only, persistence } = self.due;
+                    let Due { head_only, persistence, .. } = self.due;
                     written += responses.write_ok(persistence, head_only, output)?;
                     if persistence == Persistence::Close {
-                        let is_last = mem::take(&mut rest).is_empty();
+                        // Old clients send a line end behind a body.
+                        let is_last = mem::take(&mut rest).is_empty() && !self.due.has_body;
                         break if is_last { Flow::Finish } else { Flow::Close };
                     }
                     if written >= room && !rest.is_empty() {
@@ -122,6 +124,10 @@ impl Exchange {
 
 impl Due {
     fn of(request: &Request<'_>) -> Self {
-        Self { head_only: request.method == "HEAD", persistence: request.persistence }
+        Self {
+            head_only: request.method == "HEAD",
+            has_body: request.body != Body::Empty,
+            persistence: request.persistence,
+        }
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! - `Selector`: one epoll or kqueue instance, closed on exec. `register`, `reregister` and
 //!   `deregister` take a borrowed descriptor and are level-triggered, except that an interest in
-//!   hang-ups alone is reported once if at all, and one with `EDGE` need be reported once only.
+//!   hang-ups alone is reported once if at all, and one of an `edge` need be reported once only.
 //!   Registering twice, or changing what is not registered, is a mistake of the caller that need
 //!   not be noticed. `wait` makes one system call, fills an `EventBuffer` and reports `Interrupted`
 //!   to its caller; a timeout is rounded up and may be cut to the longest wait the system can

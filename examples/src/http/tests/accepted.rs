@@ -150,6 +150,7 @@ fn announced_last_request_is_told_from_others_that_close() {
         ([GET, &last].concat(), Flow::Finish),
         (b"GET / HTTP/1.0\r\n\r\n".to_vec(), Flow::Finish),
         ([&last, GET].concat(), Flow::Close),
+        (post("Connection: close\r\nContent-Length: 2", "hi"), Flow::Close),
         (b"nonsense\r\n\r\n".to_vec(), Flow::Close),
         (GET.to_vec(), Flow::Continue),
     ];
