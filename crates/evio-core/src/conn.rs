@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use evio_sys::net::{Keepalive, SocketAddr};
 
@@ -236,6 +236,15 @@ impl<'a> Conn<'a> {
     #[must_use]
     pub fn sibling(&mut self, id: ConnId) -> Option<Conn<'_>> {
         Loop::into_conn(self.state, id)
+    }
+
+    /// Returns when the present turn of the loop began.
+    ///
+    /// For what is looked at often and need not be exact, such as whether the second has changed:
+    /// it costs nothing to ask, and is as old as the callbacks of the turn have taken since.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.state.now
     }
 
     /// Returns the loop of this connection, the way to its UDP sockets and its other connections.

@@ -5,6 +5,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use evio_sys::net::Stream;
 
@@ -153,6 +154,12 @@ impl<'a> Loop<'a> {
     #[must_use]
     pub fn loop_id(&self) -> usize {
         usize::from(self.state.loop_id)
+    }
+
+    /// Returns when the present turn of the loop began; see [`Conn::now`].
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.state.now
     }
 
     /// Returns a handle for this loop that any thread can use at any time.
