@@ -38,8 +38,8 @@ pub(crate) struct BoundListener {
     pub(crate) short_since: Option<Instant>,
     /// How many connections a turn accepts, in sixteenths, before it leaves the rest to the next.
     ///
-    /// To ask in vain whether another one waits costs as much as several turns, and the poller says
-    /// so anyway. So a turn asks for as many as there were, and for more only if there always are.
+    /// To ask in vain whether another one waits is a system call for nothing: the poller says so
+    /// anyway. So a turn asks for as many as there were, and for more only if there always are.
     allowance: usize,
 }
 

@@ -30,8 +30,7 @@ const EVENTS_PER_TURN: usize = 64;
 const READ_BUFFER: usize = 64 << 10;
 
 /// From so many connections on, those of a turn are not in the processor's cache when it begins. To
-/// fetch them together saves one percent and a half with 1,000 of them, and costs a thousandth with
-/// 50.
+/// fetch them together saves about one percent with 1,000 of them, and costs a thousandth with 50.
 const FETCHED_FROM: usize = 256;
 
 /// A loop that runs a handler.

@@ -250,8 +250,8 @@ impl Server {
     /// to read or its other end is closed.
     ///
     /// This is how a signal ends a server: a handler can do little but write to a socket. The loop
-    /// waits for it along with everything else, so that no thread is needed; a process with one
-    /// thread makes its system calls a few per cent cheaper. One socket can be cloned for several
+    /// waits for it along with everything else, so that no thread is needed; in a process with one
+    /// thread, system calls are cheaper. One socket can be cloned for several
     /// signals.
     ///
     /// # Examples

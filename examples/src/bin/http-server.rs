@@ -23,7 +23,7 @@ struct Options {
     listen: Listen,
 }
 
-/// How late the date of a response may change. Asking the clock for each request would cost one
+/// How late the date of a response may change. Asking the clock for each request would cost half a
 /// percent of it.
 const DATE_LAG: Duration = Duration::from_millis(20);
 
