@@ -6,9 +6,9 @@ use memchr::memchr;
 
 /// A byte of a token, RFC 9110, section 5.6.2.
 const TOKEN: u8 = 1;
-/// A byte of a registered name, RFC 3986, section 3.2.2; `%` only before two hexadecimal digits.
+/// A byte of a registered name, RFC 3986, section 3.2.2, that stands for itself.
 const NAME: u8 = 2;
-/// A byte of a path or query, RFC 3986, sections 3.3 and 3.4; `%` as above.
+/// A byte of a path or query, RFC 3986, sections 3.3 and 3.4, that stands for itself.
 const TARGET: u8 = 4;
 
 /// What each byte may be part of.
@@ -19,9 +19,9 @@ static CLASSES: [u8; 256] = {
         classes[byte as usize] = match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => TOKEN | NAME | TARGET,
             b'-' | b'.' | b'_' | b'~' => TOKEN | NAME | TARGET,
-            b'!' | b'$' | b'&' | b'\'' | b'*' | b'+' | b'%' => TOKEN | NAME | TARGET,
+            b'!' | b'$' | b'&' | b'\'' | b'*' | b'+' => TOKEN | NAME | TARGET,
             b'(' | b')' | b',' | b';' | b'=' => NAME | TARGET,
-            b'#' | b'^' | b'`' | b'|' => TOKEN,
+            b'#' | b'%' | b'^' | b'`' | b'|' => TOKEN,
             b'/' | b'?' | b':' | b'@' => TARGET,
             _ => 0,
         };
@@ -30,19 +30,35 @@ static CLASSES: [u8; 256] = {
     classes
 };
 
-fn all_of(class: u8, bytes: &[u8]) -> bool {
-    bytes.iter().all(|&byte| CLASSES[usize::from(byte)] & class != 0)
+/// Returns how many bytes at the start of `bytes` are of `class`.
+fn len_of(class: u8, bytes: &[u8]) -> usize {
+    let end = bytes.iter().position(|&byte| CLASSES[usize::from(byte)] & class == 0);
+    end.unwrap_or(bytes.len())
+}
+
+/// Returns how many bytes at the start of `bytes` are of `class`, or written as `%` and two
+/// hexadecimal digits.
+fn encoded_len_of(class: u8, bytes: &[u8]) -> usize {
+    let mut len = 0;
+    loop {
+        len += len_of(class, &bytes[len..]);
+        match bytes[len..] {
+            [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                len += 3;
+            }
+            _ => return len,
+        }
+    }
 }
 
 /// Tells whether `bytes` is a token.
 pub(super) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && all_of(TOKEN, bytes)
+    !bytes.is_empty() && token_len(bytes) == bytes.len()
 }
 
 /// Returns how many bytes at the start of `bytes` can be part of a token.
 pub(super) fn token_len(bytes: &[u8]) -> usize {
-    let end = bytes.iter().position(|&byte| CLASSES[usize::from(byte)] & TOKEN == 0);
-    end.unwrap_or(bytes.len())
+    len_of(TOKEN, bytes)
 }
 
 /// Tells whether `target` is a request target that `method` may have, RFC 9112, section 3.2.
@@ -67,7 +83,7 @@ fn is_absolute_uri(uri: &[u8]) -> bool {
 }
 
 fn is_path_and_query(bytes: &[u8]) -> bool {
-    all_of(TARGET, bytes) && percents_are_complete(bytes)
+    encoded_len_of(TARGET, bytes) == bytes.len()
 }
 
 /// Tells whether `bytes` is a host with an optional port, as in the field `Host`.
@@ -80,8 +96,8 @@ pub(super) fn is_authority(bytes: &[u8]) -> bool {
             (is_ipv6(&literal[..end]), &literal[end + 1..])
         }
         None => {
-            let (host, port) = bytes.split_at(memchr(b':', bytes).unwrap_or(bytes.len()));
-            (!host.is_empty() && all_of(NAME, host) && percents_are_complete(host), port)
+            let (host, port) = bytes.split_at(encoded_len_of(NAME, bytes));
+            (!host.is_empty(), port)
         }
     };
     let port_is_valid = match port {
@@ -94,17 +110,4 @@ pub(super) fn is_authority(bytes: &[u8]) -> bool {
 
 fn is_ipv6(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
-}
-
-/// Tells whether each `%` has its two hexadecimal digits.
-fn percents_are_complete(mut bytes: &[u8]) -> bool {
-    while let Some(percent) = memchr(b'%', bytes) {
-        match &bytes[percent + 1..] {
-            [high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                bytes = rest;
-            }
-            _ => return false,
-        }
-    }
-    true
 }

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use super::fields::Fields;
 use super::request::check_target;
-use super::scan::{Found, Scan};
+use super::scan::{Found, Scan, is_clean};
 use super::{MAX_BLANK_LINES, MAX_FIELDS, MAX_HEAD, Request, Status};
 
 /// What is known of a head that is not complete yet.
@@ -31,6 +31,12 @@ impl Head {
         input: &mut &'a [u8],
         max_body: u64,
     ) -> Result<Option<Request<'a>>, Status> {
+        if self.scan.is_new()
+            && let Some((request, len)) = parse_whole(input, max_body)
+        {
+            *input = &input[len..];
+            return Ok(Some(request));
+        }
         loop {
             let fault = match self.scan.section(input, MAX_HEAD) {
                 Found::End(end) if end == b"\r\n".len() => {
@@ -41,7 +47,7 @@ impl Head {
                 Found::End(end) => {
                     let (head, rest) = input.split_at(end);
                     match parse(head, max_body) {
-                        Ok(request) => {
+                        Ok((request, _)) => {
                             *input = rest;
                             return Ok(Some(request));
                         }
@@ -103,21 +109,35 @@ fn is_version(end: &[u8]) -> bool {
     major.is_ascii_digit() && minor.is_ascii_digit()
 }
 
-/// Parses a head that the scan found complete and clean.
-fn parse(head: &[u8], max_body: u64) -> Result<Request<'_>, Status> {
+/// Parses a head that is there as a whole and has no fault, as nearly all are.
+///
+/// Of any other, nothing is found out here: that takes the scan.
+fn parse_whole(input: &[u8], max_body: u64) -> Option<(Request<'_>, usize)> {
+    // Empty lines before a request are for the scan to count.
+    if matches!(input.first(), Some(b'\r' | b'\n')) {
+        return None;
+    }
+    let (request, len) = parse(&input[..input.len().min(MAX_HEAD)], max_body).ok()?;
+    is_clean(&input[..len]).then_some((request, len))
+}
+
+/// Parses the head at the start of `input`, and returns its length too.
+///
+/// The line breaks and the control bytes in it are judged elsewhere.
+fn parse(input: &[u8], max_body: u64) -> Result<(Request<'_>, usize), Status> {
     // Left uninitialised: clearing room for all fields would take longer than parsing a few.
     let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut parsed = httparse::Request::new(&mut []);
-    match parsed.parse_with_uninit_headers(head, &mut fields) {
-        Ok(_) => {}
+    let len = match parsed.parse_with_uninit_headers(input, &mut fields) {
+        Ok(httparse::Status::Complete(len)) => len,
         Err(httparse::Error::TooManyHeaders) => return Err(Status::HeaderFieldsTooLarge),
-        Err(_) => return Err(Status::BadRequest),
-    }
+        Ok(httparse::Status::Partial) | Err(_) => return Err(Status::BadRequest),
+    };
     let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version)
     else {
         return Err(Status::BadRequest);
     };
     check_target(method, target)?;
     let fields = Fields::collect(parsed.headers)?;
-    Request::new(method, target, minor == 0, &fields, max_body)
+    Ok((Request::new(method, target, minor == 0, &fields, max_body)?, len))
 }

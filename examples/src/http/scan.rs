@@ -29,6 +29,11 @@ pub(super) struct Scan {
 }
 
 impl Scan {
+    /// Tells whether nothing has been scanned yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.scanned == 0
+    }
+
     /// Looks for the end of the line that `input` starts with.
     pub(super) fn line(&mut self, input: &[u8], limit: usize) -> Found {
         self.advance(input, limit, |_| true)
@@ -76,16 +81,49 @@ impl Scan {
 
 /// Tells whether CR and LF occur only as pairs, and no other control byte but tab occurs.
 ///
-/// A CR at the very end may still become a pair. There are no early exits, so that the compiler
-/// can use vector instructions.
-fn is_clean(bytes: &[u8]) -> bool {
-    let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
-    let torn = pairs.fold(false, |torn, (&a, &b)| torn | ((a == b'\r') != (b == b'\n')));
-    let control = bytes.iter().fold(false, |found, &byte| {
-        let white = (byte == b'\t') | (byte == b'\r') | (byte == b'\n');
-        found | ((byte < b' ') & !white) | (byte == 0x7f)
-    });
-    !torn & !control
+/// A CR at the very end may still become a pair, and an LF at the start may end one.
+pub(super) fn is_clean(bytes: &[u8]) -> bool {
+    let Some((&first, after)) = bytes.split_first() else { return true };
+    let before = &bytes[..after.len()];
+    let pairs_are_clean = match (before.last_chunk(), after.last_chunk()) {
+        (Some(last_before), Some(last_after)) => {
+            let mut faults = Block::default();
+            for (before, after) in before.as_chunks().0.iter().zip(after.as_chunks().0) {
+                add_faults(&mut faults, before, after);
+            }
+            // This block overlaps the one before it, so that no byte is left over.
+            add_faults(&mut faults, last_before, last_after);
+            faults == Block::default()
+        }
+        _ => before.iter().zip(after).all(|(&a, &b)| !is_fault(a, b)),
+    };
+    pairs_are_clean && !is_control(first)
+}
+
+/// As many bytes as the vector instructions of every processor take at once.
+type Block = [u8; 16];
+
+/// Marks the bytes of `after` that must not stand behind those of `before`.
+///
+/// There is no early exit, so that it takes a few vector instructions.
+#[inline]
+fn add_faults(faults: &mut Block, before: &Block, after: &Block) {
+    for ((fault, &a), &b) in faults.iter_mut().zip(before).zip(after) {
+        *fault |= u8::from(is_fault(a, b));
+    }
+}
+
+/// Tells whether `b` must not stand behind `a`.
+#[inline]
+fn is_fault(a: u8, b: u8) -> bool {
+    ((a == b'\r') != (b == b'\n')) | is_control(b)
+}
+
+/// Tells whether `byte` is a control byte that must stand nowhere.
+#[inline]
+fn is_control(byte: u8) -> bool {
+    let white = (byte == b'\t') | (byte == b'\r') | (byte == b'\n');
+    ((byte < b' ') & !white) | (byte == 0x7f)
 }
 
 #[cfg(test)]
@@ -113,6 +151,27 @@ mod tests {
         for (input, line, section) in cases {
             assert_eq!(Scan::default().line(input, 10), line, "{}", input.escape_ascii());
             assert_eq!(Scan::default().section(input, 10), section, "{}", input.escape_ascii());
+        }
+    }
+
+    /// Bytes are looked at in blocks, and a fault can be anywhere in one or between two.
+    #[test]
+    fn a_fault_is_found_wherever_it_is() {
+        for len in 0..50 {
+            let bytes = vec![b'a'; len];
+            assert!(is_clean(&bytes));
+            for position in 0..len {
+                for byte in 0..=u8::MAX {
+                    let mut bytes = bytes.clone();
+                    bytes[position] = byte;
+                    let expected = match byte {
+                        b'\n' => position == 0,
+                        b'\r' => position == len - 1,
+                        _ => byte == b'\t' || !byte.is_ascii_control(),
+                    };
+                    assert_eq!(is_clean(&bytes), expected, "{byte:#x} at {position} of {len}");
+                }
+            }
         }
     }
 
