@@ -31,11 +31,11 @@ impl Head {
         input: &mut &'a [u8],
         max_body: u64,
     ) -> Result<Option<Request<'a>>, Status> {
-        if self.scan.is_new()
-            && let Some((request, len)) = parse_whole(input, max_body)
-        {
-            *input = &input[len..];
-            return Ok(Some(request));
+        if self.scan.is_new() {
+            if let Some((request, len)) = parse_whole(input, max_body) {
+                *input = &input[len..];
+                return Ok(Some(request));
+            }
         }
         loop {
             let fault = match self.scan.section(input, MAX_HEAD) {

@@ -85,15 +85,15 @@ impl Scan {
 pub(super) fn is_clean(bytes: &[u8]) -> bool {
     let Some((&first, after)) = bytes.split_first() else { return true };
     let before = &bytes[..after.len()];
-    let pairs_are_clean = match (before.last_chunk(), after.last_chunk()) {
+    let pairs_are_clean = match (before.last_chunk::<BLOCK>(), after.last_chunk::<BLOCK>()) {
         (Some(last_before), Some(last_after)) => {
-            let mut faults = Block::default();
-            for (before, after) in before.as_chunks().0.iter().zip(after.as_chunks().0) {
+            let mut faults = [0; BLOCK];
+            for (before, after) in before.chunks_exact(BLOCK).zip(after.chunks_exact(BLOCK)) {
                 add_faults(&mut faults, before, after);
             }
             // This block overlaps the one before it, so that no byte is left over.
             add_faults(&mut faults, last_before, last_after);
-            faults == Block::default()
+            faults == [0; BLOCK]
         }
         _ => before.iter().zip(after).all(|(&a, &b)| !is_fault(a, b)),
     };
@@ -101,13 +101,13 @@ pub(super) fn is_clean(bytes: &[u8]) -> bool {
 }
 
 /// As many bytes as the vector instructions of every processor take at once.
-type Block = [u8; 16];
+const BLOCK: usize = 16;
 
-/// Marks the bytes of `after` that must not stand behind those of `before`.
+/// Marks the bytes of a block of `after` that must not stand behind those of `before`.
 ///
 /// There is no early exit, so that it takes a few vector instructions.
-#[inline]
-fn add_faults(faults: &mut Block, before: &Block, after: &Block) {
+#[inline(always)]
+fn add_faults(faults: &mut [u8; BLOCK], before: &[u8], after: &[u8]) {
     for ((fault, &a), &b) in faults.iter_mut().zip(before).zip(after) {
         *fault |= u8::from(is_fault(a, b));
     }
