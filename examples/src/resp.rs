@@ -31,17 +31,17 @@
 mod command;
 mod error;
 mod inline;
+mod length_line;
 mod number;
 mod parser;
 mod reply;
-mod skim;
+mod short;
 
 pub use command::Command;
 pub use error::ProtocolError;
 pub use number::parse_integer;
 pub use parser::Parser;
 pub use reply::Reply;
-pub use skim::skim;
 
 /// The longest inline request, and the longest line that announces a length.
 ///

@@ -74,7 +74,7 @@ impl Session {
                 break Action::None;
             }
             if ahead == 0 {
-                ahead = look_ahead(&input[read..], store);
+                ahead = look_ahead(parser, &input[read..], store);
             }
             let command = match parser.parse(&input[read..]) {
                 Ok(Some(command)) => command,

@@ -20,6 +20,10 @@ enum Memory {
     Keeps,
 }
 
+/// How many arguments a command takes, with the name; what it does to the memory; and the function
+/// that runs it.
+type Entry = (RangeInclusive<usize>, Memory, Run);
+
 type Run = fn(&mut Call<'_>) -> Result<(), Failure>;
 
 /// Runs the command of `call`.
@@ -27,18 +31,11 @@ pub(super) fn run(call: &mut Call<'_>) -> Result<(), Failure> {
     let Some(given) = call.command.get(0) else {
         return Ok(());
     };
-    let capitals;
-    let name = if given.len() <= MAX_NAME_LEN && given.iter().any(u8::is_ascii_lowercase) {
-        capitals = given.to_ascii_uppercase();
-        &*capitals
-    } else {
-        given
-    };
-    let Some((arguments, memory, run)) = find(name) else {
+    let Some((arguments, memory, run)) = find(given).or_else(|| find_in_capitals(given)) else {
         return Err(Failure::unknown(&call.command));
     };
     if !arguments.contains(&call.command.len()) {
-        return Err(Failure::arity(&String::from_utf8_lossy(name).to_ascii_lowercase()));
+        return Err(Failure::arity(&String::from_utf8_lossy(given).to_ascii_lowercase()));
     }
     if memory == Grows && call.store.is_full() {
         return Err(Failure::text("OOM command not allowed when used memory > 'maxmemory'."));
@@ -46,10 +43,17 @@ pub(super) fn run(call: &mut Call<'_>) -> Result<(), Failure> {
     run(call)
 }
 
-/// Finds a command by its name in capitals: how many arguments it takes, with the name; what it
-/// does to the memory; and the function that runs it.
+/// Finds a command by its name in letters of any case.
+#[cold]
+fn find_in_capitals(name: &[u8]) -> Option<Entry> {
+    if name.len() > MAX_NAME_LEN { None } else { find(&name.to_ascii_uppercase()) }
+}
+
+/// Finds a command by its name in capitals, as most clients send it.
+// Inlined, so that what it returns is not copied.
+#[inline(always)]
 #[rustfmt::skip]
-fn find(name: &[u8]) -> Option<(RangeInclusive<usize>, Memory, Run)> {
+fn find(name: &[u8]) -> Option<Entry> {
     Some(match name {
         b"GET"      => (2..=2,   Keeps, strings::get),
         b"SET"      => (3..=ANY, Grows, strings::set),

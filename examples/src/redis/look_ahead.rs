@@ -1,7 +1,7 @@
 //! Finding the keys of many commands at once.
 
 use super::Store;
-use crate::resp::skim;
+use crate::resp::Parser;
 
 /// How many commands are looked at: about as many reads as a processor has under way at once.
 const COMMANDS: usize = 16;
@@ -14,17 +14,15 @@ const CACHED_KEYS: usize = 4096;
 ///
 /// It changes nothing but the time that a pipeline of commands takes on a large store. Whatever the
 /// first argument of a command is, it is taken for a key.
-pub fn look_ahead(input: &[u8], store: &Store) -> usize {
+pub fn look_ahead(parser: &mut Parser, input: &[u8], store: &Store) -> usize {
     if store.len() <= CACHED_KEYS {
         return usize::MAX;
     }
     let mut hashes = [0; COMMANDS];
-    let (mut commands, mut keys, mut read) = (0, 0, 0);
-    while commands < COMMANDS {
-        let Some((key, wire_len)) = skim(&input[read..]) else { break };
-        read += wire_len;
+    let (mut commands, mut keys) = (0, 0);
+    for command in parser.parse_ahead(input, COMMANDS) {
         commands += 1;
-        if let Some(key) = key {
+        if let Some(key) = command.get(1) {
             hashes[keys] = store.hash(key);
             keys += 1;
         }
@@ -46,6 +44,10 @@ mod tests {
         store
     }
 
+    fn ahead(input: &str, store: &Store) -> usize {
+        look_ahead(&mut Parser::default(), input.as_bytes(), store)
+    }
+
     #[test]
     fn commands_that_are_whole_are_counted() {
         let store = large_store();
@@ -58,16 +60,16 @@ mod tests {
             (get.repeat(COMMANDS + 1), COMMANDS),
         ];
         for (input, commands) in cases {
-            assert_eq!(look_ahead(input.as_bytes(), &store), commands, "{input:?}");
+            assert_eq!(ahead(&input, &store), commands, "{input:?}");
         }
     }
 
     #[test]
     fn there_is_no_next_time_where_nothing_is_to_be_gained() {
         let store = large_store();
-        assert_eq!(look_ahead(b"PING\r\nPING\r\n", &store), usize::MAX);
-        assert_eq!(look_ahead(b"*1\r\n$4\r\nPING\r\n", &store), usize::MAX);
-        assert_eq!(look_ahead(b"*wrong\r\n", &store), usize::MAX);
-        assert_eq!(look_ahead(b"GET key:1\r\n", &Store::default()), usize::MAX);
+        assert_eq!(ahead("PING\r\nPING\r\n", &store), usize::MAX);
+        assert_eq!(ahead("*1\r\n$4\r\nPING\r\n", &store), usize::MAX);
+        assert_eq!(ahead("*wrong\r\n", &store), usize::MAX);
+        assert_eq!(ahead("GET key:1\r\n", &Store::default()), usize::MAX);
     }
 }

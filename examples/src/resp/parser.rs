@@ -1,13 +1,17 @@
 //! Finding commands in a stream of bytes.
 
+use std::collections::VecDeque;
 use std::mem;
+use std::ops::Range;
 
 use memchr::{memchr, memchr2};
 
 use super::command::{Command, Span};
 use super::error::ProtocolError;
+use super::length_line::LengthLine;
 use super::number::parse_integer;
-use super::{MAX_ARGUMENTS, MAX_BULK_LEN, MAX_COMMAND_LEN, MAX_LINE_LEN, inline};
+use super::short::parse_short;
+use super::{MAX_COMMAND_LEN, MAX_LINE_LEN, inline};
 
 /// How many spans a parser keeps room for between commands.
 ///
@@ -27,8 +31,11 @@ const CRLF: &[u8] = b"\r\n";
 /// with no escape but `\'`. A closing quote ends its word. Only a line with a quote is copied.
 #[derive(Debug, Default)]
 pub struct Parser {
-    /// The arguments found so far; after a whole command, all of them.
+    /// The arguments of the commands found ahead, and of the last one before; or those found so far
+    /// of an unfinished one.
     spans: Vec<Span>,
+    /// The commands that were found ahead, and are to be returned next.
+    ahead: VecDeque<Found>,
     /// The number of arguments that the unfinished command still lacks.
     missing: usize,
     /// Where the next part of the unfinished command begins.
@@ -37,19 +44,18 @@ pub struct Parser {
     position: usize,
     /// How far the line at `position` has been searched for its end.
     ///
-    /// Invariant: 0 between commands; below `position` once that has moved on to another line.
+    /// Invariant: 0 between commands, and below `position` once that has moved on to another line.
     searched: usize,
-    /// The words of a quoted inline request.
+    /// What the arguments lie in if it is not the input: the words of a quoted inline request.
     unquoted: Vec<u8>,
 }
 
-/// The two lines that announce a length.
-#[derive(Clone, Copy)]
-enum LengthLine {
-    /// `*3\r\n`, how many arguments follow.
-    Arguments,
-    /// `$5\r\n`, how many bytes the argument that follows has.
-    Bulk,
+/// A command that was found ahead.
+#[derive(Debug)]
+struct Found {
+    /// Its arguments are these of the spans, relative to where it begins.
+    spans: Range<usize>,
+    wire_len: usize,
 }
 
 impl Parser {
@@ -70,14 +76,66 @@ impl Parser {
     // Inlined into each of the few loops over commands, for what it returns is large.
     #[inline(always)]
     pub fn parse<'a>(&'a mut self, input: &'a [u8]) -> Result<Option<Command<'a>>, ProtocolError> {
-        if self.position == 0 {
+        let (spans, wire_len) = match self.ahead.pop_front() {
+            Some(Found { spans, wire_len }) => (spans, wire_len),
+            None => match self.parse_next(input)? {
+                Some(wire_len) => (0..self.spans.len(), wire_len),
+                None => return Ok(None),
+            },
+        };
+        let bytes = if self.unquoted.is_empty() { input } else { &self.unquoted };
+        Ok(Some(Command::new(bytes, &self.spans[spans], wire_len)))
+    }
+
+    /// Finds up to `max` commands at the start of `input`, for a look at what is to come.
+    ///
+    /// They remain to be parsed, which is nearly free then. The rule about the next call of
+    /// [`parse`](Self::parse) holds as if this one had not been made. Only short commands that are
+    /// whole are found.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use evio_examples::resp::Parser;
+    ///
+    /// let input = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*1\r\n$4\r\nPI";
+    /// let mut parser = Parser::default();
+    /// let keys: Vec<_> = parser.parse_ahead(input, 16).map(|command| command.get(1)).collect();
+    /// assert_eq!(keys, [Some(&b"k"[..])]);
+    /// assert!(parser.parse(input)?.is_some_and(|get| get.wire_len() == 20));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn parse_ahead<'a>(
+        &'a mut self,
+        input: &'a [u8],
+        max: usize,
+    ) -> impl Iterator<Item = Command<'a>> {
+        if self.ahead.is_empty() && self.is_between_commands() {
             self.forget_last();
+            self.find_ahead(input, max);
         }
-        match input.first() {
-            Some(b'*') => self.parse_array(input),
-            Some(_) => self.parse_line(input),
-            None => Ok(None),
+        let Self { spans, ahead, .. } = &*self;
+        let mut rest = input;
+        ahead.iter().map(move |found| {
+            let command = Command::new(rest, &spans[found.spans.clone()], found.wire_len);
+            rest = &rest[found.wire_len..];
+            command
+        })
+    }
+
+    fn find_ahead(&mut self, input: &[u8], max: usize) {
+        let mut rest = input;
+        while self.ahead.len() < max {
+            let first = self.spans.len();
+            let Some(wire_len) = parse_short(rest, &mut self.spans) else { break };
+            self.ahead.push_back(Found { spans: first..self.spans.len(), wire_len });
+            rest = &rest[wire_len..];
         }
+    }
+
+    /// Tells whether nothing of the next command has been looked at.
+    fn is_between_commands(&self) -> bool {
+        self.position == 0 && self.searched == 0
     }
 
     /// Makes room for a new command.
@@ -87,11 +145,29 @@ impl Parser {
         self.unquoted = Vec::new();
     }
 
+    /// Finds the arguments of the command at the start of `input`, and its length if it is whole.
     #[inline(always)]
-    fn parse_array<'a>(
-        &'a mut self,
-        input: &'a [u8],
-    ) -> Result<Option<Command<'a>>, ProtocolError> {
+    fn parse_next(&mut self, input: &[u8]) -> Result<Option<usize>, ProtocolError> {
+        if self.is_between_commands() {
+            self.forget_last();
+            if let Some(wire_len) = parse_short(input, &mut self.spans) {
+                return Ok(Some(wire_len));
+            }
+        }
+        self.parse_any(input)
+    }
+
+    /// Does the same with a command that is long, unfinished, inline or wrong.
+    #[inline(never)]
+    fn parse_any(&mut self, input: &[u8]) -> Result<Option<usize>, ProtocolError> {
+        match input.first() {
+            Some(b'*') => self.parse_array(input),
+            Some(_) => self.parse_line(input),
+            None => Ok(None),
+        }
+    }
+
+    fn parse_array(&mut self, input: &[u8]) -> Result<Option<usize>, ProtocolError> {
         if self.position == 0 {
             let Some((count, next)) = self.parse_length(input, LengthLine::Arguments)? else {
                 return Ok(None);
@@ -119,38 +195,11 @@ impl Parser {
             self.position = next;
         }
         self.searched = 0;
-        let wire_len = mem::take(&mut self.position);
-        Ok(Some(Command::new(input, &self.spans, wire_len)))
+        Ok(Some(mem::take(&mut self.position)))
     }
 
     /// Reads the length line at `position`: the length, and where the line ends.
-    ///
-    /// Inlined with the line that is read, because this is what every argument of every request
-    /// goes through.
-    #[inline(always)]
     fn parse_length(
-        &mut self,
-        input: &[u8],
-        line: LengthLine,
-    ) -> Result<Option<(usize, usize)>, ProtocolError> {
-        let digit = |byte: u8| usize::from(byte - b'0');
-        let (marker, length, len) = match input[self.position..] {
-            [marker, a @ b'0'..=b'9', b'\r', b'\n', ..] => (marker, digit(a), 4),
-            [marker, a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', b'\n', ..] => {
-                (marker, 10 * digit(a) + digit(b), 5)
-            }
-            _ => return self.parse_long_length(input, line),
-        };
-        if marker == line.marker() {
-            Ok(Some((length, self.position + len)))
-        } else {
-            self.parse_long_length(input, line)
-        }
-    }
-
-    /// Reads a length line that is long, unfinished or wrong.
-    #[inline(never)]
-    fn parse_long_length(
         &mut self,
         input: &[u8],
         line: LengthLine,
@@ -173,8 +222,7 @@ impl Parser {
         Ok(Some((length, end + CRLF.len())))
     }
 
-    #[inline(never)]
-    fn parse_line<'a>(&'a mut self, input: &'a [u8]) -> Result<Option<Command<'a>>, ProtocolError> {
+    fn parse_line(&mut self, input: &[u8]) -> Result<Option<usize>, ProtocolError> {
         let Some(end) = self.find(b'\n', input, ProtocolError::TooBigInline)? else {
             return Ok(None);
         };
@@ -183,10 +231,10 @@ impl Parser {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if memchr2(b'"', b'\'', line).is_none() {
             inline::split(line, &mut self.spans);
-            return Ok(Some(Command::new(line, &self.spans, end + 1)));
+        } else {
+            inline::unquote(line, &mut self.unquoted, &mut self.spans)?;
         }
-        inline::unquote(line, &mut self.unquoted, &mut self.spans)?;
-        Ok(Some(Command::new(&self.unquoted, &self.spans, end + 1)))
+        Ok(Some(end + 1))
     }
 
     /// Finds the byte that ends the line at `position`, or fails if the line is too long.
@@ -208,41 +256,9 @@ impl Parser {
     }
 }
 
-impl LengthLine {
-    fn marker(self) -> u8 {
-        match self {
-            Self::Arguments => b'*',
-            Self::Bulk => b'$',
-        }
-    }
-
-    /// Returns `length` if the line may hold it.
-    fn checked(self, length: i64) -> Option<usize> {
-        let (length, max) = match self {
-            // As in redis, an array of less than nothing is an empty request.
-            Self::Arguments => (length.max(0), MAX_ARGUMENTS),
-            Self::Bulk => (length, MAX_BULK_LEN),
-        };
-        usize::try_from(length).ok().filter(|&length| length <= max)
-    }
-
-    fn invalid(self) -> ProtocolError {
-        match self {
-            Self::Arguments => ProtocolError::InvalidMultibulkLength,
-            Self::Bulk => ProtocolError::InvalidBulkLength,
-        }
-    }
-
-    fn endless(self) -> ProtocolError {
-        match self {
-            Self::Arguments => ProtocolError::TooBigMultibulkCount,
-            Self::Bulk => ProtocolError::TooBigBulkCount,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::MAX_BULK_LEN;
     use super::*;
 
     #[test]
@@ -260,6 +276,28 @@ mod tests {
         let command = parser.parse(&seen).unwrap().unwrap();
         let lens: Vec<usize> = command.iter_from(0).map(<[u8]>::len).collect();
         assert_eq!((command.wire_len(), lens), (input.len(), vec![3, 12, 3]));
+    }
+
+    #[test]
+    fn a_look_ahead_changes_nothing() {
+        let get = "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n";
+        let input = format!("{get}{get}ECHO 'a b'\r\n{get}*1\r\n$4\r\nPING\r\n*0\r\n{get}$");
+        let parsed = |max: usize| {
+            let mut parser = Parser::default();
+            let (mut rest, mut commands) = (input.as_bytes(), Vec::new());
+            loop {
+                let next = parser.parse_ahead(rest, max).next().map(|next| next[0].to_vec());
+                let Some(command) = parser.parse(rest).unwrap() else { break commands };
+                assert!(next.is_none_or(|name| command[0] == name));
+                commands.push(command.iter_from(0).collect::<Vec<_>>().concat());
+                rest = &rest[command.wire_len()..];
+            }
+        };
+        let expected = parsed(0);
+        assert_eq!(expected.len(), 7);
+        for max in 1..5 {
+            assert_eq!(parsed(max), expected, "{max}");
+        }
     }
 
     #[test]
