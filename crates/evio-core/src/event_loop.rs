@@ -166,7 +166,7 @@ impl EventLoop {
     /// Fails when the socket cannot be polled.
     pub fn bind(&mut self, address_index: u16, socket: UdpSocket) -> io::Result<()> {
         self.state.group.add_local_addr(address_index, socket.local_addr()?.into());
-        self.state.add_socket(BoundUdp { socket, address_index })
+        self.state.add_socket(BoundUdp::new(address_index, socket))
     }
 
     /// Ends the server as soon as `stop` has something to read or its other end is closed: as

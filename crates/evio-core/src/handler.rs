@@ -185,9 +185,10 @@ pub trait Handler {
         ControlFlow::Continue(())
     }
 
-    /// Is called when a listener, or a UDP socket that was added later, is of no use and has been
-    /// given up; the others go on. It is not called when there is no descriptor left, nor for a
-    /// connection that failed before it was accepted: the loop deals with those.
+    /// Is called when a listener or a UDP socket is of no use, or could not be added, and has been
+    /// given up; the others go on. It is not called when descriptors or memory are short, nor for a
+    /// connection that failed before it was accepted: the loop deals with those, by trying again
+    /// after a while.
     ///
     /// By default nothing is done about it, and the server goes on even if this was its only
     /// listener; returning `Break` ends it.
