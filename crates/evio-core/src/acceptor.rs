@@ -105,7 +105,7 @@ impl LoopState {
         here: &mut Vec<Accepted>,
     ) -> Option<(usize, io::Error)> {
         let mut accepted = 0;
-        for _ in 0..ACCEPT_BUDGET {
+        for attempt in 0..ACCEPT_BUDGET {
             let bound = self.listeners.get_mut(number as usize)?;
             if bound.rest.is_some() {
                 return None;
@@ -140,6 +140,13 @@ impl LoopState {
                     self.leave_room(was_full);
                     let bound = self.remove_listener(number);
                     return Some((usize::from(bound.address_index), error));
+                }
+                // The system looks for a descriptor first, so it may be that nobody waits any more.
+                // If somebody does, the poller says so again.
+                AcceptError::Descriptors(_) if attempt > 0 => {
+                    bound.expect(accepted);
+                    self.leave_room(was_full);
+                    return None;
                 }
                 AcceptError::Descriptors(_) => {
                     self.run_short(number);
