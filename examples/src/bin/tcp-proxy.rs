@@ -3,15 +3,14 @@
 //! Try it in front of `echo-server` with `nc 127.0.0.1 7000`.
 
 use std::error::Error;
-use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::net::SocketAddr as UnixAddr;
 use std::process::ExitCode;
 
 use clap::Parser;
 use evio::{
-    Action, Address, CloseReason, Conn, ConnId, Endpoint, Handler, Host, Limits, Loop, Origin,
-    Server, SocketAddr, Tag, UnixPath,
+    Action, Address, CloseReason, Conn, ConnId, Endpoint, Handler, Host, Limits, Origin, Server,
+    SocketAddr, Tag, UnixPath,
 };
 use evio_examples::cli::{self, LoopCount};
 
@@ -126,16 +125,6 @@ impl Handler for Proxy {
             eprintln!("{}: cannot connect to {}: {reason}", client.id(), self.upstream);
             client.close();
         }
-        ControlFlow::Continue(())
-    }
-
-    fn listener_failed(
-        &mut self,
-        _: &mut Loop<'_>,
-        address_index: usize,
-        error: &io::Error,
-    ) -> ControlFlow<()> {
-        eprintln!("address {address_index}: not listening any more: {error}");
         ControlFlow::Continue(())
     }
 }
