@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use util::{Server, installed, socket_path};
+use util::{Server, injected, installed, socket_path};
 
 const ECHO_SERVER: &str = env!("CARGO_BIN_EXE_echo-server");
 
@@ -29,11 +29,6 @@ fn failing(error: &str, when: &str, log: &str, arguments: &[&str]) -> Server {
     command.args(strace).args([ECHO_SERVER, "--port", "0"]).args(arguments);
     let addresses = 1 + arguments.iter().filter(|argument| **argument == "--unix-socket").count();
     Server::start_command(command.stdin(Stdio::null()), addresses)
-}
-
-fn injected(log: &str, error: &str) -> usize {
-    let text = std::fs::read_to_string(log).unwrap();
-    text.lines().filter(|line| line.contains(error) && line.contains("(INJECTED)")).count()
 }
 
 /// Connects and has `bytes` echoed; fails if the server ends the connection before that.

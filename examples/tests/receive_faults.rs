@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use util::{DEADLINE, Server, installed, socket_path};
+use util::{DEADLINE, Server, injected, installed, socket_path};
 
 const ECHO_SERVER: &str = env!("CARGO_BIN_EXE_echo-server");
 
@@ -57,9 +57,7 @@ impl Failing {
     }
 
     fn faults(&self) -> usize {
-        let text = std::fs::read_to_string(&self.log).unwrap();
-        let is_fault = |line: &&str| line.contains(self.error) && line.contains("(INJECTED)");
-        text.lines().filter(is_fault).count()
+        injected(&self.log, self.error)
     }
 }
 
