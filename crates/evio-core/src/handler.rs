@@ -36,7 +36,7 @@ use crate::udp::Udp;
 /// | [`stopping`](Self::stopping) | when the server is about to end gracefully |
 /// | [`closed`](Self::closed) or [`detached`](Self::detached) | exactly one of them, last |
 /// | [`datagram`](Self::datagram) | for each datagram of a UDP socket |
-/// | [`listener_failed`](Self::listener_failed) | when a listener had to be given up |
+/// | [`listener_failed`](Self::listener_failed) | when a listener or UDP socket had to be given up |
 /// | [`pre_write`](Self::pre_write) | at the end of a turn, before any of its output is sent |
 ///
 /// Callbacks that have no connection to act on return a [`ControlFlow`]: `Break` ends the server,
