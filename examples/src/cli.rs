@@ -8,32 +8,54 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, ValueEnum};
-use evio::{LoadBalance, ReadySocket, Server};
+use clap::{Args, ValueEnum, value_parser};
+use evio::{Address, Endpoint, Host, LoadBalance, ReadySocket, Server};
 use listenfd::ListenFd;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
+/// More loops than this are of no use to anybody: there are not that many processors.
+const MAX_LOOPS: i64 = 1024;
+
 /// Where to listen, and on how many loops.
 #[derive(Args, Debug)]
 pub struct Listen {
     /// Host name or IP address to listen on; "*" is every address of this machine
-    #[arg(long, default_value = "127.0.0.1", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, default_value = "127.0.0.1", value_parser = parse_host)]
     pub host: String,
     /// Also listen on this Unix socket
     #[arg(long, value_name = "PATH")]
     pub unix_socket: Option<PathBuf>,
-    /// Number of event loops, each on a thread of its own; 0 takes all processors
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub loops: u16,
+    /// How many loops share the work.
+    #[command(flatten)]
+    pub loops: LoopCount,
     /// How connections are spread over the loops
     #[arg(long, value_enum, value_name = "POLICY", default_value_t = Balance::Random)]
     pub balance: Balance,
     /// Share the port with other processes (SO_REUSEPORT); the kernel then spreads the connections
     #[arg(long)]
     pub reuseport: bool,
+}
+
+/// How many loops share the work.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct LoopCount {
+    /// Number of event loops, each on a thread of its own; 0 takes all processors
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = value_parser!(u16).range(..=MAX_LOOPS))]
+    loops: u16,
+}
+
+impl LoopCount {
+    /// Returns the number of loops that was asked for.
+    #[must_use]
+    pub fn get(self) -> evio::Loops {
+        match self.loops {
+            0 => evio::Loops::Available,
+            count => evio::Loops::Exactly(usize::from(count)),
+        }
+    }
 }
 
 /// Ends a program the usual way: silently, or with the error on standard error.
@@ -104,7 +126,7 @@ impl Listen {
     /// Returns the number of loops.
     #[must_use]
     pub fn loops(&self) -> evio::Loops {
-        loops(self.loops)
+        self.loops.get()
     }
 }
 
@@ -129,15 +151,6 @@ pub fn announce(server: Server) -> Result<Server, Box<dyn Error>> {
     Ok(server.shutdown_on(stop))
 }
 
-/// Returns the number of loops that was asked for; 0 takes all processors.
-#[must_use]
-pub fn loops(count: u16) -> evio::Loops {
-    match count {
-        0 => evio::Loops::Available,
-        count => evio::Loops::Exactly(usize::from(count)),
-    }
-}
-
 fn take_socket(inherited: &mut ListenFd, index: usize) -> Result<ReadySocket, Box<dyn Error>> {
     if let Ok(Some(listener)) = inherited.take_tcp_listener(index) {
         return Ok(listener.try_into()?);
@@ -149,6 +162,23 @@ fn take_socket(inherited: &mut ListenFd, index: usize) -> Result<ReadySocket, Bo
         return Ok(socket.try_into()?);
     }
     Err(format!("number {index} of LISTEN_FDS is no TCP, UDP or Unix socket to listen on").into())
+}
+
+/// Checks a host by itself, so that the error is about what was typed.
+fn parse_host(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("write a host name, an IP address or \"*\"".into());
+    }
+    let Err(error) = inet_address("tcp", text, 0, false).parse::<Address>() else {
+        return Ok(text.to_owned());
+    };
+    match text.parse::<Address>().as_ref().map(Address::endpoint) {
+        Ok(Endpoint::Inet { host, port }) => {
+            let host = if *host == Host::Any { "\"*\"".into() } else { host.to_string() };
+            Err(format!("write the port apart: --host {host} --port {port}"))
+        }
+        _ => Err(error.to_string()),
+    }
 }
 
 fn inet_address(scheme: &str, host: &str, port: u16, reuseport: bool) -> String {

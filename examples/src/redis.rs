@@ -61,6 +61,7 @@ use crate::resp::{Command, Reply};
 
 use call::Call;
 pub use client::Client;
+pub use commands::COMMANDS;
 pub use look_ahead::look_ahead;
 pub use store::{DEFAULT_MAX_MEMORY, Store};
 

@@ -7,11 +7,12 @@
 mod util;
 
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use util::{Server, installed, socket_path};
+use util::{Server, injected, installed, socket_path};
 
 const ECHO_SERVER: &str = env!("CARGO_BIN_EXE_echo-server");
 
@@ -30,19 +31,14 @@ fn failing(error: &str, when: &str, log: &str, arguments: &[&str]) -> Server {
     Server::start_command(command.stdin(Stdio::null()), addresses)
 }
 
-fn injected(log: &str, error: &str) -> usize {
-    let text = std::fs::read_to_string(log).unwrap();
-    text.lines().filter(|line| line.contains(error) && line.contains("(INJECTED)")).count()
-}
-
 /// Connects and has `bytes` echoed; fails if the server ends the connection before that.
-fn echo(server: &Server, bytes: &[u8]) -> std::io::Result<()> {
+fn echo(server: &Server, bytes: &[u8]) -> std::io::Result<TcpStream> {
     let mut client = server.connect();
     client.write_all(bytes)?;
     let mut reply = vec![0; bytes.len()];
     client.read_exact(&mut reply)?;
     assert!(reply == bytes, "other bytes came back");
-    Ok(())
+    Ok(client)
 }
 
 /// Has several clients served, and returns how many faults there were.
@@ -102,6 +98,31 @@ fn accepts_that_fail_in_a_row_do_not_end_the_server() {
     });
 }
 
+/// `accept4` looks for a descriptor before it looks whether anybody waits. Nobody does when the
+/// server asks for the second of those that it has learned to expect, so what begins there is no
+/// time of waiting, and the next one has all of it.
+#[test]
+fn the_first_to_wait_is_not_turned_away_for_nobody() {
+    // After so many turns with one connection each, it is worth a try whether there are two.
+    const ONE_BY_ONE: usize = 17;
+    if !installed("strace") {
+        return;
+    }
+    let log = socket_path("nobody.log");
+    let when = format!("{}..{}", ONE_BY_ONE + 1, ONE_BY_ONE + 2);
+    let server = failing("EMFILE", &when, &log, &[]);
+    // None of them ends: that would let others in.
+    let mut clients = Vec::new();
+    for number in 0..ONE_BY_ONE {
+        assert_eq!(injected(&log, "EMFILE"), 0, "before client {number}");
+        clients.push(echo(&server, b"served at once").unwrap());
+    }
+    clients.push(echo(&server, b"served after a while").unwrap());
+    drop(server);
+    assert_eq!(injected(&log, "EMFILE"), 2);
+    std::fs::remove_file(&log).unwrap();
+}
+
 /// The TCP listener is given up; the server says so, and the Unix socket is served as before.
 #[test]
 fn a_listener_that_is_broken_is_given_up_alone() {
@@ -121,7 +142,7 @@ fn a_listener_that_is_broken_is_given_up_alone() {
     let mut reply = [0; 11];
     client.read_exact(&mut reply).unwrap();
     assert_eq!(&reply, b"still there");
-    assert!(std::net::TcpStream::connect(("127.0.0.1", server.port())).is_err());
+    assert!(TcpStream::connect(("127.0.0.1", server.port())).is_err());
     drop(server);
     assert_eq!(injected(&log, "EINVAL"), 1);
     std::fs::remove_file(&log).unwrap();

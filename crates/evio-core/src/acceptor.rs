@@ -18,8 +18,8 @@ const ACCEPT_BUDGET: usize = 64;
 /// one, it takes as many turns to try for two.
 const SIXTEENTHS: usize = 16;
 
-/// How long a listener rests when descriptors or memory ran out. Long enough to cost nothing, short
-/// enough not to be noticed; a connection that ends is waited for besides.
+/// How long a listener, or a UDP socket, rests when descriptors or memory ran out. Long enough to
+/// cost nothing, short enough not to be noticed; a listener waits for a connection to end besides.
 const BACK_OFF: Duration = Duration::from_millis(50);
 
 /// After this time a shortage is another one: whoever waited in the first has left by himself.
@@ -81,6 +81,11 @@ impl BoundListener {
     }
 }
 
+/// Returns until when a rest lasts that begins now.
+pub(crate) fn end_of_rest(now: Instant) -> Instant {
+    now.checked_add(BACK_OFF).unwrap_or(now)
+}
+
 impl LoopState {
     pub(crate) fn add_listener(&mut self, bound: BoundListener) -> io::Result<()> {
         let place = self.listeners.vacant_entry();
@@ -100,7 +105,7 @@ impl LoopState {
         here: &mut Vec<Accepted>,
     ) -> Option<(usize, io::Error)> {
         let mut accepted = 0;
-        for _ in 0..ACCEPT_BUDGET {
+        for attempt in 0..ACCEPT_BUDGET {
             let bound = self.listeners.get_mut(number as usize)?;
             if bound.rest.is_some() {
                 return None;
@@ -135,6 +140,13 @@ impl LoopState {
                     self.leave_room(was_full);
                     let bound = self.remove_listener(number);
                     return Some((usize::from(bound.address_index), error));
+                }
+                // The system looks for a descriptor first, so it may be that nobody waits any more.
+                // If somebody does, the poller says so again.
+                AcceptError::Descriptors(_) if attempt > 0 => {
+                    bound.expect(accepted);
+                    self.leave_room(was_full);
+                    return None;
                 }
                 AcceptError::Descriptors(_) => {
                     self.run_short(number);
@@ -197,8 +209,7 @@ impl LoopState {
     }
 
     fn rest(&mut self, number: u32) {
-        let until = self.now.checked_add(BACK_OFF).unwrap_or(self.now);
-        self.take_from_poller(number, Rest::Until(until));
+        self.take_from_poller(number, Rest::Until(end_of_rest(self.now)));
         self.group.placement.wait_for_room();
     }
 
@@ -224,9 +235,10 @@ impl LoopState {
         self.resume_listeners_if(|_| true);
     }
 
-    /// Has listeners accept again that have rested long enough.
+    /// Has listeners accept again, and UDP sockets receive, that have rested long enough.
     pub(crate) fn resume_rested_listeners(&mut self) {
         let now = self.now;
+        self.resume_rested_sockets();
         // Those that rest have kept room for nobody, and may have been why others were refused it.
         if self.listeners.iter().any(|(_, bound)| bound.rest.is_some()) {
             self.leave_room(true);
@@ -240,8 +252,7 @@ impl LoopState {
             if bound.rest.is_some_and(&is_over) {
                 let token = Source::Listener(number as u32).token();
                 let result = self.poller.register(&bound.listener, token, Interest::READABLE);
-                let later = self.now.checked_add(BACK_OFF).unwrap_or(self.now);
-                bound.rest = result.err().map(|_| Rest::Until(later));
+                bound.rest = result.err().map(|_| Rest::Until(end_of_rest(self.now)));
             }
         }
     }
@@ -261,7 +272,8 @@ impl LoopState {
             Some(Rest::Until(until)) => Some(until),
             Some(Rest::Full) | None => None,
         };
-        self.listeners.iter().filter_map(until).min()
+        let socket = self.sockets.iter().filter_map(|(_, bound)| bound.rests_until);
+        self.listeners.iter().filter_map(until).chain(socket).min()
     }
 
     fn remove_listener(&mut self, number: u32) -> BoundListener {

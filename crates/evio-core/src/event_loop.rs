@@ -66,7 +66,6 @@ pub struct EventLoop {
 pub struct Serving {
     local_addrs: Vec<(usize, SocketAddr)>,
     loops: usize,
-    handle: LoopHandle,
 }
 
 impl Serving {
@@ -81,12 +80,6 @@ impl Serving {
     #[must_use]
     pub fn loops(&self) -> usize {
         self.loops
-    }
-
-    /// Returns a handle that can end the server from any thread.
-    #[must_use]
-    pub fn handle(&self) -> LoopHandle {
-        self.handle.clone()
     }
 }
 
@@ -166,7 +159,7 @@ impl EventLoop {
     /// Fails when the socket cannot be polled.
     pub fn bind(&mut self, address_index: u16, socket: UdpSocket) -> io::Result<()> {
         self.state.group.add_local_addr(address_index, socket.local_addr()?.into());
-        self.state.add_socket(BoundUdp { socket, address_index })
+        self.state.add_socket(BoundUdp::new(address_index, socket))
     }
 
     /// Ends the server as soon as `stop` has something to read or its other end is closed: as
@@ -204,11 +197,8 @@ impl EventLoop {
     pub fn run<H: Handler>(self, handler: H) -> io::Result<()> {
         let group = Arc::clone(&self.end.group);
         let is_first = self.state.loop_id == 0;
-        let serving = is_first.then(|| Serving {
-            local_addrs: group.local_addrs(),
-            loops: group.loops(),
-            handle: self.handle(),
-        });
+        let serving =
+            is_first.then(|| Serving { local_addrs: group.local_addrs(), loops: group.loops() });
         let Self { state, mut end } = self;
         let mut running = Running::new(state, handler);
         match serving {

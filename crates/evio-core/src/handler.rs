@@ -36,7 +36,7 @@ use crate::udp::Udp;
 /// | [`stopping`](Self::stopping) | when the server is about to end gracefully |
 /// | [`closed`](Self::closed) or [`detached`](Self::detached) | exactly one of them, last |
 /// | [`datagram`](Self::datagram) | for each datagram of a UDP socket |
-/// | [`listener_failed`](Self::listener_failed) | when a listener had to be given up |
+/// | [`listener_failed`](Self::listener_failed) | when a listener or UDP socket had to be given up |
 /// | [`pre_write`](Self::pre_write) | at the end of a turn, before any of its output is sent |
 ///
 /// Callbacks that have no connection to act on return a [`ControlFlow`]: `Break` ends the server,
@@ -185,9 +185,10 @@ pub trait Handler {
         ControlFlow::Continue(())
     }
 
-    /// Is called when a listener, or a UDP socket that was added later, is of no use and has been
-    /// given up; the others go on. It is not called when there is no descriptor left, nor for a
-    /// connection that failed before it was accepted: the loop deals with those.
+    /// Is called when a listener or a UDP socket is of no use, or could not be added, and has been
+    /// given up; the others go on. It is not called when descriptors or memory are short, nor for a
+    /// connection that failed before it was accepted: the loop deals with those, by trying again
+    /// after a while.
     ///
     /// By default nothing is done about it, and the server goes on even if this was its only
     /// listener; returning `Break` ends it.

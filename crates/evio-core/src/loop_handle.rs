@@ -111,7 +111,7 @@ impl LoopHandle {
     ///
     /// Fails when the loop has ended; the socket is closed then.
     pub fn bind(&self, address_index: u16, socket: UdpSocket) -> Result<(), SendError> {
-        self.tell(Message::Bind(Box::new(BoundUdp { socket, address_index })))
+        self.tell(Message::Bind(Box::new(BoundUdp::new(address_index, socket))))
     }
 
     /// Has every loop of the group close its listeners and UDP sockets for the address with this

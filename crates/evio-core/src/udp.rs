@@ -4,18 +4,26 @@ use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Instant;
 
-use evio_sys::net::{Received, UdpSocket};
+use evio_sys::Interest;
+use evio_sys::net::{Received, UdpSocket, is_defunct};
 use slab::Slab;
 
+use crate::acceptor::end_of_rest;
 use crate::conn::ThreadBound;
 use crate::handler::Handler;
 use crate::loop_access::Loop;
 use crate::loop_state::LoopState;
+use crate::source::Source;
 use crate::turn::Running;
 
 /// Datagrams taken from one socket in a turn.
 const DATAGRAM_BUDGET: usize = 64;
+
+/// Failures in a row at which a socket rests. An error that tells of an earlier datagram is told
+/// once, and who shares a socket with others may come late time and again; neither has so many.
+const MAX_FAILURES: usize = 64;
 
 /// Bytes of waiting datagrams at which a socket's input waits for the next turn.
 const OUTBOX_FULL: usize = 1 << 20;
@@ -174,6 +182,17 @@ impl fmt::Debug for Udp<'_> {
 pub(crate) struct BoundUdp {
     pub(crate) socket: UdpSocket,
     pub(crate) address_index: u16,
+    /// How often the poller has reported it, or an error was the answer, since there last was a
+    /// datagram.
+    failures: usize,
+    /// Until when it is out of the poller, if it is.
+    pub(crate) rests_until: Option<Instant>,
+}
+
+impl BoundUdp {
+    pub(crate) fn new(address_index: u16, socket: UdpSocket) -> Self {
+        Self { socket, address_index, failures: 0, rests_until: None }
+    }
 }
 
 /// The datagrams of a turn, end to end in one buffer that is reused.
@@ -236,17 +255,45 @@ fn send_datagram(socket: &UdpSocket, bytes: &[u8], peer: SocketAddr, source: Opt
     }
 }
 
+impl LoopState {
+    /// Takes a socket out of the poller for a while: it is polled level-triggered, so one that
+    /// nothing can be had from would be reported again and again.
+    fn rest_socket(&mut self, number: u32) {
+        let bound = &mut self.sockets[number as usize];
+        bound.failures = 0;
+        if self.poller.deregister(&bound.socket).is_ok() {
+            bound.rests_until = Some(end_of_rest(self.now));
+        }
+    }
+
+    /// Has sockets receive again that have rested long enough.
+    pub(crate) fn resume_rested_sockets(&mut self) {
+        for (number, bound) in &mut self.sockets {
+            if bound.rests_until.is_some_and(|until| until <= self.now) {
+                let token = Source::Datagram(number as u32).token();
+                let result = self.poller.register(&bound.socket, token, Interest::READABLE);
+                bound.rests_until = result.err().map(|_| end_of_rest(self.now));
+            }
+        }
+    }
+}
+
 impl<H: Handler> Running<H> {
     pub(crate) fn receive_datagrams(&mut self, number: u32) {
-        for _ in 0..DATAGRAM_BUDGET {
+        for attempt in 0..DATAGRAM_BUDGET {
             // Looked up each time: a callback may have given it up.
             let Some(bound) = self.state.sockets.get_mut(number as usize) else { return };
             let Received { len, peer, local } = match bound.socket.recv_from(&mut self.buffer) {
                 Ok(received) => received,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // The fate of an earlier datagram to some peer; the next one may be well.
-                Err(_) => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && attempt > 0 => {
+                    // What was reported has been taken.
+                    bound.failures = 0;
+                    return;
+                }
+                Err(error) if self.goes_on_after(&error, number) => continue,
+                Err(_) => return,
             };
+            bound.failures = 0;
             let conversation = local.map(|local| (peer, local));
             let mut socket = Udp::new(&mut self.state, number, conversation);
             let flow = self.handler.datagram(&mut socket, peer, &self.buffer[..len]);
@@ -255,5 +302,33 @@ impl<H: Handler> Running<H> {
                 return;
             }
         }
+    }
+
+    /// Deals with a failure, and returns whether to try again in this turn.
+    #[cold]
+    fn goes_on_after(&mut self, error: &io::Error, number: u32) -> bool {
+        if is_defunct(error) {
+            self.give_up_socket(number, error);
+            return false;
+        }
+        let bound = &mut self.state.sockets[number as usize];
+        bound.failures += 1;
+        if bound.failures == MAX_FAILURES {
+            self.state.rest_socket(number);
+            return false;
+        }
+        // The fate of an earlier datagram to some peer: the next one may be well.
+        error.kind() != io::ErrorKind::WouldBlock
+    }
+
+    fn give_up_socket(&mut self, number: u32, error: &io::Error) {
+        // Those that wait know the socket by its number, which may be another one's soon.
+        if !self.state.outbox.is_empty() {
+            self.flush();
+        }
+        let bound = self.state.sockets.remove(number as usize);
+        // Fails only if the system has forgotten it already.
+        let _ = self.state.poller.deregister(&bound.socket);
+        self.listener_failed(usize::from(bound.address_index), error);
     }
 }

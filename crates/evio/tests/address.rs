@@ -341,7 +341,12 @@ fn errors_name_the_part_and_say_what_would_be_right() {
         ("[::1%]:1", r#"invalid zone ""; write an interface name, or its number from 1"#),
         ("unix://", r#"no socket path in ""; write unix://PATH or unix://@NAME"#),
         ("unix://\0", r#"NUL character in socket path "\0"; leave it out"#),
-        ("unix://a?b", r#"unknown option "b"; use reuseport or mode; a unix path"#),
+        (":1?reuseprt=true", r#"unknown option "reuseprt"; the only one is reuseport=true"#),
+        (
+            "unix://a?mod=660",
+            r#"unknown option "mod"; the only one is mode=660; a path that has a ?"#,
+        ),
+        ("UNIX-net://a?b", r#"unknown option "b"; the only one is mode=660"#),
         (":1?reuseport=x", r#"invalid option "reuseport=x"; write reuseport=true or false"#),
         (":1?reuseport=1&reuseport=1", r#"repeated option "reuseport"; write it once"#),
         ("unix://a?reuseport=1", r#"unsupported option "reuseport"; leave it out for this kind"#),

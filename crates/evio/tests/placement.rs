@@ -28,8 +28,8 @@ fn watched(server: Server, loops: usize) -> Watched {
     let server = start_each(server, loops, move |loop_id| {
         let (places, handles) = (places.clone(), handles.clone());
         Events::new()
-            .serving(move |_, serving| {
-                handles.send(serving.handle()).unwrap();
+            .serving(move |event_loop, _| {
+                handles.send(event_loop.handle()).unwrap();
                 ControlFlow::Continue(())
             })
             .opened(move |_, _| {
@@ -168,8 +168,8 @@ fn a_loop_that_is_held_up_leaves_the_others_idle_and_accepting() {
         threads.send((loop_id, ThreadClock::of_this_thread())).unwrap();
         let handles = handles.clone();
         Events::new()
-            .serving(move |_, serving| {
-                handles.send(serving.handle()).unwrap();
+            .serving(move |event_loop, _| {
+                handles.send(event_loop.handle()).unwrap();
                 ControlFlow::Continue(())
             })
             .data(|conn, _, input| {

@@ -125,8 +125,8 @@ fn break_from_serving_ends_the_server() {
 fn the_handle_that_serving_gets_ends_the_server() {
     let (handles, handle) = reports();
     let server = start(bind(TCP), move || {
-        Events::new().serving(move |_, serving| {
-            handles.send(serving.handle()).unwrap();
+        Events::new().serving(move |event_loop, _| {
+            handles.send(event_loop.handle()).unwrap();
             ControlFlow::Continue(())
         })
     });

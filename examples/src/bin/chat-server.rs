@@ -12,8 +12,8 @@ use evio_examples::cli::{self, Listen};
 
 /// A chat room: every line goes to everyone. Ctrl-C ends it.
 ///
-/// `/nick NAME` takes another name, `/quit` leaves. Who is silent for too long, or takes the lines
-/// of the others too slowly, has to leave.
+/// A guest types "/nick NAME" to take another name and "/quit" to leave. Who is silent for too
+/// long, or takes the lines of the others too slowly, has to leave.
 #[derive(Parser)]
 #[command(name = "chat-server", version)]
 struct Options {
@@ -53,7 +53,7 @@ impl Handler for Room {
     }
 
     fn opened(&mut self, conn: &mut Conn<'_>, guest: &mut Guest) -> Action {
-        conn.write(b"/nick NAME takes another name, /quit leaves.\n");
+        conn.write(b"Type /nick NAME to take another name, /quit to leave.\n");
         say(conn, &format!("* {} is here", guest.name));
         Action::None
     }

@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use clap::Parser;
 use evio::{Action, Conn, Handler, InputStream, Limits};
 use evio_examples::cli::{self, Listen};
-use evio_examples::redis::{Client, Outcome, Store, execute, look_ahead};
+use evio_examples::redis::{COMMANDS, Client, Outcome, Store, execute, look_ahead};
 use evio_examples::resp;
 use parking_lot::Mutex;
 
 /// Serves part of the redis commands from memory. Ctrl-C or the command SHUTDOWN ends it.
 #[derive(Parser)]
-#[command(name = "redis-server", version)]
+#[command(name = "redis-server", version, after_help = format!("Commands:{COMMANDS}"))]
 struct Options {
     /// Port to listen on; 0 takes any free one
     #[arg(long, default_value_t = 6380)]

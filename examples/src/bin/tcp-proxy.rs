@@ -3,17 +3,16 @@
 //! Try it in front of `echo-server` with `nc 127.0.0.1 7000`.
 
 use std::error::Error;
-use std::io;
-use std::net::ToSocketAddrs;
 use std::ops::ControlFlow;
 use std::os::unix::net::SocketAddr as UnixAddr;
 use std::process::ExitCode;
 
 use clap::Parser;
 use evio::{
-    Action, CloseReason, Conn, ConnId, Handler, Limits, Loop, Origin, Server, SocketAddr, Tag,
+    Action, Address, CloseReason, Conn, ConnId, Endpoint, Handler, Host, Limits, Origin, Server,
+    SocketAddr, Tag, UnixPath,
 };
-use evio_examples::cli;
+use evio_examples::cli::{self, LoopCount};
 
 /// Passes on what its clients send to another server, and the answers back. Ctrl-C ends it.
 #[derive(Parser)]
@@ -21,14 +20,13 @@ use evio_examples::cli;
 struct Options {
     /// Address to listen on: HOST:PORT, where port 0 is any free one, or unix://PATH
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7000")]
-    listen: String,
+    listen: Address,
     /// Address of the other server: HOST:PORT or unix://PATH
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000")]
     #[arg(value_parser = resolve)]
     upstream: SocketAddr,
-    /// Number of event loops, each on a thread of its own; 0 takes all processors
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    loops: u16,
+    #[command(flatten)]
+    loops: LoopCount,
 }
 
 /// What may wait for one side, at most, beside one read of the other: no more than the kernel keeps
@@ -129,16 +127,6 @@ impl Handler for Proxy {
         }
         ControlFlow::Continue(())
     }
-
-    fn listener_failed(
-        &mut self,
-        _: &mut Loop<'_>,
-        address_index: usize,
-        error: &io::Error,
-    ) -> ControlFlow<()> {
-        eprintln!("address {address_index}: not listening any more: {error}");
-        ControlFlow::Continue(())
-    }
 }
 
 /// Returns the client that an upstream connection was made for.
@@ -156,13 +144,19 @@ fn sibling<'a>(conn: &'a mut Conn<'_>, other: Option<ConnId>) -> Option<Conn<'a>
 
 /// Reads the address of a server, the first one if a name has several. That is done once: a loop
 /// cannot wait for it.
-fn resolve(address: &str) -> Result<SocketAddr, Box<dyn Error + Send + Sync>> {
-    if let Some(path) = address.strip_prefix("unix://") {
-        return Ok(UnixAddr::from_pathname(path)?.into());
+fn resolve(text: &str) -> Result<SocketAddr, Box<dyn Error + Send + Sync>> {
+    let address: Address = text.parse()?;
+    match address.endpoint() {
+        Endpoint::Unix(UnixPath::Path(path)) => Ok(UnixAddr::from_pathname(path)?.into()),
+        Endpoint::Inet { host: Host::Any, .. } => {
+            Err("name the host of the server, such as 127.0.0.1:5000".into())
+        }
+        Endpoint::Inet { port: 0, .. } => Err("no server has port 0".into()),
+        Endpoint::Inet { .. } if !address.scheme().is_datagram() => {
+            Ok(address.resolve()?[0].into())
+        }
+        _ => Err("write HOST:PORT, for TCP, or unix://PATH".into()),
     }
-    let host_and_port = address.strip_prefix("tcp://").unwrap_or(address);
-    let found = host_and_port.to_socket_addrs()?.next();
-    Ok(found.ok_or("the name has no address")?.into())
 }
 
 fn main() -> ExitCode {
@@ -175,9 +169,8 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         low_watermark: LOW_WATERMARK,
         ..Limits::default()
     };
-    let server = cli::announce(Server::bind([options.listen.as_str()])?)?.limits(limits);
-    server.run_each(cli::loops(options.loops), |_loop_id| Proxy {
-        upstream: options.upstream.clone(),
-    })?;
+    let server = cli::announce(Server::bind([options.listen.clone()])?)?.limits(limits);
+    server
+        .run_each(options.loops.get(), |_loop_id| Proxy { upstream: options.upstream.clone() })?;
     Ok(())
 }

@@ -7,6 +7,18 @@ use super::{Outcome, connection, hashes, keys, lists, server, sets, sorted_sets,
 
 use Memory::{Grows, Keeps};
 
+/// The commands that are understood, for people to read: a line for each kind.
+pub const COMMANDS: &str = "
+    strings      GET SET MGET MSET APPEND STRLEN INCR DECR INCRBY
+    lists        LPUSH RPUSH LPOP RPOP LRANGE LLEN
+    sets         SADD SPOP SCARD SMEMBERS
+    hashes       HSET HGET HGETALL HLEN
+    sorted sets  ZADD ZPOPMIN ZRANGE ZCARD
+    keys         DEL EXISTS TYPE DBSIZE FLUSHDB FLUSHALL
+    connection   PING ECHO SELECT HELLO CLIENT WAKE QUIT
+    server       COMMAND CONFIG INFO SHUTDOWN
+";
+
 /// The longest name of a command in the table. A longer one is not worth a copy in capitals.
 const MAX_NAME_LEN: usize = 8;
 
@@ -117,4 +129,32 @@ fn find(name: &[u8]) -> Option<Entry> {
 fn disconnect(call: &mut Call<'_>) -> Result<(), Failure> {
     call.outcome = Outcome::Close;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names of the table, in its order, read off the text of this file.
+    fn names_of_the_table() -> Vec<&'static str> {
+        let (_, table) = include_str!("commands.rs").split_once("Some(match name {").unwrap();
+        let name = |line: &'static str| {
+            let (name, rest) = line.trim().strip_prefix("b\"")?.split_once('"')?;
+            // Not the lines of an HTTP request, which are no commands.
+            rest.trim_start().starts_with("=>").then_some(name)
+        };
+        table.lines().take_while(|line| *line != "}").filter_map(name).collect()
+    }
+
+    #[test]
+    fn the_list_of_commands_is_the_table() {
+        let listed =
+            COMMANDS.split_whitespace().filter(|word| word.starts_with(char::is_uppercase));
+        assert_eq!(listed.collect::<Vec<_>>(), names_of_the_table());
+    }
+
+    #[test]
+    fn the_list_of_commands_is_in_the_readme() {
+        assert!(include_str!("../../README.md").contains(COMMANDS), "it wants:\n{COMMANDS}");
+    }
 }

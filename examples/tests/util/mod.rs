@@ -132,6 +132,12 @@ pub fn run(program: &str, arguments: &[&str]) -> String {
     stdout
 }
 
+/// Counts the calls that strace, by its log, has had fail with this error.
+pub fn injected(log: &str, error: &str) -> usize {
+    let text = std::fs::read_to_string(log).unwrap();
+    text.lines().filter(|line| line.contains(error) && line.contains("(INJECTED)")).count()
+}
+
 /// A path for a socket of this test's own.
 pub fn socket_path(name: &str) -> String {
     format!("{}/{name}-{}.sock", env!("CARGO_TARGET_TMPDIR"), std::process::id())

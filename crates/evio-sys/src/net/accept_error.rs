@@ -6,6 +6,8 @@ use std::io;
 
 use nix::errno::Errno;
 
+use super::is_defunct;
+
 /// Why nothing was accepted.
 ///
 /// # Examples
@@ -58,9 +60,8 @@ impl From<io::Error> for AcceptError {
                 | Errno::EPERM,
             ) => Self::Connection(error),
             Some(Errno::EMFILE | Errno::ENFILE) => Self::Descriptors(error),
-            Some(Errno::EBADF | Errno::EINVAL | Errno::ENOTSOCK | Errno::EOPNOTSUPP) => {
-                Self::Listener(error)
-            }
+            Some(Errno::EOPNOTSUPP) => Self::Listener(error),
+            _ if is_defunct(&error) => Self::Listener(error),
             _ => Self::Exhausted(error),
         }
     }

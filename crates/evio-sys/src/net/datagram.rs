@@ -97,8 +97,10 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) when none is there. The others tell of an earlier
-    /// datagram that one peer did not take; the socket goes on working.
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) when none is there, and what
+    /// [`is_defunct`](crate::net::is_defunct) says so of when the socket is of no use any more.
+    /// The others mostly tell of an earlier datagram that one peer did not take, each once; what
+    /// fails again and again is short of memory or permission, so leave it alone for a while.
     #[inline]
     pub fn recv_from(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
         let Some(control) = &mut self.control else {

@@ -57,6 +57,26 @@ pub fn is_unavailable(error: &io::Error) -> bool {
     )
 }
 
+/// Returns whether an error of a socket that waits for peers is that of the socket itself, which is
+/// of no use any more.
+///
+/// # Examples
+///
+/// ```
+/// use std::io;
+/// use evio_sys::net::is_defunct;
+///
+/// assert!(!is_defunct(&io::Error::from(io::ErrorKind::ConnectionRefused)));
+/// ```
+#[must_use]
+pub fn is_defunct(error: &io::Error) -> bool {
+    use nix::errno::Errno;
+    matches!(
+        error.raw_os_error().map(Errno::from_raw),
+        Some(Errno::EBADF | Errno::EINVAL | Errno::ENOTSOCK)
+    )
+}
+
 /// Repeats a system call that a signal interrupted.
 #[inline]
 fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {

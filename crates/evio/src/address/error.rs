@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use super::Scheme;
+
 /// The error of a string that is not an [`Address`](super::Address).
 ///
 /// It displays the part that is wrong and says what would be right.
@@ -99,8 +101,9 @@ impl ParseAddressErrorKind {
         Fault { kind: self, part: part.to_owned() }
     }
 
-    /// The mistake, worded so that the part can follow, and what would be right.
-    fn describe(self) -> (&'static str, &'static str) {
+    /// The mistake, worded so that the part can follow, and what would be right. A unix address has
+    /// other options than the rest.
+    fn describe(self, is_unix: bool) -> (&'static str, &'static str) {
         match self {
             Self::UnknownScheme => {
                 ("unknown scheme", "use tcp, tcp4, tcp6, udp, udp4, udp6 or unix")
@@ -121,10 +124,11 @@ impl ParseAddressErrorKind {
             Self::InvalidPort => ("invalid port", "write a number from 0 to 65535"),
             Self::MissingPath => ("no socket path in", "write unix://PATH or unix://@NAME"),
             Self::NulInPath => ("NUL character in socket path", "leave it out"),
-            Self::UnknownOption => (
+            Self::UnknownOption if is_unix => (
                 "unknown option",
-                "use reuseport or mode; a unix path that contains a ? needs one more ? after it",
+                "the only one is mode=660; a path that has a ? needs one more ? after it",
             ),
+            Self::UnknownOption => ("unknown option", "the only one is reuseport=true"),
             Self::RepeatedOption => ("repeated option", "write it once"),
             Self::UnsupportedOption => {
                 ("unsupported option", "leave it out for this kind of address")
@@ -138,7 +142,8 @@ impl ParseAddressErrorKind {
 
 impl fmt::Display for ParseAddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (mistake, advice) = self.kind().describe();
+        let scheme = self.input.split_once("://").and_then(|(name, _)| Scheme::from_name(name));
+        let (mistake, advice) = self.kind().describe(scheme == Some(Scheme::Unix));
         write!(f, "invalid address {:?}: {mistake} {:?}; {advice}", self.input(), self.part())
     }
 }

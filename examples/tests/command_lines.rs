@@ -1,0 +1,71 @@
+//! Command lines that are wrong, and what the user is told.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::process::{Command, Stdio};
+
+const ECHO_SERVER: &str = env!("CARGO_BIN_EXE_echo-server");
+const TCP_PROXY: &str = env!("CARGO_BIN_EXE_tcp-proxy");
+
+/// Runs a program that must end at once, by an error of its command line, and returns what it says.
+fn refused(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+    said
+}
+
+#[test]
+fn a_host_that_is_more_than_a_host() {
+    for (host, words) in [
+        ("127.0.0.1:80", "write the port apart: --host 127.0.0.1 --port 80"),
+        ("tcp://localhost:80", "write the port apart: --host localhost --port 80"),
+        ("[::1]:80", "write the port apart: --host [::1] --port 80"),
+        (":80", "write the port apart: --host \"*\" --port 80"),
+        ("", "write a host name, an IP address or \"*\""),
+        ("a b", "invalid host \"a b\"; write a host name, an IPv4 address or an [IPv6 address]"),
+        ("/tmp/x", "unexpected path \"/tmp/x"),
+    ] {
+        let said = refused(ECHO_SERVER, &["--port", "0", "--host", host]);
+        let expected = format!("error: invalid value '{host}' for '--host <HOST>': ");
+        assert!(said.starts_with(&expected) || host.is_empty(), "{said}");
+        assert!(said.contains(words), "{said}\ndoes not say\n{words}");
+    }
+}
+
+#[test]
+fn more_loops_than_are_of_use() {
+    for program in [ECHO_SERVER, TCP_PROXY] {
+        let said = refused(program, &["--loops", "65535"]);
+        assert!(said.contains("65535 is not in 0..=1024"), "{said}");
+    }
+}
+
+#[test]
+fn both_addresses_of_the_proxy_are_refused_in_the_same_words() {
+    for (address, words) in [
+        ("nope", "no port in \"nope\"; write host:port"),
+        ("127.0.0.1:x", "invalid port \"x\"; write a number from 0 to 65535"),
+        ("tcp://:80?reuseprt=true", "unknown option \"reuseprt\"; the only one is reuseport=true"),
+        ("tulip://howdy", "unknown scheme \"tulip\"; use tcp, "),
+        ("unix://", "no socket path in \"\"; write unix://PATH"),
+    ] {
+        for option in ["--listen", "--upstream"] {
+            let said = refused(TCP_PROXY, &[option, address]);
+            let form = format!("'{option} <ADDRESS>': invalid address {address:?}: {words}");
+            assert!(said.contains(&form), "{said}\ndoes not say\n{form}");
+        }
+    }
+}
+
+#[test]
+fn an_upstream_that_nobody_can_connect_to() {
+    for (address, words) in [
+        ("127.0.0.1:0", "no server has port 0"),
+        (":5000", "name the host of the server, such as 127.0.0.1:5000"),
+        ("udp://127.0.0.1:5000", "write HOST:PORT, for TCP, or unix://PATH"),
+        ("unix://@name", "write HOST:PORT, for TCP, or unix://PATH"),
+    ] {
+        let said = refused(TCP_PROXY, &["--upstream", address]);
+        assert!(said.contains(words), "{said}\ndoes not say\n{words}");
+    }
+}
