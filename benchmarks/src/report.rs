@@ -48,6 +48,8 @@ pub struct ServerReport {
     pub latency: Latency,
     /// CPU nanoseconds the server spent on each request.
     pub cpu_per_request: Spread,
+    /// The same in each round, for a comparison of any two servers.
+    pub cpu_of_rounds: Vec<f64>,
     /// `cpu_per_request` divided by that of the first server of the group in the same round.
     pub ratio: Spread,
 }
@@ -152,6 +154,7 @@ impl Measurement {
                 max: self.latency.max(),
             },
             cpu_per_request: self.cpu_per_request()?,
+            cpu_of_rounds: cpu().collect(),
             ratio: Spread::of(cpu().zip(first).map(|(cpu, first)| cpu / first))?,
         })
     }
@@ -224,6 +227,7 @@ mod tests {
         assert_eq!(other.requests_per_second.median, 10_000.0);
         assert_eq!(floor.cpu_per_request.median, 10_000.0);
         assert_eq!(other.cpu_per_request.median, 20_000.0);
+        assert_eq!(other.cpu_of_rounds, [10_000.0, 20_000.0, 100_000.0]);
         assert_eq!(floor.ratio, Spread { low: 1.0, median: 1.0, high: 1.0 });
         assert_eq!(other.ratio, Spread { low: 2.0, median: 2.0, high: 2.0 });
         let [p50, p99, p999] =

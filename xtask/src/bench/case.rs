@@ -90,7 +90,7 @@ impl Case {
 
     /// Returns the results of this case.
     pub(super) fn results(&self, servers: Vec<ServerResults>) -> CaseResults {
-        CaseResults { key: self.key.clone(), title: self.title.clone(), servers }
+        CaseResults::new(self.key.clone(), self.title.clone(), servers)
     }
 }
 

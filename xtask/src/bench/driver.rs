@@ -74,11 +74,8 @@ pub(super) fn measure<D: Driver>(run: &mut Run, mut driver: D) -> crate::Result<
         let names = servers.iter().map(|server| server.name);
         // Without the server that the others are compared to there are no ratios.
         let first = turns.first().filter(|_| contenders[0].name == D::CONTENDERS[0].name);
-        results.cases.push(CaseResults {
-            key: key.to_owned(),
-            title: title.to_owned(),
-            servers: summarize(names.zip(&turns), first),
-        });
+        let servers = summarize(names.zip(&turns), first);
+        results.cases.push(CaseResults::new(key.to_owned(), title.to_owned(), servers));
         progress.print(&table::render(results.cases.last().expect("one was just pushed")));
     }
     Ok(results)
@@ -95,14 +92,15 @@ fn summarize<'a>(
     servers
         .map(|(name, turns)| {
             let ratio = baseline.and_then(|baseline| {
-                quartiles(turns.cpu.iter().zip(&baseline.cpu).map(|(cpu, first)| cpu / first))
+                Spread::of(turns.cpu.iter().zip(&baseline.cpu).map(|(cpu, first)| cpu / first))
             });
             ServerResults {
                 name: name.to_owned(),
-                requests_per_second: quartiles(
+                requests_per_second: Spread::of(
                     turns.outcomes.iter().map(|outcome| outcome.requests_per_second),
                 ),
-                cpu_ns: quartiles(turns.cpu.iter().copied()),
+                cpu_ns: Spread::of(turns.cpu.iter().copied()),
+                cpu_of_rounds: turns.cpu.clone(),
                 cpu_ratio: ratio.map(|ratio| ratio.median),
                 cpu_ratio_spread: ratio.map(Spread::relative),
                 latency_us: median_latency(&turns.outcomes),
@@ -116,26 +114,13 @@ fn summarize<'a>(
 fn median_latency(outcomes: &[Outcome]) -> Option<Latency> {
     let median = |percentile: fn(Latency) -> f64| {
         let figures = outcomes.iter().filter_map(|outcome| outcome.latency).map(percentile);
-        Some(quartiles(figures)?.median)
+        Some(Spread::of(figures)?.median)
     };
     Some(Latency {
         p50: median(|latency| latency.p50)?,
         p99: median(|latency| latency.p99)?,
         p999: median(|latency| latency.p999)?,
     })
-}
-
-/// Returns the quartiles of `figures`, or `None` when there are none.
-fn quartiles(figures: impl Iterator<Item = f64>) -> Option<Spread> {
-    let mut sorted: Vec<f64> = figures.collect();
-    sorted.sort_by(f64::total_cmp);
-    let last = sorted.len().checked_sub(1)?;
-    let at = |fraction: f64| {
-        let rank = fraction * last as f64;
-        let (below, above) = (sorted[rank.floor() as usize], sorted[rank.ceil() as usize]);
-        below + (above - below) * rank.fract()
-    };
-    Some(Spread { low: at(0.25), median: at(0.5), high: at(0.75) })
 }
 
 #[cfg(test)]

@@ -46,6 +46,7 @@ struct ServerReport {
     requests_per_second: Spread,
     latency: Percentiles,
     cpu_per_request: Spread,
+    cpu_of_rounds: Vec<f64>,
     ratio: Spread,
 }
 
@@ -116,6 +117,7 @@ impl From<ServerReport> for Driven {
             name: report.name,
             requests_per_second: Some(report.requests_per_second),
             cpu_ns: Some(report.cpu_per_request),
+            cpu_of_rounds: report.cpu_of_rounds,
             cpu_ratio: Some(report.ratio.median),
             cpu_ratio_spread: Some(report.ratio.relative()),
             latency_us: Some(Latency::from_nanos(p50.median, p99.median, p999.median)),
@@ -155,7 +157,7 @@ mod tests {
             "latency":{"p50":{"low":900.0,"median":1000.0,"high":1100.0},
             "p99":{"low":1900.0,"median":2000.0,"high":2900.0},
             "p999":{"low":2500.0,"median":3000.0,"high":3500.0},"max":4000},
-            "cpu_per_request":{"low":4.0,"median":5.0,"high":6.0},
+            "cpu_per_request":{"low":4.0,"median":5.0,"high":6.0},"cpu_of_rounds":[4.0,6.0],
             "ratio":{"low":0.5,"median":1.0,"high":1.0}}]}}"#;
         let Line::Report(mut report) = serde_json::from_str(text).unwrap() else {
             panic!("a report is a report");

@@ -49,11 +49,17 @@ pub(super) struct ServerResults {
     pub(super) requests_per_second: Option<Spread>,
     /// CPU nanoseconds that the server spent on a request.
     pub(super) cpu_ns: Option<Spread>,
+    /// `cpu_ns` in each round, for comparisons.
+    #[serde(skip)]
+    pub(super) cpu_of_rounds: Vec<f64>,
     /// `cpu_ns` as a multiple of the first server's, taken in each round.
     pub(super) cpu_ratio: Option<f64>,
     /// Half the distance between the quartiles of `cpu_ratio`, as a fraction of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cpu_ratio_spread: Option<f64>,
+    /// The `cpu_ns` of evio as a multiple of this server's, taken in each round.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) evio_ratio: Option<f64>,
     pub(super) latency_us: Option<Latency>,
     /// Half the distance between the quartiles of `p99` over the turns, as a fraction of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,7 +82,35 @@ pub(super) struct Spread {
     pub(super) high: f64,
 }
 
+impl CaseResults {
+    /// Puts the figures of a case together, and compares evio with each of the other servers, unless
+    /// they are compared with evio already.
+    pub(super) fn new(key: String, title: String, mut servers: Vec<ServerResults>) -> Self {
+        let evio = servers.iter().skip(1).find(|server| server.name == "evio");
+        let evio = evio.map(|evio| evio.cpu_of_rounds.clone()).unwrap_or_default();
+        for server in servers.iter_mut().filter(|server| server.name != "evio") {
+            let rounds = evio.iter().zip(&server.cpu_of_rounds);
+            let ratio = Spread::of(rounds.map(|(evio, other)| evio / other));
+            server.evio_ratio = ratio.map(|ratio| ratio.median);
+        }
+        Self { key, title, servers }
+    }
+}
+
 impl Spread {
+    /// Returns the quartiles of `figures`, or `None` when there are none.
+    pub(super) fn of(figures: impl Iterator<Item = f64>) -> Option<Self> {
+        let mut sorted: Vec<f64> = figures.collect();
+        sorted.sort_by(f64::total_cmp);
+        let last = sorted.len().checked_sub(1)?;
+        let at = |fraction: f64| {
+            let rank = fraction * last as f64;
+            let (below, above) = (sorted[rank.floor() as usize], sorted[rank.ceil() as usize]);
+            below + (above - below) * rank.fract()
+        };
+        Some(Self { low: at(0.25), median: at(0.5), high: at(0.75) })
+    }
+
     /// Returns half the distance of the quartiles, as a fraction of the median.
     pub(super) fn relative(self) -> f64 {
         (self.high - self.low) / (2.0 * self.median)
@@ -110,6 +144,26 @@ mod tests {
     fn spread_is_half_the_distance_of_the_quartiles() {
         let spread = Spread { low: 9.0, median: 10.0, high: 13.0 };
         assert_eq!(spread.relative(), 0.2);
+    }
+
+    #[test]
+    fn evio_is_compared_with_each_of_the_others() {
+        let server = |name: &str, cpu_of_rounds: &[f64]| ServerResults {
+            name: name.to_owned(),
+            cpu_of_rounds: cpu_of_rounds.to_vec(),
+            ..ServerResults::default()
+        };
+        // The machine is slower in the second round, for all of them.
+        let floor = server("floor", &[2.0, 20.0]);
+        let servers = vec![floor, server("evio", &[3.0, 30.0]), server("mio", &[4.0, 40.0])];
+        let case = CaseResults::new(String::new(), String::new(), servers.clone());
+        let ratios: Vec<_> = case.servers.iter().map(|server| server.evio_ratio).collect();
+        assert_eq!(ratios, [Some(1.5), None, Some(0.75)]);
+
+        for servers in [&servers[..1], &servers[1..]] {
+            let case = CaseResults::new(String::new(), String::new(), servers.to_vec());
+            assert!(case.servers.iter().all(|server| server.evio_ratio.is_none()));
+        }
     }
 
     #[test]

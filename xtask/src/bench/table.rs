@@ -19,6 +19,7 @@ const COLUMNS: &[Column] = &[
     ("spread", |server| Some(percent(server.cpu_ns?.relative()))),
     ("ratio", |server| Some(format!("{:.3}", server.cpu_ratio?))),
     ("spread", |server| Some(percent(server.cpu_ratio_spread?))),
+    ("evio/it", |server| Some(format!("{:.3}", server.evio_ratio?))),
     ("lost", |server| Some(thousands(server.lost? as f64))),
     ("bytes/connection", |server| Some(thousands(server.bytes_per_connection?))),
     ("system calls/request", |server| Some(format!("{:.2}", server.syscalls_per_request?))),
