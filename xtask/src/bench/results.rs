@@ -42,6 +42,21 @@ pub(super) struct CaseResults {
     pub(super) servers: Vec<ServerResults>,
 }
 
+impl CaseResults {
+    /// Puts the figures of a case together, and compares evio with each of the other servers,
+    /// unless they are compared with evio already.
+    pub(super) fn new(key: String, title: String, mut servers: Vec<ServerResults>) -> Self {
+        let evio = servers.iter().skip(1).find(|server| server.name == "evio");
+        let evio = evio.map(|evio| evio.cpu_of_rounds.clone()).unwrap_or_default();
+        for server in servers.iter_mut().filter(|server| server.name != "evio") {
+            let rounds = evio.iter().zip(&server.cpu_of_rounds);
+            let ratio = Spread::of(rounds.map(|(evio, other)| evio / other));
+            server.evio_ratio = ratio.map(|ratio| ratio.median);
+        }
+        Self { key, title, servers }
+    }
+}
+
 /// The figures of one server in one case. What does not apply is left out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct ServerResults {
@@ -80,21 +95,6 @@ pub(super) struct Spread {
     pub(super) low: f64,
     pub(super) median: f64,
     pub(super) high: f64,
-}
-
-impl CaseResults {
-    /// Puts the figures of a case together, and compares evio with each of the other servers, unless
-    /// they are compared with evio already.
-    pub(super) fn new(key: String, title: String, mut servers: Vec<ServerResults>) -> Self {
-        let evio = servers.iter().skip(1).find(|server| server.name == "evio");
-        let evio = evio.map(|evio| evio.cpu_of_rounds.clone()).unwrap_or_default();
-        for server in servers.iter_mut().filter(|server| server.name != "evio") {
-            let rounds = evio.iter().zip(&server.cpu_of_rounds);
-            let ratio = Spread::of(rounds.map(|(evio, other)| evio / other));
-            server.evio_ratio = ratio.map(|ratio| ratio.median);
-        }
-        Self { key, title, servers }
-    }
 }
 
 impl Spread {
