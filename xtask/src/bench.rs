@@ -31,11 +31,13 @@ mod syscalls;
 mod table;
 mod turns;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 
 use machine::Machine;
+use peers::Peer;
 use results::{Results, SuiteResults};
 use run::Run;
 
@@ -126,6 +128,20 @@ impl Suite {
             Self::Proxy => proxy::run(run),
         }
     }
+
+    /// Names the programs that it needs beside those that all suites do.
+    fn programs(self, args: &Args) -> Vec<&'static str> {
+        let names = |peers: &[Peer]| peers.iter().map(|peer| peer.program).collect();
+        let echo: Vec<&str> = names(&peers::select(&args.against, false));
+        match self {
+            Self::Echo | Self::Connect | Self::Idle | Self::Latency | Self::Scale => echo,
+            Self::Memory => [&echo[..], &[programs::MEMORY_METER]].concat(),
+            Self::Udp => names(peers::UDP),
+            Self::Http => outside::built(http::CONTENDERS),
+            Self::Redis => outside::built(redis::CONTENDERS),
+            Self::Proxy => [outside::built(proxy::CONTENDERS), names(&[peers::FLOOR])].concat(),
+        }
+    }
 }
 
 /// Seconds of load on each server in each case.
@@ -142,6 +158,11 @@ impl Args {
             (true, false) => Suite::value_variants().to_vec(),
             (false, _) => self.suites.clone(),
         }
+    }
+
+    /// Names the programs that the suites need, each once.
+    fn programs(&self) -> BTreeSet<&'static str> {
+        self.suites().into_iter().flat_map(|suite| suite.programs(self)).collect()
     }
 
     /// Returns the seconds of load on each server in each case.
@@ -239,6 +260,22 @@ mod tests {
         assert_eq!(parse(&["--self-check"]).unwrap().suites(), [Suite::Echo]);
         assert_eq!((args.duration, args.connections, args.size, args.pipeline), Default::default());
         assert!(args.against.is_empty());
+    }
+
+    #[test]
+    fn what_is_not_measured_is_not_built() {
+        let programs = |arguments: &[&str]| -> Vec<&str> {
+            parse(arguments).unwrap().programs().into_iter().collect()
+        };
+        assert_eq!(
+            programs(&["echo", "memory", "--against", "mio"]),
+            ["connection-memory", "echo-server", "floor-echo", "mio-echo"]
+        );
+        assert_eq!(programs(&["udp"]), ["echo-server", "floor-udp", "tokio-udp"]);
+        assert_eq!(programs(&["http"]), ["floor-http", "http-server", "hyper-http"]);
+        assert_eq!(programs(&["redis"]), ["floor-redis", "redis-server"]);
+        assert_eq!(programs(&["proxy"]), ["floor-echo", "tcp-proxy"]);
+        assert!(programs(&[]).contains(&"go-echo"));
     }
 
     #[test]

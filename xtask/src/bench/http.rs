@@ -10,7 +10,7 @@ use super::run::Run;
 use super::turns::Outcome;
 
 /// The servers; what all others are compared to comes first.
-const CONTENDERS: &[Contender] = &[
+pub(super) const CONTENDERS: &[Contender] = &[
     Contender {
         name: "nginx",
         program: Program::Installed(Tool {

@@ -25,6 +25,15 @@ pub(super) struct Contender {
     pub(super) arguments: fn(&Place) -> io::Result<Vec<String>>,
 }
 
+/// Names those of `contenders` that are built from this workspace.
+pub(super) fn built(contenders: &[Contender]) -> Vec<&'static str> {
+    let built = |contender: &Contender| match contender.program {
+        Program::Built { program, .. } => Some(program),
+        Program::Installed(_) => None,
+    };
+    contenders.iter().filter_map(built).collect()
+}
+
 /// Where a program comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Program {

@@ -25,6 +25,14 @@ pub(super) const SERVER_CORE: &str = "0";
 /// Which of the usable cores the generator runs on.
 pub(super) const GENERATOR_CORE: &str = "1";
 
+/// What starts everything else.
+const LAUNCHER: &str = "launch";
+
+const GENERATOR: &str = "load-generator";
+
+/// What measures memory.
+pub(super) const MEMORY_METER: &str = "connection-memory";
+
 /// What stands for all cores.
 const ANY_CORE: &str = "any";
 
@@ -51,18 +59,15 @@ impl Programs {
         Ok(Self { directory: target.join("release") })
     }
 
-    /// Builds servers and generator.
-    pub(super) fn build(&self, children: &Children) -> crate::Result {
+    /// Builds `servers`, and what drives them.
+    pub(super) fn build(&self, children: &Children, servers: &[&str]) -> crate::Result {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
-        command.current_dir(workspace_root()).args([
-            "build",
-            "--release",
-            "-p",
-            "evio-benchmarks",
-            "-p",
-            "evio-examples",
-        ]);
+        command.current_dir(workspace_root());
+        command.args(["build", "--release", "-p", "evio-benchmarks", "-p", "evio-examples"]);
+        for program in [LAUNCHER, GENERATOR].iter().chain(servers) {
+            command.args(["--bin", program]);
+        }
         let pid = children.start(&mut command)?.pid;
         let status = children.wait(pid, BUILD_LIMIT)?;
         if status.success() { Ok(()) } else { Err("the release build failed".into()) }
@@ -116,18 +121,18 @@ impl Programs {
 
     /// Returns the command that starts the load generator.
     pub(super) fn generator(&self) -> Command {
-        self.launch(GENERATOR_CORE, &self.path("load-generator"))
+        self.launch(GENERATOR_CORE, &self.path(GENERATOR))
     }
 
     /// Returns the command that starts what measures memory.
     pub(super) fn memory_meter(&self) -> Command {
-        self.launch(GENERATOR_CORE, &self.path("connection-memory"))
+        self.launch(GENERATOR_CORE, &self.path(MEMORY_METER))
     }
 
     /// Returns the command that starts `program` on one core, for as long as the calling thread
     /// lives.
     pub(super) fn launch(&self, core: &str, program: &Path) -> Command {
-        let mut command = Command::new(self.path("launch"));
+        let mut command = Command::new(self.path(LAUNCHER));
         command.arg(core).arg(program);
         command
     }

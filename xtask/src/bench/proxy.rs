@@ -18,7 +18,7 @@ use super::table;
 const HAPROXY: Tool = Tool { program: "haproxy", package: "haproxy", version_option: "-v" };
 
 /// The servers; what all others are compared to comes first.
-const CONTENDERS: &[Contender] = &[
+pub(super) const CONTENDERS: &[Contender] = &[
     Contender {
         name: "haproxy",
         program: Program::Installed(HAPROXY),

@@ -9,7 +9,7 @@ use super::run::Run;
 use super::turns::Outcome;
 
 /// What all others are compared to, and this project's server.
-const CONTENDERS: &[Contender] = &[
+pub(super) const CONTENDERS: &[Contender] = &[
     Contender {
         name: "redis-server",
         program: Program::Installed(Tool {

@@ -30,8 +30,12 @@ impl Run {
         let children = Children::new()?;
         let programs = Programs::find()?;
         if !args.no_build {
-            programs.build(&children)?;
-            go::build(&programs, &children)?;
+            let (go, servers): (Vec<&str>, Vec<&str>) =
+                args.programs().into_iter().partition(|&program| program == peers::GO.program);
+            programs.build(&children, &servers)?;
+            if !go.is_empty() {
+                go::build(&programs, &children)?;
+            }
         }
         for warning in machine::warnings() {
             eprintln!("warning: {warning}");
