@@ -122,3 +122,23 @@ fn a_loop_is_woken_however_its_last_turn_ended() {
         running.join().unwrap().unwrap();
     });
 }
+
+/// The tasks of a turn are those that see the same time. A turn that is woken looks once more.
+#[test]
+fn tasks_that_share_a_message_count_singly_for_the_budget_of_a_turn() {
+    const LEAST_TURNS: usize = 4;
+    let event_loop = EventLoop::new(Config::default()).unwrap();
+    let handle = event_loop.handle();
+    let times = Arc::new(Mutex::new(Vec::new()));
+    for _ in 0..MESSAGES {
+        let times = Arc::clone(&times);
+        let note = move |event_loop: &mut Loop<'_>| times.lock().unwrap().push(event_loop.now());
+        handle.post(note).unwrap();
+    }
+    handle.post(|event_loop| event_loop.shutdown()).unwrap();
+    event_loop.run(Flood).unwrap();
+    let mut times = times.lock().unwrap();
+    assert_eq!(times.len(), MESSAGES);
+    times.dedup();
+    assert!(times.len() >= LEAST_TURNS, "{MESSAGES} tasks in {} turns", times.len());
+}
