@@ -10,7 +10,7 @@ use crate::entry::Entry;
 use crate::handler::Handler;
 use crate::loop_access::Loop;
 use crate::loop_state::{LoopState, Shutdown};
-use crate::mailbox::{ConnCommand, Mail, Message, Order, Task};
+use crate::mailbox::{ConnCommand, Mail, Message, Order};
 use crate::turn::Running;
 use crate::udp::BoundUdp;
 
@@ -18,20 +18,18 @@ use crate::udp::BoundUdp;
 const MAILBOX_BUDGET: usize = 1024;
 
 impl<H: Handler> Running<H> {
-    /// Carries out messages until there are none, or the budget is spent; then the next turn goes
-    /// on, for nobody will wake the loop on account of those that are left.
+    /// Carries out what was collected, or as much as the budget allows: then the next turn goes on.
     pub(crate) fn read_mailbox(&mut self) {
-        if !self.has_mail {
+        if !self.state.mailbox.may_have_mail() {
             return;
         }
-        for _ in 0..MAILBOX_BUDGET {
-            match self.state.mailbox.take() {
-                Some(Mail::Message(message)) => self.carry_out(message),
-                Some(Mail::Order(order)) => self.follow_order(order),
-                None => {
-                    self.has_mail = false;
-                    return;
-                }
+        let mut budget = MAILBOX_BUDGET;
+        while budget > 0 {
+            let Some(mail) = self.state.mailbox.take() else { return };
+            budget = budget.saturating_sub(mail.count());
+            match mail {
+                Mail::Message(message) => self.carry_out(message),
+                Mail::Order(order) => self.follow_order(order),
             }
         }
     }
@@ -40,7 +38,7 @@ impl<H: Handler> Running<H> {
         match message {
             Message::Conn(key, command) => self.carry_out_on(key, command),
             Message::Broadcast(bytes) => self.broadcast(&bytes),
-            Message::Task(Task(task)) => task(&mut Loop::new(&mut self.state)),
+            Message::Tasks(tasks) => tasks.run(&mut Loop::new(&mut self.state)),
             Message::Listen(bound) => self.listen(*bound),
             Message::Bind(bound) => self.bind(*bound),
             Message::StopListening(index) => self.stop_listening(Some(index)),

@@ -10,7 +10,7 @@ use evio_sys::net::{Listener, UdpSocket};
 use crate::acceptor::BoundListener;
 use crate::group::Group;
 use crate::loop_access::Loop;
-use crate::mailbox::{Manner, Message, SendError, Task};
+use crate::mailbox::{Manner, Message, SendError};
 use crate::udp::BoundUdp;
 
 /// A loop and its group, for any thread and for any length of time.
@@ -65,7 +65,7 @@ impl LoopHandle {
     ///
     /// See [`SendError`]; the task is dropped then.
     pub fn post(&self, task: impl FnOnce(&mut Loop<'_>) + Send + 'static) -> Result<(), SendError> {
-        self.group.mailbox(self.loop_id()).send(Message::Task(Task(Box::new(task))))
+        self.group.mailbox(self.loop_id()).send_task(task)
     }
 
     /// Returns how many loops the group has.

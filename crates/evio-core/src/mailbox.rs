@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::error;
 use std::fmt;
 use std::io;
-use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,12 +12,13 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use evio_sys::net::Stream;
 use evio_sys::{Poller, Waker};
-use parking_lot::Mutex;
 
 use crate::acceptor::BoundListener;
 use crate::conn_id::ConnKey;
+use crate::inbox::Inbox;
 use crate::loop_access::Loop;
 use crate::source::Source;
+use crate::tasks::Tasks;
 use crate::udp::BoundUdp;
 
 /// What a loop takes from its mailbox.
@@ -28,12 +28,22 @@ pub(crate) enum Mail {
     Order(Order),
 }
 
+impl Mail {
+    /// Returns how much it is of what a turn carries out.
+    pub(crate) fn count(&self) -> usize {
+        match self {
+            Self::Message(Message::Tasks(tasks)) => tasks.count(),
+            Self::Message(_) | Self::Order(_) => 1,
+        }
+    }
+}
+
 /// What a program asks of a loop.
 #[derive(Debug)]
 pub(crate) enum Message {
     Conn(ConnKey, ConnCommand),
     Broadcast(Arc<[u8]>),
-    Task(Task),
+    Tasks(Tasks),
     Listen(Box<BoundListener>),
     Bind(Box<BoundUdp>),
     /// Gives up the sockets of the address with this index.
@@ -47,15 +57,6 @@ pub(crate) enum Order {
     /// A connection of some loop has ended, and a listener of some loop waited for that.
     AcceptAgain,
     Shutdown(Manner),
-}
-
-/// Work for a loop, from another thread.
-pub(crate) struct Task(pub(crate) Box<dyn FnOnce(&mut Loop<'_>) + Send>);
-
-impl fmt::Debug for Task {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Task")
-    }
 }
 
 /// How a server ends.
@@ -113,9 +114,7 @@ const KEPT: usize = 4096;
 
 /// The receiving end, the loop's own.
 ///
-/// Messages are taken all at once, so that the loop and the other threads do not fight for a cache
-/// line with each of them: with a queue that both ends work on, a third of the wakes per second
-/// were measured. Orders have a queue of their own, which no capacity applies to.
+/// Orders have a queue of their own, which no capacity applies to.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     sender: Arc<MailboxSender>,
@@ -123,13 +122,17 @@ pub(crate) struct Mailbox {
     /// What has been taken and not been carried out.
     messages: VecDeque<Message>,
     orders: VecDeque<Order>,
+    /// There may be mail, and nobody will wake the loop for it.
+    ///
+    /// Invariant: true when something was taken and has not been carried out.
+    has_mail: bool,
 }
 
 /// The sending end, shared by everyone else. It owns the waker, so that a wake after the loop's end
 /// reaches a descriptor that is still its own.
 #[derive(Debug)]
 pub(crate) struct MailboxSender {
-    queue: Mutex<Queue>,
+    inbox: Inbox<Message>,
     orders: Sender<Order>,
     waker: Waker,
     capacity: usize,
@@ -137,93 +140,115 @@ pub(crate) struct MailboxSender {
     accepts_again: AtomicBool,
 }
 
-#[derive(Debug, Default)]
-struct Queue {
-    messages: VecDeque<Message>,
-    /// The loop has ended.
-    is_closed: bool,
-}
-
 impl Mailbox {
     pub(crate) fn new(poller: &Poller, capacity: usize) -> io::Result<Self> {
         let (orders, incoming) = unbounded();
         let waker = Waker::new(poller, Source::Waker.token())?;
         let sender = Arc::new(MailboxSender {
-            queue: Mutex::default(),
+            inbox: Inbox::new(),
             orders,
             waker,
             capacity,
             accepts_again: AtomicBool::new(false),
         });
-        Ok(Self { sender, incoming, messages: VecDeque::new(), orders: VecDeque::new() })
+        let (messages, orders) = (VecDeque::new(), VecDeque::new());
+        Ok(Self { sender, incoming, messages, orders, has_mail: true })
     }
 
     pub(crate) fn sender(&self) -> &Arc<MailboxSender> {
         &self.sender
     }
 
-    /// Lets the next message wake the loop again; to be called before the messages are taken.
-    pub(crate) fn acknowledge(&self) {
+    /// To be called when the waker was reported.
+    pub(crate) fn woken(&mut self) {
         self.sender.waker.acknowledge();
+        self.has_mail = true;
+        self.collect();
     }
 
-    /// Takes what comes next. An order comes after every message that was left before it, so that
-    /// what a program sends before it ends the server is still sent.
-    pub(crate) fn take(&mut self) -> Option<Mail> {
-        if self.messages.is_empty() && self.orders.is_empty() {
+    /// Returns whether there may be something to take, which in most turns there is not.
+    #[inline]
+    pub(crate) fn may_have_mail(&self) -> bool {
+        self.has_mail
+    }
+
+    /// Returns whether there is mail. If not, the next wakes the loop; so this is to be called
+    /// before it sleeps.
+    ///
+    /// A loop that found nothing the last time need not look: who leaves something wakes it.
+    #[inline]
+    pub(crate) fn has_mail(&mut self) -> bool {
+        if self.has_mail {
             self.collect();
         }
+        self.has_mail
+    }
+
+    /// Takes what comes next of that which was collected. An order comes after every message that
+    /// was left before it, so that what a program sends before it ends the server is still sent.
+    pub(crate) fn take(&mut self) -> Option<Mail> {
         let message = self.messages.pop_front().map(Mail::Message);
         message.or_else(|| self.orders.pop_front().map(Mail::Order))
     }
 
-    /// Orders are collected before the messages, and carried out after them.
-    fn collect(&mut self) {
+    /// Takes everything that was left, once nothing is there from the last time: orders before the
+    /// messages, to carry them out after them.
+    pub(crate) fn collect(&mut self) {
+        if !self.messages.is_empty() || !self.orders.is_empty() {
+            return;
+        }
         self.orders.shrink_to(KEPT);
         self.orders.extend(self.incoming.try_iter());
         self.messages.shrink_to(KEPT);
-        mem::swap(&mut self.messages, &mut self.sender.queue.lock().messages);
+        self.sender.inbox.take_all(&mut self.messages);
+        // An order may have come meanwhile, and its thread have found that the loop was told.
+        let has_taken = !self.messages.is_empty() || !self.orders.is_empty();
+        self.has_mail = has_taken || !self.incoming.is_empty();
     }
 }
 
-/// What has not been carried out is dropped outside of the lock, since that may run anybody's code.
 impl Drop for Mailbox {
     fn drop(&mut self) {
-        let mut queue = self.sender.queue.lock();
-        queue.is_closed = true;
-        self.messages.append(&mut queue.messages);
+        self.sender.inbox.close(&mut self.messages);
     }
 }
 
 impl MailboxSender {
     /// Leaves a message that is subject to the capacity.
     pub(crate) fn send(&self, message: Message) -> Result<(), SendError> {
-        self.leave(message, self.capacity)
+        self.leave(self.capacity, |messages| messages.push_back(message))
     }
 
     /// Leaves a message however many are waiting: only for those that there can be few of.
     pub(crate) fn post(&self, message: Message) -> Result<(), SendError> {
-        self.leave(message, usize::MAX)
+        self.leave(usize::MAX, |messages| messages.push_back(message))
     }
 
-    fn leave(&self, message: Message, capacity: usize) -> Result<(), SendError> {
-        let mut queue = self.queue.lock();
-        if queue.is_closed {
-            return Err(SendError::Stopped);
+    /// Leaves work, which is subject to the capacity.
+    pub(crate) fn send_task(
+        &self,
+        task: impl FnOnce(&mut Loop<'_>) + Send + 'static,
+    ) -> Result<(), SendError> {
+        self.leave(self.capacity, |messages| Tasks::push(messages, task))
+    }
+
+    fn leave(
+        &self,
+        capacity: usize,
+        add: impl FnOnce(&mut VecDeque<Message>),
+    ) -> Result<(), SendError> {
+        if self.inbox.leave(capacity, add)? {
+            self.wake();
         }
-        if queue.messages.len() >= capacity {
-            return Err(SendError::Full);
-        }
-        queue.messages.push_back(message);
-        drop(queue);
-        self.wake();
         Ok(())
     }
 
     /// Gives an order. A loop that has ended gives it back.
     pub(crate) fn order(&self, order: Order) -> Result<(), Order> {
         self.orders.send(order).map_err(|error| error.into_inner())?;
-        self.wake();
+        if self.inbox.tell() {
+            self.wake();
+        }
         Ok(())
     }
 
@@ -242,6 +267,8 @@ impl MailboxSender {
 
     /// The mail is there by now. If the system refuses the wake, it is carried out with the next.
     fn wake(&self) {
-        let _ = self.waker.wake();
+        if self.waker.wake().is_err() {
+            self.inbox.forget_told();
+        }
     }
 }

@@ -45,8 +45,6 @@ pub(crate) struct Running<H: Handler> {
     ticker: Ticker,
     /// When the first timer of any kind is due, as of the end of the last turn.
     next_deadline: Option<Instant>,
-    /// There may be messages in the mailbox.
-    pub(crate) has_mail: bool,
     /// The one read buffer: input is borrowed from it for the time of a callback.
     pub(crate) buffer: Box<[u8]>,
     /// Connections that have more input than the poller will report.
@@ -68,7 +66,6 @@ impl<H: Handler> Running<H> {
             contexts: Vec::new(),
             ticker: Ticker::new(None),
             next_deadline: None,
-            has_mail: true,
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             read_next: Vec::new(),
             settling: Vec::new(),
@@ -93,6 +90,7 @@ impl<H: Handler> Running<H> {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         self.begin_turn();
         // The end may have been asked for before the beginning.
+        self.state.mailbox.collect();
         self.read_mailbox();
         self.advance_shutdown();
         while !self.is_done() {
@@ -141,8 +139,7 @@ impl<H: Handler> Running<H> {
         match Source::from(event.token()) {
             Source::Conn(key) => self.ready(key, event),
             Source::Waker => {
-                self.state.mailbox.acknowledge();
-                self.has_mail = true;
+                self.state.mailbox.woken();
                 self.read_mailbox();
             }
             Source::Listener(number) => self.accept(number),
@@ -154,13 +151,14 @@ impl<H: Handler> Running<H> {
     /// Returns how long to wait for events: not at all while there is something left to do.
     fn end_turn(&mut self) -> Option<Duration> {
         let state = &mut self.state;
+        let has_mail = state.mailbox.has_mail();
         let (is_requested, shutdown) = match state.shutdown {
             Shutdown::No => (false, None),
             Shutdown::Requested(..) => (true, None),
             Shutdown::Until(deadline, _) => (false, Some(deadline)),
         };
         let has_output = !state.dirty.is_empty() || !state.outbox.is_empty();
-        let busy = self.has_mail || has_output || is_requested || !self.read_next.is_empty();
+        let busy = has_mail || has_output || is_requested || !self.read_next.is_empty();
         let deadlines =
             [self.ticker.deadline(), state.wheel.next(), state.next_listener_wake(), shutdown];
         self.next_deadline = deadlines.into_iter().flatten().min();

@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
-use evio_core::{Action, Config, Conn, ConnHandle, EventLoop, Handler, SendError};
+use evio_core::{Action, Config, Conn, ConnHandle, EventLoop, Handler, LoopHandle, SendError};
 use evio_sys::net::{ListenOptions, Listener};
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -89,4 +89,39 @@ fn a_full_mailbox_refuses_all_but_endings() {
     drop(client);
     shutdown.shutdown();
     running.join().unwrap().unwrap();
+}
+
+/// Posts when it is dropped.
+struct PostsOnDrop(LoopHandle, Sender<Result<(), SendError>>);
+
+impl Drop for PostsOnDrop {
+    fn drop(&mut self) {
+        self.1.send(self.0.post(|_| ())).unwrap();
+    }
+}
+
+/// Each task counts, also where several share a message. One that is refused, or left when the loop
+/// ends, can leave another one as it is dropped.
+#[test]
+fn tasks_count_singly_and_are_dropped_without_a_lock() {
+    let config = Config { mailbox_capacity: CAPACITY, ..Config::default() };
+    let event_loop = EventLoop::new(config).unwrap();
+    let handle = event_loop.handle();
+    let (results, result) = mpsc::channel();
+    let (refused, is_refused) = mpsc::channel();
+    thread::spawn(move || {
+        for number in 0..=CAPACITY {
+            let posts = PostsOnDrop(handle.clone(), results.clone());
+            let expected = if number < CAPACITY { Ok(()) } else { Err(SendError::Full) };
+            assert_eq!(handle.post(move |_| drop(posts)), expected, "task {number}");
+        }
+        refused.send(()).unwrap();
+    });
+    is_refused.recv_timeout(DEADLINE).unwrap();
+    assert_eq!(result.recv_timeout(DEADLINE).unwrap(), Err(SendError::Full));
+    let ending = thread::spawn(move || drop(event_loop));
+    for _ in 0..CAPACITY {
+        assert_eq!(result.recv_timeout(DEADLINE).unwrap(), Err(SendError::Stopped));
+    }
+    ending.join().unwrap();
 }

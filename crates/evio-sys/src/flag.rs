@@ -1,8 +1,8 @@
 //! A flag that merges calls from many threads until one thread has seen them.
 
-#[cfg(loom)]
+#[cfg(all(test, loom))]
 use loom::sync::atomic::{AtomicBool, Ordering};
-#[cfg(not(loom))]
+#[cfg(not(all(test, loom)))]
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Up from the first [`raise`](Self::raise) until the next [`lower`](Self::lower).

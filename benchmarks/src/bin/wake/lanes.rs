@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::thread;
 
 use evio_core::{Action, Config, Conn, ConnHandle, EventLoop, Handler};
@@ -19,8 +19,8 @@ const CAPACITY: usize = 65_536;
 /// One way to send a note.
 pub(crate) struct Lane {
     pub(crate) name: &'static str,
-    pub(crate) board: Arc<Board>,
-    send: Box<dyn Fn(u64) -> bool>,
+    pub(crate) board: &'static Board,
+    send: Box<dyn Fn(u64) -> bool + Send + Sync>,
 }
 
 impl Lane {
@@ -44,14 +44,13 @@ pub(crate) fn start() -> io::Result<[Lane; 4]> {
 /// Receives from tokio's channel of fixed size. The runtime waits for sockets too, as it does in a
 /// server.
 fn tokio_bounded() -> io::Result<Lane> {
-    let board = Arc::new(Board::new());
+    let board = Board::leaked();
     let (sender, mut receiver) = sync::mpsc::channel(CAPACITY);
     let runtime = Builder::new_current_thread().enable_io().build()?;
-    let consumer = Arc::clone(&board);
     thread::spawn(move || {
         runtime.block_on(async {
             while let Some(sent_at) = receiver.recv().await {
-                consumer.arrive(sent_at);
+                board.arrive(sent_at);
             }
         });
     });
@@ -61,14 +60,13 @@ fn tokio_bounded() -> io::Result<Lane> {
 
 /// The same with the channel that grows.
 fn tokio_unbounded() -> io::Result<Lane> {
-    let board = Arc::new(Board::new());
+    let board = Board::leaked();
     let (sender, mut receiver) = sync::mpsc::unbounded_channel();
     let runtime = Builder::new_current_thread().enable_io().build()?;
-    let consumer = Arc::clone(&board);
     thread::spawn(move || {
         runtime.block_on(async {
             while let Some(sent_at) = receiver.recv().await {
-                consumer.arrive(sent_at);
+                board.arrive(sent_at);
             }
         });
     });
@@ -78,18 +76,19 @@ fn tokio_unbounded() -> io::Result<Lane> {
 
 /// Wakes a connection, whose callback looks for the rest of the note.
 fn evio_wake() -> io::Result<Lane> {
-    let board = Arc::new(Board::new());
+    let board = Board::leaked();
     let (handles, handle) = mpsc::channel();
     let (event_loop, address) = listening_loop()?;
-    let consumer = Woken { board: Arc::clone(&board), handles };
+    let consumer = Woken { board, handles };
     thread::spawn(move || event_loop.run(consumer));
     let peer = TcpStream::connect(address)?;
     let handle = handle.recv().map_err(io::Error::other)?;
-    let sender = Arc::clone(&board);
     let send = Box::new(move |sent_at| {
         // The connection lives as long as its peer does.
         let _ = &peer;
-        sender.set_sent_at(sent_at);
+        if sent_at != 0 {
+            board.set_sent_at(sent_at);
+        }
         handle.wake().is_ok()
     });
     Ok(Lane { name: "evio wake", board, send })
@@ -97,17 +96,13 @@ fn evio_wake() -> io::Result<Lane> {
 
 /// Has the loop run a closure that holds the note.
 fn evio_post() -> io::Result<Lane> {
-    let board = Arc::new(Board::new());
+    let board = Board::leaked();
     let (handles, _handle) = mpsc::channel();
     let (event_loop, _) = listening_loop()?;
     let handle = event_loop.handle();
-    let handler = Woken { board: Arc::clone(&board), handles };
+    let handler = Woken { board, handles };
     thread::spawn(move || event_loop.run(handler));
-    let consumer = Arc::clone(&board);
-    let send = Box::new(move |sent_at| {
-        let consumer = Arc::clone(&consumer);
-        handle.post(move |_| consumer.arrive(sent_at)).is_ok()
-    });
+    let send = Box::new(move |sent_at| handle.post(move |_| board.arrive(sent_at)).is_ok());
     Ok(Lane { name: "evio post", board, send })
 }
 
@@ -122,7 +117,7 @@ fn listening_loop() -> io::Result<(EventLoop, SocketAddr)> {
 
 /// Counts the wakes of a connection.
 struct Woken {
-    board: Arc<Board>,
+    board: &'static Board,
     handles: mpsc::Sender<ConnHandle>,
 }
 
@@ -139,7 +134,7 @@ impl Handler for Woken {
     }
 
     fn woken(&mut self, _: &mut Conn<'_>, _: &mut ()) -> Action {
-        self.board.arrive(self.board.sent_at());
+        self.board.arrive(self.board.take_sent_at());
         Action::None
     }
 }

@@ -1,8 +1,8 @@
-//! Notes from another thread: how many a second, and how long a single one takes to a loop that
-//! sleeps. evio beside a channel into a task of tokio, in turns.
+//! Notes from other threads: how many a second from one and from several, and how long a single
+//! one takes to a loop that sleeps. evio beside a channel into a task of tokio, in turns.
 //!
-//! All consumers live on one core and the sender on another one. Only the consumer whose turn it is
-//! has anything to do; the others sleep.
+//! All consumers live on one core and all senders on another one. Only the consumer whose turn it
+//! is has anything to do; the others sleep.
 
 mod board;
 mod lanes;
@@ -39,6 +39,10 @@ struct Args {
 /// Rounds before the first one that counts.
 const WARM_UP: u32 = 2;
 
+/// Threads that send at once, where there are several. They share a core, so what they show is not
+/// how they fight for a cache line, but what it costs when one is stopped in the middle of sending.
+const SENDERS: usize = 4;
+
 /// How long the sender waits between two single notes. The consumer takes a few microseconds to
 /// go back to sleep.
 const PAUSE: Duration = Duration::from_micros(40);
@@ -56,15 +60,23 @@ const LATENCY_DIGITS: u8 = 3;
 #[derive(Debug, Serialize)]
 struct Figures {
     name: &'static str,
-    notes_per_second: Spread,
-    /// `notes_per_second` as a multiple of the first way's in the same round.
-    ratio: Spread,
+    one_sender: Rate,
+    several_senders: Rate,
     /// Nanoseconds from sending a note to its arrival in a consumer that slept.
     latency: Latency,
 }
 
 #[derive(Debug, Serialize)]
+struct Rate {
+    notes_per_second: Spread,
+    /// As a multiple of the first way's in the same round.
+    ratio: Spread,
+}
+
+#[derive(Debug, Serialize)]
 struct Latency {
+    /// The median of a round as a multiple of the first way's in the same round.
+    ratio: Spread,
     p50: u64,
     p99: u64,
     p999: u64,
@@ -100,44 +112,96 @@ fn pin_to(core: usize) -> nix::Result<()> {
     sched_setaffinity(Pid::from_raw(0), &only)
 }
 
-/// Gives every lane its turns, in another order each round.
-fn measure(lanes: &[Lane], turns: u32, turn: Duration) -> Result<Vec<Figures>, Box<dyn Error>> {
-    let mut rates = vec![Vec::new(); lanes.len()];
-    let longest = LONGEST_LATENCY.as_nanos() as u64;
-    let empty = Histogram::<u64>::new_with_max(longest, LATENCY_DIGITS)?;
-    let mut latencies = vec![empty.clone(); lanes.len()];
-    for round in 0..WARM_UP + turns {
-        for place in 0..lanes.len() {
-            let index = (place + round as usize) % lanes.len();
-            let rate = flood(&lanes[index], turn);
-            let mut latency = empty.clone();
-            send_singly(&lanes[index], turn, &mut latency);
-            if round >= WARM_UP {
-                rates[index].push(rate);
-                latencies[index].add(latency)?;
-            }
-        }
+/// What was measured of one way, by rounds.
+#[derive(Debug)]
+struct Rounds {
+    one_sender: Vec<f64>,
+    several_senders: Vec<f64>,
+    median_latencies: Vec<f64>,
+    latencies: Histogram<u64>,
+}
+
+impl Rounds {
+    fn new() -> Result<Self, Box<dyn Error>> {
+        let longest = LONGEST_LATENCY.as_nanos() as u64;
+        Ok(Self {
+            one_sender: Vec::new(),
+            several_senders: Vec::new(),
+            median_latencies: Vec::new(),
+            latencies: Histogram::new_with_max(longest, LATENCY_DIGITS)?,
+        })
     }
-    let figures = lanes.iter().enumerate().map(|(index, lane)| {
-        let latency = &latencies[index];
-        let ratios = rates[index].iter().zip(&rates[0]).map(|(rate, first)| rate / first);
+
+    /// Measures a lane once.
+    fn add(&mut self, lane: &Lane, turn: Duration) -> Result<(), Box<dyn Error>> {
+        self.one_sender.push(flood(lane, turn, 1));
+        self.several_senders.push(flood(lane, turn, SENDERS));
+        let mut latencies = Histogram::new_from(&self.latencies);
+        send_singly(lane, turn, &mut latencies);
+        self.median_latencies.push(latencies.value_at_quantile(0.5) as f64);
+        Ok(self.latencies.add(latencies)?)
+    }
+
+    /// Returns the figures beside those of the first way, unless there were no rounds.
+    fn figures(&self, name: &'static str, first: &Self) -> Option<Figures> {
         Some(Figures {
-            name: lane.name,
-            notes_per_second: Spread::of(rates[index].iter().copied())?,
-            ratio: Spread::of(ratios)?,
+            name,
+            one_sender: Rate {
+                notes_per_second: Spread::of(self.one_sender.iter().copied())?,
+                ratio: ratio(&self.one_sender, &first.one_sender)?,
+            },
+            several_senders: Rate {
+                notes_per_second: Spread::of(self.several_senders.iter().copied())?,
+                ratio: ratio(&self.several_senders, &first.several_senders)?,
+            },
             latency: Latency {
-                p50: latency.value_at_quantile(0.5),
-                p99: latency.value_at_quantile(0.99),
-                p999: latency.value_at_quantile(0.999),
+                ratio: ratio(&self.median_latencies, &first.median_latencies)?,
+                p50: self.latencies.value_at_quantile(0.5),
+                p99: self.latencies.value_at_quantile(0.99),
+                p999: self.latencies.value_at_quantile(0.999),
             },
         })
-    });
+    }
+}
+
+fn ratio(figures: &[f64], first: &[f64]) -> Option<Spread> {
+    Spread::of(figures.iter().zip(first).map(|(figure, first)| figure / first))
+}
+
+/// Gives every lane its turns, in another order each round.
+fn measure(lanes: &[Lane], turns: u32, turn: Duration) -> Result<Vec<Figures>, Box<dyn Error>> {
+    let mut rounds: Vec<_> = lanes.iter().map(|_| Rounds::new()).collect::<Result<_, _>>()?;
+    for round in 0..WARM_UP + turns {
+        if round == WARM_UP {
+            rounds.fill_with(|| Rounds::new().expect("there was one before"));
+        }
+        for place in 0..lanes.len() {
+            let index = (place + round as usize) % lanes.len();
+            rounds[index].add(&lanes[index], turn)?;
+        }
+    }
+    let figures = lanes.iter().zip(&rounds).map(|(lane, own)| own.figures(lane.name, &rounds[0]));
     Ok(figures.collect::<Option<_>>().ok_or("no turns were counted")?)
 }
 
 /// Sends as many notes as are taken, waits until all have arrived, and returns notes per second.
-fn flood(lane: &Lane, turn: Duration) -> f64 {
+fn flood(lane: &Lane, turn: Duration, senders: usize) -> f64 {
     let before = lane.board.arrived();
+    let start = Instant::now();
+    let sent: u64 = thread::scope(|scope| {
+        let sender = |_| scope.spawn(|| send_for(lane, turn));
+        let senders: Vec<_> = (0..senders).map(sender).collect();
+        senders.into_iter().map(|sender| sender.join().expect("a sender does not panic")).sum()
+    });
+    while lane.board.arrived() < before + sent {
+        // On a machine with one core the consumer needs it.
+        thread::yield_now();
+    }
+    sent as f64 / start.elapsed().as_secs_f64()
+}
+
+/// Sends as many notes as are taken, and returns how many that were.
+fn send_for(lane: &Lane, turn: Duration) -> u64 {
     let start = Instant::now();
     let mut sent = 0;
     while start.elapsed() < turn {
@@ -150,11 +214,7 @@ fn flood(lane: &Lane, turn: Duration) -> f64 {
             }
         }
     }
-    while lane.board.arrived() < before + sent {
-        // On a machine with one core the consumer needs it.
-        thread::yield_now();
-    }
-    sent as f64 / start.elapsed().as_secs_f64()
+    sent
 }
 
 /// Sends one note after the other, each to a consumer that sleeps.
@@ -175,17 +235,21 @@ fn send_singly(lane: &Lane, turn: Duration, latency: &mut Histogram<u64>) {
 }
 
 fn render(figures: &[Figures]) -> String {
+    let several = format!("{SENDERS} senders");
     let mut text = format!(
-        "{:<16}{:>12}{:>8}{:>12}{:>12}{:>12}\n",
-        "", "notes/s", "ratio", "p50", "p99", "p999"
+        "{:<16}{:>12}{:>8}{several:>12}{:>8}{:>12}{:>8}{:>12}{:>12}\n",
+        "", "notes/s", "ratio", "ratio", "p50", "ratio", "p99", "p999"
     );
-    for Figures { name, notes_per_second, ratio, latency } in figures {
+    for Figures { name, one_sender, several_senders, latency } in figures {
         let micros = |nanos: u64| format!("{:.2} µs", nanos as f64 / 1000.0);
         text += &format!(
-            "{name:<16}{:>12.0}{:>8.2}{:>12}{:>12}{:>12}\n",
-            notes_per_second.median,
-            ratio.median,
+            "{name:<16}{:>12.0}{:>8.2}{:>12.0}{:>8.2}{:>12}{:>8.3}{:>12}{:>12}\n",
+            one_sender.notes_per_second.median,
+            one_sender.ratio.median,
+            several_senders.notes_per_second.median,
+            several_senders.ratio.median,
             micros(latency.p50),
+            latency.ratio.median,
             micros(latency.p99),
             micros(latency.p999),
         );

@@ -1,0 +1,149 @@
+//! Work for a loop, from other threads.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::fmt;
+
+use crate::loop_access::Loop;
+use crate::mailbox::Message;
+
+/// Memory for tasks that share a message. It bounds what is moved when that grows, which is under
+/// the lock, and how far a turn can go beyond its budget.
+const ROW_BYTES: usize = 1024;
+
+/// As many tasks share a message at the most, however small they are.
+const ROW_TASKS: usize = 64;
+
+/// Tasks of one type that were left one after the other, such as those of a thread that posts in a
+/// loop. They share their memory: to allocate it in one thread and free it in another, for each
+/// task of its own, is most of what a task costs.
+pub(crate) struct Tasks(Box<dyn Row>);
+
+impl Tasks {
+    /// Puts a task at the end of the queue.
+    pub(crate) fn push<F>(messages: &mut VecDeque<Message>, task: F)
+    where
+        F: FnOnce(&mut Loop<'_>) + Send + 'static,
+    {
+        let last = match messages.back_mut() {
+            Some(Message::Tasks(Self(row))) => row.as_any().downcast_mut::<RowOf<F>>(),
+            _ => None,
+        };
+        match last {
+            Some(row) if row.has_room() => row.others.push(task),
+            _ => {
+                let row = RowOf { first: task, others: Vec::new() };
+                messages.push_back(Message::Tasks(Self(Box::new(row))));
+            }
+        }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.count()
+    }
+
+    pub(crate) fn run(self, event_loop: &mut Loop<'_>) {
+        self.0.run(event_loop);
+    }
+}
+
+impl fmt::Debug for Tasks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tasks")
+    }
+}
+
+trait Row: Send {
+    fn count(&self) -> usize;
+
+    fn run(self: Box<Self>, event_loop: &mut Loop<'_>);
+
+    fn as_any(&mut self) -> &mut dyn Any;
+}
+
+struct RowOf<F> {
+    /// Apart from the others, so that a task that is alone needs one allocation.
+    first: F,
+    others: Vec<F>,
+}
+
+impl<F: FnOnce(&mut Loop<'_>) + Send + 'static> RowOf<F> {
+    fn has_room(&self) -> bool {
+        let with_one_more = self.count() + 1;
+        with_one_more <= ROW_TASKS && with_one_more * size_of::<F>() <= ROW_BYTES
+    }
+}
+
+impl<F: FnOnce(&mut Loop<'_>) + Send + 'static> Row for RowOf<F> {
+    fn count(&self) -> usize {
+        1 + self.others.len()
+    }
+
+    fn run(self: Box<Self>, event_loop: &mut Loop<'_>) {
+        let Self { first, others } = *self;
+        first(event_loop);
+        for task in others {
+            task(event_loop);
+        }
+    }
+
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hint;
+
+    use super::*;
+
+    fn counts(messages: &VecDeque<Message>) -> Vec<usize> {
+        let count = |message: &Message| match message {
+            Message::Tasks(tasks) => tasks.count(),
+            _ => 0,
+        };
+        messages.iter().map(count).collect()
+    }
+
+    /// Leaves `count` tasks of one type that hold `held`.
+    fn push_tasks<T: Copy + Send + 'static>(
+        messages: &mut VecDeque<Message>,
+        count: usize,
+        held: T,
+    ) {
+        for _ in 0..count {
+            Tasks::push(messages, move |_| {
+                hint::black_box(held);
+            });
+        }
+    }
+
+    #[test]
+    fn small_tasks_of_one_type_share_messages_up_to_a_limit() {
+        let mut messages = VecDeque::new();
+        push_tasks(&mut messages, 2 * ROW_TASKS + 1, 1);
+        assert_eq!(counts(&messages), [ROW_TASKS, ROW_TASKS, 1]);
+    }
+
+    #[test]
+    fn large_tasks_share_as_much_memory() {
+        let mut messages = VecDeque::new();
+        push_tasks(&mut messages, 3, [0u8; ROW_BYTES / 2]);
+        assert_eq!(counts(&messages), [2, 1]);
+        messages.clear();
+        push_tasks(&mut messages, 2, [0u8; ROW_BYTES / 2 + 1]);
+        assert_eq!(counts(&messages), [1, 1]);
+    }
+
+    #[test]
+    fn what_comes_between_tasks_stays_between_them() {
+        let mut messages = VecDeque::new();
+        for number in 0..2 {
+            push_tasks(&mut messages, 3, 'a');
+            push_tasks(&mut messages, 1, "another type");
+            messages.push_back(Message::StopListening(number));
+        }
+        assert_eq!(counts(&messages), [3, 1, 0, 3, 1, 0]);
+    }
+}
