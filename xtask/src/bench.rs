@@ -30,6 +30,7 @@ mod suites;
 mod syscalls;
 mod table;
 mod turns;
+mod wake;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -105,6 +106,8 @@ enum Suite {
     Latency,
     /// Several loops
     Scale,
+    /// Notes to a loop from other threads
+    Wake,
     /// HTTP servers
     Http,
     /// Redis servers
@@ -123,6 +126,7 @@ impl Suite {
             Self::Memory => memory::run(run),
             Self::Latency => suites::latency(run),
             Self::Scale => suites::scale(run),
+            Self::Wake => wake::run(run),
             Self::Http => http::run(run),
             Self::Redis => redis::run(run),
             Self::Proxy => proxy::run(run),
@@ -137,6 +141,7 @@ impl Suite {
             Self::Echo | Self::Connect | Self::Idle | Self::Latency | Self::Scale => echo,
             Self::Memory => [&echo[..], &[programs::MEMORY_METER]].concat(),
             Self::Udp => names(peers::UDP),
+            Self::Wake => vec![programs::WAKE_METER],
             Self::Http => outside::built(http::CONTENDERS),
             Self::Redis => outside::built(redis::CONTENDERS),
             Self::Proxy => [outside::built(proxy::CONTENDERS), names(&[peers::FLOOR])].concat(),
@@ -272,6 +277,7 @@ mod tests {
             ["connection-memory", "echo-server", "floor-echo", "mio-echo"]
         );
         assert_eq!(programs(&["udp"]), ["echo-server", "floor-udp", "tokio-udp"]);
+        assert_eq!(programs(&["wake"]), ["wake"]);
         assert_eq!(programs(&["http"]), ["floor-http", "http-server", "hyper-http"]);
         assert_eq!(programs(&["redis"]), ["floor-redis", "redis-server"]);
         assert_eq!(programs(&["proxy"]), ["floor-echo", "tcp-proxy"]);

@@ -26,6 +26,8 @@ pub(super) enum Figure {
     BytesPerConnection,
     /// 99 % of the requests take no longer.
     P99,
+    /// Notes per second, as a multiple of the first way's.
+    Notes,
 }
 
 /// All charts there are. What was not measured is not drawn.
@@ -56,6 +58,7 @@ impl Figure {
             Self::Cpu => server.cpu_ratio,
             Self::BytesPerConnection => server.bytes_per_connection,
             Self::P99 => server.latency_us.map(|latency| latency.p99),
+            Self::Notes => server.notes_ratio.map(|ratio| ratio.median),
         }
     }
 
@@ -68,13 +71,22 @@ impl Figure {
             }
             Self::BytesPerConnection => "bytes of memory per connection".to_owned(),
             Self::P99 => "microseconds that 99 % of the requests take at most".to_owned(),
+            Self::Notes => format!("notes per second, as a multiple of {first}"),
+        }
+    }
+
+    /// Says which of two values is the better one.
+    pub(super) fn better(self) -> &'static str {
+        match self {
+            Self::Cpu | Self::BytesPerConnection | Self::P99 => "smaller is better",
+            Self::Notes => "larger is better",
         }
     }
 
     /// Writes a value with as many digits as count.
     pub(super) fn label(self, value: f64) -> String {
         match self {
-            Self::Cpu => format!("{value:.2}"),
+            Self::Cpu | Self::Notes => format!("{value:.2}"),
             Self::BytesPerConnection | Self::P99 => super::table::thousands(value),
         }
     }

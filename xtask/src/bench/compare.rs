@@ -34,6 +34,14 @@ const FIGURES: &[Figure] = &[
         of: |server| Some((server.latency_us?.p99, server.p99_spread?)),
     },
     Figure {
+        name: "notes ratio",
+        of: |server| Some((server.notes_ratio?.median, server.notes_ratio?.relative())),
+    },
+    Figure {
+        name: "p50 ratio",
+        of: |server| Some((server.p50_ratio?.median, server.p50_ratio?.relative())),
+    },
+    Figure {
         name: "bytes/connection",
         of: |server| Some((server.bytes_per_connection?, TOLERANCE)),
     },

@@ -1,12 +1,13 @@
 //! One run of the load generator.
 
 use std::io::{BufRead, BufReader};
-use std::process::{ChildStdout, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::case::{Load, OPEN};
 use super::children::Children;
@@ -20,15 +21,15 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(60);
 /// and waiting for the last replies are not planned for.
 const SLOWNESS: u32 = 5;
 
-/// How long the generator may take to end after its report.
+/// How long such a program may take to end after its report.
 const END_LIMIT: Duration = Duration::from_secs(10);
 
-/// One line of the generator's output.
+/// One line of what a program prints that measures.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Line {
+enum Line<R> {
     Progress { done: usize, total: usize },
-    Report(Report),
+    Report(R),
 }
 
 /// What the generator reports at the end.
@@ -71,33 +72,18 @@ pub(super) fn drive(
     children: &Children,
     servers: &[Server],
     load: Load,
-    mut progress: impl FnMut(usize, usize),
+    progress: impl FnMut(usize, usize),
 ) -> crate::Result<Vec<Driven>> {
     let mut command = programs.generator();
     for Server { name, endpoint, pid } in servers {
         command.arg("--target").arg(format!("{name}={endpoint}/{pid}"));
     }
     command.args(load.options());
-    let child = children.start(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
-    let lines = read_lines(child.stdout.ok_or("the generator's stdout is not piped")?);
-
     let turns = load.turns() * load.patience + load.warm_up as usize;
     let turn = Duration::from_millis(load.turn.into());
     let planned = turn * (turns * servers.len()) as u32;
-    let deadline = Instant::now() + CONNECT_LIMIT + planned * SLOWNESS;
-    let mut report = None;
-    loop {
-        match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(line) => match serde_json::from_str(&line)? {
-                Line::Progress { done, total } => progress(done, total),
-                Line::Report(last) => report = Some(last),
-            },
-            Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => return Err("the generator takes too long".into()),
-        }
-    }
-    let status = children.wait(child.pid, END_LIMIT)?;
-    let report = report.ok_or_else(|| format!("the generator ended without a report: {status}"))?;
+    let report: Report =
+        follow(children, &mut command, CONNECT_LIMIT + planned * SLOWNESS, progress)?;
     let mut driven: Vec<Driven> = report.servers.into_iter().map(Driven::from).collect();
     if !servers.iter().any(|server| server.endpoint.starts_with("udp:")) {
         // On a network that loses nothing there is nothing to say.
@@ -108,6 +94,31 @@ pub(super) fn drive(
         driven.iter_mut().for_each(|driven| driven.results.p99_spread = None);
     }
     Ok(driven)
+}
+
+/// Runs a program that measures, and returns its report. Calls `progress` as [`drive`] does.
+pub(super) fn follow<R: DeserializeOwned>(
+    children: &Children,
+    command: &mut Command,
+    limit: Duration,
+    mut progress: impl FnMut(usize, usize),
+) -> crate::Result<R> {
+    let deadline = Instant::now() + limit;
+    let child = children.start(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
+    let lines = read_lines(child.stdout.ok_or("the program's stdout is not piped")?);
+    let mut report = None;
+    loop {
+        match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(line) => match serde_json::from_str(&line)? {
+                Line::Progress { done, total } => progress(done, total),
+                Line::Report(last) => report = Some(last),
+            },
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => return Err("measuring takes too long".into()),
+        }
+    }
+    let status = children.wait(child.pid, END_LIMIT)?;
+    Ok(report.ok_or_else(|| format!("the program ended without a report: {status}"))?)
 }
 
 impl From<ServerReport> for Driven {
@@ -149,7 +160,7 @@ mod tests {
     #[test]
     fn lines_of_the_generator() {
         let text = r#"{"progress":{"done":1,"total":9}}"#;
-        let progress: Line = serde_json::from_str(text).unwrap();
+        let progress: Line<Report> = serde_json::from_str(text).unwrap();
         assert_eq!(progress, Line::Progress { done: 1, total: 9 });
 
         let text = r#"{"report":{"seed":5,"servers":[{"name":"floor","turns":2,"requests":10,
@@ -159,7 +170,7 @@ mod tests {
             "p999":{"low":2500.0,"median":3000.0,"high":3500.0},"max":4000},
             "cpu_per_request":{"low":4.0,"median":5.0,"high":6.0},"cpu_of_rounds":[4.0,6.0],
             "ratio":{"low":0.5,"median":1.0,"high":1.0}}]}}"#;
-        let Line::Report(mut report) = serde_json::from_str(text).unwrap() else {
+        let Line::Report::<Report>(mut report) = serde_json::from_str(text).unwrap() else {
             panic!("a report is a report");
         };
         let Driven { requests, results } = report.servers.remove(0).into();
@@ -167,6 +178,6 @@ mod tests {
         assert_eq!(results.p99_spread, Some(0.25));
         assert_eq!(results.latency_us, Some(Latency { p50: 1.0, p99: 2.0, p999: 3.0 }));
 
-        assert!(serde_json::from_str::<Line>("{}").is_err());
+        assert!(serde_json::from_str::<Line<Report>>("{}").is_err());
     }
 }

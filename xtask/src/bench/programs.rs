@@ -33,6 +33,9 @@ const GENERATOR: &str = "load-generator";
 /// What measures memory.
 pub(super) const MEMORY_METER: &str = "connection-memory";
 
+/// What measures notes to a loop. It chooses its cores itself.
+pub(super) const WAKE_METER: &str = "wake";
+
 /// What stands for all cores.
 const ANY_CORE: &str = "any";
 
@@ -127,6 +130,11 @@ impl Programs {
     /// Returns the command that starts what measures memory.
     pub(super) fn memory_meter(&self) -> Command {
         self.launch(GENERATOR_CORE, &self.path(MEMORY_METER))
+    }
+
+    /// Returns the command that starts what measures notes to a loop.
+    pub(super) fn wake_meter(&self) -> Command {
+        self.launch(ANY_CORE, &self.path(WAKE_METER))
     }
 
     /// Returns the command that starts `program` on one core, for as long as the calling thread

@@ -29,6 +29,7 @@ const TABLES: &[Table] = &[
     Table { suite: "proxy", heading: "TCP proxy", figure: Figure::Cpu },
     Table { suite: "memory", heading: "memory", figure: Figure::BytesPerConnection },
     Table { suite: "latency", heading: "latency", figure: Figure::P99 },
+    Table { suite: "wake", heading: "wake", figure: Figure::Notes },
 ];
 
 /// Returns `readme` with the figures of `results` between the marks, and everything else as it was.
@@ -75,7 +76,8 @@ impl Table {
     fn write(&self, text: &mut String, results: &Results, suite: &SuiteResults) {
         let columns = self.columns(suite);
         let Some(first) = columns.first() else { return };
-        let _ = writeln!(text, "{}; smaller is better:\n", capital(&self.figure.describe(first)));
+        let what = capital(&self.figure.describe(first));
+        let _ = writeln!(text, "{what}; {}:\n", self.figure.better());
         let _ = writeln!(text, "| {} | {} |", self.heading, columns.join(" | "));
         let _ = writeln!(text, "|---|{}", "--:|".repeat(columns.len()));
         let has_figure = |case: &&CaseResults| {

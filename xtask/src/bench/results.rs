@@ -79,6 +79,15 @@ pub(super) struct ServerResults {
     /// Half the distance between the quartiles of `p99` over the turns, as a fraction of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) p99_spread: Option<f64>,
+    /// Notes that a loop takes from other threads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) notes_per_second: Option<Spread>,
+    /// The same as a multiple of the first server's, taken in each round.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) notes_ratio: Option<Spread>,
+    /// The median latency of a round as a multiple of the first server's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) p50_ratio: Option<Spread>,
     /// Resident memory that a connection adds to the server's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) bytes_per_connection: Option<f64>,

@@ -11,7 +11,12 @@ type Column = (&'static str, fn(&ServerResults) -> Option<String>);
 /// All columns after the server's name. A table has those in which any server has a figure.
 const COLUMNS: &[Column] = &[
     ("requests/s", |server| Some(thousands(server.requests_per_second?.median))),
+    ("notes/s", |server| Some(thousands(server.notes_per_second?.median))),
+    ("ratio", |server| Some(format!("{:.2}", server.notes_ratio?.median))),
+    ("spread", |server| Some(percent(server.notes_ratio?.relative()))),
     ("p50", |server| latency(server, |latency| latency.p50)),
+    ("ratio", |server| Some(format!("{:.3}", server.p50_ratio?.median))),
+    ("spread", |server| Some(percent(server.p50_ratio?.relative()))),
     ("p99", |server| latency(server, |latency| latency.p99)),
     ("spread", |server| Some(percent(server.p99_spread?))),
     ("p999", |server| latency(server, |latency| latency.p999)),

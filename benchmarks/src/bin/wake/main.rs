@@ -8,9 +8,7 @@ mod board;
 mod lanes;
 
 use std::error::Error;
-use std::fs;
 use std::hint;
-use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,9 +29,9 @@ struct Args {
     /// Length of a turn in milliseconds
     #[arg(long, default_value_t = 60)]
     turn: u64,
-    /// Write the figures to this file
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    /// Say how far the run is, and the figures, in lines of JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Rounds before the first one that counts.
@@ -82,6 +80,19 @@ struct Latency {
     p999: u64,
 }
 
+/// A line of the output, like those of the load generator.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    Progress { done: u32, total: u32 },
+    Report(Vec<Figures>),
+}
+
+fn print(line: &Line) -> Result<(), Box<dyn Error>> {
+    println!("{}", serde_json::to_string(line)?);
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     let cores = usable_cores()?;
@@ -91,10 +102,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     pin_to(first)?;
     let lanes = lanes::start()?;
     pin_to(last)?;
-    let figures = measure(&lanes, args.turns, Duration::from_millis(args.turn))?;
-    print!("{}", render(&figures));
-    if let Some(file) = &args.json {
-        fs::write(file, serde_json::to_string_pretty(&figures)? + "\n")?;
+    let figures = measure(&lanes, args.turns, Duration::from_millis(args.turn), |line| {
+        if args.json { print(line) } else { Ok(()) }
+    })?;
+    if args.json {
+        print(&Line::Report(figures))?;
+    } else {
+        print!("{}", render(&figures));
     }
     Ok(())
 }
@@ -169,7 +183,12 @@ fn ratio(figures: &[f64], first: &[f64]) -> Option<Spread> {
 }
 
 /// Gives every lane its turns, in another order each round.
-fn measure(lanes: &[Lane], turns: u32, turn: Duration) -> Result<Vec<Figures>, Box<dyn Error>> {
+fn measure(
+    lanes: &[Lane],
+    turns: u32,
+    turn: Duration,
+    mut progress: impl FnMut(&Line) -> Result<(), Box<dyn Error>>,
+) -> Result<Vec<Figures>, Box<dyn Error>> {
     let mut rounds: Vec<_> = lanes.iter().map(|_| Rounds::new()).collect::<Result<_, _>>()?;
     for round in 0..WARM_UP + turns {
         if round == WARM_UP {
@@ -179,6 +198,7 @@ fn measure(lanes: &[Lane], turns: u32, turn: Duration) -> Result<Vec<Figures>, B
             let index = (place + round as usize) % lanes.len();
             rounds[index].add(&lanes[index], turn)?;
         }
+        progress(&Line::Progress { done: round + 1, total: WARM_UP + turns })?;
     }
     let figures = lanes.iter().zip(&rounds).map(|(lane, own)| own.figures(lane.name, &rounds[0]));
     Ok(figures.collect::<Option<_>>().ok_or("no turns were counted")?)
