@@ -21,8 +21,9 @@ const LIMIT: Duration = Duration::from_secs(1200);
 #[derive(Debug, Deserialize)]
 struct Report {
     name: String,
-    one_sender: Rate,
-    several_senders: Rate,
+    /// Absent, as the next, where a note cannot be taken together with others.
+    one_sender: Option<Rate>,
+    several_senders: Option<Rate>,
     latency: Latencies,
 }
 
@@ -41,12 +42,16 @@ struct Latencies {
 }
 
 /// A case: its key, its title, and its figures in a report.
-type Case = (&'static str, &'static str, fn(&Report) -> ServerResults);
+type Case = (&'static str, &'static str, fn(&Report) -> Option<ServerResults>);
 
 const CASES: [Case; 3] = [
-    ("one", "notes from one thread, as many as are taken", |report| report.one_sender.into()),
-    ("several", "notes from four threads of one core", |report| report.several_senders.into()),
-    ("latency", "one note at a time, to a loop that sleeps", |report| report.latency.into()),
+    ("one", "notes from one thread, as many as are taken", |report| {
+        report.one_sender.map(Into::into)
+    }),
+    ("several", "notes from four threads of one core", |report| {
+        report.several_senders.map(Into::into)
+    }),
+    ("latency", "one note at a time, to a loop that sleeps", |report| Some(report.latency.into())),
 ];
 
 /// Measures all ways at once, in turns.
@@ -70,8 +75,10 @@ pub(super) fn run(run: &mut Run) -> crate::Result<SuiteResults> {
 }
 
 fn case((key, title, figures): &Case, reports: &[Report]) -> CaseResults {
-    let server = |report: &Report| ServerResults { name: report.name.clone(), ..figures(report) };
-    let servers = reports.iter().map(server).collect();
+    let server = |report: &Report| {
+        figures(report).map(|figures| ServerResults { name: report.name.clone(), ..figures })
+    };
+    let servers = reports.iter().filter_map(server).collect();
     CaseResults::new((*key).to_owned(), (*title).to_owned(), servers)
 }
 
@@ -120,5 +127,8 @@ mod tests {
         assert_eq!(median(several.notes_ratio), Some(4.0));
         assert_eq!(median(latency.p50_ratio), Some(5.0));
         assert_eq!(latency.latency_us, Some(Latency { p50: 5.0, p99: 6.0, p999: 7.0 }));
+
+        let report = Report { one_sender: None, ..reports.into_iter().next().unwrap() };
+        assert_eq!(case(&CASES[0], &[report]).servers, []);
     }
 }

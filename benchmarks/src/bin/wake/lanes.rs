@@ -8,6 +8,8 @@ use std::thread;
 
 use evio_core::{Action, Config, Conn, ConnHandle, EventLoop, Handler};
 use evio_sys::net::{ListenOptions, Listener};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::{EfdFlags, EventFd};
 use tokio::runtime::Builder;
 use tokio::sync;
 
@@ -20,6 +22,8 @@ const CAPACITY: usize = 65_536;
 pub(crate) struct Lane {
     pub(crate) name: &'static str,
     pub(crate) board: &'static Board,
+    /// Whether as many notes as are taken say anything: a floor makes a system call for each.
+    pub(crate) merges: bool,
     send: Box<dyn Fn(u64) -> bool + Send + Sync>,
 }
 
@@ -37,8 +41,8 @@ impl fmt::Debug for Lane {
 }
 
 /// Starts all consumers. They run until the process ends.
-pub(crate) fn start() -> io::Result<[Lane; 4]> {
-    Ok([tokio_bounded()?, tokio_unbounded()?, evio_wake()?, evio_post()?])
+pub(crate) fn start() -> io::Result<[Lane; 5]> {
+    Ok([tokio_bounded()?, tokio_unbounded()?, evio_wake()?, evio_post()?, floor()?])
 }
 
 /// Receives from tokio's channel of fixed size. The runtime waits for sockets too, as it does in a
@@ -55,7 +59,7 @@ fn tokio_bounded() -> io::Result<Lane> {
         });
     });
     let send = Box::new(move |sent_at| sender.try_send(sent_at).is_ok());
-    Ok(Lane { name: "tokio bounded", board, send })
+    Ok(Lane { name: "tokio bounded", board, merges: true, send })
 }
 
 /// The same with the channel that grows.
@@ -71,7 +75,7 @@ fn tokio_unbounded() -> io::Result<Lane> {
         });
     });
     let send = Box::new(move |sent_at| sender.send(sent_at).is_ok());
-    Ok(Lane { name: "tokio unbounded", board, send })
+    Ok(Lane { name: "tokio unbounded", board, merges: true, send })
 }
 
 /// Wakes a connection, whose callback looks for the rest of the note.
@@ -91,7 +95,7 @@ fn evio_wake() -> io::Result<Lane> {
         }
         handle.wake().is_ok()
     });
-    Ok(Lane { name: "evio wake", board, send })
+    Ok(Lane { name: "evio wake", board, merges: true, send })
 }
 
 /// Has the loop run a closure that holds the note.
@@ -103,7 +107,27 @@ fn evio_post() -> io::Result<Lane> {
     let handler = Woken { board, handles };
     thread::spawn(move || event_loop.run(handler));
     let send = Box::new(move |sent_at| handle.post(move |_| board.arrive(sent_at)).is_ok());
-    Ok(Lane { name: "evio post", board, send })
+    Ok(Lane { name: "evio post", board, merges: true, send })
+}
+
+/// Writes to an eventfd that a bare epoll waits for: the least that it takes to wake a thread that
+/// waits for sockets too.
+fn floor() -> io::Result<Lane> {
+    let board = Board::leaked();
+    let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+    let eventfd = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+    epoll.add(&eventfd, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, 0))?;
+    thread::spawn(move || {
+        let mut events = [EpollEvent::empty()];
+        while epoll.wait(&mut events, EpollTimeout::NONE).is_ok() {
+            board.arrive(board.take_sent_at());
+        }
+    });
+    let send = Box::new(move |sent_at| {
+        board.set_sent_at(sent_at);
+        eventfd.write(1).is_ok()
+    });
+    Ok(Lane { name: "floor", board, merges: false, send })
 }
 
 fn listening_loop() -> io::Result<(EventLoop, SocketAddr)> {

@@ -58,8 +58,9 @@ const LATENCY_DIGITS: u8 = 3;
 #[derive(Debug, Serialize)]
 struct Figures {
     name: &'static str,
-    one_sender: Rate,
-    several_senders: Rate,
+    /// Absent, as the next, where a note cannot be taken together with others.
+    one_sender: Option<Rate>,
+    several_senders: Option<Rate>,
     /// Nanoseconds from sending a note to its arrival in a consumer that slept.
     latency: Latency,
 }
@@ -148,8 +149,10 @@ impl Rounds {
 
     /// Measures a lane once.
     fn add(&mut self, lane: &Lane, turn: Duration) -> Result<(), Box<dyn Error>> {
-        self.one_sender.push(flood(lane, turn, 1));
-        self.several_senders.push(flood(lane, turn, SENDERS));
+        if lane.merges {
+            self.one_sender.push(flood(lane, turn, 1));
+            self.several_senders.push(flood(lane, turn, SENDERS));
+        }
         let mut latencies = Histogram::new_from(&self.latencies);
         send_singly(lane, turn, &mut latencies);
         self.median_latencies.push(latencies.value_at_quantile(0.5) as f64);
@@ -160,14 +163,8 @@ impl Rounds {
     fn figures(&self, name: &'static str, first: &Self) -> Option<Figures> {
         Some(Figures {
             name,
-            one_sender: Rate {
-                notes_per_second: Spread::of(self.one_sender.iter().copied())?,
-                ratio: ratio(&self.one_sender, &first.one_sender)?,
-            },
-            several_senders: Rate {
-                notes_per_second: Spread::of(self.several_senders.iter().copied())?,
-                ratio: ratio(&self.several_senders, &first.several_senders)?,
-            },
+            one_sender: Rate::of(&self.one_sender, &first.one_sender),
+            several_senders: Rate::of(&self.several_senders, &first.several_senders),
             latency: Latency {
                 ratio: ratio(&self.median_latencies, &first.median_latencies)?,
                 p50: self.latencies.value_at_quantile(0.5),
@@ -175,6 +172,13 @@ impl Rounds {
                 p999: self.latencies.value_at_quantile(0.999),
             },
         })
+    }
+}
+
+impl Rate {
+    fn of(rounds: &[f64], first: &[f64]) -> Option<Self> {
+        let notes_per_second = Spread::of(rounds.iter().copied())?;
+        Some(Self { notes_per_second, ratio: ratio(rounds, first)? })
     }
 }
 
@@ -260,14 +264,18 @@ fn render(figures: &[Figures]) -> String {
         "{:<16}{:>12}{:>8}{several:>12}{:>8}{:>12}{:>8}{:>12}{:>12}\n",
         "", "notes/s", "ratio", "ratio", "p50", "ratio", "p99", "p999"
     );
+    let rate = |rate: &Option<Rate>| match rate {
+        Some(Rate { notes_per_second, ratio }) => {
+            format!("{:>12.0}{:>8.2}", notes_per_second.median, ratio.median)
+        }
+        None => " ".repeat(20),
+    };
     for Figures { name, one_sender, several_senders, latency } in figures {
         let micros = |nanos: u64| format!("{:.2} µs", nanos as f64 / 1000.0);
         text += &format!(
-            "{name:<16}{:>12.0}{:>8.2}{:>12.0}{:>8.2}{:>12}{:>8.3}{:>12}{:>12}\n",
-            one_sender.notes_per_second.median,
-            one_sender.ratio.median,
-            several_senders.notes_per_second.median,
-            several_senders.ratio.median,
+            "{name:<16}{}{}{:>12}{:>8.3}{:>12}{:>12}\n",
+            rate(one_sender),
+            rate(several_senders),
             micros(latency.p50),
             latency.ratio.median,
             micros(latency.p99),
