@@ -35,7 +35,14 @@ pub(crate) fn bench(criterion: &mut Criterion) {
 fn resp(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("resp");
     group.throughput(Throughput::Elements(PIPELINE as u64));
-    for (name, command) in [("array", SET), ("inline", INLINE)] {
+    let long_value = format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100\r\n{}\r\n", "v".repeat(100));
+    let many_arguments = format!("*120\r\n{}", "$8\r\nargument\r\n".repeat(120));
+    for (name, command) in [
+        ("array", SET),
+        ("array with a long value", &long_value),
+        ("array of 120", &many_arguments),
+        ("inline", INLINE),
+    ] {
         let input = command.repeat(PIPELINE);
         group.bench_function(name, |bencher| {
             let mut parser = resp::Parser::default();

@@ -10,13 +10,13 @@ use super::command::{Command, Span};
 use super::error::ProtocolError;
 use super::length_line::LengthLine;
 use super::number::parse_integer;
-use super::short::parse_short;
+use super::short::{Front, find_front, short_line};
 use super::{MAX_COMMAND_LEN, MAX_LINE_LEN, inline};
 
 /// How many spans a parser keeps room for between commands.
 ///
-/// Enough for every everyday command, so that parsing does not allocate, and so few (1 KiB) that
-/// many idle connections can each keep them.
+/// Enough for every everyday command and a look ahead, so that parsing does not allocate, and so
+/// few (1 KiB) that many idle connections can each keep them.
 const KEPT_SPANS: usize = 128;
 
 const CRLF: &[u8] = b"\r\n";
@@ -89,9 +89,9 @@ impl Parser {
 
     /// Finds up to `max` commands at the start of `input`, for a look at what is to come.
     ///
-    /// They remain to be parsed, which is nearly free then. The rule about the next call of
-    /// [`parse`](Self::parse) holds as if this one had not been made. Only short commands that are
-    /// whole are found.
+    /// They remain to be parsed, which is nearly free then: the next call of either function must
+    /// be given the same bytes, and may be given more behind them. What is long, or has not
+    /// arrived, is not found.
     ///
     /// # Examples
     ///
@@ -116,7 +116,7 @@ impl Parser {
         }
         let Self { spans, ahead, .. } = &*self;
         let mut rest = input;
-        ahead.iter().map(move |found| {
+        ahead.iter().take(max).map(move |found| {
             let command = Command::new(rest, &spans[found.spans.clone()], found.wire_len);
             rest = &rest[found.wire_len..];
             command
@@ -125,9 +125,9 @@ impl Parser {
 
     fn find_ahead(&mut self, input: &[u8], max: usize) {
         let mut rest = input;
-        while self.ahead.len() < max {
+        while self.ahead.len() < max && self.spans.len() < KEPT_SPANS / 2 {
             let first = self.spans.len();
-            let Some(wire_len) = parse_short(rest, &mut self.spans) else { break };
+            let Front::Whole(wire_len) = find_front(rest, &mut self.spans) else { break };
             self.ahead.push_back(Found { spans: first..self.spans.len(), wire_len });
             rest = &rest[wire_len..];
         }
@@ -150,14 +150,19 @@ impl Parser {
     fn parse_next(&mut self, input: &[u8]) -> Result<Option<usize>, ProtocolError> {
         if self.is_between_commands() {
             self.forget_last();
-            if let Some(wire_len) = parse_short(input, &mut self.spans) {
-                return Ok(Some(wire_len));
+            match find_front(input, &mut self.spans) {
+                Front::Whole(wire_len) => return Ok(Some(wire_len)),
+                Front::Part { missing, position } => {
+                    self.missing = missing;
+                    self.position = position;
+                }
+                Front::Nothing => {}
             }
         }
         self.parse_any(input)
     }
 
-    /// Does the same with a command that is long, unfinished, inline or wrong.
+    /// Goes on with a command that is long, unfinished, inline or wrong.
     #[inline(never)]
     fn parse_any(&mut self, input: &[u8]) -> Result<Option<usize>, ProtocolError> {
         match input.first() {
@@ -208,6 +213,9 @@ impl Parser {
             Some(&marker) if marker == line.marker() => {}
             Some(&other) => return Err(ProtocolError::ExpectedBulk(other)),
             None => return Ok(None),
+        }
+        if let Some((_, length, rest)) = short_line(&input[self.position..]) {
+            return Ok(Some((length, input.len() - rest.len())));
         }
         let Some(end) = self.find(b'\r', input, line.endless())? else {
             return Ok(None);
@@ -286,9 +294,9 @@ mod tests {
             let mut parser = Parser::default();
             let (mut rest, mut commands) = (input.as_bytes(), Vec::new());
             loop {
-                let next = parser.parse_ahead(rest, max).next().map(|next| next[0].to_vec());
+                let next = parser.parse_ahead(rest, max).next().map(|next| next.wire_len());
                 let Some(command) = parser.parse(rest).unwrap() else { break commands };
-                assert!(next.is_none_or(|name| command[0] == name));
+                assert!(next.is_none_or(|wire_len| command.wire_len() == wire_len));
                 commands.push(command.iter_from(0).collect::<Vec<_>>().concat());
                 rest = &rest[command.wire_len()..];
             }

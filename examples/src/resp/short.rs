@@ -1,95 +1,100 @@
-//! The commands that are easy to find: short, and there as a whole.
+//! What is easy to find in a command: its short lines, and a front that has arrived.
 
 use super::command::Span;
 
-/// Finds the arguments of the command at the start of `input`, and how long it is on the wire.
-///
-/// Nearly every command is an array of at most nine strings of at most 99 bytes each, and is
-/// looked at once, when all of it has arrived. For any other, right or wrong, `None` is returned,
-/// and nothing is added to `spans`.
-// Inlined, because this is what every argument of every request goes through.
-#[inline(always)]
-pub(super) fn parse_short(input: &[u8], spans: &mut Vec<Span>) -> Option<usize> {
-    let before = spans.len();
-    let wire_len = find_arguments(input, spans);
-    if wire_len.is_none() {
-        spans.truncate(before);
-    }
-    wire_len
+/// How far a command was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Front {
+    /// All of it; so many bytes.
+    Whole(usize),
+    /// So many arguments are missing, and the next one begins or should begin at this byte.
+    Part { missing: usize, position: usize },
+    /// Nothing of it.
+    Nothing,
 }
 
+/// Finds the arguments of the command at the start of `input`, up to one that has not arrived, is
+/// longer than 99 bytes, or is wrong. Finds nothing if it has more than 99, or is not an array.
+// Inlined, because this is what every argument of nearly every request goes through.
 #[inline(always)]
-fn find_arguments(input: &[u8], spans: &mut Vec<Span>) -> Option<usize> {
-    let [b'*', count @ b'1'..=b'9', b'\r', b'\n', strings @ ..] = input else { return None };
-    let mut rest = strings;
-    for _ in 0..digit(*count) {
-        let (len, string) = match rest {
-            [b'$', a @ b'0'..=b'9', b'\r', b'\n', string @ ..] => (digit(*a), string),
-            [b'$', a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', b'\n', string @ ..] => {
-                (10 * digit(*a) + digit(*b), string)
-            }
-            _ => return None,
-        };
-        let Some([b'\r', b'\n', after @ ..]) = string.get(len..) else { return None };
+pub(super) fn find_front(input: &[u8], spans: &mut Vec<Span>) -> Front {
+    let Some((b'*', count, mut rest)) = short_line(input) else { return Front::Nothing };
+    for found in 0..count {
+        let position = input.len() - rest.len();
+        let part = Front::Part { missing: count - found, position };
+        let Some((b'$', len, string)) = short_line(rest) else { return part };
+        let Some([b'\r', b'\n', after @ ..]) = string.get(len..) else { return part };
         let start = input.len() - string.len();
         spans.push(Span::new(start, start + len));
         rest = after;
     }
-    Some(input.len() - rest.len())
+    Front::Whole(input.len() - rest.len())
 }
 
-fn digit(byte: u8) -> usize {
-    usize::from(byte - b'0')
+/// Takes a length line of one or two digits off the front of `input`: its marker, and its length.
+#[inline(always)]
+pub(super) fn short_line(input: &[u8]) -> Option<(u8, usize, &[u8])> {
+    let digit = |byte: &u8| usize::from(*byte - b'0');
+    match input {
+        [marker, a @ b'0'..=b'9', b'\r', b'\n', rest @ ..] => Some((*marker, digit(a), rest)),
+        [marker, a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', b'\n', rest @ ..] => {
+            Some((*marker, 10 * digit(a) + digit(b), rest))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn arguments(input: &[u8]) -> Option<(Vec<&[u8]>, usize)> {
-        let mut spans = vec![Span::new(0, 1)];
-        let wire_len = parse_short(input, &mut spans);
-        assert!(wire_len.is_some() || spans.len() == 1, "{}", input.escape_ascii());
-        let arguments = spans[1..].iter().map(|span| &input[span.range()]).collect();
-        wire_len.map(|wire_len| (arguments, wire_len))
+    fn found(input: &str) -> (Front, Vec<&str>) {
+        let mut spans = Vec::new();
+        let front = find_front(input.as_bytes(), &mut spans);
+        (front, spans.iter().map(|span| &input[span.range()]).collect())
     }
 
     #[test]
-    fn a_short_command_is_found_once_it_is_whole() {
+    fn what_has_arrived_is_found() {
         let long = "v".repeat(99);
-        let cases: [&[&str]; 4] = [&["PING"], &["GET", ""], &["SET", "k", &long], &["a\r\n"; 9]];
+        let cases: [&[&str]; 4] = [&["PING"], &["GET", ""], &["SET", "k", &long], &["a\r\n"; 99]];
         for case in cases {
             let mut input = format!("*{}\r\n", case.len());
-            for argument in case {
+            let mut fronts = vec![(0, Front::Nothing)];
+            for (index, argument) in case.iter().enumerate() {
+                let part = Front::Part { missing: case.len() - index, position: input.len() };
+                fronts.push((input.len(), part));
                 input += &format!("${}\r\n{argument}\r\n", argument.len());
             }
-            let expected = case.iter().map(|argument| argument.as_bytes()).collect();
-            assert_eq!(arguments(input.as_bytes()), Some((expected, input.len())));
-            for end in 0..input.len() {
-                assert_eq!(arguments(&input.as_bytes()[..end]), None, "{end} bytes of {input:?}");
+            fronts.push((input.len(), Front::Whole(input.len())));
+            for end in 0..=input.len() {
+                let at = fronts.iter().rposition(|(start, _)| *start <= end).unwrap();
+                let arguments = case[..at.saturating_sub(1)].to_vec();
+                assert_eq!(found(&input[..end]), (fronts[at].1, arguments), "{end} of {input:?}");
             }
         }
     }
 
     #[test]
-    fn what_is_long_or_wrong_is_not_found() {
+    fn what_is_long_or_wrong_is_left() {
+        let part = |missing, position| Front::Part { missing, position };
         let hundred = format!("*1\r\n$100\r\n{}\r\n", "v".repeat(100));
-        let ten = format!("*10\r\n{}", "$1\r\na\r\n".repeat(10));
         let cases = [
-            "PING\r\n",
-            "*0\r\n",
-            "*-1\r\n",
-            "*1\n$1\na\n",
-            "*1\r\nfoo\r\n",
-            "*1\r\n$1\r\na\n\r",
-            "*1\r\n$1\ra\r\n\r\n",
-            "*1\r\n$01\r\na\r\n",
-            "*2\r\n$1\r\na\r\n:1\r\n",
-            &hundred,
-            &ten,
+            ("PING\r\n", Front::Nothing),
+            ("*-1\r\n", Front::Nothing),
+            ("*01\r\n", Front::Nothing),
+            ("*100\r\n", Front::Nothing),
+            ("*1\n$1\na\n", Front::Nothing),
+            ("*0\r\n", Front::Whole(4)),
+            ("*1\r\nfoo\r\n", part(1, 4)),
+            ("*1\r\n$1\r\na\n\r", part(1, 4)),
+            ("*1\r\n$1\ra\r\n\r\n", part(1, 4)),
+            ("*1\r\n$01\r\na\r\n", part(1, 4)),
+            ("*2\r\n$1\r\na\r\n:1\r\n", part(1, 11)),
+            (&hundred, part(1, 4)),
         ];
-        for case in cases {
-            assert_eq!(arguments(case.as_bytes()), None, "{case:?}");
+        for (case, expected) in cases {
+            assert_eq!(found(case).0, expected, "{case:?}");
         }
     }
 }
