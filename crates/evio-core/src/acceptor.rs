@@ -9,6 +9,7 @@ use evio_sys::net::{AcceptError, Listener, Reserve};
 use crate::loop_state::LoopState;
 use crate::mailbox::{Accepted, Order};
 use crate::source::Source;
+use crate::udp::BoundUdp;
 
 /// Connections accepted from one listener in a turn, so that a storm of them leaves room for those
 /// that are there.
@@ -285,7 +286,8 @@ impl LoopState {
         bound
     }
 
-    /// Gives up the sockets of the address with this index, or all of them. Connections stay.
+    /// Gives up the sockets of the address with this index, or all of them. Connections stay, and
+    /// datagrams that wait for the end of the turn are still sent.
     pub(crate) fn stop_listening(&mut self, address_index: Option<u16>) {
         let is_meant = |index| address_index.is_none_or(|meant| meant == index);
         let numbers = |(number, bound): (usize, &BoundListener)| {
@@ -294,13 +296,12 @@ impl LoopState {
         for number in self.listeners.iter().filter_map(numbers).collect::<Vec<_>>() {
             self.remove_listener(number);
         }
-        let poller = &self.poller;
-        self.sockets.retain(|_, bound| {
-            let stays = !is_meant(bound.address_index);
-            if !stays {
-                let _ = poller.deregister(&bound.socket);
-            }
-            stays
-        });
+        let numbers =
+            |(number, bound): (usize, &BoundUdp)| is_meant(bound.address_index).then_some(number);
+        for number in self.sockets.iter().filter_map(numbers).collect::<Vec<_>>() {
+            let BoundUdp { socket, .. } = self.sockets.remove(number);
+            let _ = self.poller.deregister(&socket);
+            self.outbox.give_up(number as u32, Some(socket));
+        }
     }
 }
