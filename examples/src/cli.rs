@@ -15,7 +15,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
-/// More loops than this are a mistake, and each costs a thread: few machines have as many processors.
+/// More loops than this are a mistake: few machines have as many processors, and each is a thread.
 const MAX_LOOPS: i64 = 1024;
 
 /// Where to listen, and on how many loops.
