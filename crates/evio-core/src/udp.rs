@@ -10,11 +10,11 @@ use evio_sys::Interest;
 use evio_sys::net::{Received, UdpSocket, is_defunct};
 use slab::Slab;
 
-use crate::acceptor::end_of_rest;
 use crate::conn::ThreadBound;
 use crate::handler::Handler;
 use crate::loop_access::Loop;
 use crate::loop_state::LoopState;
+use crate::rest::end_of_rest;
 use crate::source::Source;
 use crate::turn::Running;
 
