@@ -15,7 +15,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
-/// More loops than this are of no use to anybody: there are not that many processors.
+/// More loops than this are a mistake: few machines have as many processors, and each is a thread.
 const MAX_LOOPS: i64 = 1024;
 
 /// Where to listen, and on how many loops.
@@ -164,20 +164,19 @@ fn take_socket(inherited: &mut ListenFd, index: usize) -> Result<ReadySocket, Bo
     Err(format!("number {index} of LISTEN_FDS is no TCP, UDP or Unix socket to listen on").into())
 }
 
-/// Checks a host by itself, so that the error is about what was typed.
+/// Checks a host by itself: the error of a whole address would tell of what was not typed.
 fn parse_host(text: &str) -> Result<String, String> {
-    if text.is_empty() {
-        return Err("write a host name, an IP address or \"*\"".into());
-    }
-    let Err(error) = inet_address("tcp", text, 0, false).parse::<Address>() else {
+    let is_host = inet_address("tcp", text, 0, false).parse::<Address>().is_ok();
+    if is_host && !text.is_empty() {
         return Ok(text.to_owned());
-    };
+    }
+    let has_more = text.contains(['/', '?']);
     match text.parse::<Address>().as_ref().map(Address::endpoint) {
-        Ok(Endpoint::Inet { host, port }) => {
+        Ok(Endpoint::Inet { host, port }) if !has_more => {
             let host = if *host == Host::Any { "\"*\"".into() } else { host.to_string() };
             Err(format!("write the port apart: --host {host} --port {port}"))
         }
-        _ => Err(error.to_string()),
+        _ => Err("write only a host name, an IP address or \"*\"".into()),
     }
 }
 

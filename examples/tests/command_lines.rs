@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 const ECHO_SERVER: &str = env!("CARGO_BIN_EXE_echo-server");
 const TCP_PROXY: &str = env!("CARGO_BIN_EXE_tcp-proxy");
 
+const ONLY_A_HOST: &str = "write only a host name, an IP address or \"*\"";
+
 /// Runs a program that must end at once, by an error of its command line, and returns what it says.
 fn refused(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().unwrap();
@@ -18,12 +20,17 @@ fn refused(program: &str, arguments: &[&str]) -> String {
 fn a_host_that_is_more_than_a_host() {
     for (host, words) in [
         ("127.0.0.1:80", "write the port apart: --host 127.0.0.1 --port 80"),
-        ("tcp://localhost:80", "write the port apart: --host localhost --port 80"),
         ("[::1]:80", "write the port apart: --host [::1] --port 80"),
         (":80", "write the port apart: --host \"*\" --port 80"),
-        ("", "write a host name, an IP address or \"*\""),
-        ("a b", "invalid host \"a b\"; write a host name, an IPv4 address or an [IPv6 address]"),
-        ("/tmp/x", "unexpected path \"/tmp/x"),
+        ("", ONLY_A_HOST),
+        ("a b", ONLY_A_HOST),
+        ("[::1", ONLY_A_HOST),
+        ("me@localhost", ONLY_A_HOST),
+        ("/tmp/x", ONLY_A_HOST),
+        ("127.0.0.1/x", ONLY_A_HOST),
+        ("tcp://a", ONLY_A_HOST),
+        ("tcp://a:80", ONLY_A_HOST),
+        ("a:80?reuseport=true", ONLY_A_HOST),
     ] {
         let said = refused(ECHO_SERVER, &["--port", "0", "--host", host]);
         let expected = format!("error: invalid value '{host}' for '--host <HOST>': ");
@@ -64,6 +71,8 @@ fn an_upstream_that_nobody_can_connect_to() {
         (":5000", "name the host of the server, such as 127.0.0.1:5000"),
         ("udp://127.0.0.1:5000", "write HOST:PORT, for TCP, or unix://PATH"),
         ("unix://@name", "write HOST:PORT, for TCP, or unix://PATH"),
+        ("localhost:5000?reuseport=true", "options are for addresses to listen on"),
+        ("unix:///tmp/x?mode=600", "options are for addresses to listen on"),
     ] {
         let said = refused(TCP_PROXY, &["--upstream", address]);
         assert!(said.contains(words), "{said}\ndoes not say\n{words}");

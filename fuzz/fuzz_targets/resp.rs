@@ -1,21 +1,38 @@
-//! How a stream of redis commands is cut changes nothing about what is understood.
+//! How a stream of redis commands is cut changes nothing about what is understood, nor does a look
+//! ahead.
 #![no_main]
 
-use evio_examples::resp::Parser;
+use evio_examples::resp::{Command, Parser};
 use libfuzzer_sys::fuzz_target;
 
-/// Returns the arguments of all commands, and the error that ends them.
-fn commands(input: &[u8], piece: usize) -> (Vec<Vec<Vec<u8>>>, Option<String>) {
+type Arguments = Vec<Vec<u8>>;
+
+fn arguments(command: &Command<'_>) -> Arguments {
+    command.iter_from(0).map(<[u8]>::to_vec).collect()
+}
+
+/// Returns the arguments of all commands, and the error that ends them. Looks ahead in one of
+/// `look_every` steps, at as many commands; 0 is never.
+fn commands(input: &[u8], piece: usize, look_every: usize) -> (Vec<Arguments>, Option<String>) {
     let mut parser = Parser::default();
     let mut commands = Vec::new();
     let mut unread = Vec::new();
+    let mut steps = 0;
     for piece in input.chunks(piece) {
         unread.extend_from_slice(piece);
         let mut read = 0;
         loop {
+            steps += 1;
+            let mut ahead = Vec::new();
+            if look_every > 0 && steps % look_every == 0 {
+                let found = parser.parse_ahead(&unread[read..], look_every);
+                ahead.extend(found.map(|command| arguments(&command)));
+            }
             match parser.parse(&unread[read..]) {
                 Ok(Some(command)) => {
-                    commands.push(command.iter_from(0).map(<[u8]>::to_vec).collect());
+                    let found = arguments(&command);
+                    assert!(ahead.first().is_none_or(|first| *first == found));
+                    commands.push(found);
                     read += command.wire_len();
                     assert!(read <= unread.len());
                 }
@@ -30,6 +47,7 @@ fn commands(input: &[u8], piece: usize) -> (Vec<Vec<Vec<u8>>>, Option<String>) {
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (piece, input) = input;
+    let look_every = usize::from(piece % 4);
     let piece = usize::from(piece).max(1);
-    assert_eq!(commands(input, piece), commands(input, input.len().max(1)));
+    assert_eq!(commands(input, piece, look_every), commands(input, input.len().max(1), 0));
 });

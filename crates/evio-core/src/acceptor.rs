@@ -8,7 +8,9 @@ use evio_sys::net::{AcceptError, Listener, Reserve};
 
 use crate::loop_state::LoopState;
 use crate::mailbox::{Accepted, Order};
+use crate::rest::{BACK_OFF, end_of_rest};
 use crate::source::Source;
+use crate::udp::BoundUdp;
 
 /// Connections accepted from one listener in a turn, so that a storm of them leaves room for those
 /// that are there.
@@ -17,10 +19,6 @@ const ACCEPT_BUDGET: usize = 64;
 /// The steps in which a listener learns how many connections to expect: of one more where there is
 /// one, it takes as many turns to try for two.
 const SIXTEENTHS: usize = 16;
-
-/// How long a listener, or a UDP socket, rests when descriptors or memory ran out. Long enough to
-/// cost nothing, short enough not to be noticed; a listener waits for a connection to end besides.
-const BACK_OFF: Duration = Duration::from_millis(50);
 
 /// After this time a shortage is another one: whoever waited in the first has left by himself.
 const FORGOTTEN: Duration = Duration::from_millis(200);
@@ -79,11 +77,6 @@ impl BoundListener {
             allowance: SIXTEENTHS,
         }
     }
-}
-
-/// Returns until when a rest lasts that begins now.
-pub(crate) fn end_of_rest(now: Instant) -> Instant {
-    now.checked_add(BACK_OFF).unwrap_or(now)
 }
 
 impl LoopState {
@@ -235,10 +228,9 @@ impl LoopState {
         self.resume_listeners_if(|_| true);
     }
 
-    /// Has listeners accept again, and UDP sockets receive, that have rested long enough.
+    /// Has listeners accept again that have rested long enough.
     pub(crate) fn resume_rested_listeners(&mut self) {
         let now = self.now;
-        self.resume_rested_sockets();
         // Those that rest have kept room for nobody, and may have been why others were refused it.
         if self.listeners.iter().any(|(_, bound)| bound.rest.is_some()) {
             self.leave_room(true);
@@ -267,15 +259,6 @@ impl LoopState {
         }
     }
 
-    pub(crate) fn next_listener_wake(&self) -> Option<Instant> {
-        let until = |(_, bound): (_, &BoundListener)| match bound.rest {
-            Some(Rest::Until(until)) => Some(until),
-            Some(Rest::Full) | None => None,
-        };
-        let socket = self.sockets.iter().filter_map(|(_, bound)| bound.rests_until);
-        self.listeners.iter().filter_map(until).chain(socket).min()
-    }
-
     fn remove_listener(&mut self, number: u32) -> BoundListener {
         let bound = self.listeners.remove(number as usize);
         if bound.rest.is_none() {
@@ -285,7 +268,8 @@ impl LoopState {
         bound
     }
 
-    /// Gives up the sockets of the address with this index, or all of them. Connections stay.
+    /// Gives up the sockets of the address with this index, or all of them. Connections stay, and
+    /// datagrams that wait for the end of the turn are still sent.
     pub(crate) fn stop_listening(&mut self, address_index: Option<u16>) {
         let is_meant = |index| address_index.is_none_or(|meant| meant == index);
         let numbers = |(number, bound): (usize, &BoundListener)| {
@@ -294,13 +278,12 @@ impl LoopState {
         for number in self.listeners.iter().filter_map(numbers).collect::<Vec<_>>() {
             self.remove_listener(number);
         }
-        let poller = &self.poller;
-        self.sockets.retain(|_, bound| {
-            let stays = !is_meant(bound.address_index);
-            if !stays {
-                let _ = poller.deregister(&bound.socket);
-            }
-            stays
-        });
+        let numbers =
+            |(number, bound): (usize, &BoundUdp)| is_meant(bound.address_index).then_some(number);
+        for number in self.sockets.iter().filter_map(numbers).collect::<Vec<_>>() {
+            let BoundUdp { socket, .. } = self.sockets.remove(number);
+            let _ = self.poller.deregister(&socket);
+            self.outbox.give_up(number as u32, Some(socket));
+        }
     }
 }

@@ -41,7 +41,7 @@ impl<H: Handler> Running<H> {
             Message::Tasks(tasks) => tasks.run(&mut Loop::new(&mut self.state)),
             Message::Listen(bound) => self.listen(*bound),
             Message::Bind(bound) => self.bind(*bound),
-            Message::StopListening(index) => self.stop_listening(Some(index)),
+            Message::StopListening(index) => self.state.stop_listening(Some(index)),
         }
     }
 
@@ -102,14 +102,6 @@ impl<H: Handler> Running<H> {
         add: impl FnOnce(&mut LoopState) -> io::Result<()>,
     ) -> io::Result<()> {
         if self.state.shutdown == Shutdown::No { add(&mut self.state) } else { Ok(()) }
-    }
-
-    /// Gives up the sockets of one address, or all, once the datagrams that wait are sent.
-    pub(crate) fn stop_listening(&mut self, address_index: Option<u16>) {
-        if !self.state.outbox.is_empty() {
-            self.flush();
-        }
-        self.state.stop_listening(address_index);
     }
 
     fn check_listening(&mut self, address_index: u16, result: io::Result<()>) {

@@ -185,10 +185,10 @@ pub trait Handler {
         ControlFlow::Continue(())
     }
 
-    /// Is called when a listener or a UDP socket is of no use, or could not be added, and has been
-    /// given up; the others go on. It is not called when descriptors or memory are short, nor for a
-    /// connection that failed before it was accepted: the loop deals with those, by trying again
-    /// after a while.
+    /// Is called when a listener or a UDP socket is of no use, or could not be added to a loop that
+    /// runs, and has been given up; the others go on. It is not called when one that is there finds
+    /// descriptors or memory short, which tries again after a while, nor for a connection that
+    /// failed before it was accepted, which is passed over.
     ///
     /// By default nothing is done about it, and the server goes on even if this was its only
     /// listener; returning `Break` ends it.

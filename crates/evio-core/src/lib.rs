@@ -43,6 +43,7 @@ mod loop_state;
 mod mailbox;
 mod outbound;
 mod output;
+mod rest;
 mod source;
 mod tasks;
 mod ticker;

@@ -261,7 +261,11 @@ impl<H: Handler> Running<H> {
         let deadline = before.map_or(deadline, |before| before.min(deadline));
         self.state.shutdown = Shutdown::Until(deadline, manner);
         self.state.group.shutdown(manner);
-        self.stop_listening(None);
+        if !self.state.outbox.is_empty() {
+            // This may be the last turn.
+            self.flush();
+        }
+        self.state.stop_listening(None);
         match manner {
             Manner::Prompt => self.state.close_all(),
             Manner::Graceful(_) => {

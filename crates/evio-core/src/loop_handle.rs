@@ -94,7 +94,8 @@ impl LoopHandle {
     }
 
     /// Has the loop accept from a listener, and keep the connections itself, as
-    /// [`EventLoop::listen_here`](crate::EventLoop::listen_here) does before it runs.
+    /// [`EventLoop::listen_here`](crate::EventLoop::listen_here) does before it runs. If that
+    /// fails, [`listener_failed`](crate::Handler::listener_failed) is called.
     ///
     /// # Errors
     ///
@@ -105,7 +106,8 @@ impl LoopHandle {
     }
 
     /// Has the loop receive from a UDP socket, as [`EventLoop::bind`](crate::EventLoop::bind) does
-    /// before it runs.
+    /// before it runs. If that fails, [`listener_failed`](crate::Handler::listener_failed) is
+    /// called.
     ///
     /// # Errors
     ///
@@ -115,7 +117,8 @@ impl LoopHandle {
     }
 
     /// Has every loop of the group close its listeners and UDP sockets for the address with this
-    /// index. Connections that came in by it stay, those that were not accepted are reset.
+    /// index. Connections that came in by it stay, those that were not accepted are reset, and
+    /// datagrams that wait for the end of the turn are sent.
     pub fn stop_listening(&self, address_index: u16) {
         self.group.stop_listening(address_index);
     }

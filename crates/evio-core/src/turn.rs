@@ -160,7 +160,7 @@ impl<H: Handler> Running<H> {
         let has_output = !state.dirty.is_empty() || !state.outbox.is_empty();
         let busy = has_mail || has_output || is_requested || !self.read_next.is_empty();
         let deadlines =
-            [self.ticker.deadline(), state.wheel.next(), state.next_listener_wake(), shutdown];
+            [self.ticker.deadline(), state.wheel.next(), state.next_rest_end(), shutdown];
         self.next_deadline = deadlines.into_iter().flatten().min();
         let Some(next) = self.next_deadline else {
             return busy.then_some(Duration::ZERO);
@@ -176,7 +176,7 @@ impl<H: Handler> Running<H> {
         if self.next_deadline.is_none_or(|next| next > now) {
             return;
         }
-        self.state.resume_rested_listeners();
+        self.state.resume_rested();
         if self.ticker.is_due(now) {
             self.tick(now);
         }

@@ -10,11 +10,11 @@ use evio_sys::Interest;
 use evio_sys::net::{Received, UdpSocket, is_defunct};
 use slab::Slab;
 
-use crate::acceptor::end_of_rest;
 use crate::conn::ThreadBound;
 use crate::handler::Handler;
 use crate::loop_access::Loop;
 use crate::loop_state::LoopState;
+use crate::rest::end_of_rest;
 use crate::source::Source;
 use crate::turn::Running;
 
@@ -182,8 +182,8 @@ impl fmt::Debug for Udp<'_> {
 pub(crate) struct BoundUdp {
     pub(crate) socket: UdpSocket,
     pub(crate) address_index: u16,
-    /// How often the poller has reported it, or an error was the answer, since there last was a
-    /// datagram.
+    /// How often there was an error, or nothing although the poller had reported it: since the last
+    /// datagram, the last rest, or the last time that all there was had been taken.
     failures: usize,
     /// Until when it is out of the poller, if it is.
     pub(crate) rests_until: Option<Instant>,
@@ -200,21 +200,44 @@ impl BoundUdp {
 pub(crate) struct Outbox {
     bytes: Vec<u8>,
     datagrams: Vec<Datagram>,
+    /// What is left of sockets that the loop has given up in this turn: `None` if one is of no use.
+    given_up: Vec<Option<UdpSocket>>,
 }
 
 #[derive(Debug)]
 struct Datagram {
-    socket: u32,
+    sender: Sender,
     peer: SocketAddr,
     source: Option<IpAddr>,
     /// Where its bytes end, which is where those of the next begin.
     end: usize,
 }
 
+/// Where to find the socket that a datagram leaves by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sender {
+    /// Among those of the loop.
+    Bound(u32),
+    /// Among those that are given up.
+    GivenUp(usize),
+}
+
 impl Outbox {
     fn push(&mut self, socket: u32, bytes: &[u8], peer: SocketAddr, source: Option<IpAddr>) {
         self.bytes.extend_from_slice(bytes);
-        self.datagrams.push(Datagram { socket, peer, source, end: self.bytes.len() });
+        let sender = Sender::Bound(socket);
+        self.datagrams.push(Datagram { sender, peer, source, end: self.bytes.len() });
+    }
+
+    /// Takes note that the loop has given up a socket, whose number may be another one's soon. What
+    /// waits for the end of the turn is sent by `socket`, or lost if there is none.
+    pub(crate) fn give_up(&mut self, number: u32, socket: Option<UdpSocket>) {
+        let given_up = Sender::GivenUp(self.given_up.len());
+        let mut waiting = self.datagrams.iter_mut().filter(|d| d.sender == Sender::Bound(number));
+        let Some(first) = waiting.next() else { return };
+        first.sender = given_up;
+        waiting.for_each(|datagram| datagram.sender = given_up);
+        self.given_up.push(socket);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -228,14 +251,19 @@ impl Outbox {
     /// Sends and forgets everything.
     pub(crate) fn send(&mut self, sockets: &Slab<BoundUdp>) {
         let mut start = 0;
-        for Datagram { socket, peer, source, end } in self.datagrams.drain(..) {
+        for Datagram { sender, peer, source, end } in self.datagrams.drain(..) {
             let bytes = &self.bytes[start..end];
             start = end;
-            if let Some(BoundUdp { socket, .. }) = sockets.get(socket as usize) {
+            let socket = match sender {
+                Sender::Bound(number) => sockets.get(number as usize).map(|bound| &bound.socket),
+                Sender::GivenUp(place) => self.given_up[place].as_ref(),
+            };
+            if let Some(socket) = socket {
                 send_datagram(socket, bytes, peer, source);
             }
         }
         self.bytes.clear();
+        self.given_up.clear();
         // One burst of large datagrams must not keep its memory for ever.
         self.bytes.shrink_to(OUTBOX_FULL);
     }
@@ -322,13 +350,51 @@ impl<H: Handler> Running<H> {
     }
 
     fn give_up_socket(&mut self, number: u32, error: &io::Error) {
-        // Those that wait know the socket by its number, which may be another one's soon.
-        if !self.state.outbox.is_empty() {
-            self.flush();
-        }
         let bound = self.state.sockets.remove(number as usize);
+        self.state.outbox.give_up(number, None);
         // Fails only if the system has forgotten it already.
         let _ = self.state.poller.deregister(&bound.socket);
         self.listener_failed(usize::from(bound.address_index), error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket as StdSocket;
+
+    use super::*;
+
+    fn socket() -> BoundUdp {
+        let socket = UdpSocket::try_from(StdSocket::bind("127.0.0.1:0").unwrap()).unwrap();
+        BoundUdp::new(0, socket)
+    }
+
+    /// The number of a socket that is given up may be another one's in the same turn.
+    #[test]
+    fn nothing_of_one_socket_is_sent_by_another() {
+        let receiver = StdSocket::bind("127.0.0.1:0").unwrap();
+        let peer = receiver.local_addr().unwrap();
+        for is_of_use in [true, false] {
+            let (mut sockets, mut outbox) = (Slab::new(), Outbox::default());
+            let number = sockets.insert(socket());
+            for bytes in [b"1", b"2"] {
+                outbox.push(number as u32, bytes, peer, None);
+            }
+            let given_up = sockets.remove(number).socket;
+            let old = given_up.local_addr().unwrap();
+            outbox.give_up(number as u32, is_of_use.then_some(given_up));
+            assert_eq!(sockets.insert(socket()), number);
+            outbox.push(number as u32, b"3", peer, None);
+            let new = sockets[number].socket.local_addr().unwrap();
+            outbox.send(&sockets);
+            assert!(outbox.is_empty() && outbox.given_up.is_empty());
+
+            let all = [(b'1', old), (b'2', old), (b'3', new)];
+            for &expected in if is_of_use { &all[..] } else { &all[2..] } {
+                let mut byte = [0];
+                let (_, from) = receiver.recv_from(&mut byte).unwrap();
+                assert_eq!((byte[0], from), expected);
+            }
+        }
     }
 }

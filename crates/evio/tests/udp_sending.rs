@@ -175,6 +175,53 @@ fn the_last_datagrams_are_sent() {
     server.wait();
 }
 
+/// The socket goes when it is given up, its datagrams at the end of the turn as ever.
+#[test]
+fn what_waits_when_an_address_is_given_up_leaves_from_it() {
+    let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+    receiver.set_read_timeout(Some(DEADLINE)).unwrap();
+    let peer = receiver.local_addr().unwrap();
+    let (rounds, round) = reports();
+    let (additions, addition) = reports();
+    let server = bind_all([TCP, "udp://127.0.0.1:0"]);
+    let handle = server.handle();
+    let server = start(server, move || {
+        let (handle, rounds, additions) = (handle.clone(), rounds.clone(), additions.clone());
+        Events::new()
+            .opened(move |conn, _| {
+                // All of this is carried out in the next turn.
+                conn.handle().wake().unwrap();
+                handle.stop_listening(1);
+                let added = handle.listen("udp://127.0.0.1:0").unwrap();
+                handle.send_datagram(added[0].index(), "added", peer).unwrap();
+                additions.send(added[0].addr().as_inet().unwrap()).unwrap();
+                evio::Action::None
+            })
+            .woken(move |conn, _| {
+                conn.event_loop().udp(1).unwrap().send_to(b"woken", peer);
+                conn.abort();
+                evio::Action::None
+            })
+            .closed(move |conn, _, _| {
+                if let Some(mut socket) = conn.event_loop().udp(1) {
+                    socket.send_to(b"closed", peer);
+                }
+                ControlFlow::Continue(())
+            })
+            .pre_write(move |_| rounds.send(()).unwrap())
+    });
+    let client = server.connect();
+    let given_up = server.addrs()[1].addr().as_inet().unwrap();
+    for (expected, address) in [(&b"woken"[..], given_up), (b"added", addition.next())] {
+        let mut buffer = [0; 10];
+        let (len, from) = receiver.recv_from(&mut buffer).unwrap();
+        assert_eq!((&buffer[..len], from), (expected, address));
+    }
+    drop(client);
+    server.stop();
+    assert_eq!(round.rest().len(), 1, "pre_write is for the end of a turn");
+}
+
 /// Replies to broadcast and multicast come from the interface, over either kind of socket.
 #[test]
 fn what_was_sent_to_many_is_answered_by_one() {

@@ -146,6 +146,9 @@ fn sibling<'a>(conn: &'a mut Conn<'_>, other: Option<ConnId>) -> Option<Conn<'a>
 /// cannot wait for it.
 fn resolve(text: &str) -> Result<SocketAddr, Box<dyn Error + Send + Sync>> {
     let address: Address = text.parse()?;
+    if address.reuse_port() || address.mode().is_some() {
+        return Err("options are for addresses to listen on; leave them out".into());
+    }
     match address.endpoint() {
         Endpoint::Unix(UnixPath::Path(path)) => Ok(UnixAddr::from_pathname(path)?.into()),
         Endpoint::Inet { host: Host::Any, .. } => {

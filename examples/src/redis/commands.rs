@@ -150,7 +150,9 @@ mod tests {
     fn the_list_of_commands_is_the_table() {
         let listed =
             COMMANDS.split_whitespace().filter(|word| word.starts_with(char::is_uppercase));
-        assert_eq!(listed.collect::<Vec<_>>(), names_of_the_table());
+        let names = names_of_the_table();
+        assert_eq!(listed.collect::<Vec<_>>(), names);
+        assert_eq!(names.iter().map(|name| name.len()).max(), Some(MAX_NAME_LEN));
     }
 
     #[test]
