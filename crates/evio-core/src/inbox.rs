@@ -74,16 +74,16 @@ impl<T> Inbox<T> {
         self.shared.lock().is_told = false;
     }
 
-    /// Moves everything to `messages`, which is empty. If there is nothing, the next message wakes
-    /// the loop.
+    /// Moves everything to `messages`, which is empty. If there is nothing, and the loop has
+    /// nothing else to carry out, the next message wakes it.
     ///
     /// Both under one lock: a message that came between a look and the note that the loop is about
     /// to sleep would be left behind.
-    pub(crate) fn take_all(&self, messages: &mut VecDeque<T>) {
+    pub(crate) fn take_all(&self, messages: &mut VecDeque<T>, has_other_mail: bool) {
         let mut shared = self.shared.lock();
         mem::swap(messages, &mut shared.messages);
         shared.count = 0;
-        shared.is_told = !messages.is_empty();
+        shared.is_told = has_other_mail || !messages.is_empty();
     }
 
     /// Refuses messages from now on, and moves those that are here to the end of `messages`, for
@@ -111,12 +111,14 @@ mod tests {
             assert_eq!(leave(&inbox, 1), Ok(true), "the loop sleeps");
             assert_eq!(leave(&inbox, 2), Ok(false), "a wake is on its way");
             assert!(!inbox.tell());
-            inbox.take_all(&mut taken);
+            inbox.take_all(&mut taken, false);
             assert_eq!(mem::take(&mut taken), [1, 2]);
             assert_eq!(leave(&inbox, 3), Ok(false), "the loop has something to do");
-            inbox.take_all(&mut taken);
+            inbox.take_all(&mut taken, false);
             assert_eq!(mem::take(&mut taken), [3]);
-            inbox.take_all(&mut taken);
+            inbox.take_all(&mut taken, true);
+            assert!(!inbox.tell(), "the loop has something else to do");
+            inbox.take_all(&mut taken, false);
             assert!(taken.is_empty());
         }
         assert!(inbox.tell(), "the loop has found nothing");
@@ -199,7 +201,7 @@ mod tests {
             let mut messages = VecDeque::new();
             loop {
                 let orders = self.orders.swap(0, Ordering::Relaxed);
-                self.inbox.take_all(&mut messages);
+                self.inbox.take_all(&mut messages, orders > 0);
                 let has_orders = self.orders.load(Ordering::Relaxed) > 0;
                 let is_idle = messages.is_empty() && orders == 0 && !has_orders;
                 got += messages.drain(..).len() + orders;
@@ -210,14 +212,14 @@ mod tests {
         }
     }
 
-    fn check(looks_before_it_sleeps: bool) {
+    fn check(senders: [fn(&Model); 2], looks_before_it_sleeps: bool) {
         loom::model(move || {
             let model = Arc::new(Model {
                 inbox: Inbox::new(),
                 orders: AtomicUsize::new(0),
                 wakes: AtomicUsize::new(0),
             });
-            let senders = [Model::send, Model::order].map(|leave| {
+            let senders = senders.map(|leave| {
                 let model = Arc::clone(&model);
                 thread::spawn(move || leave(&model))
             });
@@ -232,13 +234,17 @@ mod tests {
 
     #[test]
     fn no_message_is_left_behind() {
-        check(true);
+        let pairs: [[fn(&Model); 2]; 3] =
+            [[Model::send, Model::send], [Model::send, Model::order], [Model::order, Model::order]];
+        for senders in pairs {
+            check(senders, true);
+        }
     }
 
     /// The model can tell a loop that looks again from one that does not.
     #[test]
     #[should_panic(expected = "left behind")]
     fn sleeping_without_another_look_leaves_messages_behind() {
-        check(false);
+        check([Model::send, Model::order], false);
     }
 }

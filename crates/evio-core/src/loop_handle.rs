@@ -59,7 +59,8 @@ impl LoopHandle {
         usize::from(self.loop_id)
     }
 
-    /// Has `task` run on the loop's thread, between callbacks.
+    /// Has `task` run on the loop's thread, between callbacks. One that is left while the loop runs
+    /// waits for the next turn, so that tasks which leave others do not hold up connections.
     ///
     /// # Errors
     ///

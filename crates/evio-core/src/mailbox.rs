@@ -18,7 +18,7 @@ use crate::conn_id::ConnKey;
 use crate::inbox::Inbox;
 use crate::loop_access::Loop;
 use crate::source::Source;
-use crate::tasks::Tasks;
+use crate::tasks::{MAX_SHARED_LEN, Tasks};
 use crate::udp::BoundUdp;
 
 /// What a loop takes from its mailbox.
@@ -200,7 +200,7 @@ impl Mailbox {
         self.orders.shrink_to(KEPT);
         self.orders.extend(self.incoming.try_iter());
         self.messages.shrink_to(KEPT);
-        self.sender.inbox.take_all(&mut self.messages);
+        self.sender.inbox.take_all(&mut self.messages, !self.orders.is_empty());
         // An order may have come meanwhile, and its thread have found that the loop was told.
         let has_taken = !self.messages.is_empty() || !self.orders.is_empty();
         self.has_mail = has_taken || !self.incoming.is_empty();
@@ -225,10 +225,13 @@ impl MailboxSender {
     }
 
     /// Leaves work, which is subject to the capacity.
-    pub(crate) fn send_task(
-        &self,
-        task: impl FnOnce(&mut Loop<'_>) + Send + 'static,
-    ) -> Result<(), SendError> {
+    pub(crate) fn send_task<F>(&self, task: F) -> Result<(), SendError>
+    where
+        F: FnOnce(&mut Loop<'_>) + Send + 'static,
+    {
+        if size_of::<F>() > MAX_SHARED_LEN {
+            return self.send(Message::Tasks(Tasks::alone(task)));
+        }
         self.leave(self.capacity, |messages| Tasks::push(messages, task))
     }
 

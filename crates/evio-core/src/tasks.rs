@@ -7,8 +7,12 @@ use std::fmt;
 use crate::loop_access::Loop;
 use crate::mailbox::Message;
 
-/// Memory for tasks that share a message. It bounds what is moved when that grows, which is under
-/// the lock, and how far a turn can go beyond its budget.
+/// The largest task that shares a message, in bytes. A larger one is better moved to memory of its
+/// own, which is done before the lock is taken.
+pub(crate) const MAX_SHARED_LEN: usize = 128;
+
+/// Bytes of tasks that share a message. It bounds what is moved when their memory grows, which is
+/// under the lock, and how far a turn can go beyond its budget.
 const ROW_BYTES: usize = 1024;
 
 /// As many tasks share a message at the most, however small they are.
@@ -20,7 +24,15 @@ const ROW_TASKS: usize = 64;
 pub(crate) struct Tasks(Box<dyn Row>);
 
 impl Tasks {
-    /// Puts a task at the end of the queue.
+    /// Makes a message of one task.
+    pub(crate) fn alone<F>(task: F) -> Self
+    where
+        F: FnOnce(&mut Loop<'_>) + Send + 'static,
+    {
+        Self(Box::new(RowOf { first: task, others: Vec::new() }))
+    }
+
+    /// Puts a task at the end of the queue, if it can together with the one there.
     pub(crate) fn push<F>(messages: &mut VecDeque<Message>, task: F)
     where
         F: FnOnce(&mut Loop<'_>) + Send + 'static,
@@ -31,10 +43,7 @@ impl Tasks {
         };
         match last {
             Some(row) if row.has_room() => row.others.push(task),
-            _ => {
-                let row = RowOf { first: task, others: Vec::new() };
-                messages.push_back(Message::Tasks(Self(Box::new(row))));
-            }
+            _ => messages.push_back(Message::Tasks(Self::alone(task))),
         }
     }
 
@@ -129,11 +138,8 @@ mod tests {
     #[test]
     fn large_tasks_share_as_much_memory() {
         let mut messages = VecDeque::new();
-        push_tasks(&mut messages, 3, [0u8; ROW_BYTES / 2]);
-        assert_eq!(counts(&messages), [2, 1]);
-        messages.clear();
-        push_tasks(&mut messages, 2, [0u8; ROW_BYTES / 2 + 1]);
-        assert_eq!(counts(&messages), [1, 1]);
+        push_tasks(&mut messages, 9, [0u8; MAX_SHARED_LEN]);
+        assert_eq!(counts(&messages), [ROW_BYTES / MAX_SHARED_LEN, 1]);
     }
 
     #[test]

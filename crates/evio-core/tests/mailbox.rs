@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::Read;
+use std::mem;
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -141,4 +142,39 @@ fn tasks_that_share_a_message_count_singly_for_the_budget_of_a_turn() {
     assert_eq!(times.len(), MESSAGES);
     times.dedup();
     assert!(times.len() >= LEAST_TURNS, "{MESSAGES} tasks in {} turns", times.len());
+}
+
+/// Says when it is dropped which task it was in, and whether that had run.
+struct Noted {
+    dropped: Arc<Mutex<Vec<(usize, bool)>>>,
+    number: usize,
+    has_run: bool,
+}
+
+impl Noted {
+    fn run(&mut self) {
+        self.has_run = true;
+        assert_ne!(self.number, 2, "the one that panics");
+    }
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        self.dropped.lock().unwrap().push((self.number, self.has_run));
+    }
+}
+
+#[test]
+fn tasks_behind_one_that_panics_do_not_run_and_are_dropped() {
+    let event_loop = EventLoop::new(Config::default()).unwrap();
+    let handle = event_loop.handle();
+    let dropped = Arc::new(Mutex::new(Vec::new()));
+    for number in 0..4 {
+        let mut noted = Noted { dropped: Arc::clone(&dropped), number, has_run: false };
+        handle.post(move |_| noted.run()).unwrap();
+    }
+    let running = thread::spawn(move || event_loop.run(Flood));
+    assert!(running.join().is_err(), "the panic is the loop's");
+    let dropped = mem::take(&mut *dropped.lock().unwrap());
+    assert_eq!(dropped, [(0, true), (1, true), (2, true), (3, false)]);
 }
