@@ -67,8 +67,7 @@ impl Session {
         let Self { client, input: stream, parser } = self;
         let Ok(mut input) = stream.begin(input) else { return Action::Close };
         let mut read = 0;
-        // The first command, which often is the only one, is run without looking ahead.
-        let mut ahead = 1;
+        let mut ahead = 0;
         let action = loop {
             if replies.len() >= room {
                 break Action::None;

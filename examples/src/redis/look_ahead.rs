@@ -18,18 +18,29 @@ pub fn look_ahead(parser: &mut Parser, input: &[u8], store: &Store) -> usize {
     if store.len() <= CACHED_KEYS {
         return usize::MAX;
     }
-    let mut hashes = [0; COMMANDS];
+    let mut looked_for = [&b""[..]; COMMANDS];
     let (mut commands, mut keys) = (0, 0);
     for command in parser.parse_ahead(input, COMMANDS) {
         commands += 1;
         if let Some(key) = command.get(1) {
-            hashes[keys] = store.hash(key);
+            looked_for[keys] = key;
             keys += 1;
         }
     }
-    store.touch(&hashes[..keys]);
-    // Commands of a pipeline are mostly alike.
-    if keys == 0 { usize::MAX } else { commands }
+    match keys {
+        // Commands of a pipeline are mostly alike.
+        0 => return usize::MAX,
+        // There is nothing to wait for at the same time.
+        1 => {}
+        _ => {
+            let mut hashes = [0; COMMANDS];
+            for (hash, key) in hashes.iter_mut().zip(&looked_for[..keys]) {
+                *hash = store.hash(key);
+            }
+            store.touch(&hashes[..keys]);
+        }
+    }
+    commands
 }
 
 #[cfg(test)]
