@@ -74,6 +74,8 @@ pub(crate) struct Args {
     json: Option<PathBuf>,
     /// Keep the figures in benchmarks/results, draw the charts and rewrite the README's section
     #[arg(long)]
+    #[arg(conflicts_with_all = ["quick", "duration", "connections", "size", "pipeline"])]
+    #[arg(conflicts_with_all = ["unix", "against", "self_check"])]
     save: bool,
     /// Say what moved since the run that wrote OLD; with two files nothing is measured
     #[arg(long, value_names = ["OLD", "NEW"], num_args = 1..=2)]
@@ -81,7 +83,7 @@ pub(crate) struct Args {
     /// Compare with these only; the floor is always there
     #[arg(long, value_name = "PEER", num_args = 1.., value_parser = peers::names())]
     against: Vec<String>,
-    /// Enter the floor twice, and fail when its two figures are more than 2 % apart
+    /// Enter the floor of echo twice, and fail when its two figures are more than 2 % apart
     #[arg(long)]
     self_check: bool,
     /// Measure the programs that were built last
@@ -185,6 +187,9 @@ pub(crate) fn run(args: Args) -> crate::Result {
         print!("{}", compare::render(old, new));
         return Ok(());
     }
+    if args.self_check && args.suites() != [Suite::Echo] {
+        return Err("--self-check is of echo alone; leave the other suites out".into());
+    }
     let mut run = Run::prepare(args)?;
     let mut suites = Vec::new();
     let mut failed = Ok(());
@@ -219,7 +224,7 @@ pub(crate) fn run(args: Args) -> crate::Result {
     keep(&run.args, &results)?;
     let echo = results.suites.iter().find(|suite| suite.suite == "echo");
     match echo {
-        Some(echo) if run.args.self_check => echo::self_check(&echo.cases),
+        Some(echo) if run.args.self_check => echo::self_check(&echo.cases).and(failed),
         _ => failed,
     }
 }
@@ -302,7 +307,6 @@ mod tests {
             "out.json",
             "--compare",
             "old.json",
-            "--save",
             "--unix",
             "--against",
             "mio",
@@ -311,7 +315,7 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(args.suites(), [Suite::Udp, Suite::Scale]);
-        assert!(args.quick && args.self_check && args.save && args.unix);
+        assert!(args.quick && args.self_check && args.unix);
         assert_eq!(args.compare, [PathBuf::from("old.json")]);
         assert_eq!(args.duration(), 0.5);
         assert_eq!((args.connections, args.size, args.pipeline), (Some(7), Some(9), Some(3)));
@@ -330,6 +334,11 @@ mod tests {
             (&["--connections", "-1"], ErrorKind::UnknownArgument),
             (&["--loops", "0"], ErrorKind::ValueValidation),
             (&["--compare"], ErrorKind::InvalidValue),
+            // What is kept is whole suites.
+            (&["--save", "--quick"], ErrorKind::ArgumentConflict),
+            (&["--save", "--size", "3"], ErrorKind::ArgumentConflict),
+            (&["--save", "--against", "mio"], ErrorKind::ArgumentConflict),
+            (&["--save", "--self-check"], ErrorKind::ArgumentConflict),
             (&["--compare", "old", "new", "newer"], ErrorKind::InvalidValue),
         ];
         for (arguments, kind) in cases {

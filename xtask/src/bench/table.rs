@@ -12,6 +12,7 @@ type Column = (&'static str, fn(&ServerResults) -> Option<String>);
 const COLUMNS: &[Column] = &[
     ("requests/s", |server| Some(thousands(server.requests_per_second?.median))),
     ("notes/s", |server| Some(thousands(server.notes_per_second?.median))),
+    ("spread", |server| Some(percent(server.notes_per_second?.relative()))),
     ("ratio", |server| Some(format!("{:.2}", server.notes_ratio?.median))),
     ("spread", |server| Some(percent(server.notes_ratio?.relative()))),
     ("p50", |server| latency(server, |latency| latency.p50)),

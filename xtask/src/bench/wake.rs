@@ -49,7 +49,8 @@ const CASES: [Case; 3] = [
         report.one_sender.map(Into::into)
     }),
     ("several", "notes from four threads of one core", |report| {
-        report.several_senders.map(Into::into)
+        // No ratio: how often a sender is stopped while it sends into the first channel decides it.
+        report.several_senders.map(|rate| ServerResults { notes_ratio: None, ..rate.into() })
     }),
     ("latency", "one note at a time, to a loop that sleeps", |report| Some(report.latency.into())),
 ];
@@ -124,7 +125,7 @@ mod tests {
         let median = |spread: Option<Spread>| spread.map(|spread| spread.median);
         assert_eq!(one.name, "evio wake");
         assert_eq!((median(one.notes_per_second), median(one.notes_ratio)), (Some(1.0), Some(2.0)));
-        assert_eq!(median(several.notes_ratio), Some(4.0));
+        assert_eq!((median(several.notes_per_second), several.notes_ratio), (Some(3.0), None));
         assert_eq!(median(latency.p50_ratio), Some(5.0));
         assert_eq!(latency.latency_us, Some(Latency { p50: 5.0, p99: 6.0, p999: 7.0 }));
 
