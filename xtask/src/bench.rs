@@ -55,13 +55,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", value_parser = parse_duration)]
     duration: Option<f64>,
     /// Measure with this many busy connections; of echo, one case only [default: 50]
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     connections: Option<u32>,
     /// Measure one case of echo only, with this many bytes per message [default: 64]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..=MAX_SIZE))]
     size: Option<u64>,
     /// Measure one case of echo only, with this many messages in flight per connection [default: 1]
-    #[arg(long, value_name = "MESSAGES")]
+    #[arg(long, value_name = "MESSAGES", value_parser = clap::value_parser!(u32).range(1..))]
     pipeline: Option<u32>,
     /// Measure this many loops in the suite `scale`
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
@@ -150,6 +150,9 @@ impl Suite {
         }
     }
 }
+
+/// Bytes of the longest message that the load generator takes.
+const MAX_SIZE: u64 = 64 * 1024 * 1024;
 
 /// Seconds of load on each server in each case.
 const DURATION: f64 = 3.0;
@@ -332,6 +335,9 @@ mod tests {
             (&["--duration", "NaN"], ErrorKind::ValueValidation),
             (&["--duration", "long"], ErrorKind::ValueValidation),
             (&["--connections", "-1"], ErrorKind::UnknownArgument),
+            (&["--connections", "0"], ErrorKind::ValueValidation),
+            (&["--size", "0"], ErrorKind::ValueValidation),
+            (&["--pipeline", "0"], ErrorKind::ValueValidation),
             (&["--loops", "0"], ErrorKind::ValueValidation),
             (&["--compare"], ErrorKind::InvalidValue),
             // What is kept is whole suites.
