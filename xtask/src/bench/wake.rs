@@ -14,8 +14,12 @@ use super::table;
 /// Length of a turn: as of the other suites.
 const TURN: Duration = Duration::from_millis(60);
 
-/// How long a run may take: it takes half a minute.
-const LIMIT: Duration = Duration::from_secs(1200);
+/// How many times the seconds of load on one way a run may take. It takes some fifteen: there are
+/// five ways, and up to three turns of each in a round.
+const SLOWNESS: f64 = 75.0;
+
+/// How long a run may take besides.
+const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// What is said of one way to send notes, times in nanoseconds.
 #[derive(Debug, Deserialize)]
@@ -64,7 +68,8 @@ pub(super) fn run(run: &mut Run) -> crate::Result<SuiteResults> {
     command.arg("--json").args(["--turns", &turns.to_string()]);
     command.args(["--turn", &TURN.as_millis().to_string()]);
     let advance = |done, total| progress.advance(done, total);
-    let reports: Vec<Report> = generator::follow(&run.children, &mut command, LIMIT, advance)?;
+    let limit = START_LIMIT + Duration::from_secs_f64(SLOWNESS * run.args.duration());
+    let reports: Vec<Report> = generator::follow(&run.children, &mut command, limit, advance)?;
     let versions = machine::versions(["evio", "tokio"].into_iter());
     run.versions.extend(versions.into_iter().map(|(name, version)| (name.into(), version)));
     let mut results = run.suite("wake");
