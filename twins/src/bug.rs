@@ -9,7 +9,7 @@ pub enum Bug {
     None,
     /// Output of a wake replaces output that is waiting.
     LostOutput,
-    /// What a write did not take is forgotten.
+    /// Not all that a write did not take is written later.
     ShortWrites,
     /// A connection that is not read from, because its output is waiting, keeps its read interest.
     Spin,
