@@ -80,11 +80,16 @@ impl Store {
     /// Has the entries of keys with these hashes brought into the cache.
     ///
     /// In a large store, each of them takes the time in which hundreds of instructions could run.
-    /// Nothing here depends on what is read, and so the processor waits for many of them at once.
-    pub(super) fn touch(&self, hashes: &[u64]) {
-        // The first entry whose hash may be the same is nearly always the right one.
-        let likely = hashes.iter().filter_map(|&hash| self.entries.find(hash, |_| true));
-        hint::black_box(likely.filter(|entry| entry.key.is_short()).count());
+    /// Here a processor waits for many of them at once, for none depends on another: first for the
+    /// places of all, which the hashes make way for, and then for what is there.
+    pub(super) fn touch(&self, hashes: &mut [u64]) {
+        for hash in &mut *hashes {
+            // The first place whose hash may be the same is nearly always the right one.
+            let place = self.entries.find_bucket_index(*hash, |_| true);
+            *hash = place.unwrap_or_default() as u64;
+        }
+        let entries = hashes.iter().filter_map(|&place| self.entries.get_bucket(place as usize));
+        hint::black_box(entries.filter(|entry| entry.key.is_short()).count());
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Option<&Value> {

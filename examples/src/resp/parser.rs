@@ -1,11 +1,10 @@
 //! Finding commands in a stream of bytes.
 
-use std::collections::VecDeque;
 use std::mem;
-use std::ops::Range;
 
 use memchr::{memchr, memchr2};
 
+use super::ahead::Ahead;
 use super::command::{Command, Span};
 use super::error::ProtocolError;
 use super::length_line::LengthLine;
@@ -35,7 +34,7 @@ pub struct Parser {
     /// of an unfinished one.
     spans: Vec<Span>,
     /// The commands that were found ahead, and are to be returned next.
-    ahead: VecDeque<Found>,
+    ahead: Ahead,
     /// The number of arguments that the unfinished command still lacks.
     missing: usize,
     /// Where the next part of the unfinished command begins.
@@ -48,14 +47,6 @@ pub struct Parser {
     searched: usize,
     /// What the arguments lie in if it is not the input: the words of a quoted inline request.
     unquoted: Vec<u8>,
-}
-
-/// A command that was found ahead.
-#[derive(Debug)]
-struct Found {
-    /// Its arguments are these of the spans, relative to where it begins.
-    spans: Range<usize>,
-    wire_len: usize,
 }
 
 impl Parser {
@@ -76,8 +67,8 @@ impl Parser {
     // Inlined into each of the few loops over commands, for what it returns is large.
     #[inline(always)]
     pub fn parse<'a>(&'a mut self, input: &'a [u8]) -> Result<Option<Command<'a>>, ProtocolError> {
-        let (spans, wire_len) = match self.ahead.pop_front() {
-            Some(Found { spans, wire_len }) => (spans, wire_len),
+        let (spans, wire_len) = match self.ahead.take() {
+            Some(found) => found,
             None => match self.parse_next(input)? {
                 Some(wire_len) => (0..self.spans.len(), wire_len),
                 None => return Ok(None),
@@ -109,26 +100,28 @@ impl Parser {
         &'a mut self,
         input: &'a [u8],
         max: usize,
-    ) -> impl Iterator<Item = Command<'a>> {
+    ) -> impl ExactSizeIterator<Item = Command<'a>> {
         if self.ahead.is_empty() && self.is_between_commands() {
             self.forget_last();
             self.find_ahead(input, max);
         }
         let Self { spans, ahead, .. } = &*self;
         let mut rest = input;
-        ahead.iter().take(max).map(move |found| {
-            let command = Command::new(rest, &spans[found.spans.clone()], found.wire_len);
-            rest = &rest[found.wire_len..];
+        ahead.iter().map(move |(found, wire_len)| {
+            let command = Command::new(rest, &spans[found], wire_len);
+            rest = &rest[wire_len..];
             command
         })
     }
 
+    #[inline(never)]
     fn find_ahead(&mut self, input: &[u8], max: usize) {
+        self.ahead.clear();
         let mut rest = input;
         while self.ahead.len() < max && self.spans.len() < KEPT_SPANS / 2 {
             let first = self.spans.len();
             let Front::Whole(wire_len) = find_front(rest, &mut self.spans) else { break };
-            self.ahead.push_back(Found { spans: first..self.spans.len(), wire_len });
+            self.ahead.push(self.spans.len() - first, wire_len);
             rest = &rest[wire_len..];
         }
     }
@@ -214,8 +207,8 @@ impl Parser {
             Some(&other) => return Err(ProtocolError::ExpectedBulk(other)),
             None => return Ok(None),
         }
-        if let Some((_, length, rest)) = short_line(&input[self.position..]) {
-            return Ok(Some((length, input.len() - rest.len())));
+        if let Some((_, length, end)) = short_line(input, self.position) {
+            return Ok(Some((length, end)));
         }
         let Some(end) = self.find(b'\r', input, line.endless())? else {
             return Ok(None);
