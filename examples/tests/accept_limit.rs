@@ -1,4 +1,7 @@
 //! A server with few descriptors, and ten times as many clients as it has room for.
+//!
+//! Only Linux tells how long another process has been running.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod util;

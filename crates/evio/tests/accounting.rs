@@ -152,8 +152,9 @@ fn come_and_go(address: &SocketAddr, way: usize) {
 
 const WAYS: usize = 33;
 
+/// Counts the descriptors of this process. FreeBSD may list the first three only.
 fn descriptors() -> usize {
-    fs::read_dir("/proc/self/fd").expect("there is a /proc").count()
+    fs::read_dir("/dev/fd").expect("the system lists them").count()
 }
 
 #[test]

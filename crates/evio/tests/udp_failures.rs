@@ -20,6 +20,9 @@ const BUSY: Duration = Duration::from_millis(100);
 /// nothing to read, and goes on receiving.
 #[test]
 fn a_socket_that_is_shut_down_elsewhere_does_not_keep_the_loop_busy() {
+    if std::env::consts::OS != "linux" {
+        return;
+    }
     for how in [Shutdown::Read, Shutdown::Both] {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let elsewhere = socket.try_clone().unwrap();

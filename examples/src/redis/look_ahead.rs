@@ -14,6 +14,7 @@ const CACHED_KEYS: usize = 4096;
 ///
 /// It changes nothing but the time that a pipeline of commands takes on a large store. Whatever the
 /// first argument of a command is, it is taken for a key.
+// Not inlined: it runs once for many commands, and would take registers from what runs for each.
 #[inline(never)]
 pub fn look_ahead(parser: &mut Parser, input: &[u8], store: &Store) -> usize {
     if store.len() <= CACHED_KEYS {

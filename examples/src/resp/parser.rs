@@ -114,6 +114,7 @@ impl Parser {
         })
     }
 
+    // As its caller: once for many commands.
     #[inline(never)]
     fn find_ahead(&mut self, input: &[u8], max: usize) {
         self.ahead.clear();
@@ -207,8 +208,8 @@ impl Parser {
             Some(&other) => return Err(ProtocolError::ExpectedBulk(other)),
             None => return Ok(None),
         }
-        if let Some((_, length, end)) = short_line(input, self.position) {
-            return Ok(Some((length, end)));
+        if let Some(short) = short_line(line.marker(), input, self.position) {
+            return Ok(Some(short));
         }
         let Some(end) = self.find(b'\r', input, line.endless())? else {
             return Ok(None);

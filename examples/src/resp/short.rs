@@ -2,9 +2,8 @@
 
 use super::command::Span;
 
-const CRLF: &[u8; 2] = b"\r\n";
-const CR: u32 = b'\r' as u32;
-const LF: u32 = b'\n' as u32;
+/// CR LF, as a little-endian number.
+const CRLF: u32 = u16::from_le_bytes(*b"\r\n") as u32;
 
 /// How far a command was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,33 +21,36 @@ pub(super) enum Front {
 // Inlined, because this is what every argument of nearly every request goes through.
 #[inline(always)]
 pub(super) fn find_front(input: &[u8], spans: &mut Vec<Span>) -> Front {
-    let Some((b'*', count, mut position)) = short_line(input, 0) else { return Front::Nothing };
+    let Some((count, mut position)) = short_line(b'*', input, 0) else { return Front::Nothing };
     for found in 0..count {
         let part = Front::Part { missing: count - found, position };
-        let Some((b'$', len, start)) = short_line(input, position) else { return part };
+        let Some((len, start)) = short_line(b'$', input, position) else { return part };
         let end = start + len;
-        let Some(CRLF) = chunk(input, end) else { return part };
+        if chunk(input, end).map(|&end| u16::from_le_bytes(end)) != Some(CRLF as u16) {
+            return part;
+        }
         spans.push(Span::new(start, end));
-        position = end + CRLF.len();
+        position = end + 2;
     }
     Front::Whole(position)
 }
 
-/// Reads a length line of one or two digits: its marker, its length, and where it ends.
-// A word at a time: there are a dozen bytes of these lines in the shortest command with a key.
+/// Reads the length line of one or two digits at `start`: its length, and where it ends.
+// By a word and not by bytes: most bytes of most commands are those of such lines.
 #[inline(always)]
-pub(super) fn short_line(input: &[u8], start: usize) -> Option<(u8, usize, usize)> {
+pub(super) fn short_line(marker: u8, input: &[u8], start: usize) -> Option<(usize, usize)> {
     let line = u32::from_le_bytes(*chunk(input, start)?);
-    let digit = |at: u32| Some((line >> (8 * at)) as u8 ^ b'0').filter(|&digit| digit < 10);
-    let (marker, first) = (line as u8, usize::from(digit(1)?));
-    if line >> 16 == CR | LF << 8 {
-        return Some((marker, first, start + 4));
+    let digit = |at: u32| {
+        let digit = (line >> (8 * at)) as u8 ^ b'0';
+        (digit < 10).then_some(usize::from(digit))
+    };
+    let first = digit(1)?;
+    if line & 0xffff_00ff == CRLF << 16 | u32::from(marker) {
+        return Some((first, start + 4));
     }
-    let second = usize::from(digit(2)?);
-    if first == 0 || line >> 24 != CR || input.get(start + 4) != Some(&b'\n') {
-        return None;
-    }
-    Some((marker, 10 * first + second, start + 5))
+    let [_, _, end @ ..]: &[u8; 4] = chunk(input, start + 1)?;
+    let second = digit(2).filter(|_| line as u8 == marker && first > 0 && end == b"\r\n")?;
+    Some((10 * first + second, start + 5))
 }
 
 /// Returns the `N` bytes at `start`, if there are so many.
@@ -60,6 +62,33 @@ fn chunk<const N: usize>(input: &[u8], start: usize) -> Option<&[u8; N]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As `short_line` with the marker `$`, by the book.
+    fn spelled_out(input: &[u8]) -> Option<(usize, usize)> {
+        let end = input.windows(2).position(|pair| pair == b"\r\n")?;
+        let digits = input[..end].strip_prefix(b"$")?;
+        let len: usize = std::str::from_utf8(digits).ok()?.parse().ok()?;
+        let is_short = len < 100 && len.to_string().as_bytes() == digits;
+        is_short.then_some((len, end + 2))
+    }
+
+    #[test]
+    fn a_line_is_read_as_it_is_spelled_out() {
+        for line in ["$7\r\n*1", "$12\r\n", "*99\r\n", "$100\r\n", "$\r\n\r\n", "$3\r\n"] {
+            let mut bytes = line.as_bytes().to_vec();
+            for (first, second) in (0..bytes.len()).flat_map(|n| (0..n).map(move |m| (m, n))) {
+                let [old_first, old_second] = [first, second].map(|at| bytes[at]);
+                for values in 0..=u16::MAX {
+                    [bytes[first], bytes[second]] = values.to_le_bytes();
+                    assert_eq!(short_line(b'$', &bytes, 0), spelled_out(&bytes), "{bytes:?}");
+                }
+                (bytes[first], bytes[second]) = (old_first, old_second);
+            }
+            for end in 0..bytes.len() {
+                assert_eq!(short_line(b'$', &bytes[..end], 0), spelled_out(&bytes[..end]));
+            }
+        }
+    }
 
     fn found(input: &str) -> (Front, Vec<&str>) {
         let mut spans = Vec::new();
