@@ -61,12 +61,8 @@ impl<H: Handler> Running<H> {
             ConnCommand::Wake => {
                 self.call(key, |handler, conn, context| handler.woken(conn, context));
             }
-            ConnCommand::Send(bytes) => {
-                self.state.append(key, |output, pool| output.append_owned(bytes, pool));
-            }
-            ConnCommand::SendShared(bytes) => {
-                self.state.append(key, |output, pool| output.append_shared(bytes, pool));
-            }
+            ConnCommand::Send(bytes) => self.state.write_chunk(key, bytes),
+            ConnCommand::SendShared(bytes) => self.state.write_chunk(key, bytes),
             ConnCommand::Pause => self.state.set_paused(key, true),
             ConnCommand::Resume => self.state.set_paused(key, false),
             ConnCommand::Close => self.state.close(key, CloseReason::Closed),
@@ -79,8 +75,7 @@ impl<H: Handler> Running<H> {
             if self.state.conns.get(key).is_none_or(Entry::is_connecting) {
                 continue;
             }
-            let bytes = Arc::clone(bytes);
-            self.state.append(key, |output, pool| output.append_shared(bytes, pool));
+            self.state.write_chunk(key, Arc::clone(bytes));
         }
     }
 

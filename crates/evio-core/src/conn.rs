@@ -121,22 +121,22 @@ impl<'a> Conn<'a> {
     /// Appends to the output.
     #[inline]
     pub fn write(&mut self, bytes: &[u8]) {
-        self.state.append(self.key, |output, pool| output.append(bytes, pool));
+        self.state.write(self.key, bytes);
     }
 
     /// Appends to the output, without a copy unless it is short.
     pub fn write_owned(&mut self, bytes: Vec<u8>) {
-        self.state.append(self.key, |output, pool| output.append_owned(bytes, pool));
+        self.state.write_chunk(self.key, bytes);
     }
 
     /// Appends bytes that many connections share to the output, without a copy.
     pub fn write_shared(&mut self, bytes: Arc<[u8]>) {
-        self.state.append(self.key, |output, pool| output.append_shared(bytes, pool));
+        self.state.write_chunk(self.key, bytes);
     }
 
     /// Appends bytes that live as long as the program to the output, without a copy.
     pub fn write_static(&mut self, bytes: &'static [u8]) {
-        self.state.append(self.key, |output, pool| output.append_static(bytes, pool));
+        self.state.write_chunk(self.key, bytes);
     }
 
     /// Sends at once, straight from `bytes`, as much as the socket takes, and appends the rest.

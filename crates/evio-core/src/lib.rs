@@ -44,11 +44,13 @@ mod mailbox;
 mod outbound;
 mod output;
 mod rest;
+mod sending;
 mod source;
 mod tasks;
 mod ticker;
 mod timer;
 mod turn;
+mod turn_output;
 mod udp;
 
 pub use action::{Action, CloseReason, Timeout};

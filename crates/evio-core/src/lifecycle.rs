@@ -178,9 +178,7 @@ impl<H: Handler> Running<H> {
         let Some(entry) = self.state.conns.get_mut(key) else { return };
         let gone = Phase::Ended { reason: CloseReason::Closed, reset: false };
         let Phase::Ended { reason, reset } = mem::replace(&mut entry.phase, gone) else { return };
-        if let Some(output) = entry.output.take() {
-            self.state.pool.give_output(output);
-        }
+        entry.drop_output(&mut self.state.pool);
         // Only what was opened has a context.
         let context = self.contexts.get_mut(key.index as usize).and_then(Option::take);
         let (handler, mut conn) = (&mut self.handler, Conn::new(&mut self.state, key));

@@ -17,9 +17,10 @@ use crate::entry::{Entry, Phase};
 use crate::group::Group;
 use crate::load_balance::Random;
 use crate::mailbox::{Mailbox, Manner};
-use crate::output::{Output, Pool, SEND_BUDGET};
+use crate::output::Pool;
 use crate::source::Source;
 use crate::timer::{Tick, Wheel};
+use crate::turn_output::TurnOutput;
 use crate::udp::{BoundUdp, Outbox};
 
 /// How long a connection that a shutdown or a timeout has closed is kept for the peer to close its
@@ -40,6 +41,7 @@ pub(crate) struct LoopState {
     /// Ends the server, in this manner, as soon as there is something to read.
     pub(crate) stop: Option<(Stream, Manner)>,
     pub(crate) conns: ConnTable,
+    pub(crate) turn_output: TurnOutput,
     pub(crate) pool: Pool,
     pub(crate) outbox: Outbox,
     pub(crate) wheel: Wheel,
@@ -88,6 +90,7 @@ impl LoopState {
             reserve: None,
             stop: None,
             conns: ConnTable::default(),
+            turn_output: TurnOutput::default(),
             pool: Pool::default(),
             outbox: Outbox::default(),
             tick: wheel.tick(now),
@@ -129,60 +132,6 @@ impl LoopState {
             if !entry.dirty {
                 entry.dirty = true;
                 self.dirty.push(key);
-            }
-        }
-    }
-
-    /// Takes a connection off the list, sends its output, and returns whether it has to be settled.
-    /// It may not be on the list: its place may have gone to another one meanwhile.
-    pub(crate) fn take_dirty(&mut self, key: ConnKey) -> bool {
-        match self.conns.get_mut(key) {
-            Some(entry) if entry.dirty => entry.dirty = false,
-            _ => return false,
-        }
-        self.send_output(key);
-        self.conns.get(key).is_some_and(|entry| !entry.is_settled())
-    }
-
-    /// Adds to the output of a connection, unless it is ending.
-    #[inline]
-    pub(crate) fn append(&mut self, key: ConnKey, add: impl FnOnce(&mut Output, &mut Pool)) {
-        let Some(entry) = self.conns.get_mut(key) else { return };
-        if !entry.takes_output() {
-            return;
-        }
-        let output = match &mut entry.output {
-            Some(output) => output,
-            none => none.insert(self.pool.take_output()),
-        };
-        add(output, &mut self.pool);
-        self.output_waiting = true;
-        let newly_congested = entry.check_limits(&self.config, self.tick);
-        if !entry.dirty {
-            entry.dirty = true;
-            self.dirty.push(key);
-        }
-        if newly_congested {
-            self.arm(key);
-        }
-    }
-
-    /// Sends straight from `bytes` if nothing is waiting before them, and returns how many were
-    /// taken. A failure ends the connection when the turn ends.
-    pub(crate) fn send_now(&mut self, key: ConnKey, bytes: &[u8]) -> usize {
-        let Some(entry) = self.conns.get_mut(key) else { return 0 };
-        if !entry.is_open() || entry.output_len() > 0 {
-            return 0;
-        }
-        match entry.stream.send(bytes) {
-            Ok(sent) => {
-                entry.deadlines.active = self.tick;
-                sent
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-            Err(error) => {
-                self.end(key, CloseReason::Error(error), false);
-                0
             }
         }
     }
@@ -249,55 +198,6 @@ impl LoopState {
     pub(crate) fn set_reads_while_congested(&mut self, key: ConnKey, reads: bool) {
         if let Some(entry) = self.conns.get_mut(key) {
             entry.reads_while_congested = reads;
-            self.mark_dirty(key);
-        }
-    }
-
-    /// Sends what the socket takes, and returns how much that was. A failure ends the connection.
-    pub(crate) fn send_output(&mut self, key: ConnKey) -> usize {
-        let Some(entry) = self.conns.get_mut(key) else { return 0 };
-        let Some(output) = &mut entry.output else { return 0 };
-        if matches!(entry.phase, Phase::Ended { .. } | Phase::Connecting { .. }) {
-            return 0;
-        }
-        let is_last = matches!(entry.phase, Phase::Flushing(_) | Phase::HalfClosed);
-        let result = output.send(&entry.stream, is_last, &mut self.pool);
-        let has_room = matches!(result, Ok(sent) if sent >= SEND_BUDGET);
-        if output.len() == 0 {
-            if let Some(output) = entry.output.take() {
-                self.pool.give_output(output);
-            }
-        }
-        match result {
-            Ok(sent) => {
-                if sent > 0 {
-                    entry.deadlines.active = self.tick;
-                    entry.deadlines.stalled = None;
-                    entry.deadlines.closing = None;
-                }
-                if entry.output.is_some() && entry.deadlines.stalled.is_none() {
-                    entry.deadlines.stalled = Some(self.tick);
-                    self.arm(key);
-                }
-                if has_room {
-                    // The poller reports room only where there was none.
-                    self.output_waiting = true;
-                    self.mark_dirty(key);
-                }
-                sent
-            }
-            Err(error) => {
-                entry.end(CloseReason::Error(error), false);
-                0
-            }
-        }
-    }
-
-    /// Tries to send output that was waiting before this turn. What has been added since waits for
-    /// its `pre_write`, and the socket was asked already when the turn's output was sent.
-    pub(crate) fn send_again(&mut self, key: ConnKey) {
-        let is_new = self.conns.get(key).is_some_and(|entry| entry.dirty);
-        if !is_new && self.send_output(key) > 0 {
             self.mark_dirty(key);
         }
     }

@@ -13,10 +13,6 @@ const CHUNK: usize = 64 << 10;
 /// The first allocation of a chunk; most replies fit and never make it grow.
 const FIRST_ALLOCATION: usize = 4 << 10;
 
-/// Up to this length a copy costs less than a chunk of its own does, in memory and in the calls
-/// that send many of them.
-const SMALL: usize = 4 << 10;
-
 /// Chunks that a pool keeps for the next output: as many as a turn has events, so that a busy loop
 /// allocates nothing, and at most 4 MiB.
 const POOLED_CHUNKS: usize = 64;
@@ -37,20 +33,39 @@ pub(crate) struct Output {
     len: usize,
 }
 
+/// Bytes that are sent from where they are.
 #[derive(Debug)]
-enum Chunk {
+pub(crate) enum Chunk {
     Owned(Vec<u8>),
     Shared(Arc<[u8]>),
     Static(&'static [u8]),
 }
 
 impl Chunk {
-    fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Self::Owned(bytes) => bytes,
             Self::Shared(bytes) => bytes,
             Self::Static(bytes) => bytes,
         }
+    }
+}
+
+impl From<Vec<u8>> for Chunk {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Owned(bytes)
+    }
+}
+
+impl From<Arc<[u8]>> for Chunk {
+    fn from(bytes: Arc<[u8]>) -> Self {
+        Self::Shared(bytes)
+    }
+}
+
+impl From<&'static [u8]> for Chunk {
+    fn from(bytes: &'static [u8]) -> Self {
+        Self::Static(bytes)
     }
 }
 
@@ -77,31 +92,10 @@ impl Output {
         self.chunks.push_back(Chunk::Owned(chunk));
     }
 
-    /// Appends without a copy, unless that is small.
-    pub(crate) fn append_owned(&mut self, bytes: Vec<u8>, pool: &mut Pool) {
-        if bytes.len() <= SMALL {
-            return self.append(&bytes, pool);
-        }
-        self.len += bytes.len();
-        self.chunks.push_back(Chunk::Owned(bytes));
-    }
-
-    /// Appends without a copy, unless that is small.
-    pub(crate) fn append_shared(&mut self, bytes: Arc<[u8]>, pool: &mut Pool) {
-        if bytes.len() <= SMALL {
-            return self.append(&bytes, pool);
-        }
-        self.len += bytes.len();
-        self.chunks.push_back(Chunk::Shared(bytes));
-    }
-
-    /// Appends without a copy, unless that is small.
-    pub(crate) fn append_static(&mut self, bytes: &'static [u8], pool: &mut Pool) {
-        if bytes.len() <= SMALL {
-            return self.append(bytes, pool);
-        }
-        self.len += bytes.len();
-        self.chunks.push_back(Chunk::Static(bytes));
+    /// Appends without a copy.
+    pub(crate) fn push(&mut self, chunk: Chunk) {
+        self.len += chunk.bytes().len();
+        self.chunks.push_back(chunk);
     }
 
     /// Sends what the socket takes, up to the budget of a turn, and returns how much that was.
@@ -231,10 +225,7 @@ mod tests {
         for (number, bytes) in message.chunks(piece).enumerate() {
             match number % 2 {
                 0 => output.append(bytes, &mut pool),
-                _ => {
-                    output.len += bytes.len();
-                    output.chunks.push_back(Chunk::Shared(bytes.into()));
-                }
+                _ => output.push(Chunk::Shared(bytes.into())),
             }
         }
         let mut seen = Vec::new();
@@ -269,8 +260,8 @@ mod tests {
         for (number, bytes) in message.chunks(9_973).enumerate() {
             match number % 3 {
                 0 => output.append(bytes, &mut pool),
-                1 => output.append_shared(bytes.into(), &mut pool),
-                _ => output.append_owned(bytes.to_vec(), &mut pool),
+                1 => output.push(Chunk::Shared(bytes.into())),
+                _ => output.push(Chunk::Owned(bytes.to_vec())),
             }
         }
         assert_eq!(output.len(), message.len());

@@ -296,7 +296,7 @@ impl<H: Handler> Running<H> {
         let mut round = mem::replace(&mut self.state.dirty, mem::take(&mut self.settling));
         // Everything is sent before the first callback is made: what that writes, to whichever
         // connection, has to wait for another `pre_write`.
-        round.retain(|&key| self.state.take_dirty(key));
+        self.state.send_round(&mut round);
         for key in round.drain(..) {
             self.settle(key);
         }
