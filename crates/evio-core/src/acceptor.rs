@@ -187,7 +187,8 @@ impl LoopState {
     /// still wait after it are turned away: a peer that is told can go elsewhere.
     fn run_short(&mut self, number: u32) {
         let bound = &mut self.listeners[number as usize];
-        let short = bound.short_since.map(|since| self.now.saturating_duration_since(since));
+        let short =
+            bound.short_since.map(|since| self.clock.now().saturating_duration_since(since));
         if short.is_some_and(|short| (BACK_OFF..FORGOTTEN).contains(&short)) {
             if let Some(reserve) = &mut self.reserve {
                 let turned_away =
@@ -196,13 +197,13 @@ impl LoopState {
             }
             bound.short_since = None;
         } else {
-            bound.short_since = Some(self.now);
+            bound.short_since = Some(self.clock.now());
         }
         self.rest(number);
     }
 
     fn rest(&mut self, number: u32) {
-        self.take_from_poller(number, Rest::Until(end_of_rest(self.now)));
+        self.take_from_poller(number, Rest::Until(end_of_rest(self.clock.now())));
         self.group.placement.wait_for_room();
     }
 
@@ -230,7 +231,7 @@ impl LoopState {
 
     /// Has listeners accept again that have rested long enough.
     pub(crate) fn resume_rested_listeners(&mut self) {
-        let now = self.now;
+        let now = self.clock.now();
         // Those that rest have kept room for nobody, and may have been why others were refused it.
         if self.listeners.iter().any(|(_, bound)| bound.rest.is_some()) {
             self.leave_room(true);
@@ -244,7 +245,7 @@ impl LoopState {
             if bound.rest.is_some_and(&is_over) {
                 let token = Source::Listener(number as u32).token();
                 let result = self.poller.register(&bound.listener, token, Interest::READABLE);
-                bound.rest = result.err().map(|_| Rest::Until(end_of_rest(self.now)));
+                bound.rest = result.err().map(|_| Rest::Until(end_of_rest(self.clock.now())));
             }
         }
     }

@@ -238,13 +238,14 @@ impl<'a> Conn<'a> {
         Loop::into_conn(self.state, id)
     }
 
-    /// Returns when the present turn of the loop began.
+    /// Returns the time of the present turn of the loop: that of its beginning, or of when it was
+    /// first needed in it.
     ///
     /// For what is looked at often and need not be exact, such as whether the second has changed:
-    /// it costs nothing to ask, and is as old as the callbacks of the turn have taken since.
+    /// it costs nothing to ask again, and is as old as the callbacks of the turn have taken since.
     #[must_use]
     pub fn now(&self) -> Instant {
-        self.state.now
+        self.state.clock.now()
     }
 
     /// Returns the loop of this connection, the way to its UDP sockets and its other connections.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::config::Limits;
 use crate::timer::Tick;
+use crate::turn_clock::TurnClock;
 
 /// The deadlines of one connection. Moving one later is a store; the wheel is told only of what
 /// comes earlier than what it knows.
@@ -44,6 +45,15 @@ impl Deadlines {
             reading: None,
             timer: None,
             closing: None,
+        }
+    }
+
+    /// Takes note that bytes went. While no deadline is waited for, when that was does not matter:
+    /// an idle timeout that is set later counts from then.
+    #[inline]
+    pub(crate) fn note_activity(&mut self, clock: &TurnClock) {
+        if let Some(tick) = clock.tick_if_read() {
+            self.active = tick;
         }
     }
 

@@ -284,20 +284,16 @@ impl Entry {
         Ok(())
     }
 
-    /// Takes the connection past the watermark or the limit after output was added, and returns
-    /// whether it has become congested by that.
+    /// Ends the connection if the output that was added is more than its limit, and returns whether
+    /// it has become congested by that.
     #[inline]
-    pub(crate) fn check_limits(&mut self, config: &Config, now: Tick) -> bool {
+    pub(crate) fn check_limits(&mut self, config: &Config) -> bool {
         let len = self.output_len();
         let &Limits { high_watermark, max_output, .. } = self.limits(config);
         if len > max_output {
             self.end(CloseReason::OutputLimit, true);
         }
-        let congested = len > high_watermark && !self.is_congested();
-        if congested {
-            self.deadlines.congested = Some(now);
-        }
-        congested
+        len > high_watermark && !self.is_congested()
     }
 }
 

@@ -74,7 +74,7 @@ impl<H: Handler> Running<H> {
 
     /// Reads once, and returns how much that was.
     ///
-    /// Together with `LoopState::send_output` this is where bytes pass between socket and handler.
+    /// Together with `Entry::send` this is where bytes pass between socket and handler.
     pub(crate) fn receive(&mut self, key: ConnKey) -> usize {
         let Some(entry) = self.state.conns.get_mut(key) else { return 0 };
         if !entry.wants_input() {
@@ -90,7 +90,7 @@ impl<H: Handler> Running<H> {
                 return 0;
             }
         };
-        entry.deadlines.active = self.state.tick;
+        entry.deadlines.note_activity(&self.state.clock);
         if !entry.is_served() {
             // Draining: input is thrown away, and its end is the end.
             if len == 0 {

@@ -50,6 +50,7 @@ mod tasks;
 mod ticker;
 mod timer;
 mod turn;
+mod turn_clock;
 mod turn_output;
 mod udp;
 

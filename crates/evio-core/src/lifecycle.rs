@@ -101,7 +101,7 @@ impl<H: Handler> Running<H> {
         let state = &mut self.state;
         let Some(key) = state.conns.key_at(index) else { return };
         let Some(entry) = state.conns.get(key) else { return };
-        if let Some(expired) = entry.expired(&state.config, state.tick) {
+        if let Some(expired) = entry.expired(&state.config, state.clock.tick()) {
             self.expire(key, expired);
         }
         self.state.arm(key);
@@ -129,7 +129,7 @@ impl<H: Handler> Running<H> {
         let Some(entry) = state.conns.get(key) else { return };
         let config = &state.config;
         let relieved = entry.output_len() <= entry.limits(config).low_watermark;
-        match entry.expired(config, state.tick) {
+        match entry.expired(config, state.clock.tick()) {
             // To be taken note of, and told to the handler, when the turn ends.
             Some(Expired::Congestion) if relieved => {}
             Some(Expired::Connect) => state.close(key, CloseReason::Timeout(Timeout::Connect)),
@@ -151,7 +151,7 @@ impl<H: Handler> Running<H> {
         if state.shutdown != Shutdown::No {
             return state.group.placement.remove(usize::from(state.loop_id));
         }
-        let key = state.conns.insert(Entry::new(stream, peer, address_index, state.tick));
+        let key = state.conns.insert(Entry::new(stream, peer, address_index, state.clock.tick()));
         if state.watch(key).is_err() {
             // The system is out of memory for it; it was never opened, so nobody is told.
             state.conns.remove(key);
@@ -238,7 +238,7 @@ impl<H: Handler> Running<H> {
         match self.state.shutdown {
             Shutdown::No => {}
             Shutdown::Requested(manner, before) => self.begin_shutdown(manner, before),
-            Shutdown::Until(deadline, _) if self.state.now >= deadline => self.cut_off(),
+            Shutdown::Until(deadline, _) if self.state.clock.now() >= deadline => self.cut_off(),
             Shutdown::Until(..) => {}
         }
     }
@@ -284,7 +284,7 @@ impl<H: Handler> Running<H> {
     /// Ends every connection now; what is left to send is lost.
     pub(crate) fn cut_off(&mut self) {
         // Also after a failure: the callbacks made here must not begin new ones.
-        self.state.shutdown = Shutdown::Until(self.state.now, Manner::Prompt);
+        self.state.shutdown = Shutdown::Until(self.state.clock.now(), Manner::Prompt);
         for key in self.state.conns.keys() {
             let Some(entry) = self.state.conns.get_mut(key) else { continue };
             let reset = entry.output_len() > 0;

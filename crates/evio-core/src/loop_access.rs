@@ -156,10 +156,10 @@ impl<'a> Loop<'a> {
         usize::from(self.state.loop_id)
     }
 
-    /// Returns when the present turn of the loop began; see [`Conn::now`].
+    /// Returns the time of the present turn of the loop; see [`Conn::now`].
     #[must_use]
     pub fn now(&self) -> Instant {
-        self.state.now
+        self.state.clock.now()
     }
 
     /// Returns a handle for this loop that any thread can use at any time.

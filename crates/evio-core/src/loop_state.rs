@@ -20,6 +20,7 @@ use crate::mailbox::{Mailbox, Manner};
 use crate::output::Pool;
 use crate::source::Source;
 use crate::timer::{Tick, Wheel};
+use crate::turn_clock::TurnClock;
 use crate::turn_output::TurnOutput;
 use crate::udp::{BoundUdp, Outbox};
 
@@ -46,10 +47,7 @@ pub(crate) struct LoopState {
     pub(crate) outbox: Outbox,
     pub(crate) wheel: Wheel,
     pub(crate) random: Random,
-    /// When the present turn began.
-    pub(crate) now: Instant,
-    /// The same, for deadlines of connections.
-    pub(crate) tick: Tick,
+    pub(crate) clock: TurnClock,
     /// Connections to be looked at when the turn ends.
     ///
     /// Invariant: a connection with `dirty` set is on it.
@@ -78,7 +76,6 @@ impl LoopState {
         mailbox: Mailbox,
     ) -> Self {
         let now = clock::now();
-        let wheel = Wheel::new(now);
         Self {
             loop_id,
             config,
@@ -93,10 +90,9 @@ impl LoopState {
             turn_output: TurnOutput::default(),
             pool: Pool::default(),
             outbox: Outbox::default(),
-            tick: wheel.tick(now),
-            wheel,
+            wheel: Wheel::new(now),
             random: Random::new(),
-            now,
+            clock: TurnClock::new(now),
             dirty: Vec::new(),
             output_waiting: false,
             shutdown: Shutdown::No,
@@ -175,7 +171,7 @@ impl LoopState {
         let (present, deadline) = match self.shutdown {
             Shutdown::No => (None, None),
             Shutdown::Requested(present @ Manner::Graceful(timeout), None) => {
-                (Some(present), self.now.checked_add(timeout))
+                (Some(present), self.clock.now().checked_add(timeout))
             }
             Shutdown::Requested(present, deadline) => (Some(present), deadline),
             Shutdown::Until(deadline, present) => (Some(present), Some(deadline)),
@@ -223,14 +219,16 @@ impl LoopState {
         let Some(entry) = self.conns.get_mut(key) else { return };
         let before = *entry.limits(&self.config);
         let deadlines = &mut entry.deadlines;
-        // Where no timeout was waited for, nobody has seen to it that the stamps are right.
-        if before.idle_timeout.is_none() {
+        // Where no timeout was waited for, nobody has seen to it that the stamps are right. One that
+        // is too long to be told from the past is none.
+        let was_none = |timeout: Option<Duration>| timeout.and_then(|it| now.after(it)).is_none();
+        if was_none(before.idle_timeout) {
             deadlines.active = now;
         }
-        if before.write_timeout.is_none() {
+        if was_none(before.write_timeout) {
             deadlines.stalled = deadlines.stalled.map(|_| now);
         }
-        if before.congestion_timeout.is_none() {
+        if was_none(before.congestion_timeout) {
             deadlines.congested = deadlines.congested.map(|_| now);
         }
         entry.rare_mut().limits = Some(Box::new(limits));
@@ -247,16 +245,17 @@ impl LoopState {
     /// much later: a handler that takes long must not make its connections look idle. The walk is
     /// over all connections, but no more often than there are turns that long.
     pub(crate) fn correct_stamps(&mut self, now: Instant) {
+        let Some(stamp) = self.clock.tick_if_read() else { return };
         let now = self.wheel.tick(now);
-        if now.since(self.tick) > Tick::STAMP_ERROR {
-            self.conns.restamp(self.tick, now);
+        if now.since(stamp) > Tick::STAMP_ERROR {
+            self.conns.restamp(stamp, now);
         }
     }
 
     /// Tells the wheel of the connection's next deadline.
     pub(crate) fn arm(&mut self, key: ConnKey) {
         let Some(entry) = self.conns.get(key) else { return };
-        if let Some((next, _)) = entry.next_deadline(&self.config, self.tick) {
+        if let Some((next, _)) = entry.next_deadline(&self.config, self.clock.tick()) {
             self.wheel.insert(next, key.index);
         }
     }

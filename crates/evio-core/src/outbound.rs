@@ -168,9 +168,9 @@ impl<H: Handler> Running<H> {
         let state = &mut self.state;
         let Some(entry) = state.conns.get_mut(key) else { return };
         entry.phase = if entry.fin == Fin::No { Phase::Open } else { Phase::HalfClosed };
-        entry.deadlines.active = state.tick;
+        entry.deadlines.active = state.clock.tick();
         // Until now nobody could have taken any of the output.
-        entry.deadlines.congested = entry.deadlines.congested.map(|_| state.tick);
+        entry.deadlines.congested = entry.deadlines.congested.map(|_| state.clock.tick());
         state.output_waiting |= entry.output_len() > 0;
         state.mark_dirty(key);
         self.begin(key);

@@ -42,12 +42,13 @@ impl LoopState {
         }
         add(entry, &mut self.turn_output, &mut self.pool);
         self.output_waiting = true;
-        let newly_congested = entry.check_limits(&self.config, self.tick);
+        let newly_congested = entry.check_limits(&self.config);
         if !entry.dirty {
             entry.dirty = true;
             self.dirty.push(key);
         }
         if newly_congested {
+            entry.deadlines.congested = Some(self.clock.tick());
             self.arm(key);
         }
     }
@@ -61,7 +62,7 @@ impl LoopState {
         }
         match entry.stream.send(bytes) {
             Ok(sent) => {
-                entry.deadlines.active = self.tick;
+                entry.deadlines.note_activity(&self.clock);
                 sent
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
@@ -102,12 +103,12 @@ impl LoopState {
         match entry.send(&self.turn_output, &mut self.pool) {
             Ok(sent) => {
                 if sent > 0 {
-                    entry.deadlines.active = self.tick;
+                    entry.deadlines.note_activity(&self.clock);
                     entry.deadlines.stalled = None;
                     entry.deadlines.closing = None;
                 }
                 if entry.output.is_some() && entry.deadlines.stalled.is_none() {
-                    entry.deadlines.stalled = Some(self.tick);
+                    entry.deadlines.stalled = Some(self.clock.tick());
                     self.arm(key);
                 }
                 if sent >= SEND_BUDGET {

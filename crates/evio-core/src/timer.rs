@@ -32,6 +32,11 @@ impl Tick {
         Self(NonZeroU32::new(count as u32).unwrap_or(NonZeroU32::MIN))
     }
 
+    /// Returns the tick that `moment` lies in, when tick zero begins with `origin`.
+    pub(crate) fn of(moment: Instant, origin: Instant) -> Self {
+        Self::new(count(moment, origin))
+    }
+
     /// How many ticks before its time a stamp may be: turns are stamped with their beginning, and
     /// most of them end in the same tick or the next.
     pub(crate) const STAMP_ERROR: i32 = 1;
@@ -50,6 +55,12 @@ impl Tick {
     pub(crate) fn since(self, other: Self) -> i32 {
         self.0.get().wrapping_sub(other.0.get()) as i32
     }
+}
+
+/// Counts the ticks from `origin` to `moment`.
+fn count(moment: Instant, origin: Instant) -> u64 {
+    let elapsed = moment.saturating_duration_since(origin);
+    (elapsed.as_secs() * 1_000 + u64::from(elapsed.subsec_millis())) / RESOLUTION_MS
 }
 
 /// A hierarchical timing wheel with one place for each connection.
@@ -101,12 +112,7 @@ impl Wheel {
 
     /// Returns the tick that `moment` lies in.
     pub(crate) fn tick(&self, moment: Instant) -> Tick {
-        Tick::new(self.count(moment))
-    }
-
-    fn count(&self, moment: Instant) -> u64 {
-        let elapsed = moment.saturating_duration_since(self.origin);
-        (elapsed.as_secs() * 1_000 + u64::from(elapsed.subsec_millis())) / RESOLUTION_MS
+        Tick::of(moment, self.origin)
     }
 
     /// Has the connection at `index` looked at when `due` comes, unless that is to happen earlier.
@@ -163,7 +169,7 @@ impl Wheel {
 
     /// Moves the connections that are to be looked at by `now` to `fired`.
     pub(crate) fn advance(&mut self, now: Instant, fired: &mut Vec<u32>) {
-        let now = self.count(now);
+        let now = count(now, self.origin);
         while let Some((level, slot, start)) = self.next_slot().filter(|&(_, _, at)| at <= now) {
             self.current = self.current.max(start);
             let mut index = std::mem::replace(&mut self.heads[level][slot], NONE);

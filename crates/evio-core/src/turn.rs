@@ -119,8 +119,11 @@ impl<H: Handler> Running<H> {
     }
 
     fn begin_turn(&mut self) {
-        self.state.now = clock::now();
-        self.state.tick = self.state.wheel.tick(self.state.now);
+        self.state.clock.forget();
+        if self.next_deadline.is_some() {
+            // For whoever waits for one, it counts from here.
+            self.state.clock.now();
+        }
     }
 
     /// Has the processor fetch the connections of a turn, all at the same time: one by one, each of
@@ -171,9 +174,10 @@ impl<H: Handler> Running<H> {
     }
 
     fn run_timers(&mut self) {
-        let now = self.state.now;
         // What was set in this turn is not due in it.
-        if self.next_deadline.is_none_or(|next| next > now) {
+        let Some(next) = self.next_deadline else { return };
+        let now = self.state.clock.now();
+        if next > now {
             return;
         }
         self.state.resume_rested();

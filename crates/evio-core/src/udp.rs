@@ -290,17 +290,17 @@ impl LoopState {
         let bound = &mut self.sockets[number as usize];
         bound.failures = 0;
         if self.poller.deregister(&bound.socket).is_ok() {
-            bound.rests_until = Some(end_of_rest(self.now));
+            bound.rests_until = Some(end_of_rest(self.clock.now()));
         }
     }
 
     /// Has sockets receive again that have rested long enough.
     pub(crate) fn resume_rested_sockets(&mut self) {
         for (number, bound) in &mut self.sockets {
-            if bound.rests_until.is_some_and(|until| until <= self.now) {
+            if bound.rests_until.is_some_and(|until| until <= self.clock.now()) {
                 let token = Source::Datagram(number as u32).token();
                 let result = self.poller.register(&bound.socket, token, Interest::READABLE);
-                bound.rests_until = result.err().map(|_| end_of_rest(self.now));
+                bound.rests_until = result.err().map(|_| end_of_rest(self.clock.now()));
             }
         }
     }

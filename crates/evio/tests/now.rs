@@ -15,12 +15,13 @@ fn callbacks_of_a_turn_have_the_same_time_and_those_of_the_next_a_later_one() {
     let (tells, told) = reports();
     let server = start(bind(&unix_address()), move || {
         Events::new().data(move |conn, _, input| {
+            let now = conn.now();
+            assert!(now <= Instant::now());
             if input == b"h" {
                 hold.wait();
             }
-            assert!(conn.now() <= Instant::now());
-            assert_eq!(conn.event_loop().now(), conn.now());
-            tells.send(conn.now()).unwrap();
+            assert_eq!([conn.now(), conn.event_loop().now()], [now, now]);
+            tells.send(now).unwrap();
             conn.write(input);
             Action::None
         })
@@ -37,7 +38,7 @@ fn callbacks_of_a_turn_have_the_same_time_and_those_of_the_next_a_later_one() {
     left.send(b"x");
     right.send(b"y");
     held.release();
-    // As of the beginning of its turn, however long that took.
+    // As of when the turn first asked, however long that took.
     let held_up = told.next();
     assert!(opened.iter().all(|&before| before < held_up) && held_up < in_between);
     let next = told.next();

@@ -124,13 +124,21 @@ fn a_slow_callback_does_not_make_its_connection_idle() {
     server.stop();
 }
 
-/// A timeout that there was none of before counts from when it is given.
+/// A timeout that there was none of before counts from when it is given; one of more than a year is
+/// none.
 #[test]
 fn a_new_timeout_does_not_count_from_before_it_was_given() {
+    for before in [None, Some(Duration::MAX)] {
+        new_timeout_counts_from_when_it_is_given(before);
+    }
+}
+
+fn new_timeout_counts_from_when_it_is_given(before: Option<Duration>) {
     let (loops, event_loop) = reports();
     let (given, ends) = (reports(), reports());
     let (gives, end) = (given.0, ends.0);
-    let server = start(bind(TCP), move || {
+    let limits = Limits { idle_timeout: before, ..Limits::default() };
+    let server = start(bind(TCP).limits(limits), move || {
         Events::new()
             .data(move |conn, _, input| {
                 // The handler's own slowness, in a turn that nobody looks at the clock in.
