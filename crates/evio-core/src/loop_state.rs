@@ -221,7 +221,8 @@ impl LoopState {
         let deadlines = &mut entry.deadlines;
         // Where no timeout was waited for, nobody has seen to it that the stamps are right. One that
         // is too long to be told from the past is none.
-        let was_none = |timeout: Option<Duration>| timeout.and_then(|it| now.after(it)).is_none();
+        let was_none =
+            |timeout: Option<Duration>| timeout.and_then(|timeout| now.after(timeout)).is_none();
         if was_none(before.idle_timeout) {
             deadlines.active = now;
         }
