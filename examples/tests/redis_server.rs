@@ -29,10 +29,20 @@ fn shutdown_ends_the_process() {
 
 #[test]
 fn every_split_of_a_pipeline_gives_the_same_replies() {
+    let request = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nhello\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n\
+        *2\r\n$3\r\nGET\r\n$4\r\nnone\r\nPING\r\n";
+    let expected = b"+OK\r\n$5\r\nhello\r\n$-1\r\n+PONG\r\n";
     let server = Server::start(REDIS_SERVER, &["--port", "0"], 1);
-    let request =
-        b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nhello\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\nPING\r\n";
-    let expected = b"+OK\r\n$5\r\nhello\r\n+PONG\r\n";
+    every_split_gives(&server, request, expected);
+    // So many keys that a server looks for those of several commands at once.
+    let pairs: String = (0..5_000).map(|key| format!(" {key} v")).collect();
+    let mut client = server.connect();
+    client.write_all(format!("MSET{pairs}\r\n").as_bytes()).unwrap();
+    client.read_exact(&mut [0; 5]).unwrap();
+    every_split_gives(&server, request, expected);
+}
+
+fn every_split_gives(server: &Server, request: &[u8], expected: &[u8]) {
     for split in 1..request.len() {
         let mut client = server.connect();
         client.set_nodelay(true).unwrap();

@@ -219,8 +219,8 @@ impl LoopState {
         let Some(entry) = self.conns.get_mut(key) else { return };
         let before = *entry.limits(&self.config);
         let deadlines = &mut entry.deadlines;
-        // Where no timeout was waited for, nobody has seen to it that the stamps are right. One that
-        // is too long to be told from the past is none.
+        // Where no timeout was waited for, nobody has seen to it that the stamps are right. One
+        // that is too long to be told from the past is none.
         let was_none =
             |timeout: Option<Duration>| timeout.and_then(|timeout| now.after(timeout)).is_none();
         if was_none(before.idle_timeout) {

@@ -81,14 +81,16 @@ impl Store {
     ///
     /// In a large store, each of them takes the time in which hundreds of instructions could run.
     /// Here a processor waits for many of them at once, for none depends on another: first for the
-    /// places of all, which the hashes make way for, and then for what is there.
+    /// places of all, which are put where the hashes were, and then for what is there.
     pub(super) fn touch(&self, hashes: &mut [u64]) {
-        for hash in &mut *hashes {
-            // The first place whose hash may be the same is nearly always the right one.
-            let place = self.entries.find_bucket_index(*hash, |_| true);
-            *hash = place.unwrap_or_default() as u64;
+        let slots = hashes;
+        for slot in &mut *slots {
+            // The first place whose hash may be the same is nearly always the right one. To look
+            // at some other place, for a key that there is none of, does no harm.
+            let place = self.entries.find_bucket_index(*slot, |_| true).unwrap_or_default();
+            *slot = place as u64;
         }
-        let entries = hashes.iter().filter_map(|&place| self.entries.get_bucket(place as usize));
+        let entries = slots.iter().filter_map(|&place| self.entries.get_bucket(place as usize));
         hint::black_box(entries.filter(|entry| entry.key.is_short()).count());
     }
 

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 /// A queue of commands, filled when it is empty.
 ///
-/// Not a `VecDeque`, which makes no use of that: every command of a pipeline goes through here.
+/// A `VecDeque` would have each command pay for what is not needed: to be filled while it is being
+/// emptied.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
     /// The commands, with those that were taken.
@@ -15,7 +16,7 @@ pub(super) struct Ahead {
     taken_spans: usize,
 }
 
-/// A command that was found ahead. Both numbers are small, for only short commands are.
+/// A command that was found ahead. Both numbers are small, for only short commands are found so.
 #[derive(Clone, Copy, Debug)]
 struct Found {
     /// How many arguments it has.
@@ -45,6 +46,7 @@ impl Ahead {
     }
 
     /// Takes the next command: where the spans of its arguments are, and its length.
+    // Inlined, as are its callers: every command of a pipeline goes through here.
     #[inline(always)]
     pub(super) fn take(&mut self) -> Option<(Range<usize>, usize)> {
         let &Found { spans, wire_len } = self.found.get(self.taken)?;

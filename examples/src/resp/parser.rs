@@ -18,6 +18,10 @@ use super::{MAX_COMMAND_LEN, MAX_LINE_LEN, inline};
 /// few (1 KiB) that many idle connections can each keep them.
 const KEPT_SPANS: usize = 128;
 
+/// How many spans end a look ahead: half of the room, which leaves enough for the last command
+/// unless that has very many arguments.
+const AHEAD_SPANS: usize = KEPT_SPANS / 2;
+
 const CRLF: &[u8] = b"\r\n";
 
 /// Finds commands in the input of one connection, without copying their arguments.
@@ -30,8 +34,8 @@ const CRLF: &[u8] = b"\r\n";
 /// with no escape but `\'`. A closing quote ends its word. Only a line with a quote is copied.
 #[derive(Debug, Default)]
 pub struct Parser {
-    /// The arguments of the commands found ahead, and of the last one before; or those found so far
-    /// of an unfinished one.
+    /// The arguments of the commands found ahead, with those that were returned and those of what
+    /// ended the look; or of the last command; or those found so far of an unfinished one.
     spans: Vec<Span>,
     /// The commands that were found ahead, and are to be returned next.
     ahead: Ahead,
@@ -81,8 +85,8 @@ impl Parser {
     /// Finds up to `max` commands at the start of `input`, for a look at what is to come.
     ///
     /// They remain to be parsed, which is nearly free then: the next call of either function must
-    /// be given the same bytes, and may be given more behind them. What is long, or has not
-    /// arrived, is not found.
+    /// be given the same bytes, and may be given more behind them. The look ends at a command that
+    /// is long, inline, wrong or not whole, and when it has found 64 arguments.
     ///
     /// # Examples
     ///
@@ -107,19 +111,19 @@ impl Parser {
         }
         let Self { spans, ahead, .. } = &*self;
         let mut rest = input;
-        ahead.iter().map(move |(found, wire_len)| {
+        ahead.iter().take(max).map(move |(found, wire_len)| {
             let command = Command::new(rest, &spans[found], wire_len);
             rest = &rest[wire_len..];
             command
         })
     }
 
-    // As its caller: once for many commands.
+    // Not inlined: it runs once for many commands, and would take registers from what each runs.
     #[inline(never)]
     fn find_ahead(&mut self, input: &[u8], max: usize) {
         self.ahead.clear();
         let mut rest = input;
-        while self.ahead.len() < max && self.spans.len() < KEPT_SPANS / 2 {
+        while self.ahead.len() < max && self.spans.len() < AHEAD_SPANS {
             let first = self.spans.len();
             let Front::Whole(wire_len) = find_front(rest, &mut self.spans) else { break };
             self.ahead.push(self.spans.len() - first, wire_len);
@@ -260,6 +264,8 @@ impl Parser {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use super::super::MAX_BULK_LEN;
     use super::*;
 
@@ -280,25 +286,48 @@ mod tests {
         assert_eq!((command.wire_len(), lens), (input.len(), vec![3, 12, 3]));
     }
 
+    /// Parses what arrives in pieces of `piece` bytes, with a look at `max` commands before each
+    /// step: `max`, and what is found then must be what comes.
+    fn parsed(input: &[u8], piece: usize, max: usize) -> Vec<Vec<Vec<u8>>> {
+        let arguments =
+            |command: Command<'_>| command.iter_from(0).map(<[u8]>::to_vec).collect::<Vec<_>>();
+        let mut parser = Parser::default();
+        let (mut read, mut arrived) = (0, 0);
+        let (mut commands, mut expected) = (Vec::new(), VecDeque::new());
+        while arrived < input.len() {
+            arrived = (arrived + piece).min(input.len());
+            loop {
+                let rest = &input[read..arrived];
+                let found: VecDeque<_> = parser.parse_ahead(rest, max).map(arguments).collect();
+                assert_eq!(parser.parse_ahead(rest, max / 2).len(), found.len().min(max / 2));
+                assert!(found.len() <= max && found.iter().zip(&expected).all(|(a, b)| a == b));
+                assert!(found.len() >= expected.len(), "what was found once stays");
+                expected = found;
+                let Some(command) = parser.parse(rest).unwrap() else { break };
+                read += command.wire_len();
+                commands.push(arguments(command));
+                assert!(
+                    expected.pop_front().is_none_or(|first| first == commands[commands.len() - 1])
+                );
+            }
+            assert_eq!(expected, VecDeque::new(), "what was found comes");
+        }
+        commands
+    }
+
     #[test]
     fn a_look_ahead_changes_nothing() {
         let get = "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n";
-        let input = format!("{get}{get}ECHO 'a b'\r\n{get}*1\r\n$4\r\nPING\r\n*0\r\n{get}$");
-        let parsed = |max: usize| {
-            let mut parser = Parser::default();
-            let (mut rest, mut commands) = (input.as_bytes(), Vec::new());
-            loop {
-                let next = parser.parse_ahead(rest, max).next().map(|next| next.wire_len());
-                let Some(command) = parser.parse(rest).unwrap() else { break commands };
-                assert!(next.is_none_or(|wire_len| command.wire_len() == wire_len));
-                commands.push(command.iter_from(0).collect::<Vec<_>>().concat());
-                rest = &rest[command.wire_len()..];
+        let long = format!("*2\r\n$4\r\nECHO\r\n$120\r\n{}\r\n", "v".repeat(120));
+        let many = format!("*40\r\n{}", "$1\r\na\r\n".repeat(40));
+        let input = format!("{get}{get}ECHO 'a b'\r\n{get}*1\r\n$4\r\nPING\r\n*0\r\n{get}{long}");
+        let input = [&*input, &many.repeat(3), get, "PING\r\n", get, "$"].concat();
+        let whole = parsed(input.as_bytes(), usize::MAX, 0);
+        assert_eq!(whole.len(), 14);
+        for max in 0..6 {
+            for piece in (1..40).chain([100, 200, input.len()]) {
+                assert!(parsed(input.as_bytes(), piece, max) == whole, "{max} in {piece}");
             }
-        };
-        let expected = parsed(0);
-        assert_eq!(expected.len(), 7);
-        for max in 1..5 {
-            assert_eq!(parsed(max), expected, "{max}");
         }
     }
 
@@ -361,5 +390,8 @@ mod tests {
             assert!(parser.spans.capacity() <= KEPT_SPANS);
             assert_eq!(parser.unquoted.capacity(), 0);
         }
+        let many = [b"*99\r\n".as_slice(), &b"$1\r\nx\r\n".repeat(99)].concat().repeat(9);
+        assert_eq!(parser.parse_ahead(&many, 9).len(), 1);
+        assert!(parser.spans.len() <= AHEAD_SPANS + 2 * 99);
     }
 }

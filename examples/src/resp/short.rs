@@ -36,7 +36,7 @@ pub(super) fn find_front(input: &[u8], spans: &mut Vec<Span>) -> Front {
 }
 
 /// Reads the length line of one or two digits at `start`: its length, and where it ends.
-// By a word and not by bytes: most bytes of most commands are those of such lines.
+// Four bytes at a time: most bytes of most commands are those of such lines.
 #[inline(always)]
 pub(super) fn short_line(marker: u8, input: &[u8], start: usize) -> Option<(usize, usize)> {
     let line = u32::from_le_bytes(*chunk(input, start)?);
