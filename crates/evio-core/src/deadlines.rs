@@ -48,8 +48,9 @@ impl Deadlines {
         }
     }
 
-    /// Takes note that bytes went. While no deadline is waited for, when that was does not matter:
-    /// an idle timeout that is set later counts from then.
+    /// Takes note that bytes went, unless nobody has asked for the time in this turn. When that was
+    /// does not matter then: a connection with an idle timeout has a place in the wheel, for which
+    /// every turn reads the clock, and one that is given it later counts from then.
     #[inline]
     pub(crate) fn note_activity(&mut self, clock: &TurnClock) {
         if let Some(tick) = clock.tick_if_read() {

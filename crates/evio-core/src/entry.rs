@@ -42,7 +42,7 @@ pub(crate) struct Entry {
     /// The peer's address, kept since it cannot be asked for once the connection is reset. A Unix
     /// peer's is not worth its 110 bytes.
     pub(crate) peer: Option<SocketAddr>,
-    /// What was written in this turn, if it is to be sent at the end of it with nothing before it.
+    /// What was written since output was last sent, if nothing is to be sent before it.
     ///
     /// Invariant: empty when there is `output`.
     pub(crate) written: Part,

@@ -218,12 +218,14 @@ impl LoopState {
     pub(crate) fn set_limits(&mut self, key: ConnKey, limits: Limits, now: Tick) {
         let Some(entry) = self.conns.get_mut(key) else { return };
         let before = *entry.limits(&self.config);
+        let is_connecting = entry.is_connecting();
         let deadlines = &mut entry.deadlines;
         // Where no timeout was waited for, nobody has seen to it that the stamps are right. One
         // that is too long to be told from the past is none.
         let was_none =
             |timeout: Option<Duration>| timeout.and_then(|timeout| now.after(timeout)).is_none();
-        if was_none(before.idle_timeout) {
+        // While connecting, it is when that began.
+        if was_none(before.idle_timeout) && !is_connecting {
             deadlines.active = now;
         }
         if was_none(before.write_timeout) {
@@ -242,7 +244,7 @@ impl LoopState {
         self.wheel.tick(clock::now())
     }
 
-    /// Moves what this turn has put down with the time of its beginning to its end, if that is
+    /// Moves what this turn has put down with its time to its end, if that is
     /// much later: a handler that takes long must not make its connections look idle. The walk is
     /// over all connections, but no more often than there are turns that long.
     pub(crate) fn correct_stamps(&mut self, now: Instant) {

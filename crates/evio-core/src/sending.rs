@@ -76,7 +76,7 @@ impl LoopState {
     /// Sends the output of the connections in `round`, and keeps those that have to be settled.
     pub(crate) fn send_round(&mut self, round: &mut Vec<ConnKey>) {
         round.retain(|&key| self.take_dirty(key));
-        // What was not sent has chunks of its own by now.
+        // What was not sent has chunks of its own by now, or is of connections that have ended.
         self.turn_output.clear();
     }
 
@@ -191,7 +191,7 @@ impl Entry {
         Ok(sent)
     }
 
-    /// Forgets what has not been sent.
+    /// Forgets what has not been sent: a connection that has ended has no output any more.
     pub(crate) fn drop_output(&mut self, pool: &mut Pool) {
         self.written = Default::default();
         if let Some(output) = self.output.take() {

@@ -37,8 +37,8 @@ impl Tick {
         Self::new(count(moment, origin))
     }
 
-    /// How many ticks before its time a stamp may be: turns are stamped with their beginning, and
-    /// most of them end in the same tick or the next.
+    /// How many ticks before its time a stamp may be: turns are stamped with their beginning or
+    /// later, and most of them end in the same tick or the next.
     pub(crate) const STAMP_ERROR: i32 = 1;
 
     /// Returns the first tick that is at least `duration` after whatever this was put down for, so

@@ -121,7 +121,7 @@ impl<H: Handler> Running<H> {
     fn begin_turn(&mut self) {
         self.state.clock.forget();
         if self.next_deadline.is_some() {
-            // For whoever waits for one, it counts from here.
+            // Somebody waits for a deadline: what happens now is stamped with the beginning.
             self.state.clock.now();
         }
     }

@@ -3,10 +3,11 @@
 /// The most of one connection. More is worth chunks of its own.
 const MAX_PART: usize = 64 << 10;
 
-/// The most of all connections together: about what a second-level cache holds.
+/// The most of all connections together: about what a second-level cache holds. A loop keeps up to
+/// twice as much.
 const MAX_LEN: usize = 1 << 20;
 
-/// The output of a turn, of one connection behind the other's.
+/// What was written since output was last sent, of one connection behind the other's.
 ///
 /// Nearly all output is gone when its turn is over, and needs no place of its own. This is one that
 /// the turn before has used, so the processor has it at hand.
@@ -59,7 +60,7 @@ impl TurnOutput {
         &self.bytes[part.start as usize..][..part.len()]
     }
 
-    /// Makes room for the next turn. No part may be in use any more.
+    /// Makes room for the next turn. No part may be used any more.
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
     }

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener, UnixStream};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use evio::{
     Action, Conn, ConnId, Events, Limits, Loop, LoopHandle, Origin, SocketAddr, Tag, Timeout,
@@ -183,6 +183,29 @@ fn no_answer_in_time() {
     let id = asked.connect(address, 0);
     asked.ask(move |event_loop| event_loop.conn(id).unwrap().set_limits(short));
     assert_eq!(asked.calls.next_of(), (id, Call::ConnectFailed(Reason::Timeout(Timeout::Connect))));
+    asked.server.stop();
+}
+
+#[test]
+fn limits_that_are_set_again_and_again_do_not_prolong_connecting() {
+    let short = Limits { connect_timeout: Duration::from_millis(100), ..Limits::default() };
+    let Some((_silent, address)) = silent() else { return };
+    let asked = asked(short);
+    let id = asked.connect(address, 0);
+    let start = Instant::now();
+    let calls = loop {
+        let calls = asked.calls.rest();
+        if !calls.is_empty() {
+            break calls;
+        }
+        assert!(start.elapsed() < DEADLINE, "it goes on connecting");
+        asked.ask(move |event_loop| {
+            if let Some(mut conn) = event_loop.conn(id) {
+                conn.set_limits(short);
+            }
+        });
+    };
+    assert_eq!(calls, [(id, Call::ConnectFailed(Reason::Timeout(Timeout::Connect)))]);
     asked.server.stop();
 }
 

@@ -358,19 +358,24 @@ fn timers_count_from_when_they_are_set() {
 /// All that happens is that the server sends, for several times as long as it may be silent. Each
 /// message is due well before the timeout, so it comes first however late the loop is.
 #[test]
-fn a_connection_that_is_only_written_to_at_once_is_not_idle() {
+fn a_connection_that_is_only_written_to_is_not_idle() {
+    not_idle_with(|conn| conn.write(b"!"));
+    not_idle_with(|conn| conn.write_now(b"!"));
+}
+
+fn not_idle_with(write: fn(&mut Conn<'_>)) {
     const IDLE: Duration = Duration::from_millis(200);
     const PERIOD: Duration = Duration::from_millis(50);
     const MESSAGES: usize = 16;
     let limits = Limits { idle_timeout: Some(IDLE), ..Limits::default() };
-    let server = start(bind(TCP).limits(limits), || {
+    let server = start(bind(TCP).limits(limits), move || {
         Events::new()
             .opened(|conn, _| {
                 conn.set_timer(Some(PERIOD));
                 Action::None
             })
-            .timer(|conn, _| {
-                conn.write_now(b"!");
+            .timer(move |conn, _| {
+                write(conn);
                 conn.set_timer(Some(PERIOD));
                 Action::None
             })
