@@ -8,6 +8,9 @@ use super::results::{CaseResults, Results, ServerResults, Spread};
 /// entered twice.
 const TOLERANCE: f64 = 0.02;
 
+/// What stands above the names of servers.
+const HEADING: &str = "server";
+
 /// A figure that may move.
 struct Figure {
     name: &'static str,
@@ -72,7 +75,9 @@ pub(super) fn render(old: &Results, new: &Results) -> String {
 }
 
 fn compare(text: &mut String, old: &CaseResults, new: &CaseResults) {
-    let width = new.servers.iter().map(|server| server.name.chars().count()).max().unwrap_or(0);
+    let names = new.servers.iter().map(|server| server.name.chars().count());
+    let width = names.chain([HEADING.len()]).max().unwrap_or(0);
+    row(text, [&format!("{HEADING:width$}"), "figure", "old", "new", "factor"]);
     for server in &new.servers {
         let Some(before) = old.servers.iter().find(|before| before.name == server.name) else {
             let _ = writeln!(text, "  {:<width$}  not measured before", server.name);
@@ -82,17 +87,24 @@ fn compare(text: &mut String, old: &CaseResults, new: &CaseResults) {
             let (Some(old), Some(new)) = ((figure.of)(before), (figure.of)(server)) else {
                 continue;
             };
-            let factor = new.0 / old.0;
-            let mark = if has_moved(old, new) { "*" } else { "" };
-            let _ = writeln!(
-                text,
-                "  {:<width$}  {:<20}  {:>11}  {:>11}  x{factor:.3} {mark}",
-                server.name,
-                figure.name,
-                number(old.0),
-                number(new.0),
-            );
+            let mark = if has_moved(old, new) { " *" } else { "" };
+            let name = format!("{:<width$}", server.name);
+            let factor = factor(old.0, new.0) + mark;
+            row(text, [&name, figure.name, &number(old.0), &number(new.0), &factor]);
         }
+    }
+}
+
+fn row(text: &mut String, [server, figure, old, new, factor]: [&str; 5]) {
+    let _ = writeln!(text, "  {server}  {figure:<20}  {old:>11}  {new:>11}  {factor}");
+}
+
+/// Writes the new figure as a multiple of the old one, if it is one.
+fn factor(old: f64, new: f64) -> String {
+    match (old == new, old == 0.0) {
+        (true, _) => "x1.000".to_owned(),
+        (false, true) => "-".to_owned(),
+        (false, false) => format!("x{:.3}", new / old),
     }
 }
 
@@ -147,9 +159,25 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_no_multiple() {
+        for (old, new, expected) in [(0.0, 0.0, "x1.000"), (0.0, 3.0, "-"), (3.0, 0.0, "x0.000")] {
+            assert_eq!(factor(old, new), expected, "{old} to {new}");
+        }
+    }
+
+    #[test]
+    fn columns_have_headings() {
+        let run = run(vec![server("nginx", 1.0)]);
+        let text = render(&run, &run);
+        let heading = text.lines().nth(1).unwrap();
+        let words: Vec<&str> = heading.split_whitespace().collect();
+        assert_eq!(words, ["server", "figure", "old", "new", "factor"]);
+    }
+
+    #[test]
     fn what_is_new_is_said_to_be() {
         let text = render(&run(vec![server("nginx", 1.0)]), &run(vec![server("evio", 1.0)]));
-        assert!(text.contains("evio  not measured before"), "{text}");
+        assert!(text.contains("evio    not measured before"), "{text}");
         let text = render(&results(Vec::new()), &run(vec![server("evio", 1.0)]));
         assert!(text.contains("title of get-1\n  not measured before"), "{text}");
     }

@@ -1,5 +1,6 @@
 //! The echo suite: servers that send back what they receive.
 
+use super::args::Suite;
 use super::case::{Case, Entry, Load, SMALL};
 use super::peers;
 use super::results::{CaseResults, SuiteResults};
@@ -15,7 +16,7 @@ const PATIENCE: usize = 10;
 
 /// Measures all cases.
 pub(super) fn run(run: &mut Run) -> crate::Result<SuiteResults> {
-    let entries = run.entries(&peers::select(&run.args.against, run.args.self_check))?;
+    let entries = run.entries(&Suite::Echo.peers(&run.args))?;
     let cases = cases(&run.args, &entries);
     let mut results = run.measure("echo", &cases)?;
     if let (false, Some(case), Some(kept)) =

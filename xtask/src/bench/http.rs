@@ -46,7 +46,7 @@ pub(super) const CONTENDERS: &[Contender] = &[
     },
 ];
 
-const WRK: Tool = Tool { program: "wrk", package: "wrk", version_option: "-v" };
+pub(super) const WRK: Tool = Tool { program: "wrk", package: "wrk", version_option: "-v" };
 
 /// Connections to the server.
 const CONNECTIONS: u32 = 50;

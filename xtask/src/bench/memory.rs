@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::args::Suite;
 use super::case::Entry;
 use super::generator::read_lines;
 use super::peers;
@@ -44,7 +45,7 @@ const FIGURES: [Figure; 3] = [
 
 /// Measures all servers, one after the other: nothing one does changes another's memory.
 pub(super) fn run(run: &mut Run) -> crate::Result<SuiteResults> {
-    let entries = run.entries(&peers::single(&run.args.against))?;
+    let entries = run.entries(&Suite::Memory.peers(&run.args))?;
     let mut progress = Progress::new("memory", entries.len());
     let mut reports = Vec::new();
     for entry in entries {

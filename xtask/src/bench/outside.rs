@@ -34,6 +34,14 @@ pub(super) fn built(contenders: &[Contender]) -> Vec<&'static str> {
     contenders.iter().filter_map(built).collect()
 }
 
+/// Returns those of `contenders` that are programs of the system.
+pub(super) fn tools(contenders: &[Contender]) -> impl Iterator<Item = Tool> {
+    contenders.iter().filter_map(|contender| match contender.program {
+        Program::Built { .. } => None,
+        Program::Installed(tool) => Some(tool),
+    })
+}
+
 /// Where a program comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Program {
@@ -157,14 +165,10 @@ pub(super) fn versions(driver: Tool, contenders: &[Contender]) -> BTreeMap<Strin
         Program::Built { package, .. } => Some(package),
         Program::Installed(_) => None,
     });
-    let tools = contenders.iter().filter_map(|contender| match contender.program {
-        Program::Built { .. } => None,
-        Program::Installed(tool) => Some(tool),
-    });
     let built = machine::versions(packages).into_iter();
     built
         .map(|(package, version)| (package.to_owned(), version))
-        .chain(tools.chain([driver]).filter_map(version))
+        .chain(tools(contenders).chain([driver]).filter_map(version))
         .collect()
 }
 

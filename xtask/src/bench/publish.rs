@@ -1,6 +1,6 @@
 //! Results that are kept in the repository: figures, charts and the section of the README.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 
 use super::chart::CHARTS;
@@ -21,6 +21,17 @@ pub(super) fn read(file: &Path) -> crate::Result<Results> {
     let failed = |error: &dyn std::error::Error| format!("cannot read {}: {error}", file.display());
     let text = fs::read_to_string(file).map_err(|error| failed(&error))?;
     Ok(serde_json::from_str(&text).map_err(|error| failed(&error))?)
+}
+
+/// Fails if `file` cannot be written, and leaves no file where there was none.
+pub(super) fn check_writable(file: &Path) -> crate::Result {
+    let is_new = !file.exists();
+    let opened = File::options().append(true).create(true).open(file);
+    opened.map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    if is_new {
+        fs::remove_file(file)?;
+    }
+    Ok(())
 }
 
 fn save_in(root: &Path, results: &Results) -> crate::Result {
@@ -77,6 +88,19 @@ mod tests {
         let text = fs::read_to_string(&readme).unwrap();
         assert!(text.contains("title of get-1") && text.contains("title of set-1"), "{text}");
         fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_named_and_what_can_be_is_left_alone() {
+        let error = check_writable(Path::new("/no/such/file.json")).unwrap_err().to_string();
+        assert!(error.contains("/no/such/file.json"), "{error}");
+        let file = std::env::temp_dir().join(format!("evio-writable-{}", std::process::id()));
+        check_writable(&file).unwrap();
+        assert!(!file.exists());
+        fs::write(&file, "kept").unwrap();
+        check_writable(&file).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "kept");
+        fs::remove_file(file).unwrap();
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(super) const CONTENDERS: &[Contender] = &[
 /// The server that has no store to fill.
 const FLOOR: &str = "floor";
 
-const REDIS_BENCHMARK: Tool =
+pub(super) const REDIS_BENCHMARK: Tool =
     Tool { program: "redis-benchmark", package: "redis-tools", version_option: "--version" };
 
 /// Connections to the server.

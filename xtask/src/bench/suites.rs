@@ -1,8 +1,8 @@
 //! The suites that vary one thing about the echo: the network, the life of a connection, its
 //! silent neighbours, the schedule, the number of loops.
 
+use super::args::Suite;
 use super::case::{Case, Core, Entry, Load, OPEN, SMALL};
-use super::peers;
 use super::results::SuiteResults;
 use super::run::Run;
 
@@ -12,6 +12,9 @@ const BUSY: u32 = 50;
 /// Silent connections beside the busy ones. With the generator's own they stay below 20,000, a
 /// limit of open files that is common.
 const IDLE: u32 = 15_000;
+
+/// Loops beside one.
+const LOOPS: u16 = 2;
 
 /// What evio promises about its CPU time per request.
 const AIM: &str = "aim: a ratio of at most 1.1";
@@ -26,7 +29,7 @@ const OPEN_WARM_UP: u32 = 20;
 
 /// Datagrams instead of connections, as fast as they are answered.
 pub(super) fn udp(run: &mut Run) -> crate::Result<SuiteResults> {
-    let entries = run.entries(peers::UDP)?;
+    let entries = run.entries(&Suite::Udp.peers(&run.args))?;
     let clients = run.args.connections.map_or(vec![8, 64], |clients| vec![clients]);
     let case = |connections| {
         let load = Load { connections, seconds: run.args.duration(), ..SMALL };
@@ -39,7 +42,7 @@ pub(super) fn udp(run: &mut Run) -> crate::Result<SuiteResults> {
 
 /// A connection for each request: connect, one request, close.
 pub(super) fn connect(run: &mut Run) -> crate::Result<SuiteResults> {
-    let entries = run.entries(&peers::select(&run.args.against, false))?;
+    let entries = run.entries(&Suite::Connect.peers(&run.args))?;
     let connections = run.args.connections.unwrap_or(BUSY);
     let load = Load { pace: "churn", connections, seconds: run.args.duration(), ..SMALL };
     let title = format!("a connection per request, {connections} at a time, 64 B");
@@ -48,7 +51,7 @@ pub(super) fn connect(run: &mut Run) -> crate::Result<SuiteResults> {
 
 /// Each server beside itself, once with thousands of silent connections.
 pub(super) fn idle(run: &mut Run) -> crate::Result<SuiteResults> {
-    let entries = run.entries(&peers::lasting(&run.args.against))?;
+    let entries = run.entries(&Suite::Idle.peers(&run.args))?;
     let connections = run.args.connections.unwrap_or(BUSY);
     let load = Load { connections, idle: IDLE, seconds: run.args.duration(), ..SMALL };
     let case = |entry: Entry| {
@@ -65,7 +68,7 @@ pub(super) fn idle(run: &mut Run) -> crate::Result<SuiteResults> {
 
 /// Requests on a schedule, for all servers at half of what the floor can answer.
 pub(super) fn latency(run: &mut Run) -> crate::Result<SuiteResults> {
-    let entries = run.entries(&peers::select(&run.args.against, false))?;
+    let entries = run.entries(&Suite::Latency.peers(&run.args))?;
     let connections = run.args.connections.unwrap_or(BUSY);
     let load = Load {
         pace: OPEN,
@@ -84,12 +87,12 @@ pub(super) fn latency(run: &mut Run) -> crate::Result<SuiteResults> {
 /// as in the other suites. On every core, the generator's included, they run side by side, and
 /// disturb the generator and each other.
 pub(super) fn scale(run: &mut Run) -> crate::Result<SuiteResults> {
-    let loops = run.args.loops;
+    let loops = run.args.loops.unwrap_or(LOOPS);
     let pair = |entry: Entry| {
         let several = entry.clone().with(&plural(loops), &["--loops", &loops.to_string()]);
         [entry.with(&plural(1), &["--loops", "1"]), several]
     };
-    let servers = run.entries(&[peers::EVIO, peers::FLOOR])?;
+    let servers = run.entries(&Suite::Scale.peers(&run.args))?;
     let entries: Vec<Entry> = servers.into_iter().flat_map(pair).collect();
     // Half of the time for each of the two places.
     let load = Load { seconds: run.args.duration() / 2.0, group: Some(2), ..SMALL };

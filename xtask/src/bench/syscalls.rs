@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::case::{Case, Entry, Load};
 use super::generator;
+use super::outside::Tool;
 use super::results::{CaseResults, ServerResults};
 use super::run::Run;
 use super::table;
@@ -18,14 +19,16 @@ use super::table;
 /// Seconds of traced load: some thousand requests, to which connecting adds a hundredth.
 const SECONDS: f64 = 1.0;
 
+pub(super) const STRACE: Tool = Tool { program: "strace", package: "strace", version_option: "-V" };
+
 /// How long strace may take to attach to a server, or to write down what it has counted.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Counts the system calls of each server of `case` and adds them to its results. Without strace,
 /// it says how to get it.
 pub(super) fn count(run: &Run, case: &Case, results: &mut CaseResults) -> crate::Result {
-    if Command::new("strace").arg("-V").output().is_err() {
-        eprintln!("left out: system calls per request; to count them, apt-get install strace");
+    if let Err(reason) = STRACE.find() {
+        eprintln!("left out: system calls per request: {reason}");
         return Ok(());
     }
     let mut counted = Vec::new();
