@@ -128,42 +128,50 @@ fn a_slow_callback_does_not_make_its_connection_idle() {
 /// none.
 #[test]
 fn a_new_timeout_does_not_count_from_before_it_was_given() {
-    for before in [None, Some(Duration::MAX)] {
-        new_timeout_counts_from_when_it_is_given(before);
+    let none = Limits::default();
+    let timeouts = |timeout| {
+        [
+            (1, Limits { idle_timeout: Some(timeout), ..none }),
+            // More than a peer that does not read takes.
+            (16 << 20, Limits { write_timeout: Some(timeout), ..none }),
+            (16 << 20, Limits { congestion_timeout: Some(timeout), ..none }),
+        ]
+    };
+    for ((answer, given), (_, far)) in timeouts(SHORT).into_iter().zip(timeouts(Duration::MAX)) {
+        new_timeout_counts_from_when_it_is_given(none, given, answer);
+        new_timeout_counts_from_when_it_is_given(far, given, answer);
     }
 }
 
-fn new_timeout_counts_from_when_it_is_given(before: Option<Duration>) {
+fn new_timeout_counts_from_when_it_is_given(before: Limits, given: Limits, answer: usize) {
     let (loops, event_loop) = reports();
-    let (given, ends) = (reports(), reports());
-    let (gives, end) = (given.0, ends.0);
-    let limits = Limits { idle_timeout: before, ..Limits::default() };
-    let server = start(bind(TCP).limits(limits), move || {
+    let (gives, given_at) = reports();
+    let (ends, end) = reports();
+    let server = start(bind(TCP).limits(before), move || {
         Events::new()
-            .data(move |conn, _, input| {
-                // The handler's own slowness, in a turn that nobody looks at the clock in.
-                thread::sleep(4 * SHORT);
-                conn.write(input);
+            .data(move |conn, _, _| {
+                conn.write_owned(vec![7; answer]);
                 loops.send(conn.loop_handle()).unwrap();
                 Action::None
             })
             .closed(move |_, (), _| {
-                end.send(Instant::now()).unwrap();
+                ends.send(Instant::now()).unwrap();
                 ControlFlow::Continue(())
             })
     });
     let client = server.connect();
-    client.echo(b"x");
+    client.send(b"x");
+    let event_loop = event_loop.next();
+    // What the connection waits for has begun before the timeout is given.
+    thread::sleep(4 * SHORT);
     let give = move |event_loop: &mut evio::Loop<'_>| {
         gives.send(Instant::now()).unwrap();
-        let limits = Limits { idle_timeout: Some(SHORT), ..Limits::default() };
-        event_loop.for_each_conn(|mut conn| conn.set_limits(limits));
+        event_loop.for_each_conn(|mut conn| conn.set_limits(given));
     };
-    event_loop.next().post(give).unwrap();
-    assert!(client.receive_to_end().is_empty());
+    event_loop.post(give).unwrap();
+    let lived = end.next() - given_at.next();
+    assert!(lived >= SHORT, "it lived for {lived:?} only");
     drop(client);
-    let idle = ends.1.next() - given.1.next();
-    assert!(idle >= SHORT, "idle for {idle:?} only");
     server.stop();
 }
 
