@@ -90,7 +90,7 @@ fn measure(run: &mut Run) -> (Vec<SuiteResults>, crate::Result) {
             Ok(results) => suites.extend(results),
             Err(error) => {
                 run.children.end_all();
-                eprintln!("{suite} failed: {error}");
+                eprintln!("{suite}: {error}");
                 failed = Err(error);
             }
         }
@@ -114,7 +114,7 @@ fn measure_one(run: &mut Run, suite: Suite) -> crate::Result<Option<SuiteResults
         Suite::Proxy => proxy::run(run),
     }?;
     if results.cases.is_empty() && run.args.names(suite) {
-        return Err("none of it can be measured here".into());
+        return Err(format!("nothing of {suite} can be measured here").into());
     }
     Ok(Some(results).filter(|results| !results.cases.is_empty()))
 }
