@@ -46,9 +46,10 @@ pub(crate) struct Args {
     /// Write the figures to this file
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
-    /// Keep the figures in benchmarks/results, draw the charts and rewrite the README's section
+    /// Keep the figures in benchmarks/results, draw the charts and rewrite the README's section; a
+    /// longer --duration evens out what other tenants of the machine do
     #[arg(long)]
-    #[arg(conflicts_with_all = ["quick", "duration", "connections", "size", "pipeline"])]
+    #[arg(conflicts_with_all = ["quick", "connections", "size", "pipeline"])]
     #[arg(conflicts_with_all = ["unix", "against", "self_check", "loops", "no_build", "compare"])]
     pub(super) save: bool,
     /// Say what moved since the run that wrote OLD; with two files nothing is measured
@@ -184,9 +185,12 @@ const DURATION: f64 = 3.0;
 const QUICK_DURATION: f64 = 0.7;
 
 impl Args {
-    /// Refuses options that none of the suites heeds.
+    /// Refuses options that none of the suites heeds, and to keep figures of a hasty run.
     pub(super) fn check(&self) -> Result<(), String> {
         let chosen = self.suites();
+        if self.save && self.duration() < DURATION {
+            return Err(format!("--save keeps figures of {DURATION} seconds at least"));
+        }
         if self.self_check && chosen != [Suite::Echo] {
             return Err("--self-check is of echo alone; leave the other suites out".to_owned());
         }
@@ -322,11 +326,18 @@ mod tests {
             ("wake --against mio", "--against is for the suites echo, connect"),
             ("udp --self-check", "--self-check is of echo alone"),
             ("--self-check --unix", "--unix is for the suite redis"),
+            ("--save --duration 2.9", "--save keeps figures of 3 seconds at least"),
         ] {
             let refused = check(arguments).unwrap_err();
             assert!(refused.starts_with(error), "{arguments}: {refused}");
         }
-        for arguments in ["", "http proxy --size 9", "--size 9 --loops 3 --unix", "--self-check"] {
+        for arguments in [
+            "",
+            "http proxy --size 9",
+            "--size 9 --loops 3 --unix",
+            "--self-check",
+            "--save echo --duration 3",
+        ] {
             assert_eq!(check(arguments), Ok(()), "{arguments}");
         }
     }
