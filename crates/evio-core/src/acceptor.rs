@@ -8,7 +8,7 @@ use evio_sys::net::{AcceptError, Listener, Reserve};
 
 use crate::loop_state::LoopState;
 use crate::mailbox::{Accepted, Order};
-use crate::rest::{BACK_OFF, end_of_rest};
+use crate::rest::BACK_OFF;
 use crate::source::Source;
 use crate::udp::BoundUdp;
 
@@ -203,7 +203,8 @@ impl LoopState {
     }
 
     fn rest(&mut self, number: u32) {
-        self.take_from_poller(number, Rest::Until(end_of_rest(self.clock.now())));
+        let until = self.rests.begin(self.clock.now());
+        self.take_from_poller(number, Rest::Until(until));
         self.group.placement.wait_for_room();
     }
 
@@ -245,7 +246,7 @@ impl LoopState {
             if bound.rest.is_some_and(&is_over) {
                 let token = Source::Listener(number as u32).token();
                 let result = self.poller.register(&bound.listener, token, Interest::READABLE);
-                bound.rest = result.err().map(|_| Rest::Until(end_of_rest(self.clock.now())));
+                bound.rest = result.err().map(|_| Rest::Until(self.rests.begin(self.clock.now())));
             }
         }
     }

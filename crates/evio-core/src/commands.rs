@@ -19,10 +19,14 @@ const MAILBOX_BUDGET: usize = 1024;
 
 impl<H: Handler> Running<H> {
     /// Carries out what was collected, or as much as the budget allows: then the next turn goes on.
+    #[inline]
     pub(crate) fn read_mailbox(&mut self) {
-        if !self.state.mailbox.may_have_mail() {
-            return;
+        if self.state.mailbox.may_have_mail() {
+            self.carry_out_mail();
         }
+    }
+
+    fn carry_out_mail(&mut self) {
         let mut budget = MAILBOX_BUDGET;
         while budget > 0 {
             let Some(mail) = self.state.mailbox.take() else { return };

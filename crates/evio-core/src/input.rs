@@ -17,7 +17,7 @@ impl<H: Handler> Running<H> {
         if entry.wants_input() {
             // One read a turn: who is on the list had it already.
             if (event.is_readable() || event.is_broken()) && !entry.is_read_next {
-                let len = self.receive(key);
+                let len = self.receive_wanted(key);
                 if len == self.buffer.len() || (event.has_more() && len > 0) {
                     self.read_on_later(key);
                 }
@@ -72,42 +72,58 @@ impl<H: Handler> Running<H> {
         }
     }
 
-    /// Reads once, and returns how much that was.
-    ///
-    /// Together with `Entry::send` this is where bytes pass between socket and handler.
+    /// Reads once, and returns how much that was. If no input is wanted, the poller is to look again
+    /// later.
     pub(crate) fn receive(&mut self, key: ConnKey) -> usize {
         let Some(entry) = self.state.conns.get_mut(key) else { return 0 };
-        if !entry.wants_input() {
-            entry.forget_reported();
-            self.state.mark_dirty(key);
-            return 0;
+        if entry.wants_input() {
+            return self.receive_wanted(key);
         }
-        let len = match entry.stream.recv(&mut self.buffer) {
-            Ok(len) => len,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return 0,
-            Err(error) => {
-                self.state.end(key, CloseReason::Error(error), false);
-                return 0;
+        entry.forget_reported();
+        self.state.mark_dirty(key);
+        0
+    }
+
+    /// Reads once from a connection that wants input, and returns how much that was.
+    ///
+    /// Together with `Entry::send` this is where bytes pass between socket and handler.
+    fn receive_wanted(&mut self, key: ConnKey) -> usize {
+        let Some(entry) = self.state.conns.get_mut(key) else { return 0 };
+        match entry.stream.recv(&mut self.buffer) {
+            Ok(len) if len > 0 => {
+                entry.deadlines.note_activity(&self.state.clock);
+                // What comes while draining is thrown away.
+                if entry.is_served() {
+                    self.call_with(
+                        key,
+                        len,
+                        CloseReason::Closed,
+                        |handler, conn, context, input| handler.data(conn, context, input),
+                    );
+                }
+                len
             }
-        };
-        entry.deadlines.note_activity(&self.state.clock);
-        if !entry.is_served() {
-            // Draining: input is thrown away, and its end is the end.
-            if len == 0 {
+            result => {
+                self.received_nothing(key, result);
+                0
+            }
+        }
+    }
+
+    #[cold]
+    fn received_nothing(&mut self, key: ConnKey, result: io::Result<usize>) {
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => self.state.end(key, CloseReason::Error(error), false),
+            Ok(_) => {
+                let Some(entry) = self.state.conns.get_mut(key) else { return };
+                entry.deadlines.note_activity(&self.state.clock);
                 entry.peer_closed = true;
                 self.state.mark_dirty(key);
+                self.call_if_served(key, CloseReason::PeerClosed, |handler, conn, context| {
+                    handler.peer_closed(conn, context)
+                });
             }
-        } else if len > 0 {
-            self.call_with(key, len, CloseReason::Closed, |handler, conn, context, input| {
-                handler.data(conn, context, input)
-            });
-        } else {
-            entry.peer_closed = true;
-            self.state.mark_dirty(key);
-            self.call_with(key, 0, CloseReason::PeerClosed, |handler, conn, context, _| {
-                handler.peer_closed(conn, context)
-            });
         }
-        len
     }
 }

@@ -234,7 +234,15 @@ impl<H: Handler> Running<H> {
         Some(entry)
     }
 
+    #[inline]
     pub(crate) fn advance_shutdown(&mut self) {
+        if self.state.shutdown != Shutdown::No {
+            self.go_on_with_shutdown();
+        }
+    }
+
+    #[cold]
+    fn go_on_with_shutdown(&mut self) {
         match self.state.shutdown {
             Shutdown::No => {}
             Shutdown::Requested(manner, before) => self.begin_shutdown(manner, before),

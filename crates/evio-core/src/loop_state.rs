@@ -18,6 +18,7 @@ use crate::group::Group;
 use crate::load_balance::Random;
 use crate::mailbox::{Mailbox, Manner};
 use crate::output::Pool;
+use crate::rest::Rests;
 use crate::source::Source;
 use crate::timer::{Tick, Wheel};
 use crate::turn_clock::TurnClock;
@@ -46,6 +47,7 @@ pub(crate) struct LoopState {
     pub(crate) pool: Pool,
     pub(crate) outbox: Outbox,
     pub(crate) wheel: Wheel,
+    pub(crate) rests: Rests,
     pub(crate) random: Random,
     pub(crate) clock: TurnClock,
     /// Connections to be looked at when the turn ends.
@@ -91,6 +93,7 @@ impl LoopState {
             pool: Pool::default(),
             outbox: Outbox::default(),
             wheel: Wheel::new(now),
+            rests: Rests::default(),
             random: Random::new(),
             clock: TurnClock::new(now),
             dirty: Vec::new(),

@@ -10,9 +10,21 @@ use crate::loop_state::LoopState;
 /// listener waits for a connection to end besides.
 pub(crate) const BACK_OFF: Duration = Duration::from_millis(50);
 
-/// Returns until when a rest lasts that begins now.
-pub(crate) fn end_of_rest(now: Instant) -> Instant {
-    now.checked_add(BACK_OFF).unwrap_or(now)
+/// When those that rest are to be looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Rests {
+    /// `None` if no rest has an end of its own. What rested may be gone by then.
+    pub(crate) first_end: Option<Instant>,
+}
+
+impl Rests {
+    /// Returns until when a rest lasts that begins now.
+    pub(crate) fn begin(&mut self, now: Instant) -> Instant {
+        let end = now.checked_add(BACK_OFF).unwrap_or(now);
+        // All are as long: the first to begin is the first to end.
+        self.first_end.get_or_insert(end);
+        end
+    }
 }
 
 impl LoopState {
@@ -20,10 +32,10 @@ impl LoopState {
     pub(crate) fn resume_rested(&mut self) {
         self.resume_rested_sockets();
         self.resume_rested_listeners();
+        self.rests.first_end = self.first_rest_end();
     }
 
-    /// Returns when the first rest is over, if any has an end of its own.
-    pub(crate) fn next_rest_end(&self) -> Option<Instant> {
+    fn first_rest_end(&self) -> Option<Instant> {
         let until = |(_, bound): (_, &BoundListener)| match bound.rest {
             Some(Rest::Until(until)) => Some(until),
             Some(Rest::Full) | None => None,

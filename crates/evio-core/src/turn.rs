@@ -153,24 +153,28 @@ impl<H: Handler> Running<H> {
 
     /// Returns how long to wait for events: not at all while there is something left to do.
     fn end_turn(&mut self) -> Option<Duration> {
-        let state = &mut self.state;
-        let has_mail = state.mailbox.has_mail();
-        let (is_requested, shutdown) = match state.shutdown {
-            Shutdown::No => (false, None),
-            Shutdown::Requested(..) => (true, None),
-            Shutdown::Until(deadline, _) => (false, Some(deadline)),
-        };
-        let has_output = !state.dirty.is_empty() || !state.outbox.is_empty();
-        let busy = has_mail || has_output || is_requested || !self.read_next.is_empty();
-        let deadlines =
-            [self.ticker.deadline(), state.wheel.next(), state.next_rest_end(), shutdown];
-        self.next_deadline = deadlines.into_iter().flatten().min();
+        let has_mail = self.state.mailbox.has_mail();
+        let is_requested = matches!(self.state.shutdown, Shutdown::Requested(..));
+        let busy = has_mail || self.has_output() || is_requested || !self.read_next.is_empty();
+        self.next_deadline = self.first_deadline();
         let Some(next) = self.next_deadline else {
             return busy.then_some(Duration::ZERO);
         };
         let now = clock::now();
-        state.correct_stamps(now);
+        self.state.correct_stamps(now);
         Some(if busy { Duration::ZERO } else { next.saturating_duration_since(now) })
+    }
+
+    fn first_deadline(&self) -> Option<Instant> {
+        let shutdown = match self.state.shutdown {
+            Shutdown::Until(deadline, _) => Some(deadline),
+            Shutdown::No | Shutdown::Requested(..) => None,
+        };
+        let others = [self.state.wheel.next(), self.state.rests.first_end, shutdown];
+        others.into_iter().fold(self.ticker.deadline(), |first, next| match (first, next) {
+            (Some(first), Some(next)) => Some(first.min(next)),
+            _ => first.or(next),
+        })
     }
 
     fn run_timers(&mut self) {
@@ -253,20 +257,29 @@ impl<H: Handler> Running<H> {
         reason: CloseReason,
         callback: impl FnOnce(&mut H, &mut Conn<'_>, &mut H::Context, &[u8]) -> Action,
     ) {
-        let context = self.contexts[key.index as usize].as_mut();
-        let context = context.expect("an open connection has a context");
-        let mut conn = Conn::new(&mut self.state, key);
-        let (handler, input) = (&mut self.handler, &self.buffer[..len]);
         let action = if self.contain_panics {
-            let call = || callback(handler, &mut conn, context, input);
+            let call = || self.call_back(key, len, callback);
             match catch_unwind(AssertUnwindSafe(call)) {
                 Ok(action) => action,
                 Err(_) => return self.state.end(key, CloseReason::Panicked, true),
             }
         } else {
-            callback(handler, &mut conn, context, input)
+            self.call_back(key, len, callback)
         };
         self.apply(key, action, reason);
+    }
+
+    #[inline]
+    fn call_back(
+        &mut self,
+        key: ConnKey,
+        len: usize,
+        callback: impl FnOnce(&mut H, &mut Conn<'_>, &mut H::Context, &[u8]) -> Action,
+    ) -> Action {
+        let context = self.contexts[key.index as usize].as_mut();
+        let context = context.expect("an open connection has a context");
+        let mut conn = Conn::new(&mut self.state, key);
+        callback(&mut self.handler, &mut conn, context, &self.buffer[..len])
     }
 
     #[inline]
@@ -287,10 +300,18 @@ impl<H: Handler> Running<H> {
 
     /// Sends the output of the turn, and takes every connection that is on the list to where it
     /// belongs now. What the callbacks made here write is left for the next turn.
+    #[inline]
     pub(crate) fn flush(&mut self) {
-        if self.state.dirty.is_empty() && self.state.outbox.is_empty() {
-            return;
+        if self.has_output() {
+            self.flush_output();
         }
+    }
+
+    fn has_output(&self) -> bool {
+        !self.state.dirty.is_empty() || !self.state.outbox.is_empty()
+    }
+
+    fn flush_output(&mut self) {
         if mem::take(&mut self.state.output_waiting) || !self.state.outbox.is_empty() {
             self.handler.pre_write(&mut Loop::new(&mut self.state));
         }

@@ -14,7 +14,6 @@ use crate::conn::ThreadBound;
 use crate::handler::Handler;
 use crate::loop_access::Loop;
 use crate::loop_state::LoopState;
-use crate::rest::end_of_rest;
 use crate::source::Source;
 use crate::turn::Running;
 
@@ -290,7 +289,7 @@ impl LoopState {
         let bound = &mut self.sockets[number as usize];
         bound.failures = 0;
         if self.poller.deregister(&bound.socket).is_ok() {
-            bound.rests_until = Some(end_of_rest(self.clock.now()));
+            bound.rests_until = Some(self.rests.begin(self.clock.now()));
         }
     }
 
@@ -300,7 +299,7 @@ impl LoopState {
             if bound.rests_until.is_some_and(|until| until <= self.clock.now()) {
                 let token = Source::Datagram(number as u32).token();
                 let result = self.poller.register(&bound.socket, token, Interest::READABLE);
-                bound.rests_until = result.err().map(|_| end_of_rest(self.clock.now()));
+                bound.rests_until = result.err().map(|_| self.rests.begin(self.clock.now()));
             }
         }
     }
