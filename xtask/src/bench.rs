@@ -44,9 +44,15 @@ use run::Run;
 /// Runs the suites, or compares two runs that were kept.
 pub(crate) fn run(args: Args) -> crate::Result {
     args.check()?;
-    // Tried first, so that a wrong name does not cost a run.
+    // Tried first, so that what is wrong does not cost a run.
     if let Some(file) = &args.json {
         publish::check_writable(file)?;
+    }
+    if args.save {
+        publish::check_saved()?;
+        if let Some(packages) = missing_packages(&args) {
+            return Err(format!("--save keeps whole suites: apt-get install {packages}").into());
+        }
     }
     let kept = args.compare.iter().map(|file| publish::read(file));
     let kept = kept.collect::<crate::Result<Vec<Results>>>()?;
@@ -54,12 +60,13 @@ pub(crate) fn run(args: Args) -> crate::Result {
         print!("{}", compare::render(old, new));
         return Ok(());
     }
+    // Before anything is measured: the commit may be another one afterwards.
+    let machine = Machine::describe();
     let mut run = Run::prepare(args)?;
     let (suites, failed) = measure(&mut run);
     for (package, version) in &run.versions {
         println!("{package} {version}");
     }
-    let machine = Machine::describe();
     println!("{}", machine.summary());
     let results = Results {
         commit: Some(machine.commit().to_owned()).filter(|commit| commit != machine::UNKNOWN),
@@ -72,7 +79,9 @@ pub(crate) fn run(args: Args) -> crate::Result {
         print!("\n{}", compare::render(old, &results));
     }
     keep(&run.args, &results)?;
-    name_missing(&run.args);
+    if let Some(packages) = missing_packages(&run.args) {
+        eprintln!("to measure everything, on Debian: apt-get install {packages}");
+    }
     failed?;
     match results.suites.as_slice() {
         [echo] if run.args.self_check => echo::self_check(&echo.cases),
@@ -119,14 +128,12 @@ fn measure_one(run: &mut Run, suite: Suite) -> crate::Result<Option<SuiteResults
     Ok(Some(results).filter(|results| !results.cases.is_empty()))
 }
 
-/// Says how to get what was left out for want of a tool.
-fn name_missing(args: &Args) {
+/// Names the Debian packages without which something is left out, if there are any.
+fn missing_packages(args: &Args) -> Option<String> {
     let missing = args.tools().into_iter().filter(|tool| tool.find().is_err());
     let packages: BTreeSet<&str> = missing.map(|tool| tool.package).collect();
-    if !packages.is_empty() {
-        let packages = packages.into_iter().collect::<Vec<_>>().join(" ");
-        eprintln!("to measure everything, on Debian: apt-get install {packages}");
-    }
+    let packages = packages.into_iter().collect::<Vec<_>>().join(" ");
+    Some(packages).filter(|packages| !packages.is_empty())
 }
 
 /// Writes the results wherever the options ask for them.

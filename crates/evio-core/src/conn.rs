@@ -152,7 +152,8 @@ impl<'a> Conn<'a> {
         }
     }
 
-    /// Returns how many bytes wait to be sent.
+    /// Returns how many bytes wait to be sent: none in [`Handler::closed`](crate::Handler::closed),
+    /// since what could not be sent is lost by then.
     #[must_use]
     pub fn output_len(&self) -> usize {
         self.entry().output_len()

@@ -57,7 +57,7 @@ use crate::udp::BoundUdp;
 /// # }
 /// ```
 pub struct EventLoop {
-    state: LoopState,
+    pub(crate) state: LoopState,
     end: EndGroup,
 }
 

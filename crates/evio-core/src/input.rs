@@ -72,8 +72,8 @@ impl<H: Handler> Running<H> {
         }
     }
 
-    /// Reads once, and returns how much that was. If no input is wanted, the poller is to look again
-    /// later.
+    /// Reads once, and returns how much that was. If no input is wanted, the poller is to look
+    /// again later.
     pub(crate) fn receive(&mut self, key: ConnKey) -> usize {
         let Some(entry) = self.state.conns.get_mut(key) else { return 0 };
         if entry.wants_input() {
@@ -86,8 +86,7 @@ impl<H: Handler> Running<H> {
 
     /// Reads once from a connection that wants input, and returns how much that was.
     ///
-    /// Together with `Entry::send` this is where bytes pass between socket and handler. In one piece
-    /// with the loop, since it is shorter there: a request of 64 bytes costs one percent less.
+    /// Together with `Entry::send` this is where bytes pass between socket and handler.
     #[inline(always)]
     fn receive_wanted(&mut self, key: ConnKey) -> usize {
         let Some(entry) = self.state.conns.get_mut(key) else { return 0 };

@@ -237,12 +237,12 @@ impl<H: Handler> Running<H> {
     #[inline]
     pub(crate) fn advance_shutdown(&mut self) {
         if self.state.shutdown != Shutdown::No {
-            self.go_on_with_shutdown();
+            self.begin_or_end_shutdown();
         }
     }
 
     #[cold]
-    fn go_on_with_shutdown(&mut self) {
+    fn begin_or_end_shutdown(&mut self) {
         match self.state.shutdown {
             Shutdown::No => {}
             Shutdown::Requested(manner, before) => self.begin_shutdown(manner, before),

@@ -13,12 +13,12 @@ pub(crate) const BACK_OFF: Duration = Duration::from_millis(50);
 /// When those that rest are to be looked at.
 #[derive(Debug, Default)]
 pub(crate) struct Rests {
-    /// `None` if no rest has an end of its own. What rested may be gone by then.
+    /// `None` if no rest has an end of its own. What rested may be gone or busy again by then.
     pub(crate) first_end: Option<Instant>,
 }
 
 impl Rests {
-    /// Returns until when a rest lasts that begins now.
+    /// Takes note of a rest that begins now, and returns when it ends.
     pub(crate) fn begin(&mut self, now: Instant) -> Instant {
         let end = now.checked_add(BACK_OFF).unwrap_or(now);
         // All are as long: the first to begin is the first to end.
@@ -42,5 +42,44 @@ impl LoopState {
         };
         let sockets = self.sockets.iter().filter_map(|(_, bound)| bound.rests_until);
         self.listeners.iter().filter_map(until).chain(sockets).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket as StdSocket;
+
+    use evio_sys::clock;
+    use evio_sys::net::UdpSocket;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::event_loop::EventLoop;
+    use crate::udp::BoundUdp;
+
+    #[test]
+    fn the_first_to_begin_is_the_first_to_end() {
+        let mut rests = Rests::default();
+        let now = clock::now();
+        let first = rests.begin(now);
+        assert!(rests.begin(now + BACK_OFF / 2) > first);
+        assert_eq!(rests.first_end, Some(first));
+    }
+
+    #[test]
+    fn one_that_still_rests_is_waited_for() {
+        let mut event_loop = EventLoop::new(Config::default()).unwrap();
+        let state = &mut event_loop.state;
+        let now = clock::now();
+        let [over, later] = [now, now + Duration::from_secs(3600)].map(|until| {
+            let socket = UdpSocket::try_from(StdSocket::bind("127.0.0.1:0").unwrap()).unwrap();
+            let mut bound = BoundUdp::new(0, socket);
+            bound.rests_until = Some(until);
+            state.sockets.insert(bound)
+        });
+        state.resume_rested();
+        assert_eq!(state.sockets[over].rests_until, None);
+        assert!(state.sockets[later].rests_until.is_some());
+        assert_eq!(state.rests.first_end, state.sockets[later].rests_until);
     }
 }

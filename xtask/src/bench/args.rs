@@ -1,5 +1,7 @@
 //! The options of `cargo xtask bench`, and what each suite needs and heeds.
 
+mod check;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
@@ -37,8 +39,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "MESSAGES")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=MAX_PIPELINE))]
     pub(super) pipeline: Option<u32>,
-    /// Measure this many loops in `scale` [default: 2]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    /// Measure this many loops in `scale`, beside one [default: 2]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(2..))]
     pub(super) loops: Option<u16>,
     /// Reach the servers of `redis` over Unix sockets
     #[arg(long)]
@@ -52,11 +54,12 @@ pub(crate) struct Args {
     #[arg(conflicts_with_all = ["quick", "connections", "size", "pipeline"])]
     #[arg(conflicts_with_all = ["unix", "against", "self_check", "loops", "no_build", "compare"])]
     pub(super) save: bool,
-    /// Say what moved since the run that wrote OLD; with two files nothing is measured
+    /// Say what moved since the run that wrote OLD; with two files nothing is measured. Suites go
+    /// before it
     #[arg(long, value_names = ["OLD", "NEW"], num_args = 1..=2)]
     pub(super) compare: Vec<PathBuf>,
-    /// Compare with these only, in `echo`, `connect`, `idle`, `memory` and `latency`; the floor is
-    /// always there
+    /// Compare with these only, in `echo`, `connect`, `idle`, `memory` and `latency`; the floor and
+    /// evio are always there. Suites go before it
     #[arg(long, value_name = "PEER", num_args = 1.., value_parser = peers::names())]
     against: Vec<String>,
     /// Enter the floor of echo twice, and fail when its two figures are more than 2 % apart
@@ -165,15 +168,6 @@ impl fmt::Display for Suite {
     }
 }
 
-/// Names suites as a sentence does.
-fn list(suites: &[Suite]) -> String {
-    let names: Vec<String> = suites.iter().map(Suite::to_string).collect();
-    match names.split_last() {
-        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
-        _ => names.concat(),
-    }
-}
-
 /// Bytes of the longest message that the load generator takes, and how many in flight.
 const MAX_SIZE: u64 = 64 * 1024 * 1024;
 const MAX_PIPELINE: i64 = 65_536;
@@ -185,47 +179,20 @@ const DURATION: f64 = 3.0;
 const QUICK_DURATION: f64 = 0.7;
 
 impl Args {
-    /// Refuses options that none of the suites heeds, and to keep figures of a hasty run.
-    pub(super) fn check(&self) -> Result<(), String> {
-        let chosen = self.suites();
-        if self.save && self.duration() < DURATION {
-            return Err(format!("--save keeps figures of {DURATION} seconds at least"));
-        }
-        if self.self_check && chosen != [Suite::Echo] {
-            return Err("--self-check is of echo alone; leave the other suites out".to_owned());
-        }
-        for option in self.particular() {
-            let heeds = |suite: &Suite| suite.heeds().contains(&option);
-            if !chosen.iter().any(heeds) {
-                let all = Suite::value_variants().iter().copied();
-                let suites: Vec<Suite> = all.filter(heeds).collect();
-                let plural = if suites.len() == 1 { "" } else { "s" };
-                return Err(format!("{option} is for the suite{plural} {}", list(&suites)));
-            }
-        }
-        Ok(())
-    }
-
-    /// Names the options that were given, of those that some suite does not heed.
-    fn particular(&self) -> impl Iterator<Item = &'static str> {
-        let options = [
-            ("--duration", self.duration.is_some()),
-            ("--connections", self.connections.is_some()),
-            ("--size", self.size.is_some()),
-            ("--pipeline", self.pipeline.is_some()),
-            ("--loops", self.loops.is_some()),
-            ("--unix", self.unix),
-            ("--against", !self.against.is_empty()),
-        ];
-        options.into_iter().filter_map(|(option, given)| given.then_some(option))
-    }
-
     /// Returns the suites that are to be run.
     pub(super) fn suites(&self) -> Vec<Suite> {
         match (self.suites.is_empty(), self.self_check) {
             (true, true) => vec![Suite::Echo],
             (true, false) => Suite::value_variants().to_vec(),
-            (false, _) => self.suites.clone(),
+            (false, _) => {
+                let mut suites = Vec::new();
+                for &suite in &self.suites {
+                    if !suites.contains(&suite) {
+                        suites.push(suite);
+                    }
+                }
+                suites
+            }
         }
     }
 
@@ -264,7 +231,7 @@ mod tests {
     use super::*;
     use clap::{FromArgMatches, error::ErrorKind};
 
-    fn parse(arguments: &[&str]) -> Result<Args, ErrorKind> {
+    pub(super) fn parse(arguments: &[&str]) -> Result<Args, ErrorKind> {
         let command = <Args as clap::Args>::augment_args(clap::Command::new("bench"));
         command
             .try_get_matches_from(["bench"].iter().chain(arguments))
@@ -315,34 +282,6 @@ mod tests {
     }
 
     #[test]
-    fn what_no_suite_heeds_is_refused() {
-        let check = |arguments: &str| {
-            parse(&arguments.split_whitespace().collect::<Vec<_>>()).unwrap().check()
-        };
-        for (arguments, error) in [
-            ("http --size 9", "--size is for the suites echo and proxy"),
-            ("udp redis --loops 3", "--loops is for the suite scale"),
-            ("memory --duration 1", "--duration is for the suites echo, udp"),
-            ("wake --against mio", "--against is for the suites echo, connect"),
-            ("udp --self-check", "--self-check is of echo alone"),
-            ("--self-check --unix", "--unix is for the suite redis"),
-            ("--save --duration 2.9", "--save keeps figures of 3 seconds at least"),
-        ] {
-            let refused = check(arguments).unwrap_err();
-            assert!(refused.starts_with(error), "{arguments}: {refused}");
-        }
-        for arguments in [
-            "",
-            "http proxy --size 9",
-            "--size 9 --loops 3 --unix",
-            "--self-check",
-            "--save echo --duration 3",
-        ] {
-            assert_eq!(check(arguments), Ok(()), "{arguments}");
-        }
-    }
-
-    #[test]
     fn tools_of_a_suite() {
         let tools = |arguments: &[&str]| -> Vec<&str> {
             parse(arguments).unwrap().tools().into_iter().map(|tool| tool.program).collect()
@@ -368,7 +307,7 @@ mod tests {
             (&["--pipeline", "0"], ErrorKind::ValueValidation),
             (&["--size", "67108865"], ErrorKind::ValueValidation),
             (&["--pipeline", "65537"], ErrorKind::ValueValidation),
-            (&["--loops", "0"], ErrorKind::ValueValidation),
+            (&["--loops", "1"], ErrorKind::ValueValidation),
             (&["--compare"], ErrorKind::InvalidValue),
             // What is kept is whole suites.
             (&["--save", "--quick"], ErrorKind::ArgumentConflict),

@@ -39,6 +39,11 @@ const MIN_ROUNDS: usize = 5;
 /// The same for a first impression: fewer have no median.
 const MIN_QUICK_ROUNDS: usize = 3;
 
+/// Returns how many turns each server has in a case, those that do not count among them.
+pub(super) fn turns_of<D: Driver>(run: &Run) -> usize {
+    WARM_UP + rounds(run.args.duration(), D::TURN, run.args.quick)
+}
+
 /// Returns how many rounds there are, when each server is to be under load for so many seconds.
 fn rounds(duration: f64, turn: f64, quick: bool) -> usize {
     let least = if quick { MIN_QUICK_ROUNDS } else { MIN_ROUNDS };

@@ -11,6 +11,9 @@ use crate::workspace_root;
 /// Where figures and charts are kept.
 const DIRECTORY: &str = "benchmarks/results";
 
+/// Where they are shown.
+const README: &str = "README.md";
+
 /// Keeps the results of a run, one file per suite, redraws its charts and rewrites the README.
 pub(super) fn save(results: &Results) -> crate::Result {
     save_in(workspace_root(), results)
@@ -21,6 +24,11 @@ pub(super) fn read(file: &Path) -> crate::Result<Results> {
     let failed = |error: &dyn std::error::Error| format!("cannot read {}: {error}", file.display());
     let text = fs::read_to_string(file).map_err(|error| failed(&error))?;
     Ok(serde_json::from_str(&text).map_err(|error| failed(&error))?)
+}
+
+/// Fails if what was saved before cannot be read, or the README has no place for it.
+pub(super) fn check_saved() -> crate::Result {
+    render(workspace_root()).map(|_| ())
 }
 
 /// Fails if `file` cannot be written, and leaves no file where there was none.
@@ -46,9 +54,14 @@ fn save_in(root: &Path, results: &Results) -> crate::Result {
             fs::write(directory.join(chart.file).with_extension("svg"), svg)?;
         }
     }
-    let readme = root.join("README.md");
-    let text = readme::replace(&fs::read_to_string(&readme)?, &saved(&directory)?)?;
-    Ok(fs::write(readme, text)?)
+    Ok(fs::write(root.join(README), render(root)?)?)
+}
+
+/// Returns the README with the results of all suites that were ever saved.
+fn render(root: &Path) -> crate::Result<String> {
+    let readme = fs::read_to_string(root.join(README));
+    let readme = readme.map_err(|error| format!("cannot read {README}: {error}"))?;
+    Ok(readme::replace(&readme, &saved(&root.join(DIRECTORY))?)?)
 }
 
 /// Reads the results of all suites that were ever saved.

@@ -90,9 +90,9 @@ const TURN: f64 = 0.3;
 /// Requests per message in flight of the turn that finds out how many fill a turn.
 const TRIAL: u64 = 5_000;
 
-/// Most connections of a turn: all turns of a case together must leave ports of this machine free,
-/// which a closed connection holds for a minute.
-const MAX_CONNECTS: u64 = 2_000;
+/// Most connections to one server in a case: a closed one holds a port of this machine for a
+/// minute, and there may be 28,000 to connect from.
+const MAX_CONNECTS: usize = 24_000;
 
 fn redis_arguments(place: &Place) -> io::Result<Vec<String>> {
     let port = place.address.port().to_string();
@@ -172,17 +172,19 @@ impl Driver for RedisBenchmark {
 
     fn prepare(&mut self, run: &Run, servers: &[Server], load: &Load) -> crate::Result {
         let mut slowest = f64::INFINITY;
+        // One turn more is the trial.
+        let connects = (MAX_CONNECTS / (1 + driver::turns_of::<Self>(run))) as u64;
         for server in servers {
             check(server)?;
             if load.command == "get" && server.name != FLOOR {
                 self.drive(run, server, &FILLING, FILL)?;
             }
-            let trial = if load.keep { TRIAL * u64::from(load.pipeline) } else { MAX_CONNECTS };
+            let trial = if load.keep { TRIAL * u64::from(load.pipeline) } else { connects };
             let outcome = self.drive(run, server, load, trial)?;
             slowest = slowest.min(outcome.requests_per_second);
         }
         let requests = (slowest * TURN) as u64;
-        self.requests = if load.keep { requests } else { requests.min(MAX_CONNECTS) }.max(1);
+        self.requests = if load.keep { requests } else { requests.min(connects) }.max(1);
         Ok(())
     }
 

@@ -194,6 +194,7 @@ impl<H: Handler> Handler for Recorded<H> {
         context: H::Context,
         reason: CloseReason,
     ) -> ControlFlow<()> {
+        assert_eq!(conn.output_len(), 0, "what ended sends nothing any more");
         self.calls.note(conn.id(), Call::Closed(Reason::from(&reason)));
         self.handler.closed(conn, context, reason)
     }
