@@ -167,16 +167,13 @@ impl Entry {
     /// Returns whether input is wanted: by the handler, or to be thrown away.
     #[inline]
     pub(crate) fn wants_input(&self) -> bool {
-        match self.phase {
-            Phase::Open | Phase::HalfClosed => {
-                let is_held_up = self.is_congested() && !self.reads_while_congested;
-                !(self.paused || is_held_up || self.peer_closed)
-            }
-            // What a closing connection still receives is thrown away, so that a peer that writes
-            // all it has before it reads comes to read.
-            Phase::Flushing(_) | Phase::Draining(_) => !self.peer_closed,
-            Phase::Connecting { .. } | Phase::Detaching | Phase::Ended { .. } => false,
+        if self.is_served() {
+            let is_held_up = self.is_congested() && !self.reads_while_congested;
+            return !(self.paused || is_held_up || self.peer_closed);
         }
+        // What a closing connection still receives is thrown away, so that a peer that writes all
+        // it has before it reads comes to read.
+        matches!(self.phase, Phase::Flushing(_) | Phase::Draining(_)) && !self.peer_closed
     }
 
     /// Returns whether nothing is to be done for the connection until something happens to it, as

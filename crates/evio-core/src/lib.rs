@@ -20,6 +20,7 @@
 
 mod acceptor;
 mod action;
+mod cold_path;
 mod commands;
 mod config;
 mod conn;

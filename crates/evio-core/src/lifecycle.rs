@@ -118,12 +118,9 @@ impl<H: Handler> Running<H> {
                 return self.call(key, |handler, conn, context| handler.timer(conn, context));
             }
             Expired::Connect => self.check_connect(key),
-            // The poller has reported what is left, or is about to.
-            Expired::Idle => {
-                self.receive(key);
-            }
+            Expired::Idle if self.look_for_input(key) => return,
             Expired::Write | Expired::Congestion | Expired::Closing => self.state.send_again(key),
-            Expired::Read => {}
+            Expired::Idle | Expired::Read => {}
         }
         let state = &mut self.state;
         let Some(entry) = state.conns.get(key) else { return };

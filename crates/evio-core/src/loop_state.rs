@@ -30,25 +30,11 @@ use crate::udp::{BoundUdp, Outbox};
 /// this time loses what it has not read.
 const SHORT_LINGER: Duration = Duration::from_millis(500);
 
+/// What every request needs comes first, then what every turn does.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct LoopState {
-    pub(crate) loop_id: u16,
-    pub(crate) config: Config,
-    pub(crate) group: Arc<Group>,
-    pub(crate) poller: Poller,
-    pub(crate) mailbox: Mailbox,
-    pub(crate) listeners: Slab<BoundListener>,
-    pub(crate) sockets: Slab<BoundUdp>,
-    pub(crate) reserve: Option<Reserve>,
-    /// Ends the server, in this manner, as soon as there is something to read.
-    pub(crate) stop: Option<(Stream, Manner)>,
     pub(crate) conns: ConnTable,
-    pub(crate) turn_output: TurnOutput,
-    pub(crate) pool: Pool,
-    pub(crate) outbox: Outbox,
-    pub(crate) wheel: Wheel,
-    pub(crate) rests: Rests,
-    pub(crate) random: Random,
     pub(crate) clock: TurnClock,
     /// Connections to be looked at when the turn ends.
     ///
@@ -57,6 +43,22 @@ pub(crate) struct LoopState {
     /// Whether a connection on the list may have output, so that `pre_write` is due.
     pub(crate) output_waiting: bool,
     pub(crate) shutdown: Shutdown,
+    pub(crate) rests: Rests,
+    pub(crate) outbox: Outbox,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) wheel: Wheel,
+    pub(crate) loop_id: u16,
+    pub(crate) config: Config,
+    pub(crate) group: Arc<Group>,
+    pub(crate) poller: Poller,
+    pub(crate) listeners: Slab<BoundListener>,
+    pub(crate) sockets: Slab<BoundUdp>,
+    pub(crate) reserve: Option<Reserve>,
+    /// Ends the server, in this manner, as soon as there is something to read.
+    pub(crate) stop: Option<(Stream, Manner)>,
+    pub(crate) turn_output: TurnOutput,
+    pub(crate) pool: Pool,
+    pub(crate) random: Random,
 }
 
 /// How far the loop is on its way to its end.

@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::mem;
 
 use crate::action::CloseReason;
+use crate::cold_path::cold_path;
 use crate::conn_id::ConnKey;
 use crate::entry::{Entry, Phase};
 use crate::loop_state::LoopState;
@@ -55,21 +56,29 @@ impl LoopState {
 
     /// Sends straight from `bytes` if nothing is waiting before them, and returns how many were
     /// taken. A failure ends the connection when the turn ends.
+    #[inline(always)]
     pub(crate) fn send_now(&mut self, key: ConnKey, bytes: &[u8]) -> usize {
-        let Some(entry) = self.conns.get_mut(key) else { return 0 };
-        if !entry.is_open() || entry.output_len() > 0 {
+        let entry = self.conns.get_mut(key);
+        let Some(entry) = entry.filter(|entry| entry.is_open() && entry.output_len() == 0) else {
+            cold_path();
             return 0;
-        }
+        };
         match entry.stream.send(bytes) {
             Ok(sent) => {
                 entry.deadlines.note_activity(&self.clock);
                 sent
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(error) => {
-                self.end(key, CloseReason::Error(error), false);
+                self.sent_nothing(key, error);
                 0
             }
+        }
+    }
+
+    #[cold]
+    fn sent_nothing(&mut self, key: ConnKey, error: io::Error) {
+        if error.kind() != io::ErrorKind::WouldBlock {
+            self.end(key, CloseReason::Error(error), false);
         }
     }
 

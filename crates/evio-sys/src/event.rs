@@ -1,5 +1,7 @@
 //! What a poll reports.
 
+use std::fmt;
+
 use crate::backend::EventBuffer;
 use crate::token::Token;
 
@@ -7,14 +9,20 @@ use crate::token::Token;
 ///
 /// Events are hints: a socket that was ready may not be any more when it is used, so every read
 /// and write must expect [`WouldBlock`](std::io::ErrorKind::WouldBlock).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Event {
     token: Token,
-    readiness: Readiness,
+    /// One bit for each, so that an event is passed in registers.
+    readiness: u8,
 }
 
-/// The bits of an [`Event`], in the backend-neutral form that both backends produce.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+const READABLE: u8 = 0b0001;
+const WRITABLE: u8 = 0b0010;
+const BROKEN: u8 = 0b0100;
+const MORE: u8 = 0b1000;
+
+/// What a backend says of an [`Event`].
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Readiness {
     pub(crate) readable: bool,
     pub(crate) writable: bool,
@@ -23,7 +31,14 @@ pub(crate) struct Readiness {
 }
 
 impl Event {
+    #[inline]
     pub(crate) fn new(token: Token, readiness: Readiness) -> Self {
+        let Readiness { readable, writable, broken, more } = readiness;
+        let bit = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
+        let readiness = bit(readable, READABLE)
+            | bit(writable, WRITABLE)
+            | bit(broken, BROKEN)
+            | bit(more, MORE);
         Self { token, readiness }
     }
 
@@ -36,13 +51,13 @@ impl Event {
     /// Returns whether there is input, the end of input, or a connection to accept.
     #[must_use]
     pub fn is_readable(&self) -> bool {
-        self.readiness.readable
+        self.readiness & READABLE != 0
     }
 
     /// Returns whether there is room for output.
     #[must_use]
     pub fn is_writable(&self) -> bool {
-        self.readiness.writable
+        self.readiness & WRITABLE != 0
     }
 
     /// Returns whether the connection failed or is closed in both directions.
@@ -51,7 +66,7 @@ impl Event {
     /// a socket that is registered for [`Interest::HANGUP`](crate::Interest::HANGUP) alone.
     #[must_use]
     pub fn is_broken(&self) -> bool {
-        self.readiness.broken
+        self.readiness & BROKEN != 0
     }
 
     /// Returns whether there is something behind the input that a short read does not get to: its
@@ -59,7 +74,19 @@ impl Event {
     /// for others, which are reported again anyway.
     #[must_use]
     pub fn has_more(&self) -> bool {
-        self.readiness.more
+        self.readiness & MORE != 0
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("token", &self.token)
+            .field("readable", &self.is_readable())
+            .field("writable", &self.is_writable())
+            .field("broken", &self.is_broken())
+            .field("has_more", &self.has_more())
+            .finish()
     }
 }
 

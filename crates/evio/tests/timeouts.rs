@@ -3,13 +3,14 @@
 
 mod util;
 
+use std::io;
 use std::ops::ControlFlow;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use evio::{Action, CloseReason, Conn, Events, Limits, Timeout};
 
-use util::{Client, Reports, Running, TCP, bind, bind_all, reports, start};
+use util::{Client, Reason, Reports, Running, TCP, bind, bind_all, hold, reports, start};
 
 const SHORT: Duration = Duration::from_millis(60);
 
@@ -121,6 +122,80 @@ fn a_slow_callback_does_not_make_its_connection_idle() {
     drop(client);
     let idle = ended.1.next() - answered.1.next();
     assert!(idle >= SHORT, "idle for {idle:?} only");
+    server.stop();
+}
+
+/// What a busy loop has not come to read is no silence, also when there is more than it takes in a
+/// turn.
+#[test]
+fn input_that_waits_for_a_busy_loop_ends_its_idle_time() {
+    const IDLE: Duration = Duration::from_secs(1);
+    const CONNECTIONS: usize = 200;
+    let (hold, held) = hold();
+    let limits = Limits { idle_timeout: Some(IDLE), ..Limits::default() };
+    let server = start(bind(TCP).limits(limits), move || {
+        Events::new().data(move |conn, _, input| {
+            if input == b"hold" {
+                hold.wait();
+                // The handler's own slowness.
+                thread::sleep(2 * IDLE);
+            }
+            conn.write(input);
+            Action::None
+        })
+    });
+    let clients: Vec<Client> = (0..CONNECTIONS).map(|_| server.connect()).collect();
+    let first = server.connect();
+    // Time that all of them are silent, before the loop is busy.
+    thread::sleep(SHORT);
+    first.send(b"hold");
+    held.wait();
+    clients.iter().for_each(|client| client.send(b"x"));
+    held.release();
+    assert_eq!(first.receive(4), b"hold");
+    for client in &clients {
+        assert_eq!(client.receive(1), b"x");
+    }
+    server.stop();
+}
+
+/// Nor are an end and a failure that it has not come to.
+#[test]
+fn an_end_that_waits_for_a_busy_loop_is_no_idleness() {
+    const IDLE: Duration = Duration::from_secs(1);
+    const CONNECTIONS: usize = 200;
+    let (hold, held) = hold();
+    let (reasons, ended) = reports();
+    let limits = Limits { idle_timeout: Some(IDLE), ..Limits::default() };
+    let server = start(bind(TCP).limits(limits), move || {
+        Events::new()
+            .data(move |_, _, _| {
+                hold.wait();
+                // The handler's own slowness.
+                thread::sleep(2 * IDLE);
+                Action::None
+            })
+            .closed(move |_, (), reason| {
+                reasons.send(Reason::from(&reason)).unwrap();
+                ControlFlow::Continue(())
+            })
+    });
+    let clients: Vec<Client> = (0..CONNECTIONS).map(|_| server.connect()).collect();
+    let first = server.connect();
+    // Time that all of them are silent, before the loop is busy.
+    thread::sleep(SHORT);
+    first.send(b"hold");
+    held.wait();
+    for (number, client) in clients.into_iter().enumerate() {
+        if number % 2 == 0 { client.reset() } else { drop(client) }
+    }
+    held.release();
+    let reasons: Vec<Reason> = (0..CONNECTIONS).map(|_| ended.next()).collect();
+    let reset = Reason::Error(io::ErrorKind::ConnectionReset);
+    for expected in [Reason::PeerClosed, reset] {
+        let count = reasons.iter().filter(|&reason| *reason == expected).count();
+        assert_eq!(count, CONNECTIONS / 2, "{expected:?} among {reasons:?}");
+    }
     server.stop();
 }
 

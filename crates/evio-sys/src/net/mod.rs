@@ -82,8 +82,15 @@ pub fn is_defunct(error: &io::Error) -> bool {
 fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if is_interruption(&error) => {}
             result => return result,
         }
     }
+}
+
+/// A function of its own, so that the compiler lays out apart what leads to it.
+#[cold]
+#[inline(never)]
+fn is_interruption(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Interrupted
 }

@@ -112,6 +112,19 @@ impl Stream {
         uninterrupted(|| Ok(recv(self.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT)?))
     }
 
+    /// Returns whether [`recv`](Self::recv) would find bytes or the end of input now.
+    ///
+    /// # Errors
+    ///
+    /// The end of the connection, as for [`recv`](Self::recv), which does not report it again.
+    pub fn has_input(&self) -> io::Result<bool> {
+        let peek = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_PEEK;
+        match uninterrupted(|| Ok(recv(self.as_raw_fd(), &mut [0], peek)?)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            result => result.map(|_| true),
+        }
+    }
+
     /// Writes as much of `bytes` as there is room for.
     ///
     /// # Errors
@@ -300,6 +313,7 @@ impl AsFd for Stream {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::net::{Ipv4Addr, SocketAddr as Inet};
 
     use nix::sys::socket::bind;
@@ -316,6 +330,19 @@ mod tests {
         let _ = connect(stream.as_raw_fd(), &SockaddrStorage::from(own));
         // Some systems refuse to begin with.
         assert!(!matches!(Stream::from(stream).finish_connect(), Ok(true)));
+    }
+
+    #[test]
+    fn input_is_seen_and_stays() {
+        let (peer, stream) = UnixStream::pair().unwrap();
+        let stream = Stream::from(stream);
+        assert!(!stream.has_input().unwrap());
+        (&peer).write_all(b"x").unwrap();
+        assert!(stream.has_input().unwrap());
+        assert_eq!(stream.recv(&mut [0; 2]).unwrap(), 1);
+        assert!(!stream.has_input().unwrap());
+        drop(peer);
+        assert!(stream.has_input().unwrap(), "the end is to be read");
     }
 
     #[test]
