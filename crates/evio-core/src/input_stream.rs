@@ -63,6 +63,9 @@ impl InputStream {
     /// Creates an empty stream that may be left with `max_len` unread bytes. It never holds more
     /// than that and one piece of input: that it was left with more is an error of the next
     /// [`begin`](Self::begin).
+    ///
+    /// This bounds the memory of a connection, not a message: one that came in a single piece can
+    /// be longer. Whoever has a limit for messages checks their length.
     #[must_use]
     pub const fn with_max_len(max_len: usize) -> Self {
         Self { buffer: Vec::new(), start: 0, max_len }
