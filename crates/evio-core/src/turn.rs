@@ -219,6 +219,7 @@ impl<H: Handler> Running<H> {
         }
     }
 
+    /// Apart from the turns in which nothing is due.
     #[inline(never)]
     fn run_due_timers(&mut self, now: Instant) {
         self.state.resume_rested();
@@ -243,6 +244,7 @@ impl<H: Handler> Running<H> {
         }
     }
 
+    /// Apart from `dispatch_all`, which is for requests.
     #[inline(never)]
     fn accept(&mut self, number: u32) {
         let mut accepted = mem::take(&mut self.accepted);
