@@ -28,6 +28,7 @@ const READABLE: u8 = 0b001;
 const WRITABLE: u8 = 0b010;
 const HANGUP: u8 = 0b100;
 const EDGE: u8 = 0b1000;
+const EXCLUSIVE: u8 = 0b1_0000;
 
 const fn interest(bits: u8) -> Interest {
     match NonZeroU8::new(bits) {
@@ -77,6 +78,47 @@ impl Interest {
     pub const fn is_edge(self) -> bool {
         self.0.get() & EDGE != 0
     }
+
+    /// Returns the same for a socket that several pollers register, such as a listener that they
+    /// share: what happens to the socket ends the wait of one poller, or of few, instead of all.
+    ///
+    /// Of the pollers that wait when a connection comes, one is told; those that are busy find it
+    /// too when they poll next, if nobody has accepted it by then. A registration of this kind can
+    /// be ended but not changed.
+    ///
+    /// # Platform notes
+    ///
+    /// On Linux this is `EPOLLEXCLUSIVE` of `epoll_ctl(2)`, and
+    /// [`reregister`](crate::Poller::reregister) with it, or of what was registered with it, fails
+    /// with `EINVAL`. kqueue has nothing like it: there all pollers are told, and all but one
+    /// accept in vain.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use evio_sys::net::{Listener, ListenOptions};
+    /// use evio_sys::{Interest, Poller, Token};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let address = "127.0.0.1:0".parse().unwrap();
+    /// let listener = Arc::new(Listener::tcp(address, &ListenOptions::default())?);
+    /// for poller in [Poller::new()?, Poller::new()?] {
+    ///     poller.register(&listener, Token(0), Interest::READABLE.exclusive())?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn exclusive(self) -> Self {
+        interest(self.0.get() | EXCLUSIVE)
+    }
+
+    /// Returns whether telling one poller of several is enough.
+    #[must_use]
+    pub const fn is_exclusive(self) -> bool {
+        self.0.get() & EXCLUSIVE != 0
+    }
 }
 
 impl BitOr for Interest {
@@ -95,7 +137,8 @@ impl fmt::Debug for Interest {
             (false, true) => "WRITABLE",
             (false, false) => "HANGUP",
         })?;
-        f.write_str(if self.is_edge() { " | EDGE" } else { "" })
+        f.write_str(if self.is_edge() { " | EDGE" } else { "" })?;
+        f.write_str(if self.is_exclusive() { " | EXCLUSIVE" } else { "" })
     }
 }
 
@@ -114,5 +157,8 @@ mod tests {
         let edge = Interest::READABLE.edge();
         assert!(edge.is_edge() && !both.is_edge());
         assert_eq!(format!("{edge:?}"), "READABLE | EDGE");
+        let exclusive = Interest::READABLE.exclusive();
+        assert!(exclusive.is_exclusive() && !edge.is_exclusive());
+        assert_eq!(format!("{exclusive:?}"), "READABLE | EXCLUSIVE");
     }
 }

@@ -12,8 +12,8 @@ const MAX_COLUMNS: usize = 100;
 
 /// The one file that chooses an operating system.
 const SEAM: &str = "crates/evio-sys/src/backend/mod.rs";
-/// The one file with `unsafe`, for what nix has no safe call for.
-const UNSAFE_FILE: &str = "crates/evio-sys/src/backend/epoll/options.rs";
+/// The one file with `unsafe`, for what std and nix have no safe call for.
+const UNSAFE_FILE: &str = "crates/evio-sys/src/backend/raw.rs";
 /// The loop, which a simulated kernel must be able to drive.
 const LOOP_SOURCES: &str = "crates/evio-core/src/";
 

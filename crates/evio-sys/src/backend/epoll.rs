@@ -76,13 +76,16 @@ impl Selector {
 /// once is enough: nothing that the caller could read or write would make them go away.
 fn flags_of(interest: Interest) -> EpollFlags {
     let mut flags = EpollFlags::empty();
+    let waits_for_nothing = !interest.is_readable() && !interest.is_writable();
     flags.set(EpollFlags::EPOLLIN, interest.is_readable());
     flags.set(EpollFlags::EPOLLOUT, interest.is_writable());
-    if interest.is_edge() && interest.is_readable() {
+    flags.set(EpollFlags::EPOLLEXCLUSIVE, interest.is_exclusive());
+    // EPOLLEXCLUSIVE is refused together with these two, which a listener has no use for.
+    if interest.is_edge() && interest.is_readable() && !interest.is_exclusive() {
         // What the end of the input and an urgent mark have in common: a read stops there.
         flags |= EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLPRI;
     }
-    flags.set(EpollFlags::EPOLLET, interest.is_edge() || flags.is_empty());
+    flags.set(EpollFlags::EPOLLET, interest.is_edge() || waits_for_nothing);
     flags
 }
 
@@ -209,6 +212,10 @@ pub(crate) fn set_defer_accept(fd: BorrowedFd<'_>, seconds: u32) -> io::Result<(
     options::TCP_DEFER_ACCEPT.set(fd, seconds)
 }
 
+pub(crate) fn set_user_timeout(fd: BorrowedFd<'_>, milliseconds: u32) -> io::Result<()> {
+    Ok(setsockopt(&fd, sockopt::TcpUserTimeout, &milliseconds)?)
+}
+
 pub(crate) fn set_keepalive(fd: BorrowedFd<'_>, keepalive: &Keepalive) -> io::Result<()> {
     setsockopt(&fd, sockopt::TcpKeepIdle, &keepalive.idle_seconds())?;
     setsockopt(&fd, sockopt::TcpKeepInterval, &keepalive.interval_seconds())?;
@@ -225,77 +232,5 @@ pub(crate) fn abstract_name(address: &UnixSocketAddr) -> Option<&[u8]> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::fd::AsFd;
-    use std::os::unix::net::UnixStream;
-
-    use nix::sys::socket::getsockopt;
-
-    use super::*;
-
-    #[test]
-    fn a_backlog_beyond_the_default_limit_is_left_to_the_kernel() {
-        for (asked, expected) in [(0, 0), (100, 100), (4096, 4096), (4097, -1), (u16::MAX, -1)] {
-            assert_eq!(i32::from(backlog(asked)), expected, "{asked}");
-        }
-    }
-
-    #[test]
-    fn a_paused_socket_reports_once_that_the_connection_is_broken() {
-        let (left, right) = UnixStream::pair().unwrap();
-        let selector = Selector::new().unwrap();
-        let mut events = EventBuffer::with_capacity(4);
-        selector.register(right.as_fd(), Token(1), Interest::HANGUP).unwrap();
-        selector.wait(&mut events, Some(Duration::ZERO)).unwrap();
-        assert_eq!(events.len(), 0);
-        drop(left);
-        selector.wait(&mut events, None).unwrap();
-        assert_eq!(events.len(), 1);
-        assert!(events.get(0).is_broken() && !events.get(0).is_readable());
-        selector.wait(&mut events, Some(Duration::ZERO)).unwrap();
-        assert_eq!(events.len(), 0);
-        selector.reregister(right.as_fd(), Token(1), Interest::READABLE).unwrap();
-        selector.wait(&mut events, None).unwrap();
-        assert!(events.get(0).is_readable());
-    }
-
-    #[test]
-    fn what_is_not_registered_as_it_should_be_is_an_error() {
-        let (_left, right) = UnixStream::pair().unwrap();
-        let selector = Selector::new().unwrap();
-        assert!(selector.deregister(right.as_fd()).is_err());
-        assert!(selector.reregister(right.as_fd(), Token(1), Interest::READABLE).is_err());
-        selector.register(right.as_fd(), Token(1), Interest::READABLE).unwrap();
-        assert!(selector.register(right.as_fd(), Token(1), Interest::READABLE).is_err());
-    }
-
-    #[test]
-    fn keepalive_has_its_times_and_what_the_system_refuses_is_an_error() {
-        let socket = open_socket(AddressFamily::Inet, SockType::Stream).unwrap();
-        let (idle, interval) = (Duration::from_secs(41), Duration::from_millis(1));
-        let keepalive = Keepalive { idle, interval, count: 7 };
-        set_keepalive(socket.as_fd(), &keepalive).unwrap();
-        assert!(getsockopt(&socket, sockopt::KeepAlive).unwrap());
-        assert_eq!(getsockopt(&socket, sockopt::TcpKeepIdle).unwrap(), 41);
-        assert_eq!(getsockopt(&socket, sockopt::TcpKeepInterval).unwrap(), 1, "rounded up");
-        assert_eq!(getsockopt(&socket, sockopt::TcpKeepCount).unwrap(), 7);
-        let refused = set_keepalive(socket.as_fd(), &Keepalive { count: 0, ..keepalive });
-        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::InvalidInput);
-    }
-
-    #[test]
-    fn timeouts_round_up_and_saturate() {
-        let cases = [
-            (Duration::ZERO, 0),
-            (Duration::from_nanos(1), 1),
-            (Duration::from_millis(1), 1),
-            (Duration::from_micros(1_001), 2),
-            (Duration::from_millis(i32::MAX as u64), i32::MAX),
-            (Duration::MAX, i32::MAX),
-        ];
-        for (timeout, expected) in cases {
-            assert_eq!(i32::from(milliseconds(Some(timeout))), expected, "{timeout:?}");
-        }
-        assert_eq!(milliseconds(None), EpollTimeout::NONE);
-    }
-}
+#[path = "epoll/tests.rs"]
+mod tests;

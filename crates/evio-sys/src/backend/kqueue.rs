@@ -247,6 +247,11 @@ pub(crate) fn set_defer_accept(_fd: BorrowedFd<'_>, _seconds: u32) -> io::Result
     Ok(())
 }
 
+/// Nothing like it is common to these systems; the retransmissions are as the system counts them.
+pub(crate) fn set_user_timeout(_fd: BorrowedFd<'_>, _milliseconds: u32) -> io::Result<()> {
+    Ok(())
+}
+
 pub(crate) fn ask_for_local(_fd: BorrowedFd<'_>, _is_v6: bool) -> io::Result<Option<Vec<u8>>> {
     Ok(None)
 }

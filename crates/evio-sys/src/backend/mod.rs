@@ -24,10 +24,16 @@
 //! - `only_joined_groups`: keeps multicast that other sockets joined from a UDP socket.
 //! - `share_port`: lets several sockets bind one address and the system balance between them.
 //! - `backlog`: how many connections may wait, as `listen` takes it; too many are as many as may.
+//! - `set_user_timeout`: how long what was sent may stay unacknowledged before TCP gives the
+//!   connection up, in milliseconds; nothing where the system cannot.
 //! - `set_defer_accept`: has a listener report connections when they have sent something.
 //! - `pin_thread`: has the calling thread run on the nth processor that it may use.
 //! - `set_keepalive`, `abstract_address` and `abstract_name`: what only some systems have; an
 //!   `Unsupported` error, or `None`, elsewhere.
+//!
+//! `raw` is for all of them: system calls that neither std nor nix wraps.
+
+mod raw;
 
 #[cfg(target_os = "linux")]
 #[path = "epoll.rs"]
@@ -56,5 +62,6 @@ compile_error!("evio-sys needs epoll (Linux) or kqueue (macOS, FreeBSD, NetBSD, 
 pub(crate) use imp::{
     EventBuffer, Notifier, Selector, abstract_address, abstract_name, ask_for_local, backlog,
     only_joined_groups, open_socket, pin_thread, recv_with_local, send, send_from, send_last,
-    send_vectored, set_defer_accept, set_keepalive, share_port,
+    send_vectored, set_defer_accept, set_keepalive, set_user_timeout, share_port,
 };
+pub(crate) use raw::input_len;

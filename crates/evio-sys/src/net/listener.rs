@@ -5,6 +5,7 @@ use std::net;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::time::Duration;
 
 use nix::sys::socket::{
     AddressFamily, SockType, SockaddrStorage, bind, getsockopt, listen, setsockopt, sockopt,
@@ -12,7 +13,7 @@ use nix::sys::socket::{
 
 use super::accept_error::AcceptError;
 use super::addr::{SocketAddr, canonical};
-use super::options::ListenOptions;
+use super::options::{ListenOptions, whole_milliseconds};
 use super::stream::Stream;
 use super::uninterrupted;
 use super::unix_path::{SocketFile, bind_path, take_turn};
@@ -29,8 +30,9 @@ pub enum UnixName<'a> {
 
 /// A non-blocking listening socket, TCP or Unix.
 ///
-/// A socket file is removed when its listener is dropped, if the file is still the one that the
-/// listener made.
+/// Threads that accept from the same listener share it in an [`Arc`](std::sync::Arc), each with a
+/// poller of its own; see [`Interest::exclusive`](crate::Interest::exclusive). A socket file is
+/// removed when its listener is dropped, if the file is still the one that the listener made.
 ///
 /// # Examples
 ///
@@ -113,6 +115,22 @@ impl Listener {
             }
         };
         Ok((stream, peer))
+    }
+
+    /// Limits how long what a connection has sent may stay unacknowledged, for connections that are
+    /// accepted from now on; they inherit it. See
+    /// [`Stream::set_user_timeout`](super::Stream::set_user_timeout).
+    ///
+    /// # Errors
+    ///
+    /// Fails only when the system call does.
+    pub fn set_user_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        match &self.socket {
+            Socket::Tcp(listener) => {
+                backend::set_user_timeout(listener.as_fd(), whole_milliseconds(timeout))
+            }
+            Socket::Unix(_) => Ok(()),
+        }
     }
 
     /// Returns the address that was bound, with the real port.

@@ -108,9 +108,33 @@ fn whole_seconds(duration: Duration) -> u32 {
     u32::try_from(seconds).unwrap_or(u32::MAX).clamp(1, 32_767)
 }
 
+/// Returns what `TCP_USER_TIMEOUT` takes, in which zero stands for the system's own limit.
+pub(super) fn whole_milliseconds(timeout: Option<Duration>) -> u32 {
+    // The kernel keeps it as an `int`; `tcp(7)` refuses what is negative.
+    const LONGEST: u32 = i32::MAX as u32;
+    timeout.map_or(0, |timeout| {
+        let milliseconds = timeout.as_nanos().div_ceil(1_000_000);
+        u32::try_from(milliseconds).unwrap_or(LONGEST).clamp(1, LONGEST)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn milliseconds_round_up_within_the_kernels_range() {
+        let cases = [
+            (None, 0),
+            (Some(Duration::ZERO), 1),
+            (Some(Duration::from_nanos(1)), 1),
+            (Some(Duration::from_micros(1_001)), 2),
+            (Some(Duration::MAX), i32::MAX as u32),
+        ];
+        for (timeout, expected) in cases {
+            assert_eq!(whole_milliseconds(timeout), expected, "{timeout:?}");
+        }
+    }
 
     #[test]
     fn seconds_round_up_within_the_kernels_range() {

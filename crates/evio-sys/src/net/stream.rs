@@ -1,20 +1,21 @@
 //! One connection's socket.
 
+mod options;
+mod state;
+
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 use nix::errno::Errno;
-use nix::libc;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockType, SockaddrLike, SockaddrStorage, connect, recv, setsockopt,
     sockopt,
 };
 
-use super::addr::{SocketAddr, canonical};
+use super::addr::SocketAddr;
 use super::listener::family_of;
-use super::options::Keepalive;
 use super::uninterrupted;
 use super::unix_path::unix_address_of;
 use crate::backend;
@@ -112,19 +113,6 @@ impl Stream {
         uninterrupted(|| Ok(recv(self.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT)?))
     }
 
-    /// Returns whether [`recv`](Self::recv) would find bytes or the end of input now.
-    ///
-    /// # Errors
-    ///
-    /// The end of the connection, as for [`recv`](Self::recv), which does not report it again.
-    pub fn has_input(&self) -> io::Result<bool> {
-        let peek = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_PEEK;
-        match uninterrupted(|| Ok(recv(self.as_raw_fd(), &mut [0], peek)?)) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
-            result => result.map(|_| true),
-        }
-    }
-
     /// Writes as much of `bytes` as there is room for.
     ///
     /// # Errors
@@ -172,91 +160,22 @@ impl Stream {
         }
     }
 
-    /// Makes the coming drop of a TCP socket reset the connection instead of closing it.
-    ///
-    /// # Errors
-    ///
-    /// Fails only when the system call does. Unix sockets have no reset; for them nothing happens.
-    pub fn reset_on_drop(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => {
-                let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-                Ok(setsockopt(stream, sockopt::Linger, &linger)?)
-            }
-            Self::Unix(_) => Ok(()),
-        }
-    }
-
-    /// Takes the error that is pending on the socket, such as a reset by the peer.
+    /// Ends both directions of the socket itself (`shutdown(2)`, `SHUT_RDWR`): the peer reads what
+    /// was sent, then the end of input, even while another descriptor of the socket is open, such
+    /// as one that a child process has inherited. A connection that is gone already stays so.
     ///
     /// # Errors
     ///
     /// Fails only when the system call does.
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        match self {
-            Self::Tcp(stream) => stream.take_error(),
-            Self::Unix(stream) => stream.take_error(),
+    pub fn shutdown_both(&self) -> io::Result<()> {
+        let result = match self {
+            Self::Tcp(stream) => stream.shutdown(Shutdown::Both),
+            Self::Unix(stream) => stream.shutdown(Shutdown::Both),
+        };
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            result => result,
         }
-    }
-
-    /// Sends small segments at once, or not; nothing happens for a Unix socket.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the connection is gone already.
-    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.set_nodelay(nodelay),
-            Self::Unix(_) => Ok(()),
-        }
-    }
-
-    /// Asks a silent peer whether it is still there; nothing happens for a Unix socket.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the connection is gone already.
-    pub fn set_keepalive(&self, keepalive: &Keepalive) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => backend::set_keepalive(stream.as_fd(), keepalive),
-            Self::Unix(_) => Ok(()),
-        }
-    }
-
-    /// Chooses whether calls wait.
-    ///
-    /// # Errors
-    ///
-    /// Fails only when the system call does.
-    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.set_nonblocking(nonblocking),
-            Self::Unix(stream) => stream.set_nonblocking(nonblocking),
-        }
-    }
-
-    /// Returns the address of this end.
-    ///
-    /// # Errors
-    ///
-    /// Fails only when the system call does.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(match self {
-            Self::Tcp(stream) => canonical(stream.local_addr()?).into(),
-            Self::Unix(stream) => stream.local_addr()?.into(),
-        })
-    }
-
-    /// Returns the address of the other end.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the connection is gone already.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        Ok(match self {
-            Self::Tcp(stream) => canonical(stream.peer_addr()?).into(),
-            Self::Unix(stream) => stream.peer_addr()?.into(),
-        })
     }
 }
 
@@ -313,7 +232,6 @@ impl AsFd for Stream {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
     use std::net::{Ipv4Addr, SocketAddr as Inet};
 
     use nix::sys::socket::bind;
@@ -330,19 +248,6 @@ mod tests {
         let _ = connect(stream.as_raw_fd(), &SockaddrStorage::from(own));
         // Some systems refuse to begin with.
         assert!(!matches!(Stream::from(stream).finish_connect(), Ok(true)));
-    }
-
-    #[test]
-    fn input_is_seen_and_stays() {
-        let (peer, stream) = UnixStream::pair().unwrap();
-        let stream = Stream::from(stream);
-        assert!(!stream.has_input().unwrap());
-        (&peer).write_all(b"x").unwrap();
-        assert!(stream.has_input().unwrap());
-        assert_eq!(stream.recv(&mut [0; 2]).unwrap(), 1);
-        assert!(!stream.has_input().unwrap());
-        drop(peer);
-        assert!(stream.has_input().unwrap(), "the end is to be read");
     }
 
     #[test]

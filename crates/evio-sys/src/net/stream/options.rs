@@ -1,0 +1,89 @@
+//! What can be set for one connection.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use nix::libc;
+use nix::sys::socket::{setsockopt, sockopt};
+
+use super::Stream;
+use crate::backend;
+use crate::net::Keepalive;
+use crate::net::options::whole_milliseconds;
+
+impl Stream {
+    /// Makes the coming drop of a TCP socket reset the connection instead of closing it.
+    ///
+    /// # Errors
+    ///
+    /// Fails only when the system call does. Unix sockets have no reset; for them nothing happens.
+    pub fn reset_on_drop(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => {
+                let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+                Ok(setsockopt(stream, sockopt::Linger, &linger)?)
+            }
+            Self::Unix(_) => Ok(()),
+        }
+    }
+
+    /// Sends small segments at once, or not; nothing happens for a Unix socket.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the connection is gone already.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_nodelay(nodelay),
+            Self::Unix(_) => Ok(()),
+        }
+    }
+
+    /// Asks a silent peer whether it is still there; nothing happens for a Unix socket.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the connection is gone already.
+    pub fn set_keepalive(&self, keepalive: &Keepalive) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => backend::set_keepalive(stream.as_fd(), keepalive),
+            Self::Unix(_) => Ok(()),
+        }
+    }
+
+    /// Chooses whether calls wait.
+    ///
+    /// # Errors
+    ///
+    /// Fails only when the system call does.
+    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_nonblocking(nonblocking),
+            Self::Unix(stream) => stream.set_nonblocking(nonblocking),
+        }
+    }
+
+    /// Limits how long what was sent may stay unacknowledged before the connection fails with
+    /// `ETIMEDOUT` (`TCP_USER_TIMEOUT`, `tcp(7)`). `None` leaves it to the system, which
+    /// retransmits for about 15 minutes. With keep-alive on, the limit also takes the place of the
+    /// number of probes. Nothing happens for a Unix socket, whose peer cannot vanish.
+    ///
+    /// Milliseconds, rounded up; 24 days at most.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the connection is gone already.
+    ///
+    /// # Platform notes
+    ///
+    /// Nothing happens on systems other than Linux.
+    pub fn set_user_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => {
+                backend::set_user_timeout(stream.as_fd(), whole_milliseconds(timeout))
+            }
+            Self::Unix(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What can be asked of one connection.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, recv};
+
+use super::Stream;
+use crate::backend;
+use crate::net::addr::{SocketAddr, canonical};
+use crate::net::uninterrupted;
+
+impl Stream {
+    /// Returns whether [`recv`](Self::recv) would find bytes or the end of input now.
+    ///
+    /// # Errors
+    ///
+    /// The end of the connection, as for [`recv`](Self::recv), which does not report it again.
+    pub fn has_input(&self) -> io::Result<bool> {
+        let peek = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_PEEK;
+        match uninterrupted(|| Ok(recv(self.as_raw_fd(), &mut [0], peek)?)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            result => result.map(|_| true),
+        }
+    }
+
+    /// Returns how many bytes [`recv`](Self::recv) would find now (`FIONREAD`). Zero does not tell
+    /// the end of input or an error from mere silence; [`has_input`](Self::has_input) does.
+    ///
+    /// # Errors
+    ///
+    /// Fails only when the system call does.
+    ///
+    /// # Platform notes
+    ///
+    /// Linux counts up to an urgent mark, where a read stops too.
+    pub fn input_len(&self) -> io::Result<usize> {
+        uninterrupted(|| backend::input_len(self.as_fd()))
+    }
+
+    /// Returns whether a poller would report room for output now (`poll(2)` with `POLLOUT` and no
+    /// wait), or that the connection failed: the next [`send`](Self::send) says how.
+    ///
+    /// A send may succeed although this is false: a system reports room only when there is a good
+    /// deal of it.
+    ///
+    /// # Errors
+    ///
+    /// Fails only when the system call does.
+    ///
+    /// # Platform notes
+    ///
+    /// On Linux the room is what `EPOLLOUT` reports too: a third of the send buffer for TCP, three
+    /// quarters of it for a Unix socket. The BSDs have `SO_SNDLOWAT` for it.
+    pub fn has_room(&self) -> io::Result<bool> {
+        let mut sockets = [PollFd::new(self.as_fd(), PollFlags::POLLOUT)];
+        uninterrupted(|| Ok(poll(&mut sockets, PollTimeout::ZERO)?))?;
+        let events = sockets[0].revents().unwrap_or(PollFlags::empty());
+        if events.contains(PollFlags::POLLNVAL) {
+            return Err(Errno::EBADF.into());
+        }
+        Ok(!events.is_empty())
+    }
+
+    /// Takes the error that is pending on the socket, such as a reset by the peer.
+    ///
+    /// # Errors
+    ///
+    /// Fails only when the system call does.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        match self {
+            Self::Tcp(stream) => stream.take_error(),
+            Self::Unix(stream) => stream.take_error(),
+        }
+    }
+
+    /// Returns the address of this end.
+    ///
+    /// # Errors
+    ///
+    /// Fails only when the system call does.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(match self {
+            Self::Tcp(stream) => canonical(stream.local_addr()?).into(),
+            Self::Unix(stream) => stream.local_addr()?.into(),
+        })
+    }
+
+    /// Returns the address of the other end.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the connection is gone already.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        Ok(match self {
+            Self::Tcp(stream) => canonical(stream.peer_addr()?).into(),
+            Self::Unix(stream) => stream.peer_addr()?.into(),
+        })
+    }
+}

@@ -1,0 +1,126 @@
+//! What a stream tells of itself, and how it ends.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod util;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+
+use evio_sys::Interest;
+use evio_sys::net::Stream;
+
+use util::{DEADLINE, connect, is_linux, listener, wait_for, wait_until};
+
+/// One end of std, which waits, and one of ours.
+trait Peer: Read + Write + AsFd {}
+impl Peer for TcpStream {}
+impl Peer for UnixStream {}
+
+fn pairs() -> Vec<(Box<dyn Peer>, Stream)> {
+    let (tcp, accepted) = connect(&listener());
+    let (unix, other) = UnixStream::pair().unwrap();
+    unix.set_read_timeout(Some(DEADLINE)).unwrap();
+    other.set_nonblocking(true).unwrap();
+    vec![(Box::new(tcp), accepted), (Box::new(unix), Stream::from(other))]
+}
+
+#[test]
+fn input_is_counted_and_stays() {
+    for (mut peer, stream) in pairs() {
+        assert!(!stream.has_input().unwrap());
+        assert_eq!(stream.input_len().unwrap(), 0);
+        let mut sent = 0;
+        for piece in [&b"x"[..], b"hello", &[7; 5000]] {
+            peer.write_all(piece).unwrap();
+            sent += piece.len();
+            wait_until(|| stream.input_len().unwrap() >= sent);
+            assert!(stream.has_input().unwrap());
+            assert_eq!(stream.input_len().unwrap(), sent);
+        }
+        assert_eq!(stream.recv(&mut [0; 6]).unwrap(), 6);
+        assert_eq!(stream.input_len().unwrap(), sent - 6);
+        assert_eq!(stream.recv(&mut [0; 8000]).unwrap(), sent - 6);
+        assert!(!stream.has_input().unwrap());
+        drop(peer);
+        wait_for(&stream, Interest::READABLE);
+        assert!(stream.has_input().unwrap(), "the end is to be read");
+        assert_eq!(stream.input_len().unwrap(), 0, "but it is no byte");
+    }
+}
+
+/// Sends until there is no room, which for TCP can come back as long as the peer's side fills.
+fn fill(stream: &Stream) -> usize {
+    let mut sent = 0;
+    wait_until(|| match stream.send(&[0; 4096]) {
+        Ok(count) => {
+            sent += count;
+            false
+        }
+        Err(error) if error.kind() == ErrorKind::WouldBlock => !stream.has_room().unwrap(),
+        Err(error) => panic!("{error}"),
+    });
+    sent
+}
+
+#[test]
+fn room_is_what_the_poller_reports() {
+    for (mut peer, stream) in pairs() {
+        assert!(stream.has_room().unwrap());
+        let sent = fill(&stream);
+        peer.read_exact(&mut vec![0; sent]).unwrap();
+        assert!(wait_for(&stream, Interest::WRITABLE).is_writable());
+        assert!(stream.has_room().unwrap());
+    }
+}
+
+/// What fits is not yet what is reported: here a sixteenth of the buffer is free.
+#[test]
+fn little_room_is_none() {
+    if !is_linux() {
+        return;
+    }
+    let (mut peer, stream) = UnixStream::pair().unwrap();
+    stream.set_nonblocking(true).unwrap();
+    let stream = Stream::from(stream);
+    let sent = fill(&stream);
+    peer.read_exact(&mut vec![0; sent / 16]).unwrap();
+    assert!(!stream.has_room().unwrap());
+    assert!(stream.send(&[0; 512]).unwrap() > 0);
+}
+
+#[test]
+fn a_send_that_fails_has_room() {
+    for (peer, stream) in pairs() {
+        fill(&stream);
+        drop(peer);
+        wait_for(&stream, Interest::WRITABLE);
+        assert!(stream.has_room().unwrap());
+        stream.send(b"x").unwrap_err();
+    }
+}
+
+#[test]
+fn both_directions_end_although_another_descriptor_is_open() {
+    for (mut peer, stream) in pairs() {
+        let inherited = stream.as_fd().try_clone_to_owned().unwrap();
+        stream.send(b"last").unwrap();
+        stream.shutdown_both().unwrap();
+        drop(stream);
+        let mut got = Vec::new();
+        peer.read_to_end(&mut got).unwrap();
+        assert_eq!(got, b"last");
+        drop(inherited);
+    }
+}
+
+#[test]
+fn ending_what_is_gone_is_no_error() {
+    for (peer, stream) in pairs() {
+        drop(peer);
+        for _ in 0..3 {
+            stream.shutdown_both().unwrap();
+        }
+    }
+}
