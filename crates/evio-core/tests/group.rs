@@ -60,7 +60,7 @@ fn ask(address: SocketAddr) -> Vec<u8> {
 /// One listener shares its connections with the group, one keeps them, whichever loop has them.
 #[test]
 fn listeners_share_or_keep_their_connections() {
-    let config = Config { load_balance: LoadBalance::RoundRobin, ..Config::default() };
+    let config = Config::default().load_balance(LoadBalance::RoundRobin);
     let mut loops = EventLoop::group(3, config).unwrap();
     let ((shared, shared_address), (kept, kept_address)) = (listener(), listener());
     loops[1].listen(7, shared).unwrap();

@@ -50,7 +50,7 @@ fn a_full_mailbox_refuses_all_but_endings() {
     let listener =
         Listener::tcp("127.0.0.1:0".parse().unwrap(), &ListenOptions::default()).unwrap();
     let address = listener.local_addr().unwrap().as_inet().unwrap();
-    let config = Config { mailbox_capacity: CAPACITY, ..Config::default() };
+    let config = Config::default().mailbox_capacity(CAPACITY);
     let mut event_loop = EventLoop::new(config).unwrap();
     event_loop.listen(0, listener).unwrap();
     let (handles, handle) = mpsc::channel();
@@ -104,7 +104,7 @@ impl Drop for PostsOnDrop {
 /// ends, can leave another one as it is dropped.
 #[test]
 fn tasks_count_singly_and_are_dropped_without_a_lock() {
-    let config = Config { mailbox_capacity: CAPACITY, ..Config::default() };
+    let config = Config::default().mailbox_capacity(CAPACITY);
     let event_loop = EventLoop::new(config).unwrap();
     let handle = event_loop.handle();
     let (results, result) = mpsc::channel();

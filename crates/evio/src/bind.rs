@@ -4,6 +4,7 @@ use std::io;
 use std::net;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::sync::Arc;
 
 use evio_core::{EventLoop, LoopHandle, SendError};
 use evio_sys::net::{ListenOptions, Listener, SocketAddr, UdpSocket, UnixName, is_unavailable};
@@ -68,15 +69,6 @@ impl Socket {
         }
     }
 
-    /// Returns the loop that gets a socket of which there is only one: datagrams are sent from
-    /// loop 0 by whoever does not care, listeners take turns.
-    fn only_loop(&self, index: u16, loops: usize) -> usize {
-        match self {
-            Self::Datagram(_) => 0,
-            Self::Stream(_) => usize::from(index) % loops,
-        }
-    }
-
     fn scheme(&self, local: &SocketAddr) -> Scheme {
         match (self, local) {
             (Self::Datagram(_), _) => Scheme::Udp,
@@ -98,12 +90,20 @@ pub(crate) struct Bound {
     socket: Socket,
 }
 
-/// A socket for a loop. `stays_here` means that the kernel has balanced what comes in by it.
+/// A socket for a loop.
 #[derive(Debug)]
 pub(crate) struct Share {
     index: u16,
-    socket: Socket,
-    stays_here: bool,
+    socket: SharedSocket,
+}
+
+#[derive(Debug)]
+enum SharedSocket {
+    /// Every loop accepts from it.
+    Listener(Arc<Listener>),
+    /// The loop's own: the kernel balances what comes in.
+    LocalListener(Listener),
+    Datagram(UdpSocket),
 }
 
 impl Bound {
@@ -139,57 +139,72 @@ impl Bound {
     }
 
     pub(crate) fn local_addr(&self) -> BoundAddress {
-        BoundAddress::new(usize::from(self.index), self.scheme, self.local.clone())
+        BoundAddress::new(self.index, self.scheme, self.local.clone())
     }
 
-    /// Gives each loop that is to have one a socket: every loop one of its own for UDP and with
-    /// `reuseport`, where the kernel balances, and otherwise one for all, in turn, so that
-    /// accepting is shared too.
+    /// Gives each loop its socket: one of its own for UDP and with `reuseport`, where the kernel
+    /// balances, and otherwise one listener for all of them, so that a loop that is held up keeps no
+    /// connection of the others waiting. A UDP socket that cannot be shared is for loop 0.
     pub(crate) fn share(self, loops: usize) -> Result<Vec<(usize, Share)>, Error> {
         let Self { index, local, address, options, socket, .. } = self;
-        let Some((address, place)) = address.as_ref().zip(local.as_inet()) else {
-            let place = socket.only_loop(index, loops);
-            return Ok(vec![(place, Share { index, socket, stays_here: false })]);
-        };
-        let stays_here = match &socket {
+        let share = |socket| Share { index, socket };
+        let own = |socket| share(SharedSocket::own(socket));
+        let is_balanced = match &socket {
             Socket::Stream(_) => options.reuse_port,
             // It was bound without, so that an address that is in use was noticed.
-            Socket::Datagram(socket) => options.reuse_port || loops > 1 && socket.share_port(),
+            Socket::Datagram(socket) => {
+                let can_share = || address.is_some() && loops > 1 && socket.share_port();
+                options.reuse_port || can_share()
+            }
         };
-        if !stays_here {
-            let place = socket.only_loop(index, loops);
-            return Ok(vec![(place, Share { index, socket, stays_here })]);
-        }
+        let address = address.as_ref().zip(local.as_inet()).filter(|_| is_balanced);
+        let Some((address, place)) = address else {
+            return Ok(match socket {
+                Socket::Stream(listener) => {
+                    let listener = Arc::new(listener);
+                    let listener =
+                        |loop_id| (loop_id, SharedSocket::Listener(Arc::clone(&listener)));
+                    let all = (0..loops).map(listener);
+                    all.map(|(loop_id, socket)| (loop_id, share(socket))).collect()
+                }
+                Socket::Datagram(_) => vec![(0, own(socket))],
+            });
+        };
         let options = ListenOptions { reuse_port: true, ..options };
-        let mut shares = vec![(0, Share { index, socket, stays_here })];
+        let mut shares = vec![(0, own(socket))];
         for loop_id in 1..loops {
             let socket = bind_one(address.scheme(), place, &options)
                 .map_err(|source| Error::Bind { address: Box::new(address.clone()), source })?;
-            shares.push((loop_id, Share { index, socket, stays_here }));
+            shares.push((loop_id, own(socket)));
         }
         Ok(shares)
+    }
+}
+
+impl SharedSocket {
+    fn own(socket: Socket) -> Self {
+        match socket {
+            Socket::Stream(listener) => Self::LocalListener(listener),
+            Socket::Datagram(socket) => Self::Datagram(socket),
+        }
     }
 }
 
 impl Share {
     pub(crate) fn give_to(self, event_loop: &mut EventLoop) -> io::Result<()> {
         match self.socket {
-            Socket::Stream(listener) if self.stays_here => {
-                event_loop.listen_here(self.index, listener)
-            }
-            Socket::Stream(listener) => event_loop.listen(self.index, listener),
-            Socket::Datagram(socket) => event_loop.bind(self.index, socket),
+            SharedSocket::Listener(listener) => event_loop.listen(self.index, listener),
+            SharedSocket::LocalListener(listener) => event_loop.listen_here(self.index, listener),
+            SharedSocket::Datagram(socket) => event_loop.bind(self.index, socket),
         }
     }
 
     /// The same for a loop that is running.
     pub(crate) fn send_to(self, event_loop: &LoopHandle) -> Result<(), SendError> {
         match self.socket {
-            Socket::Stream(listener) if self.stays_here => {
-                event_loop.listen_here(self.index, listener)
-            }
-            Socket::Stream(listener) => event_loop.listen(self.index, listener),
-            Socket::Datagram(socket) => event_loop.bind(self.index, socket),
+            SharedSocket::Listener(listener) => event_loop.listen(self.index, listener),
+            SharedSocket::LocalListener(listener) => event_loop.listen_here(self.index, listener),
+            SharedSocket::Datagram(socket) => event_loop.bind(self.index, socket),
         }
     }
 }

@@ -13,13 +13,13 @@ use crate::address::Scheme;
 /// [`Server::bind`]: crate::Server::bind
 #[derive(Clone, Debug)]
 pub struct BoundAddress {
-    index: usize,
+    index: u16,
     scheme: Scheme,
     addr: SocketAddr,
 }
 
 impl BoundAddress {
-    pub(crate) fn new(index: usize, scheme: Scheme, addr: SocketAddr) -> Self {
+    pub(crate) fn new(index: u16, scheme: Scheme, addr: SocketAddr) -> Self {
         Self { index, scheme, addr }
     }
 
@@ -28,7 +28,7 @@ impl BoundAddress {
     ///
     /// [`Server::bind`]: crate::Server::bind
     #[must_use]
-    pub fn index(&self) -> usize {
+    pub fn index(&self) -> u16 {
         self.index
     }
 

@@ -9,6 +9,9 @@ use crate::address::{Address, ParseAddressError};
 
 /// Why a server could not begin, or had to end.
 ///
+/// `Display` says what failed, and [`source`](error::Error::source) why; `Debug` says both, since it
+/// is what a `main` prints that returns the error.
+///
 /// What goes wrong with a single connection is told to [`Handler::closed`](crate::Handler::closed).
 ///
 /// # Examples
@@ -33,6 +36,13 @@ pub enum Error {
     },
     /// There were more addresses than the 65,536 that can be told apart.
     TooManyAddresses,
+    /// Limits were given for an address that there is not.
+    NoSuchAddress {
+        /// The index that was given.
+        index: u16,
+        /// How many addresses there are.
+        addresses: usize,
+    },
     /// A ready-made socket could not be used.
     Socket(io::Error),
     /// The server is not running: not yet, or not any more.
@@ -48,27 +58,40 @@ impl fmt::Display for Error {
             Self::NoAddress => {
                 f.write_str("no address to listen on; give one, such as tcp://:5000")
             }
-            Self::Bind { address, source } => write!(f, "cannot listen on {address}: {source}"),
+            Self::Bind { address, .. } => write!(f, "cannot listen on {address}"),
             Self::TooManyAddresses => f.write_str("more than 65,536 addresses"),
-            Self::Socket(error) => write!(f, "cannot use the socket: {error}"),
+            Self::NoSuchAddress { index, addresses } => {
+                write!(f, "limits_of: no address has index {index}; the server has {addresses}, ")?;
+                f.write_str("counted from 0")
+            }
+            Self::Socket(_) => f.write_str("cannot use the socket"),
             Self::NotRunning => f.write_str("the server is not running"),
-            Self::Loop(error) => write!(f, "event loop failed: {error}"),
+            Self::Loop(_) => f.write_str("event loop failed"),
         }
     }
 }
 
-/// The same as `Display`: this is what a `main` that returns the error prints, and people read it.
+/// The error and its source in one line: this is what a `main` that returns it prints, and people
+/// read it.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        fmt::Display::fmt(self, f)?;
+        match error::Error::source(self) {
+            Some(source) => write!(f, ": {source}"),
+            None => Ok(()),
+        }
     }
 }
 
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            Self::Address(error) => Some(error),
-            Self::NoAddress | Self::TooManyAddresses | Self::NotRunning => None,
+            // Its text is this error's own.
+            Self::Address(error) => error.source(),
+            Self::NoAddress
+            | Self::TooManyAddresses
+            | Self::NoSuchAddress { .. }
+            | Self::NotRunning => None,
             Self::Bind { source, .. } => Some(source),
             Self::Socket(error) | Self::Loop(error) => Some(error),
         }

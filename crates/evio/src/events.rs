@@ -47,7 +47,7 @@ pub struct Events<'a, C = ()> {
     connect_failed: Option<ConnectFailedCallback<'a>>,
     datagram: Option<DatagramCallback<'a>>,
     listener_failed: Option<ListenerCallback<'a>>,
-    pre_write: Option<Box<dyn FnMut(&mut Loop<'_>) + 'a>>,
+    pre_write: Option<Box<dyn FnMut(&mut Loop<'_>) -> io::Result<()> + 'a>>,
     tick: Option<Box<dyn FnMut(&mut Loop<'_>) -> ControlFlow<(), Duration> + 'a>>,
 }
 
@@ -55,8 +55,7 @@ type ConnCallback<'a, C> = Box<dyn FnMut(&mut Conn<'_>, &mut C) -> Action + 'a>;
 type ConnectFailedCallback<'a> = Box<dyn FnMut(&mut Conn<'_>, CloseReason) -> ControlFlow<()> + 'a>;
 type DatagramCallback<'a> = Box<dyn FnMut(&mut Udp<'_>, SocketAddr, &[u8]) -> ControlFlow<()> + 'a>;
 
-type ListenerCallback<'a> =
-    Box<dyn FnMut(&mut Loop<'_>, usize, &io::Error) -> ControlFlow<()> + 'a>;
+type ListenerCallback<'a> = Box<dyn FnMut(&mut Loop<'_>, u16, &io::Error) -> ControlFlow<()> + 'a>;
 
 impl Events<'_> {
     /// Creates events without any callback and without a context: input is ignored.
@@ -221,7 +220,7 @@ impl<'a, C> Events<'a, C> {
     #[must_use]
     pub fn listener_failed(
         mut self,
-        callback: impl FnMut(&mut Loop<'_>, usize, &io::Error) -> ControlFlow<()> + 'a,
+        callback: impl FnMut(&mut Loop<'_>, u16, &io::Error) -> ControlFlow<()> + 'a,
     ) -> Self {
         self.listener_failed = Some(Box::new(callback));
         self
@@ -229,7 +228,7 @@ impl<'a, C> Events<'a, C> {
 
     /// Sets [`Handler::pre_write`].
     #[must_use]
-    pub fn pre_write(mut self, callback: impl FnMut(&mut Loop<'_>) + 'a) -> Self {
+    pub fn pre_write(mut self, callback: impl FnMut(&mut Loop<'_>) -> io::Result<()> + 'a) -> Self {
         self.pre_write = Some(Box::new(callback));
         self
     }
@@ -346,7 +345,7 @@ impl<C> Handler for Events<'_, C> {
     fn listener_failed(
         &mut self,
         event_loop: &mut Loop<'_>,
-        address_index: usize,
+        address_index: u16,
         error: &io::Error,
     ) -> ControlFlow<()> {
         match &mut self.listener_failed {
@@ -355,9 +354,10 @@ impl<C> Handler for Events<'_, C> {
         }
     }
 
-    fn pre_write(&mut self, event_loop: &mut Loop<'_>) {
-        if let Some(callback) = &mut self.pre_write {
-            callback(event_loop);
+    fn pre_write(&mut self, event_loop: &mut Loop<'_>) -> io::Result<()> {
+        match &mut self.pre_write {
+            Some(callback) => callback(event_loop),
+            None => Ok(()),
         }
     }
 

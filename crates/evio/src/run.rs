@@ -23,7 +23,7 @@ impl Server {
     /// A panic of a callback goes on out of here.
     pub fn run<H: Handler>(self, handler: H) -> Result<(), Error> {
         let pins_loops = self.pins_loops;
-        let (mut loops, _running) = self.start(1)?;
+        let (mut loops, _guard) = self.start(1)?;
         let event_loop = loops.pop().expect("a group of one has one loop");
         run_loop(event_loop, pins_loops, || handler).map_err(Error::Loop)
     }
@@ -60,7 +60,7 @@ impl Server {
         F: Fn(usize) -> H + Sync,
     {
         let pins_loops = self.pins_loops;
-        let (loops, _running) = self.start(loops.into().count())?;
+        let (loops, _guard) = self.start(loops.into().count())?;
         let make = &make;
         thread::scope(|scope| {
             let mut loops = loops.into_iter().enumerate();
@@ -82,19 +82,24 @@ impl Server {
     }
 
     /// Makes the loops and gives each its sockets.
-    fn start(self, count: usize) -> Result<(Vec<EventLoop>, Running), Error> {
+    fn start(self, count: usize) -> Result<(Vec<EventLoop>, HandleGuard), Error> {
+        let (limits, addresses) = (self.config.address_limits.len(), self.addresses);
+        if limits > addresses {
+            let index = u16::try_from(limits - 1).map_err(|_| Error::TooManyAddresses)?;
+            return Err(Error::NoSuchAddress { index, addresses });
+        }
         let mut loops = EventLoop::group(count, self.config).map_err(Error::Loop)?;
         for bound in self.bound {
             for (loop_id, share) in bound.share(count)? {
                 share.give_to(&mut loops[loop_id]).map_err(Error::Loop)?;
             }
         }
-        if let Some((stop, grace)) = self.stop {
+        for (stop, grace) in self.stops {
             loops[0].shutdown_on(stop.into(), grace).map_err(Error::Loop)?;
         }
-        let running = Running(self.handle);
-        running.0.started(loops[0].handle(), self.addresses);
-        Ok((loops, running))
+        let guard = HandleGuard(self.handle);
+        guard.0.started(loops[0].handle(), self.addresses);
+        Ok((loops, guard))
     }
 }
 
@@ -111,9 +116,9 @@ fn run_loop<H: Handler>(
 }
 
 /// Lets go of the loops when they have ended, however they did: handles may live on for long.
-struct Running(ServerHandle);
+struct HandleGuard(ServerHandle);
 
-impl Drop for Running {
+impl Drop for HandleGuard {
     fn drop(&mut self) {
         self.0.ended();
     }

@@ -86,7 +86,7 @@ pub struct Server {
     pub(crate) addresses: usize,
     pub(crate) config: Config,
     pub(crate) pins_loops: bool,
-    pub(crate) stop: Option<(UnixStream, Option<Duration>)>,
+    pub(crate) stops: Vec<(UnixStream, Option<Duration>)>,
     pub(crate) handle: ServerHandle,
 }
 
@@ -150,7 +150,7 @@ impl Server {
             addresses: 0,
             config: Config::default(),
             pins_loops: false,
-            stop: None,
+            stops: Vec::new(),
             handle: ServerHandle::new(),
         }
     }
@@ -182,7 +182,7 @@ impl Server {
         Ok(self)
     }
 
-    /// Chooses how connections are spread over the loops. Default: [`LoadBalance::Random`].
+    /// Chooses how connections are spread over the loops. Default: [`LoadBalance::RoundRobin`].
     #[must_use]
     pub fn load_balance(mut self, load_balance: LoadBalance) -> Self {
         self.config.load_balance = load_balance;
@@ -228,13 +228,14 @@ impl Server {
         self
     }
 
-    /// Sets that for the connections of one address, by its index, instead of
-    /// [`limits`](Self::limits).
+    /// Sets that for the connections that come in by one address, by its index, instead of
+    /// [`limits`](Self::limits). If there is no such address, the server does not start; addresses
+    /// that are added while it runs have the limits of the server.
     #[must_use]
-    pub fn limits_of(mut self, address_index: usize, limits: Limits) -> Self {
-        let all = &mut self.config.limits_of;
-        all.resize_with(all.len().max(address_index + 1), || None);
-        all[address_index] = Some(limits);
+    pub fn limits_of(mut self, address_index: u16, limits: Limits) -> Self {
+        let (all, index) = (&mut self.config.address_limits, usize::from(address_index));
+        all.resize_with(all.len().max(index + 1), || None);
+        all[index] = Some(limits);
         self
     }
 
@@ -251,8 +252,8 @@ impl Server {
     ///
     /// This is how a signal ends a server: a handler can do little but write to a socket. The loop
     /// waits for it along with everything else, so that no thread is needed; in a process with one
-    /// thread, system calls are cheaper. One socket can be cloned for several
-    /// signals.
+    /// thread, system calls are cheaper. One socket can be cloned for several signals, and a server
+    /// can have several sockets.
     ///
     /// # Examples
     ///
@@ -269,7 +270,7 @@ impl Server {
     /// ```
     #[must_use]
     pub fn shutdown_on(mut self, stop: UnixStream) -> Self {
-        self.stop = Some((stop, None));
+        self.stops.push((stop, None));
         self
     }
 
@@ -278,7 +279,7 @@ impl Server {
     /// finish by themselves.
     #[must_use]
     pub fn shutdown_gracefully_on(mut self, stop: UnixStream, timeout: Duration) -> Self {
-        self.stop = Some((stop, Some(timeout)));
+        self.stops.push((stop, Some(timeout)));
         self
     }
 
@@ -291,13 +292,21 @@ impl Server {
     }
 
     /// Sets how many messages from other threads may wait for a loop before [`ConnHandle`] and
-    /// [`LoopHandle`] refuse more. Default: 65,536.
+    /// [`LoopHandle`] refuse more; as many again that end a connection. Default: 65,536.
     ///
     /// [`ConnHandle`]: crate::ConnHandle
     /// [`LoopHandle`]: crate::LoopHandle
     #[must_use]
     pub fn mailbox_capacity(mut self, capacity: usize) -> Self {
         self.config.mailbox_capacity = capacity;
+        self
+    }
+
+    /// Sets how many bytes these messages may hold together; one that is longer is taken when no
+    /// other waits. Default: 64 MiB.
+    #[must_use]
+    pub fn mailbox_bytes(mut self, bytes: usize) -> Self {
+        self.config.mailbox_bytes = bytes;
         self
     }
 

@@ -83,9 +83,8 @@ impl ServerHandle {
     /// See [`SendError`]; some loops may send them all the same.
     pub fn broadcast(&self, bytes: impl Into<Arc<[u8]>>) -> Result<(), SendError> {
         match &*self.state.lock() {
-            // Nobody is connected yet.
-            State::Bound | State::Stopping => Ok(()),
-            State::Running { event_loop, .. } => event_loop.broadcast(bytes.into()),
+            State::Bound | State::Stopping => Err(SendError::NotStarted),
+            State::Running { event_loop, .. } => event_loop.broadcast(bytes),
             State::Ended => Err(SendError::Stopped),
         }
     }
@@ -95,8 +94,8 @@ impl ServerHandle {
     ///
     /// # Errors
     ///
-    /// Fails when the address is wrong or cannot be bound, when the server is not running, and
-    /// after 65,536 addresses: an index is not given twice.
+    /// Fails when the address is wrong or cannot be bound, when the server is not running or is
+    /// ending, and after 65,536 addresses: an index is not given twice.
     ///
     /// # Examples
     ///
@@ -152,11 +151,9 @@ impl ServerHandle {
 
     /// Stops listening on the address with this index: its sockets are closed, its connections
     /// stay. Connections that wait to be accepted are reset. Nothing happens if there is none.
-    pub fn stop_listening(&self, address_index: usize) {
+    pub fn stop_listening(&self, address_index: u16) {
         if let State::Running { event_loop, .. } = &*self.state.lock() {
-            if let Ok(index) = u16::try_from(address_index) {
-                event_loop.stop_listening(index);
-            }
+            event_loop.stop_listening(address_index);
         }
     }
 
@@ -165,10 +162,10 @@ impl ServerHandle {
     ///
     /// # Errors
     ///
-    /// See [`SendError`]; a server that does not run yet is one that has ended.
+    /// See [`SendError`].
     pub fn send_datagram(
         &self,
-        address_index: usize,
+        address_index: u16,
         bytes: impl Into<Vec<u8>>,
         peer: SocketAddr,
     ) -> Result<(), SendError> {
@@ -176,7 +173,8 @@ impl ServerHandle {
             State::Running { event_loop, .. } => {
                 event_loop.send_datagram(address_index, bytes, peer)
             }
-            State::Bound | State::Stopping | State::Ended => Err(SendError::Stopped),
+            State::Bound | State::Stopping => Err(SendError::NotStarted),
+            State::Ended => Err(SendError::Stopped),
         }
     }
 
@@ -193,7 +191,7 @@ impl ServerHandle {
         // All of them are made before the first is given away: it is all or nothing.
         let shares = shares.collect::<Result<Vec<_>, _>>()?;
         for (loop_id, share) in shares.into_iter().flatten() {
-            let event_loop = event_loop.sibling(loop_id).expect("shares are for loops");
+            let event_loop = event_loop.of_loop(loop_id).expect("shares are for loops");
             share.send_to(&event_loop).map_err(|_| Error::NotRunning)?;
         }
         Ok(local_addrs)

@@ -16,7 +16,7 @@ use evio::{Action, BoundAddress, Error, Events, ReadySocket, Server};
 use util::{Client, DEADLINE, Reports, Running, TCP, bind, reports, start_each, unix_address};
 
 /// Starts an echo server that reports the address that each connection came by.
-fn echo(server: Server, loops: usize) -> (Running, Reports<usize>) {
+fn echo(server: Server, loops: usize) -> (Running, Reports<u16>) {
     let (indices, index) = reports();
     let server = start_each(server, loops, move |_| {
         let indices = indices.clone();
@@ -41,7 +41,7 @@ fn echo(server: Server, loops: usize) -> (Running, Reports<usize>) {
 }
 
 /// Connects, and thereby waits until the server runs.
-fn connect(server: &Running, index: &Reports<usize>) -> Client {
+fn connect(server: &Running, index: &Reports<u16>) -> Client {
     let client = server.connect();
     client.echo(b"running");
     assert_eq!(index.next(), 0);
@@ -92,7 +92,7 @@ fn an_address_that_is_given_up_keeps_its_connections() {
         by_path.echo(b"added");
         assert!(file.exists());
 
-        for address in [0, 1, 7, usize::MAX] {
+        for address in [0, 1, 7, u16::MAX] {
             server.handle().stop_listening(address);
         }
         // What was asked for before this has been done when it is answered.
@@ -188,7 +188,7 @@ fn what_does_not_listen_or_is_of_another_kind_is_refused() {
     assert!(ReadySocket::try_from(listener).map_or(true, |tcp| Server::from_socket(tcp).is_err()));
 }
 
-fn sockets_of(file: &str, loops: usize) -> (Running, Reports<usize>) {
+fn sockets_of(file: &str, loops: usize) -> (Running, Reports<u16>) {
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap().try_into().unwrap();
     let unix = UnixListener::bind(file).unwrap().try_into().unwrap();
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap().try_into().unwrap();

@@ -20,21 +20,9 @@ const ONE_READ: usize = 64 << 10;
 #[test]
 fn a_peer_that_sends_and_never_reads_is_not_read_from() {
     const TOTAL: usize = 64 << 20;
-    const LIMITS: [Option<Limits>; 2] = [
-        None,
-        Some(Limits {
-            high_watermark: 10_000,
-            low_watermark: 100,
-            max_output: 64 << 20,
-            connect_timeout: Duration::from_secs(10),
-            congestion_timeout: None,
-            write_timeout: None,
-            idle_timeout: None,
-            close_timeout: Duration::from_secs(5),
-        }),
-    ];
     let message = payload(util::seed(), 0, TOTAL);
-    for limits in LIMITS {
+    let low = Limits::default().high_watermark(10_000).low_watermark(100);
+    for limits in [None, Some(low)] {
         for address in transports() {
             let most = Arc::new(AtomicUsize::new(0));
             let limits = limits.unwrap_or_default();
@@ -115,7 +103,7 @@ fn drained_is_where_a_long_answer_goes_on() {
 /// `drained` is told once each time the output has been above the high watermark, and not below.
 #[test]
 fn drained_is_called_once_for_each_congestion() {
-    let limits = Limits { high_watermark: 1_000, low_watermark: 10, ..Limits::default() };
+    let limits = Limits::default().high_watermark(1_000).low_watermark(10);
     let (recorder, calls) = recorder();
     let server = start(bind(&unix_address()).limits(limits), move || {
         recorder.wrap(Events::new().data(|conn, _, input| {
@@ -149,9 +137,9 @@ fn drained_is_called_when_a_timeout_is_looked_at_late() {
     const OUTPUT: usize = 300_000;
     // More than the events of one turn.
     const CROWD: usize = 100;
-    let both = Limits { high_watermark: 1_000, low_watermark: 10, ..Limits::default() };
-    let write = Limits { write_timeout: Some(TIMEOUT), ..both };
-    let congestion = Limits { congestion_timeout: Some(TIMEOUT), ..both };
+    let both = Limits::default().high_watermark(1_000).low_watermark(10);
+    let write = both.write_timeout(Some(TIMEOUT));
+    let congestion = both.congestion_timeout(Some(TIMEOUT));
     for (limits, crowd) in [(write, 0), (congestion, 0), (write, CROWD), (congestion, CROWD)] {
         let (recorder, calls) = recorder();
         let (hold, held) = hold();

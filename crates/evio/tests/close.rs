@@ -57,7 +57,7 @@ fn what_comes_after_close_is_neither_read_nor_written() {
             recorder.wrap(Events::new().data(|conn, _, _| {
                 conn.write(b"bye");
                 conn.close();
-                assert!(!conn.is_open());
+                assert!(!conn.takes_output());
                 conn.write(b"never sent");
                 conn.write_now(b"nor this");
                 conn.write_owned(b"or this".to_vec());
@@ -155,7 +155,7 @@ fn a_handle_closes_after_what_it_sent_before() {
 fn a_peer_that_does_not_close_is_not_waited_for_for_ever() {
     for address in transports() {
         let (recorder, calls) = recorder();
-        let limits = Limits { close_timeout: Duration::from_millis(50), ..Limits::default() };
+        let limits = Limits::default().close_timeout(Duration::from_millis(50));
         let server = start(bind(&address).limits(limits), move || {
             recorder.wrap(Events::new().opened(|conn, _| {
                 conn.write(b"bye");
@@ -187,7 +187,7 @@ fn every_callback_can_close() {
                             match from {
                                 "woken" => conn.handle().wake().unwrap(),
                                 "drained" => {
-                                    let limits = Limits { high_watermark: 0, ..Limits::default() };
+                                    let limits = Limits::default().high_watermark(0);
                                     conn.set_limits(limits);
                                     conn.write(b"!");
                                 }

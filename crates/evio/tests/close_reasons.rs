@@ -17,7 +17,7 @@ const TIMEOUT: Duration = Duration::from_millis(60);
 /// Runs a server whose `data` does what the first byte of the input says.
 fn commanded(address: &str) -> (Running, Calls) {
     let (recorder, calls) = recorder();
-    let limits = Limits { close_timeout: TIMEOUT, ..Limits::default() };
+    let limits = Limits::default().close_timeout(TIMEOUT);
     let server = bind(address).limits(limits).shutdown_timeout(TIMEOUT);
     let server = start(server, move || {
         recorder.wrap(Events::new().data(|conn, _, input| match input[0] {
@@ -226,7 +226,7 @@ fn output_limit_of_a_connection() {
     let server = start(bind(TCP), move || {
         recorder.wrap(Events::new().data(|conn, _, input| {
             let max_output = usize::from(input[0]);
-            conn.set_limits(Limits { max_output, high_watermark: 1, ..Limits::default() });
+            conn.set_limits(Limits::default().max_output(max_output).high_watermark(1));
             conn.write(&[b'x'; 100]);
             Action::Close
         }))

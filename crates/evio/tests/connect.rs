@@ -150,7 +150,7 @@ fn what_is_written_before_it_is_open_comes_first_and_in_order() {
         let (first, rest) = written.split_at(100_000);
         conn.write(first);
         conn.write_now(rest);
-        assert!(conn.is_open() && conn.is_congested());
+        assert!(conn.takes_output() && conn.is_congested());
         assert_eq!(conn.output_len(), written.len());
         id
     });
@@ -177,8 +177,8 @@ fn nobody_there() {
 /// Limits that are set again and again make the time to connect shorter, once, and never longer.
 #[test]
 fn no_answer_in_time() {
-    let short = Limits { connect_timeout: Duration::from_millis(100), ..Limits::default() };
-    let long = Limits { connect_timeout: Duration::MAX, ..short };
+    let short = Limits::default().connect_timeout(Duration::from_millis(100));
+    let long = short.connect_timeout(Duration::MAX);
     let Some((_silent, address)) = silent() else { return };
     let asked = asked(long);
     let id = asked.connect(address, 0);
@@ -195,7 +195,7 @@ fn no_answer_in_time() {
 
 #[test]
 fn one_that_connects_can_be_closed_aborted_and_written_to_beyond_its_limit() {
-    let asked = asked(Limits { max_output: 1000, ..Limits::default() });
+    let asked = asked(Limits::default().max_output(1000));
     let Some((_silent, address)) = silent() else { return };
     type End = fn(&mut Conn<'_>);
     let ends: [(End, Reason); 3] = [
@@ -321,7 +321,7 @@ fn the_time_to_connect_does_not_count_as_congestion() {
     const LARGE: usize = 16 << 20;
     // The first packet is repeated after a second.
     let congestion_timeout = Some(Duration::from_millis(800));
-    let asked = asked(Limits { congestion_timeout, ..Limits::default() });
+    let asked = asked(Limits::default().congestion_timeout(congestion_timeout));
     let Some(((listener, waiting), address)) = silent() else { return };
     let id = asked.ask(move |event_loop| {
         let id = event_loop.connect(address, 0_u64).unwrap();

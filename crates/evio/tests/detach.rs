@@ -75,8 +75,8 @@ fn unread_input_comes_first() {
                     let line = input.iter().position(|&byte| byte == b'\n').expect("one line");
                     conn.write(&input[..=line]);
                     let (first, second) = input[line + 1..].split_at(2);
-                    conn.unread(first);
-                    conn.unread(second);
+                    conn.put_back(first);
+                    conn.put_back(second);
                     Action::Detach
                 })
                 .detached(move |_, _, (), socket| {
@@ -182,7 +182,7 @@ fn every_callback_can_detach() {
                             match from {
                                 "woken" => conn.handle().wake().unwrap(),
                                 "drained" => {
-                                    let limits = Limits { high_watermark: 0, ..Limits::default() };
+                                    let limits = Limits::default().high_watermark(0);
                                     conn.set_limits(limits);
                                     conn.write(b"!");
                                 }

@@ -128,7 +128,7 @@ fn a_peer_whose_input_is_complete_is_not_waited_for() {
         let (recorder, calls) = recorder();
         // Longer than this test would wait.
         let close_timeout = Duration::from_secs(3600);
-        let limits = Limits { close_timeout, ..Limits::default() };
+        let limits = Limits::default().close_timeout(close_timeout);
         let server = start(bind(&address).limits(limits), move || {
             recorder.wrap(Events::new().data(|conn, _, _| {
                 conn.write(b"goodbye");

@@ -38,7 +38,7 @@ fn a_posted_task_reaches_the_connections_of_its_loop() {
     its_loop
         .post(move |event_loop| {
             let mut count = 0;
-            event_loop.for_each_conn(|conn| count += usize::from(conn.is_open()));
+            event_loop.for_each_conn(|conn| count += usize::from(conn.takes_output()));
             counts.send((count, event_loop.conn(id).is_some())).unwrap();
         })
         .unwrap();

@@ -28,11 +28,9 @@ fn commanded(address: &str) -> (Running, ThreadClock, Reports<()>) {
                     b'o' => conn.write_owned(vec![0; UNSENDABLE]),
                     b'O' => {
                         // Not congested, so that input is still wanted while output is pending.
-                        let limits = Limits {
-                            high_watermark: 2 * UNSENDABLE,
-                            max_output: 4 * UNSENDABLE,
-                            ..Limits::default()
-                        };
+                        let limits = Limits::default()
+                            .high_watermark(2 * UNSENDABLE)
+                            .max_output(4 * UNSENDABLE);
                         conn.set_limits(limits);
                         conn.write_owned(vec![0; UNSENDABLE]);
                     }

@@ -70,7 +70,10 @@ fn panicking(from: &'static str, on: usize, policy: PanicPolicy) -> (Running, Ca
                     here("datagram");
                     ControlFlow::Continue(())
                 })
-                .pre_write(move |_| here("pre_write")),
+                .pre_write(move |_| {
+                    here("pre_write");
+                    Ok(())
+                }),
         )
     });
     (server, calls)

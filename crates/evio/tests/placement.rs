@@ -52,7 +52,7 @@ impl Watched {
         assert!(client.receive_to_end().is_empty());
         // The socket is closed last, so the loop has nothing but the rest of that turn to do.
         let (dones, done) = reports();
-        let event_loop = self.event_loop.sibling(loop_id).unwrap();
+        let event_loop = self.event_loop.of_loop(loop_id).unwrap();
         event_loop.post(move |_| dones.send(()).unwrap()).unwrap();
         done.next();
     }
@@ -180,7 +180,7 @@ fn a_loop_that_is_held_up_leaves_the_others_idle_and_accepting() {
     let mut clocks: Vec<_> = (0..LOOPS).map(|_| thread.next()).collect();
     clocks.sort_by_key(|(loop_id, _)| *loop_id);
     let (hold, held) = hold();
-    handle.next().sibling(2).unwrap().post(move |_| hold.wait()).unwrap();
+    handle.next().of_loop(2).unwrap().post(move |_| hold.wait()).unwrap();
     held.wait();
     let clients: Vec<Client> = (0..10 * LOOPS).map(|_| server.connect()).collect();
     let served = |number: &usize| number % LOOPS != 2;

@@ -93,9 +93,10 @@ impl Handler for Ledger {
         ControlFlow::Continue(())
     }
 
-    fn pre_write(&mut self, _: &mut Loop<'_>) {
+    fn pre_write(&mut self, _: &mut Loop<'_>) -> std::io::Result<()> {
         self.steps.send(Step::PreWrite).unwrap();
         self.committed.store(self.replies, Ordering::SeqCst);
+        Ok(())
     }
 }
 
@@ -286,11 +287,7 @@ fn a_timeout_that_is_looked_at_late_sends_nothing_early() {
     let (lengths, length) = reports();
     let (in_data, data_held) = hold();
     let (in_pre_write, pre_write_held) = hold();
-    let limits = Limits {
-        write_timeout: Some(WRITE_TIMEOUT),
-        high_watermark: 2 * OUTPUT,
-        ..Limits::default()
-    };
+    let limits = Limits::default().write_timeout(Some(WRITE_TIMEOUT)).high_watermark(2 * OUTPUT);
     let server = util::bind(&unix_address()).limits(limits);
     let server = start(server, move || {
         let answering = Rc::new(Cell::new(false));
@@ -318,6 +315,7 @@ fn a_timeout_that_is_looked_at_late_sends_nothing_early() {
                 if is_answering.get() {
                     in_pre_write.wait();
                 }
+                Ok(())
             })
     });
     let (control, client) = (server.connect(), server.connect());

@@ -46,7 +46,7 @@ fn relay(upstream: net::SocketAddr) -> impl Handler {
         .peer_closed(|conn, other| match conn.sibling(other.unwrap()) {
             Some(mut other) => {
                 other.shutdown_write();
-                assert!(!other.is_open(), "takes no more output");
+                assert!(!other.takes_output(), "takes no more output");
                 other.write(b"ignored");
                 Action::None
             }
@@ -56,7 +56,7 @@ fn relay(upstream: net::SocketAddr) -> impl Handler {
 
 fn start_relay(upstream: net::SocketAddr) -> (Running, Calls) {
     let (recorder, calls) = recorder();
-    let limits = Limits { high_watermark: 10_000, low_watermark: 1_000, ..Limits::default() };
+    let limits = Limits::default().high_watermark(10_000).low_watermark(1_000);
     let server = start(bind(TCP).limits(limits), move || recorder.wrap(relay(upstream)));
     (server, calls)
 }

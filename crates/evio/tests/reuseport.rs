@@ -93,7 +93,7 @@ fn addresses_with_and_without_reuseport_go_together() {
         })
     });
     for (index, bound) in server.addrs().iter().enumerate() {
-        assert_eq!(bound.index(), index);
+        assert_eq!(usize::from(bound.index()), index);
         let client = Client::connect(bound.addr());
         client.send(b"index");
         assert_eq!(client.receive(6), [b"index", &[index as u8][..]].concat());

@@ -63,7 +63,7 @@ fn every_callback_of_a_connection_can_shut_down() {
                             match from {
                                 "woken" => conn.handle().wake().unwrap(),
                                 "drained" => {
-                                    let limits = Limits { high_watermark: 0, ..Limits::default() };
+                                    let limits = Limits::default().high_watermark(0);
                                     conn.set_limits(limits);
                                 }
                                 "timer" => conn.set_timer(Some(Duration::from_millis(1))),

@@ -40,7 +40,7 @@ fn a_client_that_writes_all_it_has_before_it_reads_gets_the_whole_reply() {
     let reply: Arc<[u8]> = payload(util::seed(), 0, LARGE).into();
     for address in transports() {
         let (recorder, calls) = recorder();
-        let limits = Limits { close_timeout: DEADLINE, ..Limits::default() };
+        let limits = Limits::default().close_timeout(DEADLINE);
         let server = start(bind(&address).limits(limits), {
             let reply = Arc::clone(&reply);
             move || recorder.wrap(reply_and_close(reply))
@@ -64,7 +64,7 @@ fn a_closing_connection_waits_for_a_peer_that_goes_on_reading() {
     const STEP: usize = 1 << 20;
     let reply: Arc<[u8]> = payload(util::seed(), 0, LARGE).into();
     let check = |address: &str| {
-        let limits = Limits { close_timeout: CLOSE_TIMEOUT, ..Limits::default() };
+        let limits = Limits::default().close_timeout(CLOSE_TIMEOUT);
         let server = start(bind(address).limits(limits), {
             let reply = Arc::clone(&reply);
             move || reply_and_close(reply)
@@ -94,7 +94,7 @@ fn a_loop_that_was_held_up_does_not_cut_off_its_peers() {
     let reply: Arc<[u8]> = payload(util::seed(), 0, LARGE).into();
     for address in transports() {
         let (hold, held) = hold();
-        let limits = Limits { close_timeout: CLOSE_TIMEOUT, ..Limits::default() };
+        let limits = Limits::default().close_timeout(CLOSE_TIMEOUT);
         let server = start(bind(&address).limits(limits), {
             let reply = Arc::clone(&reply);
             move || {
@@ -138,7 +138,7 @@ fn a_shutdown_loses_no_reply_to_a_client_that_writes_once_more_before_it_reads()
     let (recorder, calls) = recorder();
     let (hold, held) = hold();
     // So that `drained` says that the kernel has everything.
-    let limits = Limits { high_watermark: 0, low_watermark: 0, ..Limits::default() };
+    let limits = Limits::default().high_watermark(0).low_watermark(0);
     let server = bind(TCP).limits(limits).shutdown_timeout(DEADLINE);
     let server = start(server, move || {
         let mut hold = Some(hold);
@@ -248,8 +248,9 @@ impl Handler for Gossip {
         ControlFlow::Continue(())
     }
 
-    fn pre_write(&mut self, _: &mut Loop<'_>) {
+    fn pre_write(&mut self, _: &mut Loop<'_>) -> std::io::Result<()> {
         self.committed.store(self.told, Ordering::SeqCst);
+        Ok(())
     }
 }
 
@@ -257,7 +258,7 @@ impl Handler for Gossip {
 fn what_callbacks_of_the_flush_write_to_a_sibling_waits_for_another_pre_write() {
     for command in ["abort", "drain"] {
         let committed = Arc::new(AtomicU64::new(0));
-        let limits = Limits { high_watermark: 0, low_watermark: 0, ..Limits::default() };
+        let limits = Limits::default().high_watermark(0).low_watermark(0);
         let server = start(bind(&unix_address()).limits(limits), {
             let committed = Arc::clone(&committed);
             move || Gossip { ids: Vec::new(), told: 0, committed }
@@ -279,12 +280,10 @@ fn what_callbacks_of_the_flush_write_to_a_sibling_waits_for_another_pre_write() 
 #[test]
 fn output_that_piles_up_in_small_pieces_ends_by_the_congestion_timeout() {
     const PIECE: usize = 1 << 10;
-    let limits = Limits {
-        high_watermark: 4 * PIECE,
-        low_watermark: PIECE,
-        congestion_timeout: Some(Duration::from_millis(60)),
-        ..Limits::default()
-    };
+    let limits = Limits::default()
+        .high_watermark(4 * PIECE)
+        .low_watermark(PIECE)
+        .congestion_timeout(Some(Duration::from_millis(60)));
     let (recorder, calls) = recorder();
     let (handles, handle) = reports();
     // The kernel takes less for a Unix socket than for TCP.
@@ -367,7 +366,7 @@ fn not_idle_with(write: fn(&mut Conn<'_>)) {
     const IDLE: Duration = Duration::from_millis(200);
     const PERIOD: Duration = Duration::from_millis(50);
     const MESSAGES: usize = 16;
-    let limits = Limits { idle_timeout: Some(IDLE), ..Limits::default() };
+    let limits = Limits::default().idle_timeout(Some(IDLE));
     let server = start(bind(TCP).limits(limits), move || {
         Events::new()
             .opened(|conn, _| {

@@ -113,8 +113,9 @@ impl Handler for Watched {
         ControlFlow::Continue(())
     }
 
-    fn pre_write(&mut self, _: &mut Loop<'_>) {
+    fn pre_write(&mut self, _: &mut Loop<'_>) -> std::io::Result<()> {
         self.note("pre_write");
+        Ok(())
     }
 }
 

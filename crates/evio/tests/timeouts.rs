@@ -44,7 +44,7 @@ fn timeout(ended: &Reports<CloseReason>) -> Timeout {
 
 #[test]
 fn a_silent_connection_is_closed_and_not_before_its_time() {
-    let limits = Limits { idle_timeout: Some(SHORT), ..Limits::default() };
+    let limits = Limits::default().idle_timeout(Some(SHORT));
     let (server, ended) = server(limits, |_| ());
     let start = Instant::now();
     let client = server.connect();
@@ -61,7 +61,7 @@ fn a_silent_connection_is_closed_and_not_before_its_time() {
 fn the_end_of_a_silent_peer_is_not_waited_for_long() {
     // Longer than this test would wait.
     let close_timeout = Duration::from_secs(3600);
-    let limits = Limits { idle_timeout: Some(SHORT), close_timeout, ..Limits::default() };
+    let limits = Limits::default().idle_timeout(Some(SHORT)).close_timeout(close_timeout);
     let (server, ended) = server(limits, |_| ());
     let client = server.connect();
     assert_eq!(timeout(&ended), Timeout::Idle);
@@ -73,7 +73,7 @@ fn the_end_of_a_silent_peer_is_not_waited_for_long() {
 #[test]
 fn a_connection_with_traffic_is_not_idle() {
     let (sender, told) = reports();
-    let limits = Limits { idle_timeout: Some(Duration::from_secs(2)), ..Limits::default() };
+    let limits = Limits::default().idle_timeout(Some(Duration::from_secs(2)));
     let server = start(bind(TCP).limits(limits), move || {
         Events::new()
             .data(|conn, _, input| {
@@ -101,7 +101,7 @@ fn a_connection_with_traffic_is_not_idle() {
 fn a_slow_callback_does_not_make_its_connection_idle() {
     let (answered, ended) = (reports(), reports());
     let (answers, ends) = (answered.0, ended.0);
-    let limits = Limits { idle_timeout: Some(SHORT), ..Limits::default() };
+    let limits = Limits::default().idle_timeout(Some(SHORT));
     let server = start(bind(TCP).limits(limits), move || {
         Events::new()
             .data(move |conn, _, input| {
@@ -132,7 +132,7 @@ fn input_that_waits_for_a_busy_loop_ends_its_idle_time() {
     const IDLE: Duration = Duration::from_secs(1);
     const CONNECTIONS: usize = 200;
     let (hold, held) = hold();
-    let limits = Limits { idle_timeout: Some(IDLE), ..Limits::default() };
+    let limits = Limits::default().idle_timeout(Some(IDLE));
     let server = start(bind(TCP).limits(limits), move || {
         Events::new().data(move |conn, _, input| {
             if input == b"hold" {
@@ -166,7 +166,7 @@ fn an_end_that_waits_for_a_busy_loop_is_no_idleness() {
     const CONNECTIONS: usize = 200;
     let (hold, held) = hold();
     let (reasons, ended) = reports();
-    let limits = Limits { idle_timeout: Some(IDLE), ..Limits::default() };
+    let limits = Limits::default().idle_timeout(Some(IDLE));
     let server = start(bind(TCP).limits(limits), move || {
         Events::new()
             .data(move |_, _, _| {
@@ -206,10 +206,10 @@ fn a_new_timeout_does_not_count_from_before_it_was_given() {
     let none = Limits::default();
     let timeouts = |timeout| {
         [
-            (1, Limits { idle_timeout: Some(timeout), ..none }),
+            (1, none.idle_timeout(Some(timeout))),
             // More than a peer that does not read takes.
-            (16 << 20, Limits { write_timeout: Some(timeout), ..none }),
-            (16 << 20, Limits { congestion_timeout: Some(timeout), ..none }),
+            (16 << 20, none.write_timeout(Some(timeout))),
+            (16 << 20, none.congestion_timeout(Some(timeout))),
         ]
     };
     for ((answer, given), (_, far)) in timeouts(SHORT).into_iter().zip(timeouts(Duration::MAX)) {
@@ -282,7 +282,7 @@ fn timeouts_can_be_moved() {
 
 #[test]
 fn a_peer_that_takes_nothing_ends_by_the_write_timeout() {
-    let limits = Limits { write_timeout: Some(SHORT), ..Limits::default() };
+    let limits = Limits::default().write_timeout(Some(SHORT));
     let (server, ended) = server(limits, |conn| conn.write_owned(vec![7; 16 << 20]));
     let client = server.connect();
     assert_eq!(timeout(&ended), Timeout::Write);
@@ -293,7 +293,7 @@ fn a_peer_that_takes_nothing_ends_by_the_write_timeout() {
 /// The peer takes a little all the time, so this is not a matter of the write timeout.
 #[test]
 fn a_peer_that_is_slow_for_too_long_ends_by_the_congestion_timeout() {
-    let limits = Limits { congestion_timeout: Some(SHORT), ..Limits::default() };
+    let limits = Limits::default().congestion_timeout(Some(SHORT));
     let (server, ended) = server(limits, |conn| conn.write_owned(vec![7; 16 << 20]));
     let client = server.connect();
     assert_eq!(client.receive(100_000).len(), 100_000);
@@ -303,7 +303,7 @@ fn a_peer_that_is_slow_for_too_long_ends_by_the_congestion_timeout() {
 
 #[test]
 fn a_peer_that_does_not_close_its_side_is_not_waited_for() {
-    let limits = Limits { close_timeout: SHORT, ..Limits::default() };
+    let limits = Limits::default().close_timeout(SHORT);
     let (server, ended) = server(limits, |conn| {
         conn.write(b"bye");
         conn.close();
@@ -319,7 +319,7 @@ fn a_peer_that_does_not_close_its_side_is_not_waited_for() {
 #[test]
 fn an_address_can_have_limits_of_its_own() {
     let (reasons, ended) = reports();
-    let strict = Limits { max_output: 10, ..Limits::default() };
+    let strict = Limits::default().max_output(10);
     let server = start(bind_all([TCP, TCP, TCP]).limits_of(1, strict), move || {
         Events::new()
             .data(|conn, _, _| {
@@ -331,8 +331,8 @@ fn an_address_can_have_limits_of_its_own() {
                 ControlFlow::Continue(())
             })
     });
-    for (index, is_cut_off) in [(0, false), (1, true), (2, false)] {
-        let client = Client::connect(server.addrs()[index].addr());
+    for (index, is_cut_off) in [(0u16, false), (1, true), (2, false)] {
+        let client = Client::connect(server.addrs()[usize::from(index)].addr());
         client.send(b"x");
         let _ = client.receive_to_any_end();
         drop(client);
@@ -346,7 +346,7 @@ fn an_address_can_have_limits_of_its_own() {
 #[test]
 fn a_connection_can_have_limits_of_its_own() {
     let (server, ended) = server(Limits::default(), |conn| {
-        conn.set_limits(Limits { max_output: 10, ..Limits::default() });
+        conn.set_limits(Limits::default().max_output(10));
         conn.write(b"more than ten bytes");
     });
     let _client: Client = server.connect();
@@ -357,7 +357,7 @@ fn a_connection_can_have_limits_of_its_own() {
 #[test]
 fn thousands_of_idle_connections_end_and_none_of_them_early() {
     const CONNECTIONS: usize = 500;
-    let limits = Limits { idle_timeout: Some(SHORT), ..Limits::default() };
+    let limits = Limits::default().idle_timeout(Some(SHORT));
     let (server, ended) = server(limits, |_| ());
     let clients: Vec<_> = (0..CONNECTIONS).map(|_| (Instant::now(), server.connect())).collect();
     for (start, client) in clients {

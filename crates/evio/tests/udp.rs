@@ -99,8 +99,8 @@ fn the_peer_is_told_as_it_is() {
             ControlFlow::Continue(())
         })
     });
-    for index in [1, 0] {
-        let local = server.addrs()[index].addr().as_inet().unwrap();
+    for index in [1u16, 0] {
+        let local = server.addrs()[usize::from(index)].addr().as_inet().unwrap();
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();
         client.send_to(b"", (Ipv4Addr::LOCALHOST, local.port())).unwrap();
         // An IPv4 peer of a dual-stack socket is an IPv4 address.

@@ -208,7 +208,10 @@ fn what_waits_when_an_address_is_given_up_leaves_from_it() {
                 }
                 ControlFlow::Continue(())
             })
-            .pre_write(move |_| rounds.send(()).unwrap())
+            .pre_write(move |_| {
+                rounds.send(()).unwrap();
+                Ok(())
+            })
     });
     let client = server.connect();
     let given_up = server.addrs()[1].addr().as_inet().unwrap();

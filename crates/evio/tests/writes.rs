@@ -33,7 +33,7 @@ fn write_anything(conn: &mut Conn<'_>, random: &mut Random) -> Vec<u8> {
 
 #[test]
 fn pieces_of_a_turn_arrive_in_order() {
-    let limits = Limits { max_output: 1 << 30, ..Limits::default() };
+    let limits = Limits::default().max_output(1 << 30);
     for address in transports() {
         let mut random = Random::new(seed(), 0);
         let (writes, written) = reports();

@@ -112,13 +112,10 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let max_backlog = options.max_backlog as usize;
-    let limits = Limits {
-        idle_timeout: Some(Duration::from_secs(options.idle_timeout)),
-        max_output: max_backlog,
-        // A slow guest goes on talking: its own lines are not what piles up.
-        high_watermark: max_backlog,
-        ..Limits::default()
-    };
+    let limits = Limits::default()
+        .idle_timeout(Some(Duration::from_secs(options.idle_timeout)))
+        .max_output(max_backlog)
+        .high_watermark(max_backlog);
     let server = options.listen.bind("tcp", options.port)?.limits(limits);
     server.run_each(options.listen.loops(), |_loop_id| Room)?;
     Ok(())

@@ -67,7 +67,7 @@ impl Handler for Echo {
     fn listener_failed(
         &mut self,
         _: &mut Loop<'_>,
-        address_index: usize,
+        address_index: u16,
         error: &io::Error,
     ) -> ControlFlow<()> {
         // Not a matter of tracing: from now on some clients are not served.

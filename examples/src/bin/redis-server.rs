@@ -141,7 +141,7 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let shared = Shared::default();
-    let limits = Limits { max_output: MAX_OUTPUT, ..Limits::default() };
+    let limits = Limits::default().max_output(MAX_OUTPUT);
     let room = limits.high_watermark + 1;
     let server = options.listen.bind("tcp", options.port)?.limits(limits);
     server.run_each(options.listen.loops(), |_loop_id| Redis {

@@ -109,7 +109,7 @@ impl Handler for Proxy {
             );
             // What has been given its end is whole, even if nobody takes what comes back. But who
             // gets half an answer must not take it for a whole one.
-            if is_orderly || !other.is_open() {
+            if is_orderly || !other.takes_output() {
                 other.close();
             } else {
                 other.abort();
@@ -167,11 +167,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let limits = Limits {
-        high_watermark: HIGH_WATERMARK,
-        low_watermark: LOW_WATERMARK,
-        ..Limits::default()
-    };
+    let limits = Limits::default().high_watermark(HIGH_WATERMARK).low_watermark(LOW_WATERMARK);
     let server = cli::announce(Server::bind([options.listen.clone()])?)?.limits(limits);
     server
         .run_each(options.loops.get(), |_loop_id| Proxy { upstream: options.upstream.clone() })?;

@@ -89,7 +89,7 @@ fn answer_lines(conn: &mut Conn<'_>, context: &mut Context, input: &[u8]) -> Act
 fn main() -> Result<(), evio::Error> {
     let begin = Instant::now();
     let Arguments { options } = Arguments::parse();
-    let limits = Limits { idle_timeout: options.idle_timeout(), ..Limits::default() };
+    let limits = Limits::default().idle_timeout(options.idle_timeout());
     let server = Server::bind(["tcp://127.0.0.1:0"])?.limits(limits);
     report(format_args!("listening {}", server.local_addrs()[0].addr()));
     let (handles, handle) = (Handles::default(), server.handle());

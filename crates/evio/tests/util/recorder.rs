@@ -224,8 +224,8 @@ impl<H: Handler> Handler for Recorded<H> {
         self.handler.datagram(socket, peer, input)
     }
 
-    fn pre_write(&mut self, event_loop: &mut Loop<'_>) {
-        self.handler.pre_write(event_loop);
+    fn pre_write(&mut self, event_loop: &mut Loop<'_>) -> std::io::Result<()> {
+        self.handler.pre_write(event_loop)
     }
 
     fn tick(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<(), Duration> {

@@ -1,0 +1,274 @@
+//! The listeners of one loop.
+
+use std::io;
+use std::mem;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use evio_sys::Poller;
+use evio_sys::net::{AcceptError, Reserve, Stream};
+use slab::Slab;
+
+use crate::accept::listener::{ACCEPT_BUDGET, Backoff, BoundListener};
+use crate::accept::placement::Placement;
+use crate::accept::random::Random;
+use crate::types::backoff::backoff_end;
+
+/// The listeners of one loop, and when each is asked again.
+#[derive(Debug)]
+pub(crate) struct Acceptor {
+    loop_id: usize,
+    listeners: Slab<BoundListener>,
+    /// A descriptor that is given up to turn away a client when there is no other.
+    reserve: Option<Reserve>,
+    random: Random,
+    /// When the first backoff that has an end of its own ends; it may be over by then.
+    first_end: Option<Instant>,
+    /// A listener that backed off had reserved the last room of the server. Listeners that were
+    /// refused it are woken when the backoff is over: at once, two of them would wake each other
+    /// without end.
+    owes_notice: bool,
+}
+
+/// A connection on its way to its loop.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) stream: Stream,
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) address_index: u16,
+}
+
+/// What a turn's accepting has come to, beside the connections.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// The listener is of no use any more, and gone: its address index and the error.
+    pub(crate) failed: Option<(u16, io::Error)>,
+    /// Room that was reserved is free again, and listeners that wait for it may be woken.
+    pub(crate) has_room: bool,
+}
+
+/// What an error of `accept` means for the listener.
+enum Verdict {
+    /// One connection failed before it was accepted: the next.
+    Next,
+    /// Nobody waits.
+    Empty,
+    /// No descriptor is left.
+    Short,
+    /// The system is out of memory, or refuses for a reason that may pass.
+    BackOff,
+    /// The listener itself has failed.
+    GiveUp(io::Error),
+}
+
+impl Verdict {
+    fn of(error: AcceptError, is_first: bool) -> Self {
+        match error {
+            AcceptError::Connection(_) => Self::Next,
+            AcceptError::Empty => Self::Empty,
+            AcceptError::Listener(error) => Self::GiveUp(error),
+            // The system looks for a descriptor first, so it may be that nobody waits any more. If
+            // somebody does, the poller says so again.
+            AcceptError::Descriptors(_) if !is_first => Self::Empty,
+            AcceptError::Descriptors(_) => Self::Short,
+            _ => Self::BackOff,
+        }
+    }
+}
+
+impl Acceptor {
+    pub(crate) fn new(loop_id: usize) -> Self {
+        Self {
+            loop_id,
+            listeners: Slab::new(),
+            reserve: None,
+            random: Random::new(),
+            first_end: None,
+            owes_notice: false,
+        }
+    }
+
+    /// Adds a listener.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the listener cannot be polled.
+    pub(crate) fn add(&mut self, bound: BoundListener, poller: &Poller) -> io::Result<()> {
+        let place = self.listeners.vacant_entry();
+        bound.register(place.key() as u32, poller)?;
+        place.insert(bound);
+        self.reserve.get_or_insert_with(Reserve::hold);
+        Ok(())
+    }
+
+    /// Accepts what waits at a listener, within the budget, and puts it into `accepted` with the
+    /// loop that it goes to.
+    pub(crate) fn accept(
+        &mut self,
+        number: u32,
+        placement: &Placement,
+        poller: &Poller,
+        now: impl Fn() -> Instant,
+        accepted: &mut Vec<(usize, Accepted)>,
+    ) -> Outcome {
+        let mut outcome = Outcome::default();
+        let mut count = 0;
+        for attempt in 0..ACCEPT_BUDGET {
+            let Some(bound) = self.listeners.get_mut(number as usize) else { return outcome };
+            if bound.backoff.is_some() {
+                return outcome;
+            }
+            if count == bound.expected() {
+                bound.note_accepted(count);
+                return outcome;
+            }
+            if !placement.admit() {
+                self.wait_while_full(number, placement, poller, now());
+                return outcome;
+            }
+            let error = match bound.listener.accept() {
+                Ok((stream, peer)) => {
+                    let address_index = bound.address_index;
+                    let target = match bound.is_local_only() {
+                        true => placement.add(self.loop_id),
+                        false => placement.place(&mut self.random, peer),
+                    };
+                    accepted.push((target, Accepted { stream, peer, address_index }));
+                    count += 1;
+                    continue;
+                }
+                Err(error) => error,
+            };
+            let was_last = placement.withdraw();
+            match Verdict::of(error, attempt == 0) {
+                Verdict::Next => outcome.has_room |= was_last,
+                Verdict::Empty => {
+                    bound.note_accepted(count);
+                    outcome.has_room |= was_last;
+                    return outcome;
+                }
+                Verdict::GiveUp(error) => {
+                    outcome.has_room |= was_last;
+                    outcome.failed = Some((bound.address_index, error));
+                    self.remove(number, poller);
+                    return outcome;
+                }
+                Verdict::Short => {
+                    self.owes_notice |= was_last;
+                    self.run_short(number, now());
+                    self.back_off(number, placement, poller, now());
+                    return outcome;
+                }
+                Verdict::BackOff => {
+                    self.owes_notice |= was_last;
+                    self.back_off(number, placement, poller, now());
+                    return outcome;
+                }
+            }
+        }
+        if count == 0 {
+            // So many failed connections are none: something refuses this process every accept.
+            self.back_off(number, placement, poller, now());
+        }
+        outcome
+    }
+
+    /// Turns away the connections that have waited for a descriptor: a peer that is told can go
+    /// elsewhere.
+    fn run_short(&mut self, number: u32, now: Instant) {
+        let bound = &mut self.listeners[number as usize];
+        if !bound.run_short(now) {
+            return;
+        }
+        if let Some(reserve) = &mut self.reserve {
+            let turned_away = (0..ACCEPT_BUDGET).take_while(|_| reserve.turn_away(&bound.listener));
+            let _ = turned_away.count();
+        }
+    }
+
+    fn back_off(&mut self, number: u32, placement: &Placement, poller: &Poller, now: Instant) {
+        let end = backoff_end(now);
+        self.listeners[number as usize].back_off(Backoff::Until(end), poller);
+        // All are as long: the first to begin is the first to end.
+        self.first_end.get_or_insert(end);
+        placement.wait_for_room(self.loop_id);
+    }
+
+    fn wait_while_full(
+        &mut self,
+        number: u32,
+        placement: &Placement,
+        poller: &Poller,
+        now: Instant,
+    ) {
+        self.listeners[number as usize].back_off(Backoff::Full, poller);
+        if placement.wait_for_room(self.loop_id) {
+            // A connection ended before its loop could know that somebody waits.
+            self.resume_all(poller, now);
+        }
+    }
+
+    /// Returns when [`resume_due`](Self::resume_due) is to be called.
+    #[inline]
+    pub(crate) fn first_end(&self) -> Option<Instant> {
+        self.first_end
+    }
+
+    /// Has listeners polled again whose backoff is over. Returns whether those that wait for room
+    /// are to be woken.
+    pub(crate) fn resume_due(&mut self, poller: &Poller, now: Instant) -> bool {
+        if self.first_end.is_none_or(|end| end > now) {
+            return false;
+        }
+        let is_over = |backoff| matches!(backoff, Backoff::Until(end) if end <= now);
+        self.resume_if(poller, now, is_over);
+        let ends = self.listeners.iter().filter_map(|(_, bound)| match bound.backoff {
+            Some(Backoff::Until(end)) => Some(end),
+            Some(Backoff::Full) | None => None,
+        });
+        self.first_end = ends.min();
+        mem::take(&mut self.owes_notice)
+    }
+
+    /// Has all listeners polled again: a connection has ended.
+    pub(crate) fn resume_all(&mut self, poller: &Poller, now: Instant) {
+        self.resume_if(poller, now, |_| true);
+    }
+
+    fn resume_if(&mut self, poller: &Poller, now: Instant, is_over: impl Fn(Backoff) -> bool) {
+        for (number, bound) in &mut self.listeners {
+            if bound.backoff.is_some_and(&is_over) {
+                let result = bound.register(number as u32, poller);
+                bound.backoff = result.err().map(|_| Backoff::Until(backoff_end(now)));
+                if bound.backoff.is_some() {
+                    self.first_end.get_or_insert(backoff_end(now));
+                }
+            }
+        }
+    }
+
+    /// Takes the reserve back after a connection has ended.
+    pub(crate) fn refill_reserve(&mut self) {
+        if let Some(reserve) = &mut self.reserve {
+            reserve.refill();
+        }
+    }
+
+    /// Gives up the listeners of an address, or all of them.
+    pub(crate) fn stop(&mut self, address_index: Option<u16>, poller: &Poller) {
+        let is_meant =
+            |bound: &BoundListener| address_index.is_none_or(|meant| meant == bound.address_index);
+        let meant = self.listeners.iter().filter(|(_, bound)| is_meant(bound));
+        for number in meant.map(|(number, _)| number as u32).collect::<Vec<_>>() {
+            self.remove(number, poller);
+        }
+    }
+
+    fn remove(&mut self, number: u32, poller: &Poller) {
+        let bound = self.listeners.remove(number as usize);
+        if bound.backoff.is_none() {
+            // Fails only if the system has forgotten it already.
+            let _ = poller.deregister(&*bound.listener);
+        }
+    }
+}

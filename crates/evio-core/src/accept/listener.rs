@@ -1,0 +1,191 @@
+//! One listener of a loop, and how much it is asked for.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use evio_sys::net::Listener;
+use evio_sys::{Interest, Poller};
+
+use crate::types::backoff::BACKOFF;
+use crate::types::event_target::EventTarget;
+
+/// Connections accepted from one listener in a turn, so that a storm of them leaves room for those
+/// that are there.
+pub(super) const ACCEPT_BUDGET: usize = 64;
+
+/// After so many turns at the most a listener is asked for more connections than it had: to ask in
+/// vain is one `accept` in eight.
+const MAX_PATIENCE: u8 = 8;
+
+/// After this time a shortage of descriptors is another one: a client that waited in the first has
+/// left.
+const FORGOTTEN: Duration = Duration::from_millis(200);
+
+/// A listener of the loop.
+#[derive(Debug)]
+pub(crate) struct BoundListener {
+    pub(super) listener: Arc<Listener>,
+    pub(super) address_index: u16,
+    sharing: Sharing,
+    /// Why it is out of the poller, if it is.
+    pub(super) backoff: Option<Backoff>,
+    /// Since when it has found no descriptor for those who wait.
+    short_since: Option<Instant>,
+    batch: Batch,
+}
+
+/// Whose connections come in by a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    /// Those of all loops, each of which may accept from the same socket: so a loop that is held up
+    /// keeps no connection of another one waiting.
+    AllLoops,
+    /// Those of this loop: the kernel has balanced them.
+    LocalOnly,
+}
+
+/// What a listener waits for before it is asked again; a connection that ends is enough for both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Backoff {
+    /// The server has as many connections as it may have.
+    Full,
+    Until(Instant),
+}
+
+impl BoundListener {
+    pub(crate) fn new(address_index: u16, listener: Arc<Listener>, sharing: Sharing) -> Self {
+        let (backoff, short_since) = (None, None);
+        Self { listener, address_index, sharing, backoff, short_since, batch: Batch::new() }
+    }
+
+    pub(crate) fn address_index(&self) -> u16 {
+        self.address_index
+    }
+
+    pub(super) fn is_local_only(&self) -> bool {
+        self.sharing == Sharing::LocalOnly
+    }
+
+    /// Has the poller report connections that wait.
+    pub(super) fn register(&self, number: u32, poller: &Poller) -> io::Result<()> {
+        let interest = match self.sharing {
+            // One loop is woken for a connection, not all of them.
+            Sharing::AllLoops => Interest::READABLE.exclusive(),
+            Sharing::LocalOnly => Interest::READABLE,
+        };
+        poller.register(&*self.listener, EventTarget::Listener(number).token(), interest)
+    }
+
+    /// Takes the listener out of the poller: it is polled level-triggered, and one that nothing is
+    /// to be accepted from would be reported again and again.
+    pub(super) fn back_off(&mut self, backoff: Backoff, poller: &Poller) {
+        if poller.deregister(&*self.listener).is_ok() {
+            self.backoff = Some(backoff);
+        }
+    }
+
+    /// Returns how many connections the turn accepts before it leaves the rest to the next.
+    pub(super) fn expected(&self) -> usize {
+        self.batch.expected
+    }
+
+    /// Notes how many connections there were: as many as expected, or fewer.
+    pub(super) fn note_accepted(&mut self, count: usize) {
+        self.batch.note(count);
+        if count > 0 {
+            self.short_since = None;
+        }
+    }
+
+    /// Notes that no descriptor is left. Returns whether the connections that wait are to be turned
+    /// away: they have waited long enough for one to become free.
+    pub(super) fn run_short(&mut self, now: Instant) -> bool {
+        let short = self.short_since.map(|since| now.saturating_duration_since(since));
+        let turns_away = short.is_some_and(|short| (BACKOFF..FORGOTTEN).contains(&short));
+        self.short_since = (!turns_away).then_some(now);
+        turns_away
+    }
+}
+
+/// How many connections a turn accepts.
+///
+/// To find that nobody waits is a system call for nothing: the poller says so anyway. So a turn asks
+/// for as many as there were, for twice as many when there were as many as asked for, and waits
+/// longer with that each time it was in vain.
+#[derive(Debug)]
+struct Batch {
+    expected: usize,
+    /// The last turn has asked for more than there had been.
+    is_trial: bool,
+    /// Turns in a row in which there were as many as expected.
+    met: u8,
+    /// How many of them it takes to expect twice as many.
+    patience: u8,
+}
+
+impl Batch {
+    fn new() -> Self {
+        Self { expected: 1, is_trial: false, met: 0, patience: 1 }
+    }
+
+    fn note(&mut self, count: usize) {
+        if count < self.expected {
+            let patience = (2 * self.patience).min(MAX_PATIENCE);
+            *self = Self { expected: count.max(1), is_trial: false, met: 0, patience };
+            return;
+        }
+        self.met += 1;
+        if self.is_trial {
+            // There is a crowd.
+            (self.is_trial, self.patience) = (false, 1);
+        }
+        if self.met >= self.patience {
+            self.expected = (2 * self.expected).min(ACCEPT_BUDGET);
+            (self.is_trial, self.met) = (true, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns in how many turns `waiting` connections are accepted, and the `accept` calls.
+    fn accept_all(batch: &mut Batch, mut waiting: usize) -> (usize, usize) {
+        let (mut turns, mut calls) = (0, 0);
+        while waiting > 0 {
+            let count = waiting.min(batch.expected);
+            calls += batch.expected.min(count + 1);
+            batch.note(count);
+            waiting -= count;
+            turns += 1;
+        }
+        (turns, calls)
+    }
+
+    #[test]
+    fn a_burst_is_accepted_in_few_turns_and_single_connections_with_few_calls() {
+        let mut batch = Batch::new();
+        assert_eq!(accept_all(&mut batch, 200).0, 9);
+        let calls: usize = (0..900).map(|_| accept_all(&mut batch, 1).1).sum();
+        assert!((900..=1_020).contains(&calls), "{calls} calls for 900 connections");
+        let (turns, _) = accept_all(&mut batch, 200);
+        assert!(turns <= 16, "{turns} turns after a long quiet time");
+        assert!(batch.expected <= ACCEPT_BUDGET);
+    }
+
+    #[test]
+    fn those_who_wait_are_turned_away_after_one_backoff_and_not_long_after() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = Arc::new(Listener::try_from(listener).unwrap());
+        let mut bound = BoundListener::new(0, listener, Sharing::AllLoops);
+        let now = evio_sys::clock::now();
+        assert!(!bound.run_short(now));
+        assert!(bound.run_short(now + BACKOFF));
+        assert!(!bound.run_short(now + 2 * BACKOFF), "a new shortage");
+        assert!(!bound.run_short(now + FORGOTTEN + 3 * BACKOFF), "an old one is forgotten");
+        bound.note_accepted(1);
+        assert!(!bound.run_short(now + FORGOTTEN + 5 * BACKOFF), "there was a descriptor");
+    }
+}

@@ -1,0 +1,225 @@
+//! Which loop a new connection goes to, and whether there is room for it.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::accept::load_balance::{LoadBalance, PlaceFn};
+use crate::accept::random::Random;
+
+/// The shared state behind the policy: whose turn it is, and the live connections of each loop.
+#[derive(Debug)]
+pub(crate) struct Placement {
+    policy: Policy,
+    turn: AtomicUsize,
+    /// Held while choosing by the counts: two loops that accept at the same time must not choose by
+    /// the same ones. The list is filled for each call of a `PlaceFn`.
+    choosing: Mutex<Vec<usize>>,
+    live: Box<[LiveCount]>,
+    /// How many connections there may be, and how many there are if that is limited.
+    max_connections: usize,
+    admitted: AtomicUsize,
+    /// Whether listeners of some loop wait for a connection to end, and of which.
+    is_waiting: AtomicBool,
+    waiting: Box<[AtomicBool]>,
+}
+
+/// How the loop of a connection is chosen.
+#[derive(Debug)]
+pub(crate) enum Policy {
+    Balance(LoadBalance),
+    Place(PlaceFn),
+}
+
+/// On a cache line of its own: each is written by its own loop all the time.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct LiveCount(AtomicUsize);
+
+impl Placement {
+    pub(crate) fn new(policy: Policy, max_connections: usize, loops: usize) -> Self {
+        Self {
+            policy,
+            turn: AtomicUsize::new(0),
+            choosing: Mutex::default(),
+            live: (0..loops).map(|_| LiveCount::default()).collect(),
+            max_connections,
+            admitted: AtomicUsize::new(0),
+            is_waiting: AtomicBool::new(false),
+            waiting: (0..loops).map(|_| AtomicBool::new(false)).collect(),
+        }
+    }
+
+    fn is_limited(&self) -> bool {
+        self.max_connections < usize::MAX
+    }
+
+    /// Makes room for one more connection, and returns whether there is any.
+    pub(crate) fn admit(&self) -> bool {
+        let one_more = |admitted| (admitted < self.max_connections).then_some(admitted + 1);
+        !self.is_limited()
+            || self.admitted.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).is_ok()
+    }
+
+    /// Takes back an [`admit`](Self::admit) that no connection came of, and returns whether there
+    /// was no room but this: somebody else may have been refused meanwhile.
+    pub(crate) fn withdraw(&self) -> bool {
+        self.is_limited() && self.admitted.fetch_sub(1, Ordering::SeqCst) == self.max_connections
+    }
+
+    /// Notes that listeners of a loop wait for a connection to end, and returns whether there is
+    /// room already. The order matters: the loop in which a connection ends makes the room first,
+    /// then looks for those that wait.
+    pub(crate) fn wait_for_room(&self, loop_id: usize) -> bool {
+        self.waiting[loop_id].store(true, Ordering::SeqCst);
+        self.is_waiting.store(true, Ordering::SeqCst);
+        self.admitted.load(Ordering::SeqCst) < self.max_connections
+    }
+
+    /// Calls `wake` with each loop that waits for a connection to end, once.
+    pub(crate) fn take_waiting(&self, wake: impl FnMut(usize)) {
+        if self.is_waiting.load(Ordering::SeqCst) && self.is_waiting.swap(false, Ordering::SeqCst) {
+            let waits = |&loop_id: &usize| self.waiting[loop_id].swap(false, Ordering::SeqCst);
+            (0..self.waiting.len()).filter(waits).for_each(wake);
+        }
+    }
+
+    /// Chooses a loop and counts the new connection there.
+    pub(crate) fn place(&self, random: &mut Random, peer: Option<SocketAddr>) -> usize {
+        let loops = self.live.len();
+        let chosen = match &self.policy {
+            _ if loops == 1 => 0,
+            Policy::Balance(LoadBalance::Random) => random.below(loops),
+            Policy::Balance(LoadBalance::RoundRobin) => {
+                self.turn.fetch_add(1, Ordering::Relaxed) % loops
+            }
+            Policy::Place(PlaceFn(place)) => {
+                let mut counts = self.choosing.lock();
+                counts.clear();
+                counts.extend(self.live.iter().map(|live| live.0.load(Ordering::Relaxed)));
+                let chosen = place(peer, &counts) % loops;
+                return self.add(chosen);
+            }
+            Policy::Balance(LoadBalance::LeastConnections) => {
+                let _choosing = self.choosing.lock();
+                let least = self.least();
+                return self.add(least);
+            }
+        };
+        self.add(chosen)
+    }
+
+    fn least(&self) -> usize {
+        let counts = self.live.iter().map(|live| live.0.load(Ordering::Relaxed));
+        counts.enumerate().min_by_key(|&(_, count)| count).map_or(0, |(index, _)| index)
+    }
+
+    /// Counts a new connection of a loop, which it returns.
+    pub(crate) fn add(&self, loop_id: usize) -> usize {
+        self.live[loop_id].0.fetch_add(1, Ordering::Relaxed);
+        loop_id
+    }
+
+    pub(crate) fn remove(&self, loop_id: usize) {
+        self.live[loop_id].0.fetch_sub(1, Ordering::Relaxed);
+        self.withdraw();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn placement(load_balance: LoadBalance, loops: usize) -> Placement {
+        Placement::new(Policy::Balance(load_balance), usize::MAX, loops)
+    }
+
+    fn place(policy: LoadBalance, loops: usize, connections: usize) -> Vec<usize> {
+        let placement = placement(policy, loops);
+        let mut random = Random::new();
+        (0..connections).map(|_| placement.place(&mut random, None)).collect()
+    }
+
+    #[test]
+    fn round_robin_is_exact() {
+        assert_eq!(place(LoadBalance::RoundRobin, 3, 7), [0, 1, 2, 0, 1, 2, 0]);
+    }
+
+    #[test]
+    fn least_connections_follows_the_live_counts() {
+        let placement = placement(LoadBalance::LeastConnections, 3);
+        let mut random = Random::new();
+        let mut live = [0usize; 3];
+        // A fixed walk of opens and closes; every open must hit a minimum.
+        for step in 0..1_000usize {
+            let busiest = (0..3).max_by_key(|&index| live[index]).unwrap_or(0);
+            if step % 3 == 2 && live[busiest] > 0 {
+                live[busiest] -= 1;
+                placement.remove(busiest);
+            } else {
+                let chosen = placement.place(&mut random, None);
+                assert_eq!(live[chosen], *live.iter().min().unwrap(), "step {step}: {live:?}");
+                live[chosen] += 1;
+            }
+        }
+    }
+
+    /// Pearson's statistic for 8 loops has 7 degrees of freedom; it exceeds 40 once in a million.
+    #[test]
+    fn random_is_uniform() {
+        const CONNECTIONS: usize = 80_000;
+        let mut counts = [0f64; 8];
+        for chosen in place(LoadBalance::Random, 8, CONNECTIONS) {
+            counts[chosen] += 1.0;
+        }
+        let expected = CONNECTIONS as f64 / 8.0;
+        let statistic: f64 = counts.iter().map(|n| (n - expected).powi(2) / expected).sum();
+        assert!(statistic < 40.0, "chi-square {statistic}: {counts:?}");
+    }
+
+    #[test]
+    fn a_place_fn_sees_the_peer_and_the_counts_and_is_kept_in_range() {
+        let place_fn = PlaceFn::new(|peer, live| {
+            peer.map_or(live.len() + 1, |peer| usize::from(peer.port()) + live[0])
+        });
+        let placement = Placement::new(Policy::Place(place_fn.clone()), usize::MAX, 4);
+        let mut random = Random::new();
+        let peer = |port: u16| Some(([127, 0, 0, 1], port).into());
+        assert_eq!(placement.place(&mut random, peer(0)), 0);
+        assert_eq!(placement.place(&mut random, peer(1)), 2, "one connection on loop 0");
+        assert_eq!(placement.place(&mut random, None), 1, "five of four loops");
+        let single = Placement::new(Policy::Place(place_fn), usize::MAX, 1);
+        assert_eq!(single.place(&mut random, peer(3)), 0);
+    }
+
+    #[test]
+    fn no_more_are_admitted_than_may_be() {
+        let placement = Placement::new(Policy::Balance(LoadBalance::Random), 2, 3);
+        let mut random = Random::new();
+        assert!(placement.admit() && placement.admit());
+        assert!(!placement.admit());
+        assert!(!placement.wait_for_room(2));
+        let loop_id = placement.place(&mut random, None);
+        placement.remove(loop_id);
+        let woken = || {
+            let mut woken = Vec::new();
+            placement.take_waiting(|loop_id| woken.push(loop_id));
+            woken
+        };
+        assert_eq!((woken(), woken()), (vec![2], vec![]), "once, and only the loop that waits");
+        assert!(placement.wait_for_room(0), "one has ended since");
+        assert!(placement.admit());
+        assert!(placement.withdraw(), "nobody else could have had it");
+        assert!(!placement.withdraw() && placement.admit());
+        assert!(placement.admit() && !placement.admit());
+    }
+
+    #[test]
+    fn one_loop_takes_everything() {
+        for policy in [LoadBalance::Random, LoadBalance::RoundRobin, LoadBalance::LeastConnections]
+        {
+            assert_eq!(place(policy, 1, 3), [0, 0, 0]);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! How a group of loops behaves.
+
+use std::time::Duration;
+
+use crate::accept::load_balance::{LoadBalance, PlaceFn};
+use crate::accept::placement::Policy;
+use crate::types::limits::Limits;
+use crate::types::setters::setters;
+
+/// How a group of loops behaves.
+///
+/// # Examples
+///
+/// ```
+/// use evio_core::{Config, LoadBalance};
+///
+/// let config = Config::default().load_balance(LoadBalance::LeastConnections);
+/// assert_eq!(config.limits.close_timeout.as_secs(), 5);
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Which loop a new connection goes to. Default: [`LoadBalance::RoundRobin`].
+    pub load_balance: LoadBalance,
+    /// A policy of one's own, instead of `load_balance`. Default: none.
+    pub place_fn: Option<PlaceFn>,
+    /// How many connections there may be on all loops together; more wait to be accepted until one
+    /// ends. Default: no limit but that of the system.
+    pub max_connections: usize,
+    /// Limits that every connection starts with.
+    pub limits: Limits,
+    /// Limits that accepted connections start with instead, by the index of the address that they
+    /// came in by. Connections that the program asked for have `limits`.
+    pub address_limits: Vec<Option<Limits>>,
+    /// How long a shutdown waits for peers to take what was written to them. Default: 5 seconds.
+    pub shutdown_timeout: Duration,
+    /// What a panic in a callback of a connection does. Default: [`PanicPolicy::EndServer`].
+    pub panic_policy: PanicPolicy,
+    /// How many messages from other threads may wait for a loop to take them before
+    /// [`ConnHandle`](crate::ConnHandle) and [`LoopHandle`](crate::LoopHandle) refuse more; as many
+    /// again that end a connection. Messages that the loop has taken and not carried out yet are
+    /// not counted, and there are no more of those. Default: 65,536.
+    pub mailbox_capacity: usize,
+    /// How many bytes these messages may hold together; one that is longer is taken when no other
+    /// waits. Default: 64 MiB.
+    pub mailbox_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            load_balance: LoadBalance::default(),
+            place_fn: None,
+            max_connections: usize::MAX,
+            limits: Limits::default(),
+            address_limits: Vec::new(),
+            shutdown_timeout: Duration::from_secs(5),
+            panic_policy: PanicPolicy::default(),
+            mailbox_capacity: 65_536,
+            mailbox_bytes: 64 << 20,
+        }
+    }
+}
+
+impl Config {
+    setters! {
+        load_balance: LoadBalance,
+        place_fn: Option<PlaceFn>,
+        max_connections: usize,
+        limits: Limits,
+        address_limits: Vec<Option<Limits>>,
+        shutdown_timeout: Duration,
+        panic_policy: PanicPolicy,
+        mailbox_capacity: usize,
+        mailbox_bytes: usize,
+    }
+
+    pub(crate) fn policy(&self) -> Policy {
+        match &self.place_fn {
+            Some(place) => Policy::Place(place.clone()),
+            None => Policy::Balance(self.load_balance),
+        }
+    }
+}
+
+/// What a panic in a callback of a connection does.
+///
+/// One in a callback that belongs to no connection (`serving`, `tick`, `pre_write`, `datagram`,
+/// `context`, `detached`, `listener_failed`), in a posted task or in a [`PlaceFn`] always ends the
+/// server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PanicPolicy {
+    /// The other loops shut down, and the panic goes on out of the server's `run`: a handler that
+    /// panicked half-way may have left its state in disorder.
+    #[default]
+    EndServer,
+    /// The connection is aborted with [`CloseReason::Panicked`](crate::CloseReason::Panicked), and
+    /// the server goes on: for handlers whose state is in order whatever happens.
+    CloseConnection,
+}

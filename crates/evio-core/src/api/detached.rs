@@ -1,0 +1,76 @@
+//! A socket that has left its loop.
+
+use std::io::{self, Cursor, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+
+use evio_sys::net::Stream;
+
+/// The socket of a detached connection, in blocking mode.
+///
+/// Reading gives the input that the handler had [put back](crate::Conn::put_back), then what
+/// arrives on the socket. [`Loop::adopt`](crate::Loop::adopt) takes it back into a loop, input and
+/// all.
+#[derive(Debug)]
+pub struct Detached {
+    stream: Stream,
+    unread: Cursor<Vec<u8>>,
+}
+
+impl Detached {
+    pub(crate) fn new(stream: Stream, unread: Vec<u8>) -> Self {
+        Self { stream, unread: Cursor::new(unread) }
+    }
+
+    /// Takes the parts: the socket, and input that comes before anything read from it.
+    #[must_use]
+    pub fn into_parts(self) -> (Stream, Vec<u8>) {
+        let read = self.unread.position() as usize;
+        let mut unread = self.unread.into_inner();
+        unread.drain(..read);
+        (self.stream, unread)
+    }
+}
+
+impl From<Stream> for Detached {
+    fn from(stream: Stream) -> Self {
+        Self::new(stream, Vec::new())
+    }
+}
+
+impl From<TcpStream> for Detached {
+    fn from(stream: TcpStream) -> Self {
+        Stream::from(stream).into()
+    }
+}
+
+impl From<UnixStream> for Detached {
+    fn from(stream: UnixStream) -> Self {
+        Stream::from(stream).into()
+    }
+}
+
+impl Read for Detached {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.unread.read(buffer)? {
+            0 => match &mut self.stream {
+                Stream::Tcp(stream) => stream.read(buffer),
+                Stream::Unix(stream) => stream.read(buffer),
+            },
+            count => Ok(count),
+        }
+    }
+}
+
+impl Write for Detached {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.stream {
+            Stream::Tcp(stream) => stream.write(bytes),
+            Stream::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

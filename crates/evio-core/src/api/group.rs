@@ -1,0 +1,108 @@
+//! What the loops of one server share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use evio_sys::net::SocketAddr;
+use parking_lot::{Condvar, Mutex};
+
+use crate::accept::placement::Placement;
+use crate::api::message::{Command, Control, ShutdownMode};
+use crate::mail::mailbox::MailboxSender;
+
+/// The sending end of a loop's mailbox.
+pub(crate) type Sender = MailboxSender<Command, Control>;
+
+/// The loops of one server, as they see each other.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) placement: Placement,
+    mailboxes: Vec<Arc<Sender>>,
+    /// The server is ending: it begins nothing new.
+    is_ending: AtomicBool,
+    /// Loops other than the first wait here until `serving` and the first `tick` are over.
+    started: Mutex<bool>,
+    start: Condvar,
+    /// The address index and the bound address of every socket.
+    local_addrs: Mutex<Vec<(u16, SocketAddr)>>,
+}
+
+impl Group {
+    /// Joins the loops that these mailboxes belong to.
+    pub(crate) fn new(mailboxes: Vec<Arc<Sender>>, placement: Placement) -> Arc<Self> {
+        Arc::new(Self {
+            placement,
+            mailboxes,
+            is_ending: AtomicBool::new(false),
+            started: Mutex::new(false),
+            start: Condvar::new(),
+            local_addrs: Mutex::new(Vec::new()),
+        })
+    }
+
+    pub(crate) fn loops(&self) -> usize {
+        self.mailboxes.len()
+    }
+
+    pub(crate) fn mailbox(&self, loop_id: u16) -> &Arc<Sender> {
+        &self.mailboxes[usize::from(loop_id)]
+    }
+
+    pub(crate) fn mailboxes(&self) -> &[Arc<Sender>] {
+        &self.mailboxes
+    }
+
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::SeqCst)
+    }
+
+    /// Ends the server. Each loop is told by its mailbox, the caller's own too: so what was sent
+    /// before is carried out before.
+    pub(crate) fn shutdown(&self, mode: ShutdownMode) {
+        self.is_ending.store(true, Ordering::SeqCst);
+        for mailbox in &self.mailboxes {
+            // A loop that has ended needs no telling.
+            let _ = mailbox.control(Control::Shutdown(mode));
+        }
+        // Those that are still waiting find the message first.
+        self.open_gate();
+    }
+
+    /// Wakes the listeners that wait for a connection to end, on all loops.
+    pub(crate) fn wake_listeners(&self) {
+        self.placement.take_waiting(|loop_id| {
+            // A loop that has ended accepts nothing.
+            let _ = self.mailboxes[loop_id].control(Control::AcceptAgain);
+        });
+    }
+
+    pub(crate) fn add_local_addr(&self, address_index: u16, address: SocketAddr) {
+        self.local_addrs.lock().push((address_index, address));
+    }
+
+    /// Returns the bound addresses by address index, each once: sockets of several loops share one.
+    pub(crate) fn local_addrs(&self) -> Vec<(u16, SocketAddr)> {
+        let mut addresses: Vec<(u16, SocketAddr)> = Vec::new();
+        for (index, address) in &*self.local_addrs.lock() {
+            // A server has a handful of addresses: looking through them beats hashing them.
+            let is_same = |(other, known): &(u16, SocketAddr)| {
+                other == index && known.to_string() == address.to_string()
+            };
+            if !addresses.iter().any(is_same) {
+                addresses.push((*index, address.clone()));
+            }
+        }
+        addresses.sort_by_key(|&(index, _)| index);
+        addresses
+    }
+
+    pub(crate) fn open_gate(&self) {
+        *self.started.lock() = true;
+        self.start.notify_all();
+    }
+
+    pub(crate) fn wait_at_gate(&self) {
+        let mut started = self.started.lock();
+        self.start.wait_while(&mut started, |started| !*started);
+    }
+}

@@ -1,0 +1,258 @@
+//! The callbacks.
+
+use std::io;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use crate::api::conn::Conn;
+use crate::api::detached::Detached;
+use crate::api::event_loop_access::Loop;
+use crate::api::serving::Serving;
+use crate::api::udp::Udp;
+use crate::types::action::{Action, CloseReason};
+use crate::types::conn_id::ConnId;
+
+/// What a server does when something happens.
+///
+/// Each loop has a handler value of its own, and calls it from its own thread only; so a handler
+/// needs no lock, and what several handlers share is visible where they are made. Callbacks must
+/// not block, since every connection of the loop waits for them. They do no I/O either: what they
+/// write is sent when the turn of the loop ends.
+///
+/// # Order
+///
+/// | callback | when |
+/// |---|---|
+/// | [`serving`](Self::serving) | once per server, on loop 0, before anything is accepted |
+/// | [`tick`](Self::tick) | on loop 0, right after `serving`, then whenever it asked to be called |
+/// | [`context`](Self::context), [`opened`](Self::opened) | once per connection, before its other callbacks |
+/// | [`connect_failed`](Self::connect_failed) | instead of all others, when an outbound connection does not come about |
+/// | [`data`](Self::data) | for each piece of input |
+/// | [`woken`](Self::woken) | after [`ConnHandle::wake`](crate::ConnHandle::wake) |
+/// | [`drained`](Self::drained) | when output that had piled up has been sent |
+/// | [`timer`](Self::timer) | when a timer of the connection's own has run down |
+/// | [`peer_closed`](Self::peer_closed) | once, when the peer has ended its output |
+/// | [`stopping`](Self::stopping) | when the server is about to end gracefully |
+/// | [`closed`](Self::closed) or [`detached`](Self::detached) | exactly one of them, last |
+/// | [`datagram`](Self::datagram) | for each datagram of a UDP socket |
+/// | [`listener_failed`](Self::listener_failed) | when a listener or UDP socket had to be given up |
+/// | [`pre_write`](Self::pre_write) | at the end of a turn, before any of its output is sent |
+///
+/// Callbacks that have no connection to act on return a [`ControlFlow`]: `Break` ends the server,
+/// as [`Action::Shutdown`] does.
+///
+/// After a callback has asked for an ending, by its [`Action`] or through [`Conn`], none but the
+/// last one is called for that connection. [`Conn::shutdown_write`] is no ending: input goes on.
+///
+/// # Panics
+///
+/// A panic in a callback ends the server: the other loops shut down, and the panic goes on out of
+/// [`EventLoop::run`](crate::EventLoop::run). [`PanicPolicy`](crate::PanicPolicy) can have it end
+/// the connection only.
+///
+/// # Examples
+///
+/// ```
+/// use evio_core::{Action, Conn, Handler};
+///
+/// struct Echo;
+///
+/// impl Handler for Echo {
+///     type Context = ();
+///
+///     fn context(&mut self, _: &Conn<'_>) {}
+///
+///     fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
+///         conn.write(input);
+///         Action::None
+///     }
+/// }
+/// ```
+pub trait Handler {
+    /// What the handler keeps for each connection; it gets it back when the connection ends.
+    type Context;
+
+    /// Makes the context of a new connection.
+    fn context(&mut self, conn: &Conn<'_>) -> Self::Context;
+
+    /// Is called with each piece of input, in order; how it is cut means nothing.
+    ///
+    /// [`InputStream`](crate::InputStream) keeps what is left of a message that is not whole yet.
+    fn data(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context, input: &[u8]) -> Action;
+
+    /// Is called once, on loop 0, when the server is bound and before it accepts anything.
+    fn serving(&mut self, event_loop: &mut Loop<'_>, serving: &Serving) -> ControlFlow<()> {
+        let _ = (event_loop, serving);
+        ControlFlow::Continue(())
+    }
+
+    /// Is called for each new connection. Output written here goes out first, but for what was
+    /// written to an outbound connection while it was connecting.
+    fn opened(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        let _ = (conn, context);
+        Action::None
+    }
+
+    /// Is called after one or more [`ConnHandle::wake`](crate::ConnHandle::wake)s.
+    fn woken(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        let _ = (conn, context);
+        Action::None
+    }
+
+    /// Is called when unsent output, having been above the high watermark, is down to the low one
+    /// (see [`Limits`](crate::Limits)): the place to go on with what was too much before.
+    fn drained(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        let _ = (conn, context);
+        Action::None
+    }
+
+    /// Is called once when the time given to [`Conn::set_timer`] has passed.
+    fn timer(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        let _ = (conn, context);
+        Action::None
+    }
+
+    /// Is called when the peer has ended its output; it may still be reading.
+    ///
+    /// By default, what was written so far is sent and the connection closes. Returning
+    /// [`Action::None`] keeps it open for more output.
+    fn peer_closed(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        let _ = (conn, context);
+        Action::Close
+    }
+
+    /// Is called when the server has begun to end
+    /// [gracefully](crate::LoopHandle::shutdown_gracefully).
+    ///
+    /// By default, what was written so far is sent and the connection closes. Returning
+    /// [`Action::None`] keeps it open, to be closed by the handler when it is done, and at the
+    /// latest when the shutdown's time is up.
+    fn stopping(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        let _ = (conn, context);
+        Action::Close
+    }
+
+    /// Is called last, exactly once for each connection that was opened and not detached.
+    ///
+    /// The connection can still be asked for its id and addresses; what is written to it is
+    /// ignored.
+    fn closed(
+        &mut self,
+        conn: &mut Conn<'_>,
+        context: Self::Context,
+        reason: CloseReason,
+    ) -> ControlFlow<()> {
+        let _ = (conn, context, reason);
+        ControlFlow::Continue(())
+    }
+
+    /// Is called last, instead of [`closed`](Self::closed), with the socket of a connection that
+    /// was to be detached: in blocking mode, out of the loop, and the handler's own from here on.
+    ///
+    /// By default the socket is closed.
+    fn detached(
+        &mut self,
+        event_loop: &mut Loop<'_>,
+        id: ConnId,
+        context: Self::Context,
+        socket: Detached,
+    ) -> ControlFlow<()> {
+        let _ = (event_loop, id, context, socket);
+        ControlFlow::Continue(())
+    }
+
+    /// Is called for an outbound connection that has not come about, instead of all the other
+    /// callbacks: it was refused ([`CloseReason::Error`]), took too long
+    /// ([`Timeout::Connect`](crate::Timeout::Connect)), or this server has given it up.
+    ///
+    /// It has no context yet; [`Conn::origin`] tells what it was asked for with. What was written
+    /// to it is lost.
+    fn connect_failed(&mut self, conn: &mut Conn<'_>, reason: CloseReason) -> ControlFlow<()> {
+        let _ = (conn, reason);
+        ControlFlow::Continue(())
+    }
+
+    /// Is called with each datagram that reaches a UDP socket, empty ones too. It is never cut off:
+    /// the loop has room for the largest there can be.
+    fn datagram(
+        &mut self,
+        socket: &mut Udp<'_>,
+        peer: SocketAddr,
+        input: &[u8],
+    ) -> ControlFlow<()> {
+        let _ = (socket, peer, input);
+        ControlFlow::Continue(())
+    }
+
+    /// Is called when a listener or a UDP socket is of no use, or could not be added to a loop that
+    /// runs, and has been given up; the others go on. It is not called when one that is there finds
+    /// descriptors or memory short, which tries again after a while, nor for a connection that
+    /// failed before it was accepted, which is passed over.
+    ///
+    /// By default nothing is done about it, and the server goes on even if this was its only
+    /// listener; returning `Break` ends it.
+    fn listener_failed(
+        &mut self,
+        event_loop: &mut Loop<'_>,
+        address_index: u16,
+        error: &io::Error,
+    ) -> ControlFlow<()> {
+        let _ = (event_loop, address_index, error);
+        ControlFlow::Continue(())
+    }
+
+    /// Is called once at the end of a turn that has output, before the first byte of it is sent:
+    /// the place for work that all replies of the turn depend on, such as one `fsync` for many
+    /// writes.
+    ///
+    /// What [`Conn::write_now`] and [`Udp::send_to_now`] send does not wait for it.
+    ///
+    /// # Errors
+    ///
+    /// An error withholds the turn: nothing that was written since the last `pre_write` is sent, no
+    /// datagram either, and the connections that have written end with
+    /// [`CloseReason::Withheld`]. So no client gets a reply to what an `fsync` has not made durable.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use evio_core::{Action, Conn, Handler, Loop};
+    ///
+    /// /// Confirms what is in the log, and only then.
+    /// struct Journal(std::fs::File);
+    ///
+    /// impl Handler for Journal {
+    ///     type Context = ();
+    ///
+    ///     fn context(&mut self, _: &Conn<'_>) {}
+    ///
+    ///     fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
+    ///         match std::io::Write::write_all(&mut self.0, input) {
+    ///             Ok(()) => conn.write(b"stored\n"),
+    ///             Err(_) => return Action::Close,
+    ///         }
+    ///         Action::None
+    ///     }
+    ///
+    ///     fn pre_write(&mut self, _: &mut Loop<'_>) -> std::io::Result<()> {
+    ///         self.0.sync_data()
+    ///     }
+    /// }
+    /// ```
+    fn pre_write(&mut self, event_loop: &mut Loop<'_>) -> io::Result<()> {
+        let _ = event_loop;
+        Ok(())
+    }
+
+    /// Is called right after `serving` and then each time the returned delay has passed; on loop 0
+    /// only. Other loops have the [timers](Conn::set_timer) of their connections.
+    ///
+    /// Delays count from the time a tick was due, not from when it ran, so ticks do not drift; they
+    /// never come early. A delay below a millisecond is taken as one. A loop that was held up makes
+    /// up for at most 16 ticks and drops the rest. [`Duration::MAX`], the default, means never.
+    fn tick(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<(), Duration> {
+        let _ = event_loop;
+        ControlFlow::Continue(Duration::MAX)
+    }
+}

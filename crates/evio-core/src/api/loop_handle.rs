@@ -1,0 +1,218 @@
+//! A loop, as other threads see it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evio_sys::net::{Listener, UdpSocket};
+
+use crate::accept::listener::{BoundListener, Sharing};
+use crate::api::conn_handle::ConnHandle;
+use crate::api::event_loop_access::Loop;
+use crate::api::group::{Group, Sender};
+use crate::api::message::{Command, ShutdownMode};
+use crate::api::tasks::Tasks;
+use crate::datagram::bound_udp::BoundUdp;
+use crate::mail::send_error::SendError;
+use crate::types::conn_id::ConnId;
+
+/// A loop and its group, for any thread and for any length of time.
+///
+/// # Examples
+///
+/// ```
+/// use evio_core::{Config, EventLoop};
+///
+/// # fn main() -> std::io::Result<()> {
+/// # struct Nothing;
+/// # impl evio_core::Handler for Nothing {
+/// #     type Context = ();
+/// #     fn context(&mut self, _: &evio_core::Conn<'_>) {}
+/// #     fn data(
+/// #         &mut self,
+/// #         _: &mut evio_core::Conn<'_>,
+/// #         _: &mut (),
+/// #         _: &[u8],
+/// #     ) -> evio_core::Action {
+/// #         evio_core::Action::None
+/// #     }
+/// # }
+/// let event_loop = EventLoop::new(Config::default())?;
+/// let handle = event_loop.handle();
+/// let stopper = std::thread::spawn(move || handle.shutdown());
+/// event_loop.run(Nothing)?;
+/// # stopper.join().unwrap();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct LoopHandle {
+    group: Arc<Group>,
+    loop_id: u16,
+}
+
+impl LoopHandle {
+    pub(crate) fn new(group: Arc<Group>, loop_id: u16) -> Self {
+        Self { group, loop_id }
+    }
+
+    /// Returns the index of the loop.
+    #[must_use]
+    pub fn loop_id(&self) -> usize {
+        usize::from(self.loop_id)
+    }
+
+    /// Has `task` run on the loop's thread, between callbacks. One that is left while the loop runs
+    /// waits for the next turn, so that tasks which leave others do not hold up connections.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`]; the task is dropped then.
+    pub fn post(&self, task: impl FnOnce(&mut Loop<'_>) + Send + 'static) -> Result<(), SendError> {
+        Tasks::send(self.mailbox(), task)
+    }
+
+    /// Returns how many loops the group has.
+    #[must_use]
+    pub fn loops(&self) -> usize {
+        self.group.loops()
+    }
+
+    /// Returns a handle for another loop of the group, if it has so many.
+    #[must_use]
+    pub fn of_loop(&self, loop_id: usize) -> Option<Self> {
+        let exists = loop_id < self.group.loops();
+        exists.then(|| Self::new(Arc::clone(&self.group), loop_id as u16))
+    }
+
+    /// Returns a handle for a connection of the group; `None` if the id is of no loop of it.
+    #[must_use]
+    pub fn conn_handle(&self, id: ConnId) -> Option<ConnHandle> {
+        let mailbox = self.group.mailboxes().get(id.loop_id())?;
+        Some(ConnHandle::new(Arc::clone(mailbox), id))
+    }
+
+    fn mailbox(&self) -> &Sender {
+        self.group.mailbox(self.loop_id)
+    }
+
+    /// Has the loop accept from a listener, as [`EventLoop::listen`](crate::EventLoop::listen) does
+    /// before it runs. If that fails, [`listener_failed`](crate::Handler::listener_failed) is
+    /// called.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the server is ending or has ended; the listener is closed then.
+    pub fn listen(
+        &self,
+        address_index: u16,
+        listener: impl Into<Arc<Listener>>,
+    ) -> Result<(), SendError> {
+        let bound = BoundListener::new(address_index, listener.into(), Sharing::AllLoops);
+        self.add(Command::Listen(Box::new(bound)))
+    }
+
+    /// Has the loop accept from a listener, and keep the connections itself, as
+    /// [`EventLoop::listen_here`](crate::EventLoop::listen_here) does before it runs. If that
+    /// fails, [`listener_failed`](crate::Handler::listener_failed) is called.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the server is ending or has ended; the listener is closed then.
+    pub fn listen_here(
+        &self,
+        address_index: u16,
+        listener: impl Into<Arc<Listener>>,
+    ) -> Result<(), SendError> {
+        let bound = BoundListener::new(address_index, listener.into(), Sharing::LocalOnly);
+        self.add(Command::Listen(Box::new(bound)))
+    }
+
+    /// Has the loop receive from a UDP socket, as [`EventLoop::bind`](crate::EventLoop::bind) does
+    /// before it runs. If that fails, [`listener_failed`](crate::Handler::listener_failed) is
+    /// called.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the server is ending or has ended; the socket is closed then.
+    pub fn bind(&self, address_index: u16, socket: UdpSocket) -> Result<(), SendError> {
+        self.add(Command::Bind(Box::new(BoundUdp::new(address_index, socket))))
+    }
+
+    /// Adds a socket however full the mailbox is, unless the server is ending.
+    fn add(&self, command: Command) -> Result<(), SendError> {
+        match self.group.is_ending() {
+            true => Err(SendError::Stopped),
+            false => self.mailbox().push_unbounded(command),
+        }
+    }
+
+    /// Has every loop of the group close its listeners and UDP sockets for the address with this
+    /// index. Connections that came in by it stay, those that were not accepted are reset, and
+    /// datagrams that wait for the end of the turn are sent.
+    pub fn stop_listening(&self, address_index: u16) {
+        for mailbox in self.group.mailboxes() {
+            // A loop that has ended listens to nothing.
+            let _ = mailbox.push_unbounded(Command::StopListening(address_index));
+        }
+    }
+
+    /// Sends a datagram from this loop's socket for the address with this index; without one,
+    /// nothing happens.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`].
+    pub fn send_datagram(
+        &self,
+        address_index: u16,
+        bytes: impl Into<Vec<u8>>,
+        peer: SocketAddr,
+    ) -> Result<(), SendError> {
+        let bytes: Vec<u8> = bytes.into();
+        let len = bytes.len();
+        Tasks::send_with(self.mailbox(), len, move |event_loop| {
+            if let Some(mut socket) = event_loop.udp_for(address_index, peer) {
+                socket.send_to(&bytes, peer);
+            }
+        })
+    }
+
+    /// Appends `bytes` to the output of every open connection of every loop of the group; those that
+    /// are half-closed take no output. The bytes are shared, not copied.
+    ///
+    /// Each loop writes them to its connections bit by bit, over several turns if there are many;
+    /// messages that come later wait for that.
+    ///
+    /// # Errors
+    ///
+    /// Says what one of the loops said that refused it; the others send it all the same.
+    pub fn broadcast(&self, bytes: impl Into<Arc<[u8]>>) -> Result<(), SendError> {
+        let bytes: Arc<[u8]> = bytes.into();
+        let send = |mailbox: &Arc<Sender>| {
+            mailbox.try_push(Command::Broadcast(Arc::clone(&bytes)), bytes.len())
+        };
+        self.group.mailboxes().iter().map(send).fold(Ok(()), Result::and)
+    }
+
+    /// Ends all loops of the group, as [`Action::Shutdown`](crate::Action::Shutdown) does; those
+    /// that have not been started yet end as soon as they are. Calling it again, or later, does
+    /// nothing.
+    pub fn shutdown(&self) {
+        self.group.shutdown(ShutdownMode::Immediate);
+    }
+
+    /// Ends all loops of the group when their connections have come to an end by themselves, or at
+    /// the latest after `timeout`: nothing more is accepted, and
+    /// [`Handler::stopping`](crate::Handler::stopping) is called for each connection.
+    pub fn shutdown_gracefully(&self, timeout: Duration) {
+        self.group.shutdown(ShutdownMode::Graceful(timeout));
+    }
+}
+
+impl fmt::Debug for LoopHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoopHandle").field("loop_id", &self.loop_id).finish_non_exhaustive()
+    }
+}

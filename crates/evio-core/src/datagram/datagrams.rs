@@ -1,0 +1,300 @@
+//! The UDP sockets of one loop.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use evio_sys::net::{Received, is_defunct};
+use evio_sys::{Interest, Poller};
+use slab::Slab;
+
+use crate::datagram::bound_udp::BoundUdp;
+use crate::datagram::outbox::{Outbox, send_datagram};
+use crate::types::backoff::backoff_end;
+use crate::types::event_target::EventTarget;
+
+/// Datagrams taken from one socket in a turn.
+pub(crate) const DATAGRAM_BUDGET: usize = 64;
+
+/// Failures in a row at which a socket is left alone for a while. An error about an earlier datagram
+/// is told once, and a process that shares a socket with others may come late time and again;
+/// neither reaches 64 in a row.
+const MAX_FAILURES: usize = 64;
+
+/// The UDP sockets of one loop, and what they are to send when the turn ends.
+#[derive(Debug, Default)]
+pub(crate) struct Datagrams {
+    sockets: Slab<BoundUdp>,
+    outbox: Outbox,
+    /// When the first backoff ends; what backed off may be gone by then.
+    first_end: Option<Instant>,
+}
+
+/// What receiving from a socket has given.
+#[derive(Debug)]
+pub(crate) enum Reception {
+    Datagram(Received),
+    /// An earlier datagram's error, or nothing yet: ask again.
+    Again,
+    /// Nothing more in this turn.
+    Done,
+    /// The socket is of no use any more, and gone: its address index and the error.
+    Failed(u16, io::Error),
+}
+
+impl Datagrams {
+    /// Adds a socket.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the socket cannot be polled.
+    pub(crate) fn add(&mut self, bound: BoundUdp, poller: &Poller) -> io::Result<()> {
+        let place = self.sockets.vacant_entry();
+        let token = EventTarget::Datagram(place.key() as u32).token();
+        poller.register(bound.socket(), token, Interest::READABLE)?;
+        place.insert(bound);
+        Ok(())
+    }
+
+    pub(crate) fn get(&self, number: u32) -> Option<&BoundUdp> {
+        self.sockets.get(number as usize)
+    }
+
+    /// Returns the number of the first socket that `is_meant`.
+    pub(crate) fn find(&self, is_meant: impl Fn(&BoundUdp) -> bool) -> Option<u32> {
+        let (number, _) = self.sockets.iter().find(|(_, bound)| is_meant(bound))?;
+        Some(number as u32)
+    }
+
+    /// Receives one datagram into `buffer`; `is_first` says that it is the first of the turn.
+    #[inline]
+    pub(crate) fn receive(
+        &mut self,
+        number: u32,
+        is_first: bool,
+        buffer: &mut [u8],
+        poller: &Poller,
+    ) -> Reception {
+        // Looked up each time: a callback may have given it up.
+        let Some(bound) = self.sockets.get_mut(number as usize) else { return Reception::Done };
+        if self.outbox.is_full() && !is_first {
+            return Reception::Done;
+        }
+        match bound.socket.recv_from(buffer) {
+            Ok(received) => {
+                bound.failures = 0;
+                Reception::Datagram(received)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && !is_first => {
+                // What was reported has been taken.
+                bound.failures = 0;
+                Reception::Done
+            }
+            Err(error) => self.receive_failed(number, error, poller),
+        }
+    }
+
+    #[cold]
+    fn receive_failed(&mut self, number: u32, error: io::Error, poller: &Poller) -> Reception {
+        if is_defunct(&error) {
+            let bound = self.sockets.remove(number as usize);
+            self.outbox.give_up(number, None);
+            // Fails only if the system has forgotten it already.
+            let _ = poller.deregister(bound.socket());
+            return Reception::Failed(bound.address_index(), error);
+        }
+        let bound = &mut self.sockets[number as usize];
+        bound.failures += 1;
+        if bound.failures >= MAX_FAILURES {
+            self.back_off(number, poller);
+            return Reception::Done;
+        }
+        match error.kind() {
+            io::ErrorKind::WouldBlock => Reception::Done,
+            // The fate of an earlier datagram to some peer: the next one may be well.
+            _ => Reception::Again,
+        }
+    }
+
+    /// Takes a socket out of the poller for a while: it is polled level-triggered, so one that
+    /// nothing can be had from would be reported again and again.
+    fn back_off(&mut self, number: u32, poller: &Poller) {
+        let bound = &mut self.sockets[number as usize];
+        bound.failures = 0;
+        if poller.deregister(bound.socket()).is_ok() {
+            let end = backoff_end(evio_sys::clock::now());
+            bound.backoff_end = Some(end);
+            self.first_end.get_or_insert(end);
+        }
+    }
+
+    /// Returns when [`resume_due`](Self::resume_due) is to be called.
+    #[inline]
+    pub(crate) fn first_end(&self) -> Option<Instant> {
+        self.first_end
+    }
+
+    /// Has sockets polled again whose backoff is over.
+    pub(crate) fn resume_due(&mut self, poller: &Poller, now: Instant) {
+        if self.first_end.is_none_or(|end| end > now) {
+            return;
+        }
+        for (number, bound) in &mut self.sockets {
+            if bound.backoff_end.is_some_and(|end| end <= now) {
+                let token = EventTarget::Datagram(number as u32).token();
+                let result = poller.register(&bound.socket, token, Interest::READABLE);
+                bound.backoff_end = result.err().map(|_| backoff_end(now));
+            }
+        }
+        self.first_end = self.sockets.iter().filter_map(|(_, bound)| bound.backoff_end).min();
+    }
+
+    /// Gives up the sockets of an address, or all of them. Datagrams that wait for the end of the
+    /// turn are still sent.
+    pub(crate) fn stop(&mut self, address_index: Option<u16>, poller: &Poller) {
+        let is_meant =
+            |bound: &BoundUdp| address_index.is_none_or(|meant| meant == bound.address_index());
+        let meant = self.sockets.iter().filter(|(_, bound)| is_meant(bound));
+        for number in meant.map(|(number, _)| number).collect::<Vec<_>>() {
+            let BoundUdp { socket, .. } = self.sockets.remove(number);
+            let _ = poller.deregister(&socket);
+            self.outbox.give_up(number as u32, Some(socket));
+        }
+    }
+
+    /// Sends a datagram when the turn ends. One for which there is no room is dropped.
+    pub(crate) fn send_later(
+        &mut self,
+        number: u32,
+        bytes: &[u8],
+        peer: SocketAddr,
+        source: Option<IpAddr>,
+    ) {
+        self.outbox.push(number, bytes, peer, source);
+    }
+
+    /// Sends a datagram at once, unless others wait for the end of the turn.
+    pub(crate) fn send_now(
+        &mut self,
+        number: u32,
+        bytes: &[u8],
+        peer: SocketAddr,
+        source: Option<IpAddr>,
+    ) {
+        match self.sockets.get(number as usize) {
+            Some(bound) if self.outbox.is_empty() => {
+                send_datagram(bound.socket(), bytes, peer, source);
+            }
+            _ => self.send_later(number, bytes, peer, source),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn has_output(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
+    /// Sends what waits for the end of the turn.
+    pub(crate) fn flush(&mut self) {
+        self.outbox.send(&self.sockets);
+    }
+
+    /// Drops what waits for the end of the turn.
+    pub(crate) fn drop_output(&mut self) {
+        self.outbox.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket as StdSocket;
+    use std::time::Duration;
+
+    use evio_sys::clock;
+    use evio_sys::net::UdpSocket;
+
+    use super::*;
+
+    fn bound() -> BoundUdp {
+        let socket = UdpSocket::try_from(StdSocket::bind("127.0.0.1:0").unwrap()).unwrap();
+        BoundUdp::new(7, socket)
+    }
+
+    #[test]
+    fn a_socket_that_gives_nothing_is_left_alone_and_asked_again() {
+        let poller = Poller::new().unwrap();
+        let mut datagrams = Datagrams::default();
+        datagrams.add(bound(), &poller).unwrap();
+        let mut buffer = [0; 16];
+        for _ in 0..MAX_FAILURES {
+            assert!(datagrams.first_end().is_none());
+            let reception = datagrams.receive(0, true, &mut buffer, &poller);
+            assert!(matches!(reception, Reception::Done), "{reception:?}");
+        }
+        let end = datagrams.first_end().expect("it backs off");
+        datagrams.resume_due(&poller, end - Duration::from_millis(1));
+        assert_eq!(datagrams.first_end(), Some(end));
+        datagrams.resume_due(&poller, end);
+        assert_eq!(datagrams.first_end(), None);
+        let reader = datagrams.get(0).unwrap().socket().local_addr().unwrap();
+        StdSocket::bind("127.0.0.1:0").unwrap().send_to(b"x", reader).unwrap();
+        let mut events = evio_sys::Events::with_capacity(1);
+        poller.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
+        assert_eq!(events.len(), 1, "it is polled again");
+        let reception = datagrams.receive(0, true, &mut buffer, &poller);
+        assert!(matches!(reception, Reception::Datagram(Received { len: 1, .. })), "{reception:?}");
+    }
+
+    #[test]
+    fn the_first_to_back_off_is_the_first_to_come_back() {
+        let poller = Poller::new().unwrap();
+        let mut datagrams = Datagrams::default();
+        let now = clock::now();
+        for _ in 0..2 {
+            datagrams.add(bound(), &poller).unwrap();
+        }
+        datagrams.back_off(0, &poller);
+        datagrams.back_off(1, &poller);
+        let later = now + Duration::from_secs(3600);
+        datagrams.sockets[1].backoff_end = Some(later);
+        datagrams.resume_due(&poller, now + Duration::from_secs(1));
+        assert_eq!(datagrams.sockets[0].backoff_end, None);
+        assert_eq!(datagrams.first_end(), Some(later));
+    }
+
+    #[test]
+    fn the_outbox_is_bounded_and_what_is_dropped_is_not_sent() {
+        let poller = Poller::new().unwrap();
+        let mut datagrams = Datagrams::default();
+        datagrams.add(bound(), &poller).unwrap();
+        let receiver = StdSocket::bind("127.0.0.1:0").unwrap();
+        receiver.set_nonblocking(true).unwrap();
+        let peer = receiver.local_addr().unwrap();
+        datagrams.send_later(0, b"dropped", peer, None);
+        datagrams.drop_output();
+        assert!(!datagrams.has_output());
+        for _ in 0..300 {
+            datagrams.send_later(0, &[0; 60_000], peer, None);
+        }
+        let held = datagrams.outbox.len();
+        assert!(held > 16_000_000 && held <= 16 << 20, "{held} bytes");
+        datagrams.drop_output();
+        datagrams.send_now(0, b"now", peer, None);
+        let mut byte = [0; 8];
+        assert_eq!(receiver.recv(&mut byte).unwrap(), 3, "the first that was sent");
+    }
+
+    #[test]
+    fn sockets_are_found_and_stopped_by_their_address() {
+        let poller = Poller::new().unwrap();
+        let mut datagrams = Datagrams::default();
+        datagrams.add(bound(), &poller).unwrap();
+        assert_eq!(datagrams.find(|bound| bound.address_index() == 7), Some(0));
+        datagrams.stop(Some(8), &poller);
+        assert_eq!(datagrams.find(|_| true), Some(0));
+        datagrams.stop(None, &poller);
+        assert_eq!(datagrams.find(|_| true), None);
+        let reception = datagrams.receive(0, true, &mut [0; 4], &poller);
+        assert!(matches!(reception, Reception::Done), "{reception:?}");
+    }
+}

@@ -1,0 +1,267 @@
+//! A loop's mailbox.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use evio_sys::{Poller, Waker};
+
+use crate::mail::inbox::{Bounds, Inbox};
+use crate::mail::send_error::SendError;
+use crate::types::event_target::EventTarget;
+
+/// Messages that a queue keeps the memory for; a burst of more gives it back.
+const KEPT: usize = 4096;
+
+/// The receiving end, the loop's own.
+///
+/// Commands are what programs ask for; there is a bound on them. Controls are what the server and
+/// its loops ask of each other; they have a queue of their own without one, for each of them is
+/// paid for by a connection or happens once.
+#[derive(Debug)]
+pub(crate) struct Mailbox<M, O> {
+    sender: Arc<MailboxSender<M, O>>,
+    incoming: Receiver<O>,
+    /// What has been taken and not been carried out.
+    commands: VecDeque<M>,
+    controls: VecDeque<O>,
+    /// There may be mail for which no sender will wake the loop.
+    ///
+    /// Invariant: true when something was taken and has not been carried out.
+    must_look: bool,
+}
+
+/// The sending end, shared by everyone else. It owns the waker, so that a wake after the loop's end
+/// reaches a descriptor that is still its own.
+#[derive(Debug)]
+pub(crate) struct MailboxSender<M, O> {
+    inbox: Inbox<M>,
+    controls: Sender<O>,
+    waker: Waker,
+    bounds: Bounds,
+}
+
+/// One piece of mail.
+#[derive(Debug)]
+pub(crate) enum Envelope<M, O> {
+    Command(M),
+    Control(O),
+}
+
+impl<M, O> Mailbox<M, O> {
+    pub(crate) fn new(poller: &Poller, bounds: Bounds) -> io::Result<Self> {
+        let (controls, incoming) = unbounded();
+        let waker = Waker::new(poller, EventTarget::Waker.token())?;
+        let sender = Arc::new(MailboxSender { inbox: Inbox::new(), controls, waker, bounds });
+        let (commands, controls) = (VecDeque::new(), VecDeque::new());
+        Ok(Self { sender, incoming, commands, controls, must_look: true })
+    }
+
+    pub(crate) fn sender(&self) -> &Arc<MailboxSender<M, O>> {
+        &self.sender
+    }
+
+    /// To be called when the waker was reported.
+    pub(crate) fn woken(&mut self) {
+        self.sender.waker.acknowledge();
+        self.must_look = true;
+        self.collect();
+    }
+
+    /// Returns whether there may be something to take, which in most turns there is not.
+    #[inline]
+    pub(crate) fn may_have_mail(&self) -> bool {
+        self.must_look
+    }
+
+    /// Returns whether there is mail. If not, the next sender wakes the loop; so this is to be
+    /// called before it sleeps.
+    ///
+    /// A loop that found nothing the last time need not look: the sender of something wakes it.
+    #[inline]
+    pub(crate) fn collect_or_arm_wake(&mut self) -> bool {
+        if self.must_look {
+            self.collect();
+        }
+        self.must_look
+    }
+
+    /// Takes what comes next of that which was collected. A control comes after every command that
+    /// was sent before it, so that what a program sends before it ends the server is still sent.
+    pub(crate) fn take(&mut self) -> Option<Envelope<M, O>> {
+        let command = self.commands.pop_front().map(Envelope::Command);
+        command.or_else(|| self.controls.pop_front().map(Envelope::Control))
+    }
+
+    fn has_collected(&self) -> bool {
+        !self.commands.is_empty() || !self.controls.is_empty()
+    }
+
+    /// Takes everything that was sent, once nothing is there from the last time: controls before
+    /// the commands, to carry them out after them.
+    pub(crate) fn collect(&mut self) {
+        if self.has_collected() {
+            return;
+        }
+        self.controls.shrink_to(KEPT);
+        self.controls.extend(self.incoming.try_iter());
+        self.commands.shrink_to(KEPT);
+        self.sender.inbox.take_all(&mut self.commands, !self.controls.is_empty());
+        // A control may have come meanwhile, and its sender have found a wake pending.
+        self.must_look = self.has_collected() || !self.incoming.is_empty();
+    }
+
+    /// Refuses commands from now on, and returns whether everything that was sent has been carried
+    /// out: a command that was accepted is.
+    pub(crate) fn close(&mut self) -> bool {
+        self.sender.inbox.close(&mut self.commands);
+        self.controls.extend(self.incoming.try_iter());
+        self.must_look = self.has_collected();
+        !self.must_look
+    }
+}
+
+impl<M, O> Drop for Mailbox<M, O> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl<M, O> MailboxSender<M, O> {
+    /// Sends a command that holds so many `bytes`, within the bounds.
+    pub(crate) fn try_push(&self, command: M, bytes: usize) -> Result<(), SendError> {
+        self.try_push_with(bytes, |commands| commands.push_back(command))
+    }
+
+    /// As [`try_push`](Self::try_push), with a function that puts the command into the queue.
+    pub(crate) fn try_push_with(
+        &self,
+        bytes: usize,
+        add: impl FnOnce(&mut VecDeque<M>),
+    ) -> Result<(), SendError> {
+        self.push_within(self.bounds, bytes, add)
+    }
+
+    /// Sends a command that makes room, such as an ending: when the mailbox is full, there is as
+    /// much room again for these.
+    pub(crate) fn push_urgent(&self, command: M) -> Result<(), SendError> {
+        let messages = self.bounds.messages.saturating_mul(2).max(2);
+        let bounds = Bounds { messages, bytes: usize::MAX };
+        self.push_within(bounds, 0, |commands| commands.push_back(command))
+    }
+
+    /// Sends a command however many wait: only for those that there can be few of.
+    pub(crate) fn push_unbounded(&self, command: M) -> Result<(), SendError> {
+        let bounds = Bounds { messages: usize::MAX, bytes: usize::MAX };
+        self.push_within(bounds, 0, |commands| commands.push_back(command))
+    }
+
+    fn push_within(
+        &self,
+        bounds: Bounds,
+        bytes: usize,
+        add: impl FnOnce(&mut VecDeque<M>),
+    ) -> Result<(), SendError> {
+        if self.inbox.try_push(bounds, bytes, add)? {
+            self.wake();
+        }
+        Ok(())
+    }
+
+    /// Sends a control. A loop that has ended gives it back.
+    pub(crate) fn control(&self, control: O) -> Result<(), O> {
+        self.controls.send(control).map_err(|error| error.into_inner())?;
+        if self.inbox.notify() {
+            self.wake();
+        }
+        Ok(())
+    }
+
+    /// The mail is there by now. If the system refuses the wake, it is carried out with the next.
+    fn wake(&self) {
+        if self.waker.wake().is_err() {
+            self.inbox.clear_wake_pending();
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn mailbox(messages: usize) -> (Poller, Mailbox<u32, char>) {
+        let poller = Poller::new().unwrap();
+        let bounds = Bounds { messages, bytes: 1_000 };
+        let mailbox = Mailbox::new(&poller, bounds).unwrap();
+        (poller, mailbox)
+    }
+
+    fn taken(mailbox: &mut Mailbox<u32, char>) -> String {
+        let text = |mail| match mail {
+            Envelope::Command(number) => format!("{number}"),
+            Envelope::Control(letter) => format!("{letter}"),
+        };
+        std::iter::from_fn(|| mailbox.take()).map(text).collect()
+    }
+
+    #[test]
+    fn a_control_comes_after_the_commands_that_were_sent_before_it() {
+        let (_poller, mut mailbox) = mailbox(9);
+        let sender = Arc::clone(mailbox.sender());
+        sender.try_push(1, 0).unwrap();
+        sender.control('a').unwrap();
+        mailbox.collect();
+        sender.try_push(2, 0).unwrap();
+        sender.control('b').unwrap();
+        assert_eq!(taken(&mut mailbox), "1a", "one collection at a time");
+        assert!(mailbox.collect_or_arm_wake());
+        assert_eq!(taken(&mut mailbox), "2b");
+        assert!(!mailbox.collect_or_arm_wake());
+    }
+
+    #[test]
+    fn endings_have_as_much_room_again_and_no_more() {
+        let (_poller, mut mailbox) = mailbox(2);
+        let sender = Arc::clone(mailbox.sender());
+        sender.try_push(1, 0).unwrap();
+        sender.try_push(2, 0).unwrap();
+        assert_eq!(sender.try_push(3, 0), Err(SendError::Full));
+        assert_eq!([sender.push_urgent(4), sender.push_urgent(5)], [Ok(()), Ok(())]);
+        assert_eq!(sender.push_urgent(6), Err(SendError::Full));
+        sender.push_unbounded(7).unwrap();
+        mailbox.collect();
+        assert_eq!(taken(&mut mailbox), "12457");
+    }
+
+    #[test]
+    fn what_was_accepted_before_the_end_is_carried_out() {
+        let (_poller, mut mailbox) = mailbox(9);
+        let sender = Arc::clone(mailbox.sender());
+        sender.try_push(1, 0).unwrap();
+        mailbox.collect();
+        sender.try_push(2, 0).unwrap();
+        sender.control('a').unwrap();
+        assert!(!mailbox.close());
+        assert_eq!(sender.try_push(3, 0), Err(SendError::Stopped));
+        assert_eq!(taken(&mut mailbox), "12a");
+        assert!(mailbox.close());
+        drop(mailbox);
+        assert_eq!(sender.control('b'), Err('b'));
+    }
+
+    #[test]
+    fn memory_of_a_burst_goes_back() {
+        let (_poller, mut mailbox) = mailbox(100_000);
+        for number in 0..100_000 {
+            mailbox.sender().try_push(number, 0).unwrap();
+        }
+        for _ in 0..3 {
+            mailbox.collect();
+            while mailbox.take().is_some() {}
+            mailbox.sender().try_push(1, 0).unwrap();
+        }
+        mailbox.collect();
+        assert!(mailbox.commands.capacity() <= 2 * KEPT, "{}", mailbox.commands.capacity());
+    }
+}

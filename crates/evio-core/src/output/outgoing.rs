@@ -1,0 +1,194 @@
+//! The output of all connections of a loop.
+
+use std::io;
+
+use evio_sys::net::Stream;
+
+use crate::output::queue::Chunk;
+use crate::output::queue_pool::QueuePool;
+use crate::output::turn_buffer::TurnBuffer;
+use crate::output::unsent::Unsent;
+
+/// Up to this length, in bytes, a copy costs less than a chunk of its own does, in memory and in the
+/// calls that send many of them.
+const SMALL: usize = 4 << 10;
+
+/// The memory of what the connections of a loop write, and whether any of them has written since
+/// the last `pre_write`.
+#[derive(Debug, Default)]
+pub(crate) struct Outgoing {
+    turn: TurnBuffer,
+    pool: QueuePool,
+    is_waiting: bool,
+}
+
+/// How output may be sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SendOptions {
+    /// The end of the output follows: the last bytes may wait for the FIN (`MSG_MORE`).
+    pub(crate) before_fin: bool,
+    /// The most, in bytes, that one connection sends from its queue.
+    pub(crate) budget: usize,
+}
+
+impl Outgoing {
+    /// Returns whether something was written since the last [`begin_flush`](Self::begin_flush), so
+    /// that `pre_write` is due.
+    #[inline]
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.is_waiting
+    }
+
+    /// Makes `pre_write` due: output that has waited is about to go on.
+    pub(crate) fn expect_output(&mut self) {
+        self.is_waiting = true;
+    }
+
+    /// Appends a copy of `bytes`. What is `deferred` is not sent when this turn ends.
+    #[inline]
+    pub(crate) fn write(&mut self, unsent: &mut Unsent, bytes: &[u8], deferred: bool) {
+        self.is_waiting = true;
+        if deferred {
+            unsent.append_queued(bytes, &self.turn, &mut self.pool);
+        } else {
+            unsent.append(bytes, &mut self.turn, &mut self.pool);
+        }
+    }
+
+    /// Appends a chunk; a copy of it if it is small.
+    pub(crate) fn push(&mut self, unsent: &mut Unsent, chunk: Chunk, deferred: bool) {
+        if chunk.bytes().len() <= SMALL {
+            return self.write(unsent, chunk.bytes(), deferred);
+        }
+        self.is_waiting = true;
+        unsent.push(chunk, &self.turn, &mut self.pool);
+    }
+
+    /// Sends what the socket takes, and returns how many bytes that were.
+    #[inline]
+    pub(crate) fn send(
+        &mut self,
+        unsent: &mut Unsent,
+        stream: &Stream,
+        options: SendOptions,
+    ) -> io::Result<usize> {
+        let SendOptions { before_fin, budget } = options;
+        unsent.send(stream, before_fin, budget, &self.turn, &mut self.pool)
+    }
+
+    /// Drops what a connection has not sent.
+    pub(crate) fn drop_unsent(&mut self, unsent: &mut Unsent) {
+        unsent.clear(&mut self.pool);
+    }
+
+    /// Begins to send the output of a turn: what is written from now on waits for another
+    /// `pre_write`.
+    #[inline]
+    pub(crate) fn begin_flush(&mut self) {
+        self.is_waiting = false;
+    }
+
+    /// Empties the turn buffer: each connection that has written has sent, or queued, all of it.
+    #[inline]
+    pub(crate) fn end_flush(&mut self) {
+        self.turn.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    const PLAIN: SendOptions = SendOptions { before_fin: false, budget: 1 << 20 };
+
+    fn pair() -> (Stream, UnixStream) {
+        let (sender, receiver) = UnixStream::pair().unwrap();
+        sender.set_nonblocking(true).unwrap();
+        (sender.into(), receiver)
+    }
+
+    /// Writes in all ways to two connections by turns, and returns what each must receive.
+    fn write_both(outgoing: &mut Outgoing, unsent: &mut [Unsent; 2], number: u8) -> [Vec<u8>; 2] {
+        let mut expected = [Vec::new(), Vec::new()];
+        for (round, len) in [1, 10, SMALL, SMALL + 1, 70_000, 3].into_iter().enumerate() {
+            for (unsent, expected) in unsent.iter_mut().zip(&mut expected) {
+                let bytes = vec![number.wrapping_add(round as u8); len];
+                match round % 3 {
+                    0 => outgoing.write(unsent, &bytes, false),
+                    1 => outgoing.write(unsent, &bytes, true),
+                    _ => outgoing.push(unsent, Chunk::Owned(bytes.clone()), false),
+                }
+                expected.extend(bytes);
+                unsent.check();
+            }
+        }
+        expected
+    }
+
+    #[test]
+    fn every_byte_arrives_in_order_whatever_the_way_it_was_written() {
+        let mut outgoing = Outgoing::default();
+        let mut unsent = [Unsent::default(), Unsent::default()];
+        let (sockets, mut peers): (Vec<_>, Vec<_>) = (0..2).map(|_| pair()).unzip();
+        for turn in 0..20 {
+            let expected = write_both(&mut outgoing, &mut unsent, turn);
+            assert!(outgoing.is_waiting());
+            let mut seen = [Vec::new(), Vec::new()];
+            while seen != expected {
+                outgoing.begin_flush();
+                for ((unsent, socket), seen) in unsent.iter_mut().zip(&sockets).zip(&mut seen) {
+                    assert_eq!(unsent.is_new(), seen.is_empty());
+                    unsent.release();
+                    unsent.unblock();
+                    outgoing.send(unsent, socket, PLAIN).unwrap();
+                    unsent.check();
+                    assert_eq!(unsent.is_empty(), unsent.len() == 0);
+                }
+                outgoing.end_flush();
+                for ((peer, seen), unsent) in peers.iter_mut().zip(&mut seen).zip(&unsent) {
+                    let mut buffer = [0; 100_000];
+                    if seen.len() + unsent.len() < expected[0].len() {
+                        let len = peer.read(&mut buffer).unwrap();
+                        seen.extend_from_slice(&buffer[..len]);
+                    }
+                }
+            }
+            assert!(unsent.iter().all(Unsent::is_empty) && !outgoing.is_waiting());
+        }
+    }
+
+    #[test]
+    fn a_full_socket_blocks_and_an_exhausted_budget_does_not() {
+        let mut outgoing = Outgoing::default();
+        let (mut full, mut budgeted) = (Unsent::default(), Unsent::default());
+        let (socket, _peer) = pair();
+        outgoing.write(&mut full, &vec![0; 4 << 20], false);
+        while !full.is_blocked() {
+            assert!(outgoing.send(&mut full, &socket, PLAIN).unwrap() > 0);
+        }
+        assert!(full.is_queued() && full.len() > 0);
+        full.unblock();
+        assert_eq!(outgoing.send(&mut full, &socket, PLAIN).unwrap(), 0, "nobody reads");
+        assert!(full.is_blocked());
+        let (socket, _peer) = pair();
+        outgoing.push(&mut budgeted, Chunk::Owned(vec![0; 10_000]), false);
+        outgoing.push(&mut budgeted, Chunk::Owned(vec![0; 10_000]), false);
+        let options = SendOptions { budget: 1, ..PLAIN };
+        assert!(outgoing.send(&mut budgeted, &socket, options).unwrap() >= 1);
+        assert!(!budgeted.is_blocked());
+    }
+
+    #[test]
+    fn dropped_output_is_gone_and_its_memory_is_used_again() {
+        let mut outgoing = Outgoing::default();
+        let mut unsent = Unsent::default();
+        outgoing.write(&mut unsent, &[0; 100], true);
+        outgoing.drop_unsent(&mut unsent);
+        assert!(unsent.is_empty() && !unsent.is_new() && !unsent.is_blocked());
+        outgoing.write(&mut unsent, b"new", false);
+        assert_eq!(unsent.len(), 3);
+    }
+}

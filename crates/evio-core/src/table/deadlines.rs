@@ -1,0 +1,198 @@
+//! When a connection must be looked at, and why.
+
+use std::time::Duration;
+
+use crate::table::turn_clock::TurnClock;
+use crate::table::wheel_time::WheelTime;
+use crate::types::limits::Limits;
+
+/// The times of one connection: starts, from which limits count, and deadlines. Moving one later is
+/// a store; the wheel is told only of what comes earlier than what it knows.
+#[derive(Debug)]
+pub(super) struct Deadlines {
+    /// When bytes last went in either direction, or connecting began.
+    pub(super) last_activity: WheelTime,
+    /// Since when output has waited without the peer taking any.
+    pub(super) stalled_since: Option<WheelTime>,
+    /// Since when the output has been above the watermarks.
+    pub(super) congested_since: Option<WheelTime>,
+    /// Since when the connection has been closing, or detaching, with output left.
+    pub(super) closing_since: Option<WheelTime>,
+    /// When the message that the handler is receiving must be whole.
+    pub(super) read_deadline: Option<WheelTime>,
+    /// When `Handler::timer` is called.
+    pub(super) timer: Option<WheelTime>,
+    /// When the peer must have taken something of what is left, or closed its side.
+    pub(super) close_deadline: Option<WheelTime>,
+}
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expired {
+    Connect,
+    Idle,
+    Write,
+    Congestion,
+    Read,
+    Timer,
+    /// The peer has taken nothing of a closing connection's output, or not closed its side.
+    Close,
+    /// A closing connection has taken too long in all.
+    Flush,
+}
+
+impl Deadlines {
+    pub(super) fn new(now: WheelTime) -> Self {
+        Self {
+            last_activity: now,
+            stalled_since: None,
+            congested_since: None,
+            closing_since: None,
+            read_deadline: None,
+            timer: None,
+            close_deadline: None,
+        }
+    }
+
+    /// Notes that bytes went, unless nobody has asked for the time in this turn. Then it does not
+    /// matter when that was: a connection with an idle timeout has a place in the wheel, for which
+    /// every turn reads the clock, and one that is given it later counts from then.
+    #[inline]
+    pub(super) fn note_activity(&mut self, clock: &TurnClock) {
+        if let Some(tick) = clock.tick_if_read() {
+            self.last_activity = tick;
+        }
+    }
+
+    /// Replaces the stamps of slow turns by the times that they stand for.
+    pub(super) fn correct(&mut self, clock: &TurnClock) {
+        let Self { last_activity, stalled_since, congested_since, .. } = self;
+        *last_activity = clock.corrected(*last_activity);
+        for stamp in [stalled_since, congested_since].into_iter().flatten() {
+            *stamp = clock.corrected(*stamp);
+        }
+    }
+
+    pub(super) fn connect(&self, limits: &Limits) -> [Due; 1] {
+        [(self.last_activity.after(limits.connect_timeout), Expired::Connect)]
+    }
+
+    /// Returns the deadlines of a connection whose callbacks are made.
+    pub(super) fn active(&self, limits: &Limits, clock: &TurnClock) -> [Due; 5] {
+        let [stalled, congested] = self.output(limits, clock);
+        [
+            (self.read_deadline, Expired::Read),
+            (self.timer, Expired::Timer),
+            stalled,
+            congested,
+            (since(Some(self.last_activity), limits.idle_timeout, clock), Expired::Idle),
+        ]
+    }
+
+    /// Returns those of one that sends its last output.
+    pub(super) fn closing(&self, limits: &Limits, clock: &TurnClock) -> [Due; 4] {
+        let [stalled, congested] = self.output(limits, clock);
+        let flushed = self.closing_since.and_then(|start| start.after(limits.flush_timeout));
+        [stalled, congested, (self.close_deadline, Expired::Close), (flushed, Expired::Flush)]
+    }
+
+    fn output(&self, limits: &Limits, clock: &TurnClock) -> [Due; 2] {
+        let stalled = since(self.stalled_since, limits.write_timeout, clock);
+        let congested = since(self.congested_since, limits.congestion_timeout, clock);
+        [(stalled, Expired::Write), (congested, Expired::Congestion)]
+    }
+}
+
+/// A deadline, if there is one, and what it is for.
+pub(super) type Due = (Option<WheelTime>, Expired);
+
+fn since(
+    start: Option<WheelTime>,
+    timeout: Option<Duration>,
+    clock: &TurnClock,
+) -> Option<WheelTime> {
+    clock.corrected(start?).after(timeout?)
+}
+
+/// Returns the earliest of several deadlines.
+pub(super) fn earliest(dues: &[Due], now: WheelTime) -> Option<(WheelTime, Expired)> {
+    let dues = dues.iter().filter_map(|&(tick, what)| Some((tick?, what)));
+    dues.min_by_key(|&(tick, _)| tick.since(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use evio_sys::clock;
+
+    use super::*;
+
+    fn parts() -> (TurnClock, Deadlines) {
+        let clock = TurnClock::new(clock::now());
+        let deadlines = Deadlines::new(clock.tick());
+        (clock, deadlines)
+    }
+
+    fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    #[test]
+    fn each_limit_counts_from_its_own_start() {
+        let (clock, mut deadlines) = parts();
+        let now = clock.tick();
+        let limits = Limits::default()
+            .idle_timeout(Some(seconds(5)))
+            .write_timeout(Some(seconds(4)))
+            .congestion_timeout(Some(seconds(3)))
+            .flush_timeout(seconds(2));
+        let first = |deadlines: &Deadlines| earliest(&deadlines.active(&limits, &clock), now);
+        let due = |count| now.after(seconds(count)).unwrap();
+        assert_eq!(first(&deadlines), Some((due(5), Expired::Idle)));
+        deadlines.stalled_since = Some(now);
+        assert_eq!(first(&deadlines), Some((due(4), Expired::Write)));
+        deadlines.congested_since = Some(now);
+        assert_eq!(first(&deadlines), Some((due(3), Expired::Congestion)));
+        deadlines.timer = Some(due(2));
+        assert_eq!(first(&deadlines), Some((due(2), Expired::Timer)));
+        deadlines.read_deadline = Some(due(1));
+        assert_eq!(first(&deadlines), Some((due(1), Expired::Read)));
+        let closing = |deadlines: &Deadlines| earliest(&deadlines.closing(&limits, &clock), now);
+        assert_eq!(
+            closing(&deadlines),
+            Some((due(3), Expired::Congestion)),
+            "Close takes none away"
+        );
+        deadlines.closing_since = Some(now);
+        assert_eq!(closing(&deadlines), Some((due(2), Expired::Flush)));
+        deadlines.close_deadline = Some(due(1));
+        assert_eq!(closing(&deadlines), Some((due(1), Expired::Close)));
+        let [(connect, what)] = deadlines.connect(&limits);
+        assert_eq!((connect, what), (Some(due(10)), Expired::Connect));
+    }
+
+    #[test]
+    fn without_limits_nothing_is_due() {
+        let (clock, mut deadlines) = parts();
+        deadlines.stalled_since = Some(clock.tick());
+        deadlines.congested_since = Some(clock.tick());
+        let limits = Limits::default().idle_timeout(Some(Duration::MAX));
+        assert_eq!(earliest(&deadlines.active(&limits, &clock), clock.tick()), None);
+    }
+
+    #[test]
+    fn activity_is_put_down_in_turns_that_know_the_time() {
+        let (mut clock, mut deadlines) = parts();
+        let start = deadlines.last_activity;
+        clock.begin_turn();
+        deadlines.note_activity(&clock);
+        assert_eq!(deadlines.last_activity, start);
+        let before = clock.tick();
+        clock.end_turn(clock.now() + seconds(1));
+        deadlines.note_activity(&clock);
+        deadlines.stalled_since = Some(before);
+        deadlines.correct(&clock);
+        let end = clock.corrected(before);
+        assert_ne!(end, before);
+        assert_eq!((deadlines.last_activity, deadlines.stalled_since), (end, Some(end)));
+    }
+}

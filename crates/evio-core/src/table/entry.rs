@@ -1,0 +1,458 @@
+//! One connection of the table.
+
+use std::collections::VecDeque;
+use std::io;
+use std::mem;
+use std::net::SocketAddr;
+
+use evio_sys::Interest;
+use evio_sys::net::Stream;
+
+use crate::output::unsent::Unsent;
+use crate::table::deadlines::Deadlines;
+use crate::table::list::Listed;
+use crate::table::phase::Phase;
+use crate::table::wheel_time::WheelTime;
+use crate::types::action::CloseReason;
+use crate::types::conn_id::ConnKey;
+use crate::types::limits::Limits;
+use crate::types::origin::{Origin, OriginKind, Tag};
+
+/// One connection, without its context and without any buffer of its own while it is idle.
+///
+/// Everything that changes is private to the table, which lists what it changes.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(super) stream: Stream,
+    pub(super) generation: u32,
+    pub(super) origin: OriginKind,
+    /// What the poller was last told; `None` forces EPOLL_CTL_MOD, which reports input again that
+    /// was reported and left unread.
+    pub(super) poll_interest: Option<Interest>,
+    /// Changed by [`set_phase`](Self::set_phase) alone.
+    phase: Phase,
+    /// Why the connection ends, once it does.
+    reason: CloseReason,
+    pub(super) listed: bool,
+    /// In the backlog: there is more input than the poller will report.
+    pub(super) in_backlog: bool,
+    pub(super) input: Input,
+    /// Input is wanted however much output waits.
+    pub(super) reads_while_congested: bool,
+    pub(super) fin: Fin,
+    pub(super) deadlines: Deadlines,
+    /// The peer's address, kept since it cannot be asked for once the connection is reset. A Unix
+    /// peer's is not worth its 110 bytes.
+    pub(super) peer: Option<SocketAddr>,
+    pub(super) unsent: Unsent,
+    pub(super) extras: Option<Box<Extras>>,
+}
+
+/// Rarely used fields, boxed to keep [`Entry`] small.
+#[derive(Debug, Default)]
+pub(super) struct Extras {
+    /// The connection's own limits, instead of those of its address.
+    pub(super) limits: Option<Box<Limits>>,
+    /// Input that a handler has put back, for the owner of the socket after a detach.
+    pub(super) put_back: Vec<u8>,
+    /// Input that an adopted socket has brought along: it comes before what the socket has.
+    pub(super) brought: VecDeque<u8>,
+    pub(super) tag: Tag,
+    /// Bytes of input that were there when the read deadline passed, and are still to be read: the
+    /// loop was late, not the peer.
+    pub(super) overdue: Option<usize>,
+    /// Bytes of input that have been discarded.
+    pub(super) discarded: usize,
+}
+
+/// Whether a connection's input is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    Wanted,
+    /// The handler does not want any for now.
+    Paused,
+    /// The peer has sent its FIN, or the handler has ended the input.
+    Ended,
+}
+
+/// How far our FIN is, apart from an ending of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fin {
+    No,
+    Wanted,
+    Sent,
+}
+
+impl Entry {
+    pub(crate) fn accepted(
+        stream: Stream,
+        peer: Option<SocketAddr>,
+        address_index: u16,
+        now: WheelTime,
+    ) -> Self {
+        Self {
+            stream,
+            generation: 0,
+            origin: OriginKind::Accepted(address_index),
+            poll_interest: Some(Interest::READABLE),
+            phase: Phase::Open,
+            reason: CloseReason::Closed,
+            listed: false,
+            in_backlog: false,
+            input: Input::Wanted,
+            reads_while_congested: false,
+            fin: Fin::No,
+            deadlines: Deadlines::new(now),
+            peer,
+            unsent: Unsent::default(),
+            extras: None,
+        }
+    }
+
+    /// Creates a connection that the program asked for.
+    pub(crate) fn outbound(
+        stream: Stream,
+        peer: Option<SocketAddr>,
+        origin: OriginKind,
+        established: bool,
+        now: WheelTime,
+    ) -> Self {
+        let interest = if established { Interest::READABLE } else { Interest::WRITABLE };
+        Self {
+            origin,
+            poll_interest: Some(interest),
+            phase: if established { Phase::Established } else { Phase::Connecting },
+            ..Self::accepted(stream, peer, 0, now)
+        }
+    }
+
+    pub(crate) fn with_tag(mut self, tag: Tag) -> Self {
+        if tag != Tag::default() {
+            self.extras_mut().tag = tag;
+        }
+        self
+    }
+
+    /// Adds input that comes before what the socket has.
+    pub(crate) fn with_input(mut self, brought: Vec<u8>) -> Self {
+        if !brought.is_empty() {
+            self.extras_mut().brought = brought.into();
+        }
+        self
+    }
+
+    pub(crate) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// Returns the socket and what the poller is told of it; `None` if it has to be told again.
+    pub(crate) fn polled(&self) -> Option<(&Stream, Interest)> {
+        self.poll_interest.map(|interest| (&self.stream, interest))
+    }
+
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    #[inline]
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    pub(super) fn reason(&self) -> &CloseReason {
+        &self.reason
+    }
+
+    pub(crate) fn key(&self, index: u32) -> ConnKey {
+        ConnKey { index, generation: self.generation }
+    }
+
+    pub(crate) fn is_accepted(&self) -> bool {
+        matches!(self.origin, OriginKind::Accepted(_))
+    }
+
+    pub(crate) fn origin(&self) -> Origin {
+        let tag = self.extras.as_ref().map_or_else(Tag::default, |extras| extras.tag);
+        match self.origin {
+            OriginKind::Accepted(address_index) => Origin::Accepted { address_index },
+            OriginKind::Connected => Origin::Connected(tag),
+            OriginKind::Adopted => Origin::Adopted(tag),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn output_len(&self) -> usize {
+        self.unsent.len()
+    }
+
+    /// Returns whether something was written that has to wait for the next `pre_write`.
+    pub(crate) fn has_new_output(&self) -> bool {
+        self.unsent.is_new()
+    }
+
+    #[inline]
+    pub(crate) fn takes_output(&self) -> bool {
+        match self.phase {
+            Phase::Open => true,
+            Phase::Connecting | Phase::Established => self.fin == Fin::No,
+            _ => false,
+        }
+    }
+
+    /// Returns whether the output went above the high watermark and has not come down to the low
+    /// one yet.
+    #[inline]
+    pub(crate) fn is_congested(&self) -> bool {
+        self.deadlines.congested_since.is_some()
+    }
+
+    /// Returns whether input is read: for the handler, or to be discarded, so that a peer that
+    /// writes all it has before it reads comes to read.
+    #[inline]
+    pub(crate) fn wants_input(&self) -> bool {
+        if self.phase.is_active() {
+            let is_held_up = self.is_congested() && !self.reads_while_congested;
+            return self.input == Input::Wanted && !is_held_up;
+        }
+        self.phase.discards_input() && self.input != Input::Ended
+    }
+
+    pub(super) fn input_ended(&self) -> bool {
+        self.input == Input::Ended
+    }
+
+    /// Returns whether nothing is to be done for the connection until something happens to it, as
+    /// after nearly every turn.
+    #[inline]
+    pub(super) fn is_settled(&self) -> bool {
+        self.phase == Phase::Open
+            && !self.is_congested()
+            && self.poll_interest == Some(self.wanted_interest())
+    }
+
+    /// Returns what the poller must be told for the present state.
+    #[inline]
+    pub(super) fn wanted_interest(&self) -> Interest {
+        match (self.wants_input(), self.output_len() > 0) {
+            (true, true) => Interest::READABLE | Interest::WRITABLE,
+            (true, false) => Interest::READABLE,
+            (false, true) => Interest::WRITABLE,
+            (false, false) => Interest::HANGUP,
+        }
+    }
+
+    pub(super) fn extras_mut(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
+
+    /// Returns whether input is not read from the socket into the buffer and no more: it was
+    /// overdue, or an adopted socket has brought it along.
+    #[inline]
+    pub(super) fn has_special_input(&self) -> bool {
+        let is_special =
+            |extras: &Box<Extras>| extras.overdue.is_some() || !extras.brought.is_empty();
+        self.extras.as_ref().is_some_and(is_special)
+    }
+
+    pub(super) fn has_brought_input(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| !extras.brought.is_empty())
+    }
+
+    pub(super) fn overdue(&self) -> Option<usize> {
+        self.extras.as_ref().and_then(|extras| extras.overdue)
+    }
+
+    pub(super) fn set_overdue(&mut self, overdue: Option<usize>) {
+        if overdue.is_some() || self.extras.is_some() {
+            self.extras_mut().overdue = overdue;
+        }
+    }
+
+    /// The one place where a phase changes.
+    #[inline]
+    fn set_phase(&mut self, phase: Phase, _: Listed) {
+        debug_assert!(phase >= self.phase, "{phase:?} after {:?}", self.phase);
+        self.phase = phase;
+    }
+
+    /// Ends the connection when the turn ends; the first reason stays. While it lingers, all has
+    /// been sent, so it does not matter how the peer takes its leave.
+    pub(super) fn end(&mut self, reason: CloseReason, reset: bool, listed: Listed) {
+        match self.phase {
+            Phase::Ended | Phase::Aborted => {}
+            Phase::Lingering => self.set_phase(Phase::Ended, listed),
+            _ => {
+                self.reason = reason;
+                self.set_phase(if reset { Phase::Aborted } else { Phase::Ended }, listed);
+            }
+        }
+    }
+
+    /// Ends a closing connection whose peer goes on sending: the reset stops it.
+    pub(super) fn stop_discarding(&mut self, listed: Listed) {
+        if self.phase == Phase::Flushing {
+            self.reason = CloseReason::DiscardLimit;
+        }
+        self.set_phase(Phase::Aborted, listed);
+    }
+
+    /// Begins an ending that loses nothing; one that is under way goes on. A connection that has
+    /// not come about yet is given up.
+    pub(super) fn close(&mut self, reason: CloseReason, listed: Listed) {
+        if self.phase.is_active() {
+            self.reason = reason;
+            self.set_phase(Phase::Flushing, listed);
+        } else if self.phase.is_connecting() {
+            self.end(reason, false, listed);
+        }
+    }
+
+    /// Begins to detach, unless the connection is ending.
+    pub(super) fn detach(&mut self, listed: Listed) {
+        if self.phase.is_active() {
+            self.set_phase(Phase::Detaching, listed);
+        }
+    }
+
+    /// Takes no more output, and sends a FIN once the output is sent; input goes on.
+    pub(super) fn half_close(&mut self, listed: Listed) {
+        if self.takes_output() {
+            self.fin = Fin::Wanted;
+            if self.phase == Phase::Open {
+                self.set_phase(Phase::HalfClosed, listed);
+            }
+        }
+    }
+
+    /// Opens a connection that has come about.
+    pub(super) fn establish(&mut self, listed: Listed) {
+        let is_open = self.fin == Fin::No;
+        self.set_phase(if is_open { Phase::Open } else { Phase::HalfClosed }, listed);
+    }
+
+    /// Sends our FIN, once.
+    pub(super) fn send_fin(&mut self) -> io::Result<()> {
+        if self.fin != Fin::Sent {
+            self.stream.shutdown_write()?;
+            self.fin = Fin::Sent;
+        }
+        Ok(())
+    }
+
+    /// Takes a connection whose output is sent as far as it can go now. Returns whether it has begun
+    /// to linger.
+    pub(super) fn advance(&mut self, listed: Listed) -> bool {
+        match self.phase {
+            Phase::HalfClosed => match self.send_fin() {
+                // Nothing can come any more, in either direction.
+                Ok(()) if self.input_ended() => self.end(CloseReason::PeerClosed, false, listed),
+                Ok(()) => {}
+                Err(error) => self.end(CloseReason::Error(error), false, listed),
+            },
+            Phase::Flushing => {
+                let lingers = !self.input_ended() && self.send_fin().is_ok();
+                self.set_phase(if lingers { Phase::Lingering } else { Phase::Ended }, listed);
+                return lingers;
+            }
+            Phase::Lingering if self.input_ended() => self.set_phase(Phase::Ended, listed),
+            _ => {}
+        }
+        false
+    }
+
+    /// Takes the reason of a connection that has ended, and whether its peer is told by a reset.
+    pub(super) fn take_end(&mut self) -> Option<(CloseReason, bool)> {
+        let mut reason = || mem::replace(&mut self.reason, CloseReason::Closed);
+        match self.phase {
+            Phase::Ended => Some((reason(), false)),
+            Phase::Aborted => Some((reason(), true)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::table::list::List;
+    use crate::table::turn_clock::TurnClock;
+
+    impl Entry {
+        /// Returns a new connection.
+        pub(crate) fn for_test() -> Self {
+            let now = TurnClock::new(evio_sys::clock::now()).tick();
+            Self::accepted(UnixStream::pair().unwrap().0.into(), None, 0, now)
+        }
+    }
+
+    #[test]
+    fn the_first_ending_stays() {
+        let mut entry = Entry::for_test();
+        let listed = List::default().settling();
+        entry.close(CloseReason::Shutdown, listed);
+        entry.close(CloseReason::Closed, listed);
+        assert_eq!(entry.phase, Phase::Flushing);
+        assert!(matches!(entry.reason(), CloseReason::Shutdown));
+        entry.end(CloseReason::OutputLimit, true, listed);
+        entry.end(CloseReason::Closed, false, listed);
+        entry.close(CloseReason::Closed, listed);
+        entry.detach(listed);
+        let Some((reason, reset)) = entry.take_end() else { panic!("{:?}", entry.phase) };
+        assert!(matches!(reason, CloseReason::OutputLimit) && reset);
+    }
+
+    #[test]
+    fn what_was_delivered_is_not_called_lost() {
+        let listed = List::default().settling();
+        for stop in [true, false] {
+            let mut entry = Entry::for_test();
+            entry.close(CloseReason::Shutdown, listed);
+            assert!(entry.advance(listed), "the peer has not closed its side");
+            match stop {
+                true => entry.stop_discarding(listed),
+                false => entry.end(CloseReason::Aborted, true, listed),
+            }
+            let Some((reason, reset)) = entry.take_end() else { panic!("{:?}", entry.phase) };
+            assert!(matches!(reason, CloseReason::Shutdown), "{reason}");
+            assert_eq!(reset, stop, "only a peer that sends on is told to stop");
+        }
+    }
+
+    #[test]
+    fn a_half_closed_connection_ends_with_the_peers_fin() {
+        let listed = List::default().settling();
+        let mut entry = Entry::for_test();
+        entry.half_close(listed);
+        assert!(!entry.takes_output() && entry.phase.is_active());
+        assert!(!entry.advance(listed));
+        assert!(entry.phase.is_active() && entry.fin == Fin::Sent);
+        entry.input = Input::Ended;
+        entry.advance(listed);
+        assert!(matches!(entry.take_end(), Some((CloseReason::PeerClosed, false))));
+    }
+
+    #[test]
+    fn input_is_wanted_by_a_handler_that_keeps_up_or_to_be_discarded() {
+        let listed = List::default().settling();
+        let mut entry = Entry::for_test();
+        assert!(entry.wants_input());
+        entry.deadlines.congested_since = Some(entry.deadlines.last_activity);
+        assert!(!entry.wants_input());
+        entry.reads_while_congested = true;
+        assert!(entry.wants_input());
+        entry.input = Input::Paused;
+        assert!(!entry.wants_input());
+        entry.close(CloseReason::Closed, listed);
+        assert!(entry.wants_input(), "discarded");
+        entry.input = Input::Ended;
+        assert!(!entry.wants_input());
+    }
+
+    /// An idle connection must stay within its share of the 160 bytes that it may cost in all.
+    #[test]
+    fn an_entry_is_small() {
+        assert!(size_of::<Option<Entry>>() <= 128, "{} bytes", size_of::<Option<Entry>>());
+    }
+}

@@ -1,0 +1,94 @@
+//! The connections that the end of the turn looks at.
+
+use std::mem;
+
+use crate::types::conn_id::ConnKey;
+
+/// Keys that the list keeps memory for between turns; a burst of more gives it back.
+const KEPT: usize = 4096;
+
+/// The connections that the end of the turn looks at, each once.
+#[derive(Debug, Default)]
+pub(super) struct List {
+    keys: Vec<ConnKey>,
+    /// The memory of the last round, used again.
+    spare: Vec<ConnKey>,
+}
+
+/// A proof that the end of the turn looks at a connection. Whatever changes a phase needs one, so
+/// that no connection can end without being noticed; only this file can make one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Listed(());
+
+impl List {
+    /// Puts a connection on the list, unless it `is_listed`.
+    #[inline]
+    pub(super) fn add(&mut self, key: ConnKey, is_listed: &mut bool) -> Listed {
+        if !*is_listed {
+            *is_listed = true;
+            self.keys.push(key);
+        }
+        Listed(())
+    }
+
+    /// Returns the proof for a connection that has just been taken off the list, in the one function
+    /// that acts on its new phase at once.
+    #[inline]
+    pub(super) fn settling(&self) -> Listed {
+        Listed(())
+    }
+
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Takes all connections off the list; what is listed meanwhile is for the next round.
+    pub(super) fn begin_round(&mut self) -> Vec<ConnKey> {
+        mem::replace(&mut self.keys, mem::take(&mut self.spare))
+    }
+
+    /// Gives the memory of a round back.
+    pub(super) fn end_round(&mut self, mut round: Vec<ConnKey>) {
+        round.clear();
+        if round.capacity() > KEPT {
+            round.shrink_to(KEPT);
+        }
+        self.spare = round;
+    }
+
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn keys(&self) -> &[ConnKey] {
+        &self.keys
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_listed_once_and_memory_goes_back() {
+        let mut list = List::default();
+        let key = |index| ConnKey { index, generation: 1 };
+        let mut flags = vec![false; 10_000];
+        for _ in 0..2 {
+            for (index, flag) in flags.iter_mut().enumerate() {
+                list.add(key(index as u32), flag);
+            }
+        }
+        let round = list.begin_round();
+        assert_eq!(round.len(), 10_000);
+        assert!(list.is_empty());
+        list.add(key(1), &mut false);
+        list.end_round(round);
+        assert_eq!(list.begin_round(), [key(1)]);
+        list.add(key(2), &mut false);
+        assert!(list.keys.capacity() <= KEPT);
+    }
+}

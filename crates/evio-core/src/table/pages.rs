@@ -1,0 +1,196 @@
+//! Values by index, in pages that come and go.
+
+/// The size of a page, in bytes, unless one value is larger: what costs little to allocate, and
+/// little to keep for the sake of one value.
+const PAGE_BYTES: usize = 8 << 10;
+
+/// Values by index, in pages of up to 64.
+///
+/// Values never move, so growing copies nothing, and a page is freed with its last value: the
+/// memory of a burst goes back, but for at most one page for each value that stays, one spare page,
+/// and 16 bytes for each page below the highest in use.
+#[derive(Debug)]
+pub(crate) struct Pages<T> {
+    pages: Vec<Page<T>>,
+    /// An empty page that is kept, so that a single value that comes and goes allocates nothing.
+    spare: Option<Slots<T>>,
+    len: usize,
+}
+
+type Slots<T> = Box<[Option<T>]>;
+
+#[derive(Debug)]
+struct Page<T> {
+    /// `None` if it has no values.
+    slots: Option<Slots<T>>,
+    len: u32,
+}
+
+impl<T> Default for Pages<T> {
+    fn default() -> Self {
+        Self { pages: Vec::new(), spare: None, len: 0 }
+    }
+}
+
+impl<T> Pages<T> {
+    /// The logarithm of the number of values on a page.
+    const SHIFT: u32 = {
+        let size = if size_of::<Option<T>>() == 0 { 1 } else { size_of::<Option<T>>() };
+        let count = PAGE_BYTES / size;
+        if count >= 64 {
+            6
+        } else if count == 0 {
+            0
+        } else {
+            count.ilog2()
+        }
+    };
+
+    fn place(index: u32) -> (usize, usize) {
+        ((index >> Self::SHIFT) as usize, (index & ((1 << Self::SHIFT) - 1)) as usize)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Returns an index above those of all values.
+    pub(crate) fn end(&self) -> u32 {
+        (self.pages.len() << Self::SHIFT) as u32
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, index: u32) -> Option<&T> {
+        let (page, slot) = Self::place(index);
+        self.pages.get(page)?.slots.as_ref()?.get(slot)?.as_ref()
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
+        let (page, slot) = Self::place(index);
+        self.pages.get_mut(page)?.slots.as_mut()?.get_mut(slot)?.as_mut()
+    }
+
+    /// Puts a value at an index that has none.
+    pub(crate) fn insert(&mut self, index: u32, value: T) {
+        let (page, slot) = Self::place(index);
+        if self.pages.len() <= page {
+            self.pages.resize_with(page + 1, || Page { slots: None, len: 0 });
+        }
+        let page = &mut self.pages[page];
+        let spare = &mut self.spare;
+        let new_page =
+            || spare.take().unwrap_or_else(|| (0..1 << Self::SHIFT).map(|_| None).collect());
+        let slots = page.slots.get_or_insert_with(new_page);
+        debug_assert!(slots[slot].is_none(), "the index is in use");
+        slots[slot] = Some(value);
+        page.len += 1;
+        self.len += 1;
+    }
+
+    pub(crate) fn remove(&mut self, index: u32) -> Option<T> {
+        let (number, slot) = Self::place(index);
+        let page = self.pages.get_mut(number)?;
+        let value = page.slots.as_mut()?.get_mut(slot)?.take()?;
+        page.len -= 1;
+        self.len -= 1;
+        if page.len == 0 {
+            self.spare = page.slots.take();
+            self.trim();
+        }
+        Some(value)
+    }
+
+    /// Forgets the pages above the last one with values.
+    fn trim(&mut self) {
+        let used = self.pages.iter().rposition(|page| page.len > 0).map_or(0, |last| last + 1);
+        self.pages.truncate(used);
+        if self.pages.capacity() > 4 * used.max(16) {
+            self.pages.shrink_to(2 * used.max(16));
+        }
+    }
+
+    /// Returns the indexes that have a value from `start` on, in ascending order.
+    pub(crate) fn indexes(&self, start: u32) -> impl Iterator<Item = u32> + '_ {
+        let (first, _) = Self::place(start);
+        let pages = self.pages.iter().enumerate().skip(first);
+        let used = pages.filter_map(|(number, page)| Some((number, page.slots.as_ref()?)));
+        used.flat_map(|(number, slots)| {
+            let base = (number << Self::SHIFT) as u32;
+            let taken = slots.iter().enumerate().filter(|(_, slot)| slot.is_some());
+            taken.map(move |(slot, _)| base + slot as u32)
+        })
+        .filter(move |&index| index >= start)
+    }
+
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        let slots = self.pages.iter_mut().filter_map(|page| page.slots.as_mut());
+        slots.flat_map(|slots| slots.iter_mut().flatten())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn page_count<T>(pages: &Pages<T>) -> usize {
+        pages.pages.iter().filter(|page| page.slots.is_some()).count()
+    }
+
+    #[test]
+    fn it_does_what_a_map_does() {
+        let (mut pages, mut map) = (Pages::default(), BTreeMap::new());
+        let mut state = 1u32;
+        for step in 0..20_000u32 {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let index = (state >> 16) % 1_000;
+            if map.insert(index, step).is_none() {
+                pages.insert(index, step);
+            } else {
+                map.remove(&index);
+                assert!(pages.remove(index).is_some());
+            }
+            assert_eq!(pages.get(index), map.get(&index));
+            assert_eq!(pages.len(), map.len());
+        }
+        assert!(pages.indexes(0).eq(map.keys().copied()));
+        assert!(pages.indexes(500).eq(map.range(500..).map(|(&index, _)| index)));
+        assert!(pages.values_mut().map(|value| *value).eq(map.values().copied()));
+        assert!(pages.indexes(0).all(|index| index < pages.end()));
+        assert_eq!(pages.remove(5_000), None);
+    }
+
+    #[test]
+    fn pages_go_with_their_last_value_also_when_others_stay() {
+        let mut pages = Pages::default();
+        for index in 0..6_400 {
+            pages.insert(index, index);
+        }
+        assert_eq!(page_count(&pages), 100);
+        for index in (0..6_400).filter(|&index| index != 5_000) {
+            assert_eq!(pages.remove(index), Some(index));
+        }
+        assert_eq!((pages.len(), page_count(&pages)), (1, 1));
+        assert_eq!(pages.remove(5_000), Some(5_000));
+        assert!(pages.is_empty() && pages.end() == 0);
+        assert!(pages.pages.capacity() <= 64, "{}", pages.pages.capacity());
+    }
+
+    #[test]
+    fn large_values_have_small_pages_and_small_ones_no_more_than_64() {
+        assert_eq!(Pages::<()>::SHIFT, 6);
+        assert_eq!(Pages::<[u8; 100]>::SHIFT, 6);
+        assert_eq!(Pages::<[u8; 1_000]>::SHIFT, 3);
+        assert_eq!(Pages::<[u8; 8_192]>::SHIFT, 0);
+        let mut pages = Pages::default();
+        pages.insert(3, [7u8; 10_000]);
+        assert_eq!(pages.get_mut(3).map(|value| value[9_999]), Some(7));
+        assert!(pages.get(2).is_none() && pages.get(4).is_none());
+    }
+}

@@ -1,0 +1,216 @@
+//! From what a handler writes to the socket.
+
+use std::io;
+use std::mem;
+
+use crate::output::outgoing::{Outgoing, SendOptions};
+use crate::output::queue::Chunk;
+use crate::output::unsent::Unsent;
+use crate::table::conns::Table;
+use crate::table::phase::Phase;
+use crate::types::action::CloseReason;
+use crate::types::cold_path::cold_path;
+use crate::types::conn_id::ConnKey;
+
+impl Table {
+    /// Appends a copy of `bytes` to the output of a connection, unless it is ending.
+    #[inline]
+    pub(crate) fn write(&mut self, key: ConnKey, bytes: &[u8], outgoing: &mut Outgoing) {
+        if !bytes.is_empty() {
+            self.add_output(key, |unsent, deferred| outgoing.write(unsent, bytes, deferred));
+        }
+    }
+
+    /// Appends a chunk to the output of a connection, unless it is ending; a copy if it is small.
+    pub(crate) fn push(&mut self, key: ConnKey, chunk: Chunk, outgoing: &mut Outgoing) {
+        if !chunk.bytes().is_empty() {
+            self.add_output(key, |unsent, deferred| outgoing.push(unsent, chunk, deferred));
+        }
+    }
+
+    /// Lends the output of a connection that takes any to `add`, and applies the limits to what is
+    /// there then.
+    #[inline]
+    fn add_output(&mut self, key: ConnKey, add: impl FnOnce(&mut Unsent, bool)) {
+        let Some(entry) = self.get_mut(key) else { return };
+        if !entry.takes_output() {
+            return;
+        }
+        let deferred = entry.phase().is_connecting();
+        add(&mut entry.unsent, deferred);
+        let len = entry.unsent.len();
+        self.list(key);
+        let Some(limits) = self.limits(key) else { return };
+        // The limit on the output is mostly the larger one, but need not be.
+        if len > limits.high_watermark.min(limits.max_output) {
+            cold_path();
+            self.apply_output_limits(key);
+        }
+    }
+
+    /// Ends a connection with more output than it may have, and notes when one has become
+    /// congested.
+    #[cold]
+    pub(super) fn apply_output_limits(&mut self, key: ConnKey) {
+        let tick = self.clock.tick();
+        let Some((entry, limits)) = self.with_limits(key) else { return };
+        let len = entry.output_len();
+        if len > limits.high_watermark && !entry.is_congested() {
+            entry.deadlines.congested_since = Some(tick);
+            self.arm(key);
+        }
+        if len > limits.max_output {
+            self.end(key, CloseReason::OutputLimit, true);
+        }
+    }
+
+    /// Sends straight from `bytes` if nothing waits before them, and returns how many were taken. A
+    /// failure ends the connection when the turn ends.
+    #[inline(always)]
+    pub(crate) fn send_now(&mut self, key: ConnKey, bytes: &[u8]) -> usize {
+        let Self { entries, clock, .. } = self;
+        let entry = entries.get_mut(key.index).filter(|entry| {
+            let is_open = entry.phase() == Phase::Open;
+            entry.generation == key.generation && is_open && entry.unsent.is_empty()
+        });
+        let Some(entry) = entry else {
+            cold_path();
+            return 0;
+        };
+        match entry.stream.send(bytes) {
+            Ok(sent) => {
+                entry.deadlines.note_activity(clock);
+                sent
+            }
+            Err(error) => {
+                if error.kind() != io::ErrorKind::WouldBlock {
+                    self.end(key, CloseReason::Error(error), false);
+                }
+                0
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn has_listed(&self) -> bool {
+        !self.list.is_empty()
+    }
+
+    #[inline]
+    pub(crate) fn listed_len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Sends the output of the listed connections, up to `budget` bytes each, and returns those that
+    /// have to be [settled](Self::settle). To be given back to [`end_round`](Self::end_round).
+    pub(crate) fn send_round(&mut self, outgoing: &mut Outgoing, budget: usize) -> Vec<ConnKey> {
+        let mut round = self.list.begin_round();
+        round.retain(|&key| self.flush(key, outgoing, budget));
+        outgoing.end_flush();
+        round
+    }
+
+    pub(crate) fn end_round(&mut self, round: Vec<ConnKey>) {
+        self.list.end_round(round);
+    }
+
+    /// Takes a connection off the list, sends its output, and returns whether it has to be settled.
+    /// It may not be on the list: its place may have gone to another one meanwhile.
+    #[inline]
+    fn flush(&mut self, key: ConnKey, outgoing: &mut Outgoing, budget: usize) -> bool {
+        let Some(entry) = self.get_mut(key).filter(|entry| entry.listed) else { return false };
+        entry.listed = false;
+        // The poller reports when a full socket has room.
+        if !entry.unsent.is_empty() && !entry.unsent.is_blocked() {
+            self.send_output(key, outgoing, budget);
+        }
+        self.get(key).is_some_and(|entry| !entry.is_settled())
+    }
+
+    /// As [`send_round`](Self::send_round), after a `pre_write` that has failed: what was written
+    /// since the one before is dropped, and the connections that have written it end.
+    #[cold]
+    pub(crate) fn withhold_round(
+        &mut self,
+        outgoing: &mut Outgoing,
+        budget: usize,
+    ) -> Vec<ConnKey> {
+        let mut round = self.list.begin_round();
+        round.retain(|&key| {
+            let Some(entry) = self.get_mut(key).filter(|entry| entry.listed) else { return false };
+            if !entry.unsent.is_new() {
+                return self.flush(key, outgoing, budget);
+            }
+            outgoing.drop_unsent(&mut entry.unsent);
+            self.end(key, CloseReason::Withheld, true);
+            self.get_mut(key).is_some_and(|entry| mem::take(&mut entry.listed))
+        });
+        outgoing.end_flush();
+        round
+    }
+
+    /// Sends what the socket takes, and returns how much that was. A failure ends the connection.
+    pub(crate) fn send_output(
+        &mut self,
+        key: ConnKey,
+        outgoing: &mut Outgoing,
+        budget: usize,
+    ) -> usize {
+        let Some(entry) = self.get_mut(key) else { return 0 };
+        let before_fin = match entry.phase() {
+            Phase::Open | Phase::Detaching => false,
+            Phase::HalfClosed | Phase::Flushing => true,
+            _ => return 0,
+        };
+        if entry.unsent.is_empty() {
+            return 0;
+        }
+        entry.unsent.release();
+        let options = SendOptions { before_fin, budget };
+        match outgoing.send(&mut entry.unsent, &entry.stream, options) {
+            Ok(sent) => {
+                if self.note_progress(key, sent) {
+                    outgoing.expect_output();
+                }
+                sent
+            }
+            Err(error) => {
+                self.end(key, CloseReason::Error(error), false);
+                0
+            }
+        }
+    }
+
+    /// Notes what the peer has taken. Returns whether the connection is to go on sending in the next
+    /// turn: it has used up its budget, and the poller reports room only to a socket that had none.
+    #[inline]
+    fn note_progress(&mut self, key: ConnKey, sent: usize) -> bool {
+        let Self { entries, clock, .. } = self;
+        let Some(entry) = entries.get_mut(key.index) else { return false };
+        if sent > 0 {
+            entry.deadlines.note_activity(clock);
+            entry.deadlines.stalled_since = None;
+            entry.deadlines.close_deadline = None;
+        }
+        if !entry.unsent.is_queued() {
+            return false;
+        }
+        cold_path();
+        let has_budget = entry.unsent.is_blocked();
+        if entry.deadlines.stalled_since.is_none() {
+            entry.deadlines.stalled_since = Some(clock.tick());
+            self.arm(key);
+        }
+        if !has_budget {
+            self.list(key);
+        }
+        !has_budget
+    }
+
+    /// Drops the output of a connection that has ended.
+    pub(crate) fn drop_output(&mut self, key: ConnKey, outgoing: &mut Outgoing) {
+        if let Some(entry) = self.get_mut(key) {
+            outgoing.drop_unsent(&mut entry.unsent);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Deadlines of connections: who waits for what, and what happens when it does not come.
+
+use std::time::{Duration, Instant};
+
+use crate::table::conns::Table;
+use crate::table::deadlines::{Expired, earliest};
+use crate::table::entry::Entry;
+use crate::table::phase::Phase;
+use crate::table::turn_clock::TurnClock;
+use crate::table::wheel_time::WheelTime;
+use crate::types::action::{CloseReason, Timeout};
+use crate::types::conn_id::ConnKey;
+use crate::types::limits::Limits;
+
+/// How long a connection that a shutdown or a timeout has closed is kept for the peer to close its
+/// side. It has been sent everything, and may be gone long since; only a peer that writes on after
+/// this time loses what it has not read.
+const SHORT_LINGER: Duration = Duration::from_millis(500);
+
+impl Entry {
+    /// Returns the earliest deadline and what it is for.
+    fn next_deadline(&self, limits: &Limits, clock: &TurnClock) -> Option<(WheelTime, Expired)> {
+        let now = clock.tick();
+        match self.phase() {
+            Phase::Connecting | Phase::Established => {
+                earliest(&self.deadlines.connect(limits), now)
+            }
+            Phase::Open | Phase::HalfClosed => earliest(&self.deadlines.active(limits, clock), now),
+            Phase::Flushing | Phase::Detaching => {
+                earliest(&self.deadlines.closing(limits, clock), now)
+            }
+            Phase::Lingering => earliest(&[(self.deadlines.close_deadline, Expired::Close)], now),
+            Phase::Ended | Phase::Aborted => None,
+        }
+    }
+}
+
+impl Table {
+    /// Tells the wheel of the connection's next deadline.
+    pub(crate) fn arm(&mut self, key: ConnKey) {
+        let Some(entry) = self.get(key) else { return };
+        let Some(limits) = self.limits(key) else { return };
+        if let Some((next, _)) = entry.next_deadline(limits, &self.clock) {
+            self.wheel.insert(next, key.index);
+        }
+    }
+
+    /// Returns what the connection's time is up for.
+    ///
+    /// Input that was there in time keeps the read deadline from passing until it is read, and
+    /// output that has come down keeps congestion from it until that is noted.
+    pub(crate) fn expired(&self, key: ConnKey) -> Option<Expired> {
+        let (entry, limits) = (self.get(key)?, self.limits(key)?);
+        let (tick, expired) = entry.next_deadline(limits, &self.clock)?;
+        let has_passed = tick.since(self.clock.tick()) <= 0;
+        let is_served = match expired {
+            Expired::Read => entry.overdue().is_some_and(|overdue| overdue > 0),
+            Expired::Congestion => entry.output_len() <= limits.effective_low_watermark(),
+            _ => false,
+        };
+        (has_passed && !is_served).then_some(expired)
+    }
+
+    /// Returns when the first connection has to be looked at.
+    #[inline]
+    pub(crate) fn next_look(&self) -> Option<Instant> {
+        self.wheel.next()
+    }
+
+    /// Moves the indexes of the connections that have to be looked at to `fired`.
+    pub(crate) fn advance_wheel(&mut self, now: Instant, fired: &mut impl Extend<u32>) {
+        self.wheel.advance(now, fired);
+    }
+
+    /// Cuts off a connection whose time is up.
+    pub(crate) fn time_out(&mut self, key: ConnKey, expired: Expired) {
+        let timeout = match expired {
+            Expired::Connect => Timeout::Connect,
+            Expired::Idle => Timeout::Idle,
+            Expired::Read => Timeout::Read,
+            Expired::Write => Timeout::Write,
+            Expired::Congestion => Timeout::Congestion,
+            Expired::Close | Expired::Flush => Timeout::Close,
+            Expired::Timer => return,
+        };
+        let reason = CloseReason::Timeout(timeout);
+        match expired {
+            Expired::Connect | Expired::Idle | Expired::Read => self.close(key, reason),
+            _ => self.end(key, reason, true),
+        }
+    }
+
+    /// Clears the timer of a connection, which has run down.
+    pub(crate) fn clear_timer(&mut self, key: ConnKey) {
+        if let Some(entry) = self.get_mut(key) {
+            entry.deadlines.timer = None;
+        }
+    }
+
+    /// Asks the socket for input that has come since the poller was asked, and has a later turn
+    /// read it. Returns whether there is any that keeps the deadline from passing.
+    pub(crate) fn ask_for_input(&mut self, key: ConnKey, expired: Expired) -> bool {
+        let Some(entry) = self.get(key) else { return false };
+        let wants_input = entry.wants_input();
+        let was_asked = expired == Expired::Read && entry.overdue().is_some();
+        if was_asked || expired == Expired::Read && !wants_input {
+            return false;
+        }
+        match entry.stream.has_input() {
+            Ok(false) => return false,
+            Ok(true) if expired == Expired::Read => {
+                // The end of the input counts as a byte: it is to be read as well.
+                let overdue = entry.stream.input_len().unwrap_or(0).max(1);
+                self.change(key, |entry, _| entry.set_overdue(Some(overdue)));
+            }
+            Ok(true) => {
+                let tick = self.clock.tick();
+                self.change(key, |entry, _| entry.deadlines.last_activity = tick);
+            }
+            Err(error) => self.end(key, CloseReason::Error(error), false),
+        }
+        if wants_input {
+            self.read_on_later(key);
+        }
+        true
+    }
+
+    /// Asks poll(2) whether the socket has room for output, so that it is to be tried once more.
+    ///
+    /// A send itself would not tell: it fills what little is left of the send buffer, though the
+    /// peer has taken nothing.
+    pub(crate) fn ask_for_room(&mut self, key: ConnKey) -> bool {
+        let Some(entry) = self.get_mut(key) else { return false };
+        let has_room = entry.stream.has_room().unwrap_or(true);
+        if has_room {
+            entry.unsent.unblock();
+        }
+        has_room
+    }
+
+    /// Gives an ending that waits for the peer to take output its deadlines.
+    pub(super) fn start_closing(&mut self, key: ConnKey) {
+        let now = self.clock.tick_now();
+        let Some((entry, limits)) = self.with_limits(key) else { return };
+        entry.deadlines.closing_since.get_or_insert(now);
+        if entry.deadlines.close_deadline.is_none() {
+            entry.deadlines.close_deadline = now.after(limits.close_timeout);
+        }
+        self.arm(key);
+    }
+
+    /// Gives an ending that waits for the peer's FIN its deadline.
+    pub(super) fn start_lingering(&mut self, key: ConnKey) {
+        let now = self.clock.tick_now();
+        let Some((entry, limits)) = self.with_limits(key) else { return };
+        let is_short = matches!(entry.reason(), CloseReason::Shutdown | CloseReason::Timeout(_));
+        let timeout = match is_short {
+            true => limits.close_timeout.min(SHORT_LINGER),
+            false => limits.close_timeout,
+        };
+        entry.deadlines.close_deadline = now.after(timeout);
+        self.arm(key);
+    }
+
+    /// Gives a connection limits of its own, as if it had had them: what has begun counts from when
+    /// it began.
+    pub(crate) fn set_limits(&mut self, key: ConnKey, limits: Limits) {
+        let now = self.clock.tick_now();
+        let Some((entry, before)) = self.with_limits(key) else { return };
+        let is_connecting = entry.phase().is_connecting();
+        let deadlines = &mut entry.deadlines;
+        // Where no timeout was waited for, turns may have passed that did not read the clock. A
+        // timeout that is too long to be told from the past is none.
+        let was_none =
+            |timeout: Option<Duration>| timeout.and_then(|timeout| now.after(timeout)).is_none();
+        // While connecting, it is when that began.
+        if was_none(before.idle_timeout) && !is_connecting {
+            deadlines.last_activity = now;
+        }
+        if was_none(before.write_timeout) {
+            deadlines.stalled_since = deadlines.stalled_since.map(|_| now);
+        }
+        if was_none(before.congestion_timeout) {
+            deadlines.congested_since = deadlines.congested_since.map(|_| now);
+        }
+        if before.write_timeout != limits.write_timeout {
+            // Fails for a connection that is gone, which is found out in time.
+            let _ = entry.stream.set_user_timeout(limits.write_timeout);
+        }
+        self.change(key, |entry, _| entry.extras_mut().limits = Some(Box::new(limits)));
+        self.apply_output_limits(key);
+        self.arm(key);
+    }
+
+    /// Tells the kernel how long the peer may leave output unacknowledged.
+    pub(crate) fn set_user_timeout(&mut self, key: ConnKey) {
+        let Some((entry, limits)) = self.with_limits(key) else { return };
+        if limits.write_timeout.is_some() {
+            let _ = entry.stream.set_user_timeout(limits.write_timeout);
+        }
+    }
+
+    pub(crate) fn set_read_timeout(&mut self, key: ConnKey, timeout: Option<Duration>) {
+        let deadline = timeout.and_then(|timeout| self.clock.tick_now().after(timeout));
+        if let Some(entry) = self.get_mut(key) {
+            entry.deadlines.read_deadline = deadline;
+            entry.set_overdue(None);
+        }
+        self.arm(key);
+    }
+
+    pub(crate) fn set_timer(&mut self, key: ConnKey, delay: Option<Duration>) {
+        let deadline = delay.and_then(|delay| self.clock.tick_now().after(delay));
+        if let Some(entry) = self.get_mut(key) {
+            entry.deadlines.timer = deadline;
+        }
+        self.arm(key);
+    }
+}

@@ -1,0 +1,131 @@
+//! What other threads have asked for, carried out.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::accept::listener::BoundListener;
+use crate::api::event_loop_access::Loop;
+use crate::api::handler::Handler;
+use crate::api::message::{Command, ConnCommand, Control};
+use crate::datagram::bound_udp::BoundUdp;
+use crate::mail::mailbox::Envelope;
+use crate::turn::broadcast::Broadcast;
+use crate::turn::budget;
+use crate::turn::runner::Runner;
+use crate::types::action::CloseReason;
+use crate::types::conn_id::ConnKey;
+
+impl<H: Handler> Runner<H> {
+    /// Carries out what was collected, or as much as the budget allows: then the next turn goes on.
+    #[inline]
+    pub(super) fn read_mailbox(&mut self) {
+        if self.mailbox.may_have_mail() || self.broadcast.is_some() {
+            self.carry_out_mail();
+        }
+    }
+
+    fn carry_out_mail(&mut self) {
+        let mut budget = budget::MAIL;
+        while budget > 0 {
+            if self.broadcast.is_some() {
+                self.broadcast_to_next();
+                budget -= 1;
+                continue;
+            }
+            let Some(envelope) = self.mailbox.take() else { return };
+            match envelope {
+                Envelope::Command(command) => {
+                    budget = budget.saturating_sub(command.cost());
+                    self.carry_out(command);
+                }
+                Envelope::Control(control) => {
+                    budget -= 1;
+                    self.follow(control);
+                }
+            }
+        }
+    }
+
+    fn carry_out(&mut self, command: Command) {
+        match command {
+            Command::Conn(key, command) => self.carry_out_on(key, command),
+            Command::Broadcast(bytes) => {
+                self.broadcast = Some(Broadcast::new(bytes, &self.state.table));
+            }
+            Command::Tasks(tasks) => tasks.run(&mut Loop::new(&mut self.state)),
+            Command::Listen(bound) => self.listen(*bound),
+            Command::Bind(bound) => self.bind(*bound),
+            Command::StopListening(index) => {
+                self.acceptor.stop(Some(index), &self.state.poller);
+                self.state.datagrams.stop(Some(index), &self.state.poller);
+            }
+        }
+    }
+
+    fn follow(&mut self, control: Control) {
+        match control {
+            Control::Adopt(accepted) => self.open(accepted),
+            Control::AcceptAgain => {
+                let now = self.state.table.clock().now();
+                self.acceptor.resume_all(&self.state.poller, now);
+            }
+            Control::Shutdown(mode) => self.begin_shutdown(mode),
+        }
+    }
+
+    fn carry_out_on(&mut self, key: ConnKey, command: ConnCommand) {
+        let state = &mut self.state;
+        match command {
+            ConnCommand::Wake => {
+                self.call(key, |handler, conn, context| handler.woken(conn, context));
+            }
+            ConnCommand::Send(bytes) => {
+                state.table.push(key, bytes.into(), &mut state.outgoing);
+            }
+            ConnCommand::SendShared(bytes) => {
+                state.table.push(key, bytes.into(), &mut state.outgoing);
+            }
+            ConnCommand::Pause => state.table.set_paused(key, true),
+            ConnCommand::Resume => state.table.set_paused(key, false),
+            ConnCommand::Close => state.table.close(key, CloseReason::Closed),
+            ConnCommand::Abort => state.table.end(key, CloseReason::Aborted, true),
+        }
+    }
+
+    /// Writes the broadcast that is under way to one connection.
+    fn broadcast_to_next(&mut self) {
+        let state = &mut self.state;
+        let Some(broadcast) = &mut self.broadcast else { return };
+        let Some(key) = broadcast.next(&state.table) else {
+            self.broadcast = None;
+            return;
+        };
+        if state.table.get(key).is_some_and(|entry| !entry.phase().is_connecting()) {
+            let bytes = Arc::clone(&broadcast.bytes);
+            state.table.push(key, bytes.into(), &mut state.outgoing);
+        }
+    }
+
+    fn listen(&mut self, bound: BoundListener) {
+        let address_index = bound.address_index();
+        // A server that is ending takes no more sockets; they are closed.
+        if !self.shutdown.has_begun() {
+            let result = self.acceptor.add(bound, &self.state.poller);
+            self.check_listening(address_index, result);
+        }
+    }
+
+    fn bind(&mut self, bound: BoundUdp) {
+        let address_index = bound.address_index();
+        if !self.shutdown.has_begun() {
+            let result = self.state.datagrams.add(bound, &self.state.poller);
+            self.check_listening(address_index, result);
+        }
+    }
+
+    fn check_listening(&mut self, address_index: u16, result: io::Result<()>) {
+        if let Err(error) = result {
+            self.listener_failed(address_index, &error);
+        }
+    }
+}

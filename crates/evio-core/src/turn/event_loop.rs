@@ -1,0 +1,262 @@
+//! The loop, from its sockets to its end.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evio_sys::Poller;
+use evio_sys::net::{Listener, Stream, UdpSocket};
+
+use crate::accept::acceptor::Acceptor;
+use crate::accept::listener::{BoundListener, Sharing};
+use crate::accept::placement::Placement;
+use crate::api::config::Config;
+use crate::api::group::Group;
+use crate::api::handler::Handler;
+use crate::api::loop_handle::LoopHandle;
+use crate::api::loop_state::LoopState;
+use crate::api::message::ShutdownMode;
+use crate::api::serving::Serving;
+use crate::datagram::bound_udp::BoundUdp;
+use crate::datagram::datagrams::Datagrams;
+use crate::mail::inbox::Bounds;
+use crate::mail::mailbox::Mailbox;
+use crate::output::outgoing::Outgoing;
+use crate::table::conns::Table;
+use crate::turn::parts::Parts;
+use crate::turn::runner::Runner;
+use crate::turn::shutdown::Shutdown;
+
+/// A loop with its sockets, ready to run a [`Handler`].
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use evio_core::{Action, CloseReason, Config, Conn, EventLoop, Handler};
+/// use evio_sys::net::{ListenOptions, Listener};
+///
+/// struct Upper;
+///
+/// impl Handler for Upper {
+///     type Context = ();
+///     fn context(&mut self, _: &Conn<'_>) {}
+///     fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
+///         conn.write(&input.to_ascii_uppercase());
+///         Action::Shutdown
+///     }
+/// }
+///
+/// # fn main() -> std::io::Result<()> {
+/// let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), &ListenOptions::default())?;
+/// let address = listener.local_addr()?.as_inet().expect("a TCP listener has an inet address");
+/// let mut event_loop = EventLoop::new(Config::default())?;
+/// event_loop.listen(0, listener)?;
+///
+/// let client = std::thread::spawn(move || {
+///     let mut client = std::net::TcpStream::connect(address)?;
+///     client.write_all(b"hello")?;
+///     let mut reply = String::new();
+///     client.read_to_string(&mut reply)?;
+///     std::io::Result::Ok(reply)
+/// });
+/// event_loop.run(Upper)?;
+/// assert_eq!(client.join().unwrap()?, "HELLO");
+/// # Ok(())
+/// # }
+/// ```
+pub struct EventLoop {
+    parts: Parts,
+    end: EndGroup,
+}
+
+impl EventLoop {
+    /// Creates a single loop.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the process or the system is out of file descriptors or memory.
+    pub fn new(config: Config) -> io::Result<Self> {
+        let mut group = Self::group(1, config)?;
+        Ok(group.pop().expect("a group of one has one loop"))
+    }
+
+    /// Creates `count` loops that hand connections to each other; zero is taken as one. Each is to
+    /// be run on a thread of its own, and the group ends together: when one of them fails, panics
+    /// or is dropped without having run, the others shut down.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the process or the system is out of file descriptors or memory, and when there
+    /// are more than 65,535 loops.
+    pub fn group(count: usize, config: Config) -> io::Result<Vec<Self>> {
+        let count = u16::try_from(count.max(1))
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "more than 65,535 loops"))?;
+        let part = |_| {
+            let poller = Poller::new()?;
+            let bounds = Bounds { messages: config.mailbox_capacity, bytes: config.mailbox_bytes };
+            let mailbox = Mailbox::new(&poller, bounds)?;
+            io::Result::Ok((poller, mailbox))
+        };
+        let parts = (0..count).map(part).collect::<io::Result<Vec<_>>>()?;
+        let mailboxes = parts.iter().map(|(_, mailbox)| Arc::clone(mailbox.sender())).collect();
+        let placement = Placement::new(config.policy(), config.max_connections, usize::from(count));
+        let group = Group::new(mailboxes, placement);
+        let event_loop = |(loop_id, (poller, mailbox))| {
+            let end = EndGroup { group: Arc::clone(&group), armed: true };
+            let group = Arc::clone(&group);
+            let table =
+                Table::new(config.limits, config.address_limits.clone(), evio_sys::clock::now());
+            let (outgoing, datagrams) = (Outgoing::default(), Datagrams::default());
+            let state = LoopState { table, outgoing, datagrams, loop_id, group, poller };
+            let parts = Parts {
+                state,
+                mailbox,
+                acceptor: Acceptor::new(usize::from(loop_id)),
+                shutdown: Shutdown::new(config.shutdown_timeout),
+                panic_policy: config.panic_policy,
+            };
+            Self { parts, end }
+        };
+        Ok((0..count).zip(parts).map(event_loop).collect())
+    }
+
+    /// Accepts connections from `listener`, and gives them to the loops of the group as
+    /// [`Config::load_balance`] says.
+    ///
+    /// Several loops can listen on the same socket, shared as an [`Arc`]: then one that is held up
+    /// by a callback keeps no connection of the others waiting. `address_index` is what
+    /// [`Conn::address_index`](crate::Conn::address_index) will say.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the listener cannot be polled.
+    ///
+    /// # Platform notes
+    ///
+    /// Linux wakes one of the loops for a connection (`EPOLLEXCLUSIVE`); kqueue wakes all that wait.
+    pub fn listen(
+        &mut self,
+        address_index: u16,
+        listener: impl Into<Arc<Listener>>,
+    ) -> io::Result<()> {
+        self.add_listener(address_index, listener.into(), Sharing::AllLoops)
+    }
+
+    /// Accepts connections from `listener` and keeps them in this loop: for one listener per loop,
+    /// bound with `SO_REUSEPORT`, where the kernel does the spreading. A connection that the kernel
+    /// has given to a loop waits for that loop.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the listener cannot be polled.
+    pub fn listen_here(
+        &mut self,
+        address_index: u16,
+        listener: impl Into<Arc<Listener>>,
+    ) -> io::Result<()> {
+        self.add_listener(address_index, listener.into(), Sharing::LocalOnly)
+    }
+
+    fn add_listener(
+        &mut self,
+        address_index: u16,
+        listener: Arc<Listener>,
+        sharing: Sharing,
+    ) -> io::Result<()> {
+        let Parts { state, acceptor, .. } = &mut self.parts;
+        state.group.add_local_addr(address_index, listener.local_addr()?);
+        // Connections inherit it.
+        let limits = state.table.limits_of_address(address_index);
+        listener.set_user_timeout(limits.write_timeout)?;
+        acceptor.add(BoundListener::new(address_index, listener, sharing), &state.poller)
+    }
+
+    /// Receives datagrams from `socket`.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the socket cannot be polled.
+    pub fn bind(&mut self, address_index: u16, socket: UdpSocket) -> io::Result<()> {
+        let state = &mut self.parts.state;
+        state.group.add_local_addr(address_index, socket.local_addr()?.into());
+        state.datagrams.add(BoundUdp::new(address_index, socket), &state.poller)
+    }
+
+    /// Ends the server as soon as `stop` has something to read or its other end is closed: as
+    /// [`LoopHandle::shutdown_gracefully`] does with the timeout `grace`, or as
+    /// [`LoopHandle::shutdown`] does without one. There may be several.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the poller does not take it.
+    pub fn shutdown_on(&mut self, stop: Stream, grace: Option<Duration>) -> io::Result<()> {
+        let mode = grace.map_or(ShutdownMode::Immediate, ShutdownMode::Graceful);
+        self.parts.shutdown.add_stop(stop, mode, &self.parts.state.poller)
+    }
+
+    /// Returns a handle for this loop and its group that any thread can use.
+    #[must_use]
+    pub fn handle(&self) -> LoopHandle {
+        LoopHandle::new(Arc::clone(&self.parts.state.group), self.parts.state.loop_id)
+    }
+
+    /// Runs the loop on this thread until the group shuts down. Every connection has had its last
+    /// callback when it returns.
+    ///
+    /// Loops other than the first wait until [`Handler::serving`] and the first [`Handler::tick`]
+    /// have run on that one.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the poller does, which ends the other loops too. What goes wrong with a single
+    /// connection is told to [`Handler::closed`] and never ends a loop.
+    ///
+    /// # Panics
+    ///
+    /// A panic of a callback goes on out of here, and ends the other loops.
+    pub fn run<H: Handler>(self, handler: H) -> io::Result<()> {
+        let group = Arc::clone(&self.end.group);
+        let is_first = self.parts.state.loop_id == 0;
+        let serving =
+            is_first.then(|| Serving { local_addrs: group.local_addrs(), loops: group.loops() });
+        let Self { parts, mut end } = self;
+        let mut runner = Runner::new(parts, handler);
+        match serving {
+            Some(serving) => {
+                runner.start(&serving);
+                group.open_gate();
+            }
+            None => group.wait_at_gate(),
+        }
+        runner.run()?;
+        // Every loop has been told already, and may have connections that are still finishing.
+        end.armed = false;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for EventLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventLoop")
+            .field("loop_id", &self.parts.state.loop_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Ends the group when one of its loops ends, be it by an error or a panic: a server with a dead
+/// loop would go on giving it connections.
+struct EndGroup {
+    group: Arc<Group>,
+    /// Whether the loop has not come to its end in good order.
+    armed: bool,
+}
+
+impl Drop for EndGroup {
+    fn drop(&mut self) {
+        if self.armed {
+            self.group.shutdown(ShutdownMode::Immediate);
+        }
+    }
+}

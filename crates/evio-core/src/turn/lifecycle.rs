@@ -1,0 +1,158 @@
+//! How connections begin and end.
+
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::accept::acceptor::Accepted;
+use crate::api::conn::Conn;
+use crate::api::detached::Detached;
+use crate::api::event_loop_access::Loop;
+use crate::api::handler::Handler;
+use crate::api::message::Control;
+use crate::table::entry::Entry;
+use crate::turn::runner::Runner;
+use crate::types::action::CloseReason;
+use crate::types::conn_id::{ConnId, ConnKey};
+
+impl<H: Handler> Runner<H> {
+    /// Accepts what waits at a listener, and opens or hands over each connection.
+    ///
+    /// Apart from `dispatch_all`, which is for requests.
+    #[inline(never)]
+    pub(super) fn accept(&mut self, number: u32) {
+        let mut accepted = std::mem::take(&mut self.accepted);
+        let state = &self.state;
+        let now = || state.table.clock().now();
+        let (placement, poller) = (&state.group.placement, &state.poller);
+        let outcome = self.acceptor.accept(number, placement, poller, now, &mut accepted);
+        if outcome.has_room {
+            self.state.group.wake_listeners();
+        }
+        for (target, connection) in accepted.drain(..) {
+            self.hand_over(target, connection);
+        }
+        self.accepted = accepted;
+        if let Some((address_index, error)) = outcome.failed {
+            self.listener_failed(address_index, &error);
+        }
+    }
+
+    fn hand_over(&mut self, target: usize, accepted: Accepted) {
+        if target == usize::from(self.state.loop_id) {
+            return self.open(accepted);
+        }
+        let mailbox = &self.state.group.mailboxes()[target];
+        if mailbox.control(Control::Adopt(accepted)).is_err() {
+            // That loop has ended, and this one is about to.
+            self.state.group.placement.remove(target);
+        }
+    }
+
+    /// Opens a connection that this loop was chosen for.
+    pub(super) fn open(&mut self, accepted: Accepted) {
+        let Accepted { stream, peer, address_index } = accepted;
+        let state = &mut self.state;
+        let loop_id = usize::from(state.loop_id);
+        if self.shutdown.has_begun() {
+            return state.group.placement.remove(loop_id);
+        }
+        let now = state.table.clock().tick();
+        let key = state.table.insert(Entry::accepted(stream, peer, address_index, now));
+        if state.watch(key).is_err() {
+            // The system is out of memory for it; it was never opened, so nobody is told.
+            state.table.remove(key);
+            state.group.placement.remove(loop_id);
+            return self.make_room();
+        }
+        self.begin_callbacks(key);
+    }
+
+    /// Looks whether an outbound connection has come about.
+    pub(super) fn check_connect(&mut self, key: ConnKey) {
+        match self.state.table.has_connected(key) {
+            Ok(true) => self.open_outbound(key),
+            Ok(false) => {}
+            Err(error) => self.state.table.end(key, CloseReason::Error(error), false),
+        }
+    }
+
+    /// Opens an outbound connection that has come about. What was written to it is sent when the
+    /// turn ends, before what `opened` writes.
+    pub(super) fn open_outbound(&mut self, key: ConnKey) {
+        self.state.table.establish(key);
+        if self.state.table.get(key).is_some_and(|entry| entry.output_len() > 0) {
+            self.state.outgoing.expect_output();
+        }
+        self.begin_callbacks(key);
+        self.state.table.resume_brought_input(key);
+    }
+
+    /// Makes the first callbacks of a connection.
+    fn begin_callbacks(&mut self, key: ConnKey) {
+        let context = self.handler.context(&Conn::new(&mut self.state, key));
+        self.contexts.insert(key.index, context);
+        self.call(key, |handler, conn, context| handler.opened(conn, context));
+        self.state.table.arm(key);
+    }
+
+    /// Tells the handler that a connection has ended, or has not come about, and removes it.
+    pub(super) fn finish_close(&mut self, key: ConnKey) {
+        let state = &mut self.state;
+        let Some((reason, reset)) = state.table.take_end(key) else { return };
+        state.table.drop_output(key, &mut state.outgoing);
+        // Only what was opened has a context.
+        let context = self.contexts.remove(key.index);
+        let (handler, mut conn) = (&mut self.handler, Conn::new(state, key));
+        let call = || match context {
+            Some(context) => handler.closed(&mut conn, context, reason),
+            None => handler.connect_failed(&mut conn, reason),
+        };
+        let flow = match self.contains_panics {
+            false => call(),
+            // The connection is ending anyway, so there is nothing left to do about it.
+            true => catch_unwind(AssertUnwindSafe(call)).unwrap_or(ControlFlow::Continue(())),
+        };
+        self.apply_flow(flow);
+        if let Some(entry) = self.release(key) {
+            entry.end_socket(reset);
+        }
+        self.make_room();
+    }
+
+    /// Gives the socket of a connection whose output has been sent to the handler.
+    pub(super) fn finish_detach(&mut self, key: ConnKey) {
+        self.state.table.send_wanted_fin(key);
+        let Some(entry) = self.state.table.get(key) else { return };
+        if let Err(error) = entry.stream().set_nonblocking(false) {
+            self.state.table.end(key, CloseReason::Error(error), false);
+            return self.finish_close(key);
+        }
+        let context = self.contexts.remove(key.index);
+        let (Some(context), Some(entry)) = (context, self.release(key)) else { return };
+        let (stream, input) = entry.into_parts();
+        let socket = Detached::new(stream, input);
+        let id = ConnId::new(self.state.loop_id, key);
+        let event_loop = &mut Loop::new(&mut self.state);
+        let flow = self.handler.detached(event_loop, id, context, socket);
+        self.apply_flow(flow);
+        self.make_room();
+    }
+
+    /// Takes a connection out of the poller and the table.
+    fn release(&mut self, key: ConnKey) -> Option<Entry> {
+        let state = &mut self.state;
+        let entry = state.table.remove(key)?;
+        // Explicit, since a copy of the descriptor in a child process would keep it polled.
+        let _ = state.poller.deregister(entry.stream());
+        if entry.is_accepted() {
+            state.group.placement.remove(usize::from(state.loop_id));
+        }
+        Some(entry)
+    }
+
+    /// Wakes the listeners that wait for a connection to end, now that one has.
+    fn make_room(&mut self) {
+        self.acceptor.refill_reserve();
+        self.state.group.wake_listeners();
+    }
+}

@@ -1,0 +1,68 @@
+//! From the read buffer to `Handler::data`, and from a UDP socket to `Handler::datagram`.
+
+use crate::api::event_loop_access::Loop;
+use crate::api::handler::Handler;
+use crate::api::udp::Udp;
+use crate::datagram::datagrams::{DATAGRAM_BUDGET, Reception};
+use crate::table::receiving::Receipt;
+use crate::turn::runner::Runner;
+use crate::types::action::CloseReason;
+use crate::types::cold_path::cold_path;
+use crate::types::conn_id::ConnKey;
+
+/// A connection that is to be read from.
+pub(super) struct Input {
+    pub(super) key: ConnKey,
+    /// A short read does not get to all that the poller has reported.
+    pub(super) must_read_on: bool,
+}
+
+impl<H: Handler> Runner<H> {
+    /// Reads once, up to `share` bytes, and tells the handler.
+    #[inline(always)]
+    pub(super) fn receive(&mut self, Input { key, must_read_on }: Input, share: usize) {
+        match self.state.table.receive(key, must_read_on, &mut self.buffer[..share]) {
+            Receipt::Data(len) => self.call_with_input(
+                key,
+                len,
+                CloseReason::Closed,
+                |handler, conn, context, input| handler.data(conn, context, input),
+            ),
+            Receipt::Nothing => cold_path(),
+            Receipt::End => {
+                cold_path();
+                self.call_for(key, CloseReason::PeerClosed, |handler, conn, context| {
+                    handler.peer_closed(conn, context)
+                });
+            }
+        }
+    }
+
+    pub(super) fn receive_datagrams(&mut self, number: u32) {
+        for attempt in 0..DATAGRAM_BUDGET {
+            let state = &mut self.state;
+            let (buffer, poller) = (&mut self.buffer, &state.poller);
+            match state.datagrams.receive(number, attempt == 0, buffer, poller) {
+                Reception::Datagram(received) => {
+                    let peer = received.peer;
+                    let conversation = received.local.map(|local| (peer, local));
+                    let mut socket = Udp::new(state, number, conversation);
+                    let input = &self.buffer[..received.len];
+                    let flow = self.handler.datagram(&mut socket, peer, input);
+                    self.apply_flow(flow);
+                }
+                Reception::Again => {}
+                Reception::Done => return,
+                Reception::Failed(address_index, error) => {
+                    return self.listener_failed(address_index, &error);
+                }
+            }
+        }
+    }
+
+    pub(super) fn listener_failed(&mut self, address_index: u16, error: &std::io::Error) {
+        let event_loop = &mut Loop::new(&mut self.state);
+        let flow = self.handler.listener_failed(event_loop, address_index, error);
+        self.apply_flow(flow);
+    }
+}

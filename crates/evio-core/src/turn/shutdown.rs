@@ -1,0 +1,192 @@
+//! The end of a loop.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use evio_sys::net::Stream;
+use evio_sys::{Interest, Poller, clock};
+use slab::Slab;
+
+use crate::api::handler::Handler;
+use crate::api::message::ShutdownMode;
+use crate::turn::runner::Runner;
+use crate::types::action::CloseReason;
+use crate::types::event_target::EventTarget;
+
+/// 100 years: "never", without overflowing `Instant`.
+const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// The time to close one connection with a full send buffer; 5,000 of them took half a second. A
+/// shutdown begins to cut off that much earlier, within a tenth of its time, to be over in time.
+const CUT_OFF_TIME: Duration = Duration::from_micros(100);
+
+/// How far the loop is on its way to its end, and what ends it.
+#[derive(Debug)]
+pub(super) struct Shutdown {
+    /// Once it has begun: when the connections that are left are cut off, and the mode.
+    begun: Option<(Instant, ShutdownMode)>,
+    /// The timeout of an immediate shutdown.
+    timeout: Duration,
+    /// Sockets that end the server when they have something to read.
+    stops: Slab<(Stream, ShutdownMode)>,
+}
+
+impl Shutdown {
+    pub(super) fn new(timeout: Duration) -> Self {
+        Self { begun: None, timeout, stops: Slab::new() }
+    }
+
+    /// Adds a socket that ends the server when it has something to read.
+    pub(super) fn add_stop(
+        &mut self,
+        stop: Stream,
+        mode: ShutdownMode,
+        poller: &Poller,
+    ) -> io::Result<()> {
+        let place = self.stops.vacant_entry();
+        let token = EventTarget::Stop(place.key() as u32).token();
+        poller.register(&stop, token, Interest::READABLE)?;
+        place.insert((stop, mode));
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun.is_some()
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.begun.map(|(deadline, _)| deadline)
+    }
+
+    /// Begins in a mode, and returns whether that is something new: an immediate shutdown overtakes
+    /// a graceful one; other than that the first one stays.
+    fn begin(&mut self, mode: ShutdownMode, connections: usize) -> bool {
+        let timeout = match (mode, self.begun) {
+            (ShutdownMode::Graceful(_), Some(_)) | (_, Some((_, ShutdownMode::Immediate))) => {
+                return false;
+            }
+            (ShutdownMode::Graceful(timeout), None) => timeout,
+            (ShutdownMode::Immediate, _) => self.timeout,
+        };
+        // Not the beginning of the turn: a callback may have taken long.
+        let now = clock::now();
+        let connections = u32::try_from(connections).unwrap_or(u32::MAX);
+        let cut_off_time = CUT_OFF_TIME.saturating_mul(connections).min(timeout / 10);
+        // A timeout that is too long to express is no timeout.
+        let deadline = now.checked_add(timeout - cut_off_time).unwrap_or(now + NEVER);
+        // One that overtakes another waits no longer than that would have.
+        let deadline = self.begun.map_or(deadline, |(before, _)| before.min(deadline));
+        self.begun = Some((deadline, mode));
+        true
+    }
+}
+
+impl<H: Handler> Runner<H> {
+    /// Ends the server, since a stop socket says so. It is not listened to again: it would go on
+    /// asking.
+    #[cold]
+    pub(super) fn stop(&mut self, number: u32) {
+        if let Some((stop, mode)) = self.shutdown.stops.try_remove(number as usize) {
+            let _ = self.state.poller.deregister(&stop);
+            self.state.group.shutdown(mode);
+        }
+    }
+
+    /// Stops listening, and closes or tells every connection.
+    #[cold]
+    pub(super) fn begin_shutdown(&mut self, mode: ShutdownMode) {
+        if !self.shutdown.begin(mode, self.state.table.len()) {
+            return;
+        }
+        self.acceptor.stop(None, &self.state.poller);
+        self.state.datagrams.stop(None, &self.state.poller);
+        for key in self.state.table.keys() {
+            let is_connecting =
+                self.state.table.get(key).is_some_and(|entry| entry.phase().is_connecting());
+            match mode {
+                ShutdownMode::Graceful(_) if !is_connecting => {
+                    self.call_for(key, CloseReason::Shutdown, |handler, conn, context| {
+                        handler.stopping(conn, context)
+                    });
+                }
+                _ => self.state.table.close(key, CloseReason::Shutdown),
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn advance_shutdown(&mut self) {
+        if self.shutdown.has_begun() {
+            self.cut_off_when_due();
+        }
+    }
+
+    #[cold]
+    fn cut_off_when_due(&mut self) {
+        let now = self.state.table.clock().now();
+        if self.shutdown.deadline().is_some_and(|deadline| now >= deadline) {
+            self.end_all();
+        }
+    }
+
+    /// Returns whether the loop has ended. From then on nothing can be sent to it, and everything
+    /// that was has been carried out.
+    pub(super) fn is_done(&mut self) -> bool {
+        self.shutdown.has_begun()
+            && self.state.table.is_empty()
+            && !self.state.datagrams.has_output()
+            && self.mailbox.close()
+    }
+
+    /// Ends everything after a failure of the poller.
+    #[cold]
+    pub(super) fn abort_all(&mut self) {
+        // The callbacks made here must not begin new connections.
+        self.state.group.shutdown(ShutdownMode::Immediate);
+        self.shutdown.begin(ShutdownMode::Immediate, 0);
+        self.end_all();
+    }
+
+    /// Ends every connection now; what is left to send is lost.
+    fn end_all(&mut self) {
+        for key in self.state.table.keys() {
+            let Some(entry) = self.state.table.get(key) else { continue };
+            let reset = entry.output_len() > 0;
+            self.state.table.end(key, CloseReason::Shutdown, reset);
+            self.finish_close(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn an_immediate_shutdown_overtakes_a_graceful_one_and_waits_no_longer() {
+        let mut shutdown = Shutdown::new(2 * MINUTE);
+        assert!(!shutdown.has_begun());
+        assert!(shutdown.begin(ShutdownMode::Graceful(MINUTE), 0));
+        let graceful = shutdown.deadline();
+        assert!(!shutdown.begin(ShutdownMode::Graceful(Duration::ZERO), 0));
+        assert!(shutdown.begin(ShutdownMode::Immediate, 0));
+        assert_eq!(shutdown.deadline(), graceful);
+        assert!(!shutdown.begin(ShutdownMode::Immediate, 0));
+        assert!(!shutdown.begin(ShutdownMode::Graceful(MINUTE), 0));
+    }
+
+    #[test]
+    fn many_connections_are_cut_off_in_time_and_an_endless_timeout_can_be_computed_with() {
+        let now = clock::now();
+        let mut shutdown = Shutdown::new(MINUTE);
+        shutdown.begin(ShutdownMode::Immediate, 1_000_000);
+        let left = shutdown.deadline().unwrap() - now;
+        assert!(left >= MINUTE * 9 / 10 && left < MINUTE, "{left:?}");
+        let mut shutdown = Shutdown::new(Duration::MAX);
+        shutdown.begin(ShutdownMode::Immediate, 1);
+        assert!(shutdown.deadline().unwrap() > now + NEVER / 2);
+    }
+}

@@ -1,0 +1,101 @@
+//! What is due: ticks, deadlines of connections, sockets that back off.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use crate::api::event_loop_access::Loop;
+use crate::api::handler::Handler;
+use crate::api::message::ShutdownMode;
+use crate::table::deadlines::Expired;
+use crate::turn::budget;
+use crate::turn::runner::Runner;
+use crate::turn::ticker::Ticker;
+use crate::types::conn_id::ConnKey;
+
+impl<H: Handler> Runner<H> {
+    #[inline]
+    pub(super) fn run_timers(&mut self) {
+        // What was set in this turn is not due in it.
+        let Some(next) = self.next_deadline else { return };
+        let now = self.state.table.clock().now();
+        if next <= now || !self.fired.is_empty() {
+            self.run_due_timers(now);
+        }
+    }
+
+    /// Apart from the turns in which nothing is due.
+    #[inline(never)]
+    fn run_due_timers(&mut self, now: Instant) {
+        if self.acceptor.resume_due(&self.state.poller, now) {
+            self.state.group.wake_listeners();
+        }
+        self.state.datagrams.resume_due(&self.state.poller, now);
+        if self.ticker.is_due(now) {
+            self.tick(now);
+        }
+        self.state.table.advance_wheel(now, &mut self.fired);
+        let due = self.fired.len().min(budget::DEADLINES);
+        for _ in 0..due {
+            let Some(index) = self.fired.pop_front() else { break };
+            self.look_at(index);
+        }
+        if self.fired.is_empty() {
+            self.fired.shrink_to(budget::DEADLINES);
+        }
+    }
+
+    pub(super) fn tick(&mut self, now: Instant) {
+        match self.handler.tick(&mut Loop::new(&mut self.state)) {
+            ControlFlow::Continue(delay) => self.ticker.schedule(delay, now),
+            ControlFlow::Break(()) => {
+                self.ticker = Ticker::new(None);
+                self.state.group.shutdown(ShutdownMode::Immediate);
+            }
+        }
+    }
+
+    /// Looks at a connection that the wheel has named: at a deadline, or earlier if that has moved.
+    fn look_at(&mut self, index: u32) {
+        let Some(key) = self.state.table.key_at(index) else { return };
+        if let Some(expired) = self.state.table.expired(key) {
+            self.expire(key, expired);
+        }
+        self.state.table.arm(key);
+    }
+
+    /// Ends a connection whose time is up, unless that is only because this loop was too late to
+    /// look: after a long callback, or a SIGSTOP, there may be input or room for output by now.
+    fn expire(&mut self, key: ConnKey, expired: Expired) {
+        match expired {
+            Expired::Timer => {
+                self.state.table.clear_timer(key);
+                return self.call(key, |handler, conn, context| handler.timer(conn, context));
+            }
+            Expired::Connect => self.check_connect(key),
+            Expired::Idle | Expired::Read => {
+                if self.state.table.ask_for_input(key, expired) {
+                    return;
+                }
+            }
+            Expired::Write | Expired::Congestion | Expired::Close => self.send_again(key),
+            Expired::Flush => {}
+        }
+        if self.state.table.expired(key) == Some(expired) {
+            self.state.table.time_out(key, expired);
+        }
+    }
+
+    /// Sends output that has waited, if the socket has room by now. What was added in this turn has
+    /// to wait for its `pre_write`, and is sent with it in the next.
+    fn send_again(&mut self, key: ConnKey) {
+        let state = &mut self.state;
+        if !state.table.ask_for_room(key) {
+            return;
+        }
+        let has_new = state.table.get(key).is_some_and(|entry| entry.has_new_output());
+        if !has_new {
+            state.table.send_output(key, &mut state.outgoing, budget::send_share(1));
+        }
+        state.table.list(key);
+    }
+}

@@ -1,0 +1,80 @@
+//! What an event is about: the one place where tokens are made and read.
+
+use evio_sys::Token;
+
+use crate::types::conn_id::ConnKey;
+
+/// The meaning of a token.
+///
+/// A connection's token is its generation over its index. No connection has generation zero, so
+/// the tokens below 2^32 are free for the loop's own sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EventTarget {
+    Waker,
+    Listener(u32),
+    Datagram(u32),
+    /// A socket whose input ends the server.
+    Stop(u32),
+    Conn(ConnKey),
+}
+
+/// The loop's own sources have their kind in the two bits above their number.
+const KIND_SHIFT: u32 = 30;
+const NUMBER_MASK: u32 = (1 << KIND_SHIFT) - 1;
+const WAKER: u32 = 0;
+const LISTENER: u32 = 1;
+const DATAGRAM: u32 = 2;
+const STOP: u32 = 3;
+
+impl EventTarget {
+    pub(crate) fn token(self) -> Token {
+        let (generation, low) = match self {
+            Self::Waker => (0, 0),
+            Self::Listener(number) => (0, (LISTENER << KIND_SHIFT) | (number & NUMBER_MASK)),
+            Self::Datagram(number) => (0, (DATAGRAM << KIND_SHIFT) | (number & NUMBER_MASK)),
+            Self::Stop(number) => (0, (STOP << KIND_SHIFT) | (number & NUMBER_MASK)),
+            Self::Conn(key) => (key.generation, key.index),
+        };
+        Token((u64::from(generation) << 32) | u64::from(low))
+    }
+}
+
+impl From<Token> for EventTarget {
+    #[inline]
+    fn from(Token(bits): Token) -> Self {
+        let (generation, low) = ((bits >> 32) as u32, bits as u32);
+        match (generation, low >> KIND_SHIFT) {
+            (0, WAKER) => Self::Waker,
+            (0, LISTENER) => Self::Listener(low & NUMBER_MASK),
+            (0, DATAGRAM) => Self::Datagram(low & NUMBER_MASK),
+            (0, _) => Self::Stop(low & NUMBER_MASK),
+            (generation, _) => Self::Conn(ConnKey { index: low, generation }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_round_trip() {
+        let conn = |index, generation| EventTarget::Conn(ConnKey { index, generation });
+        let sources = [
+            EventTarget::Waker,
+            EventTarget::Listener(0),
+            EventTarget::Listener(NUMBER_MASK),
+            EventTarget::Datagram(0),
+            EventTarget::Datagram(7),
+            EventTarget::Stop(0),
+            EventTarget::Stop(NUMBER_MASK),
+            conn(0, 1),
+            conn(u32::MAX, 1),
+            conn(0, u32::MAX),
+            conn(u32::MAX, u32::MAX),
+        ];
+        for source in sources {
+            assert_eq!(EventTarget::from(source.token()), source);
+        }
+    }
+}

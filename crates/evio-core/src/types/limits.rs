@@ -1,0 +1,115 @@
+//! What one connection may hold, and how long things may take.
+
+use std::time::Duration;
+
+use crate::types::setters::setters;
+
+/// How much a connection may hold, and how long things may take.
+///
+/// # Times
+///
+/// Times are kept in steps of 16 ms: nothing ends early, and nothing later than three steps after
+/// the loop could look. A loop that was late, because a callback took long, asks the socket once
+/// before it cuts a connection off: input that waits is read, and output is sent if poll(2) reports
+/// room for it. A timeout of more than a year is none.
+///
+/// Closing a connection takes no limit away: `write_timeout` and `congestion_timeout` hold until the
+/// output is sent, `close_timeout` counts anew with each byte that the peer takes, and
+/// `flush_timeout` does not.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use evio_core::Limits;
+///
+/// let limits = Limits::default().max_output(1 << 20).idle_timeout(Some(Duration::from_secs(60)));
+/// assert!(limits.low_watermark < limits.high_watermark);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Unsent output, in bytes, above which the connection is not read from. Default: 256 KiB.
+    pub high_watermark: usize,
+    /// Unsent output, in bytes, at which reading goes on and
+    /// [`Handler::drained`](crate::Handler::drained) is called; one above `high_watermark` is taken
+    /// as that. Default: 64 KiB.
+    pub low_watermark: usize,
+    /// Unsent output, in bytes, above which the connection is aborted. Default: 64 MiB.
+    pub max_output: usize,
+    /// Input, in bytes, that a closing connection reads and throws away, for the peer to come to
+    /// read the last output, before the connection is reset. Default: 64 MiB.
+    pub max_discarded: usize,
+    /// How long unsent output may stay above the low watermark, having gone above the high one,
+    /// before the connection is aborted: for slow consumers. Default: for ever.
+    pub congestion_timeout: Option<Duration>,
+    /// How long output may wait without the peer taking any of it before the connection is
+    /// aborted. Default: for ever.
+    ///
+    /// It is also the `TCP_USER_TIMEOUT` of the socket, see tcp(7), on systems that have it: the
+    /// kernel ends a connection whose peer has acknowledged nothing for so long, with
+    /// [`CloseReason::Error`](crate::CloseReason::Error) and
+    /// [`TimedOut`](std::io::ErrorKind::TimedOut). It is the only end of a peer that vanished after
+    /// the kernel had taken all output, and on other systems that takes the kernel's own time,
+    /// minutes in most cases.
+    pub write_timeout: Option<Duration>,
+    /// How long an outbound connection may take to come about. Default: 10 seconds.
+    pub connect_timeout: Duration,
+    /// How long a connection may be silent in both directions before it is closed, as by
+    /// [`Action::Close`](crate::Action::Close); a peer that does not close its end as well is
+    /// waited for half a second. Input that waits unread, because the handler has paused it or too
+    /// much output waits, is not silence. Default: for ever.
+    pub idle_timeout: Option<Duration>,
+    /// How long a closing connection waits for a peer that takes nothing, and how long, once
+    /// everything was sent, for the peer to close its side. Default: 5 seconds.
+    pub close_timeout: Duration,
+    /// How long a closing connection may take in all until its output is sent, however steadily
+    /// the peer takes it. Default: 10 minutes.
+    pub flush_timeout: Duration,
+}
+
+/// Long enough for three repetitions of the first packet, after 1, 2 and 4 seconds; a peer that has
+/// not answered by then is not worth waiting for.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The default high watermark at 450 bytes a second, which is a bad modem; more output than that is
+/// there only if the handler does not heed the watermarks.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(600);
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            high_watermark: 256 << 10,
+            low_watermark: 64 << 10,
+            max_output: 64 << 20,
+            max_discarded: 64 << 20,
+            congestion_timeout: None,
+            write_timeout: None,
+            connect_timeout: CONNECT_TIMEOUT,
+            idle_timeout: None,
+            close_timeout: Duration::from_secs(5),
+            flush_timeout: FLUSH_TIMEOUT,
+        }
+    }
+}
+
+impl Limits {
+    setters! {
+        high_watermark: usize,
+        low_watermark: usize,
+        max_output: usize,
+        max_discarded: usize,
+        congestion_timeout: Option<Duration>,
+        write_timeout: Option<Duration>,
+        connect_timeout: Duration,
+        idle_timeout: Option<Duration>,
+        close_timeout: Duration,
+        flush_timeout: Duration,
+    }
+
+    /// Returns the output at which a congested connection is read from again.
+    #[inline]
+    pub(crate) fn effective_low_watermark(&self) -> usize {
+        self.low_watermark.min(self.high_watermark)
+    }
+}
