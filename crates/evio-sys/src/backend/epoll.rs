@@ -209,7 +209,7 @@ pub(crate) fn backlog(connections: u16) -> Backlog {
 /// The kernel counts the time in retransmissions of the SYN-ACK and rounds up.
 pub(crate) fn set_defer_accept(fd: BorrowedFd<'_>, seconds: u32) -> io::Result<()> {
     let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
-    options::TCP_DEFER_ACCEPT.set(fd, seconds)
+    Ok(setsockopt(&fd, options::TcpDeferAccept, &seconds)?)
 }
 
 pub(crate) fn set_user_timeout(fd: BorrowedFd<'_>, milliseconds: u32) -> io::Result<()> {

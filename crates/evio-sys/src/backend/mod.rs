@@ -31,7 +31,7 @@
 //! - `set_keepalive`, `abstract_address` and `abstract_name`: what only some systems have; an
 //!   `Unsupported` error, or `None`, elsewhere.
 //!
-//! `raw` is for all of them: system calls that neither std nor nix wraps.
+//! `raw` is for all of them: a system call without a safe wrapper.
 
 mod raw;
 

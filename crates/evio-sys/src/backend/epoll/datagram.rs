@@ -28,9 +28,9 @@ pub(crate) fn ask_for_local(fd: BorrowedFd<'_>, is_v6: bool) -> io::Result<Optio
 /// joined; see `ip(7)`, `IP_MULTICAST_ALL`. A system without the options stays with that.
 pub(crate) fn only_joined_groups(fd: BorrowedFd<'_>, is_v6: bool) {
     if is_v6 {
-        let _ = options::IPV6_MULTICAST_ALL.set(fd, 0);
+        let _ = setsockopt(&fd, options::Ipv6MulticastAll, &0);
     }
-    let _ = options::IP_MULTICAST_ALL.set(fd, 0);
+    let _ = setsockopt(&fd, options::IpMulticastAll, &0);
 }
 
 pub(crate) fn recv_with_local(

@@ -1,33 +1,40 @@
 //! Linux: socket options that nix has no name for.
 
-use std::io;
-use std::os::fd::BorrowedFd;
-
 use nix::libc::{self, c_int};
+use nix::{getsockopt_impl, setsockopt_impl, sockopt_impl};
 
-use crate::backend::raw;
+sockopt_impl!(
+    /// Reports a connection when it has sent something; `tcp(7)`.
+    TcpDeferAccept,
+    SetOnly,
+    libc::IPPROTO_TCP,
+    libc::TCP_DEFER_ACCEPT,
+    c_int
+);
 
-/// An option whose value is an `int`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct IntOption {
-    level: c_int,
-    name: c_int,
-}
+sockopt_impl!(
+    /// Whether multicast that other sockets joined is received too; `ip(7)`.
+    IpMulticastAll,
+    SetOnly,
+    libc::IPPROTO_IP,
+    libc::IP_MULTICAST_ALL,
+    c_int
+);
 
-/// Reports a connection when it has sent something; `tcp(7)`.
-pub(super) const TCP_DEFER_ACCEPT: IntOption =
-    IntOption { level: libc::IPPROTO_TCP, name: libc::TCP_DEFER_ACCEPT };
+sockopt_impl!(
+    /// The same for IPv6; `linux/in6.h` of Linux 4.20 and later.
+    Ipv6MulticastAll,
+    SetOnly,
+    libc::IPPROTO_IPV6,
+    libc::IPV6_MULTICAST_ALL,
+    c_int
+);
 
-/// Whether multicast that other sockets joined is received too; `ip(7)`.
-pub(super) const IP_MULTICAST_ALL: IntOption =
-    IntOption { level: libc::IPPROTO_IP, name: libc::IP_MULTICAST_ALL };
-
-/// The same for IPv6; `linux/in6.h` of Linux 4.20 and later.
-pub(super) const IPV6_MULTICAST_ALL: IntOption =
-    IntOption { level: libc::IPPROTO_IPV6, name: libc::IPV6_MULTICAST_ALL };
-
-impl IntOption {
-    pub(super) fn set(self, fd: BorrowedFd<'_>, value: c_int) -> io::Result<()> {
-        raw::set_option(fd, self.level, self.name, value)
-    }
-}
+sockopt_impl!(
+    /// The protocol of a socket, such as `IPPROTO_TCP`; `socket(7)`.
+    SocketProtocol,
+    GetOnly,
+    libc::SOL_SOCKET,
+    libc::SO_PROTOCOL,
+    c_int
+);
