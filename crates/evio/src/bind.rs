@@ -113,12 +113,11 @@ impl Bound {
         address: &Address,
         options: &ListenOptions,
     ) -> Result<Vec<Self>, Error> {
-        let options = ListenOptions {
-            reuse_port: address.reuse_port(),
-            only_v6: !address.is_dual_stack(),
-            mode: address.mode(),
-            ..options.clone()
-        };
+        let options = options
+            .clone()
+            .reuse_port(address.reuse_port())
+            .only_v6(!address.is_dual_stack())
+            .mode(address.mode());
         let bound = |socket: Socket| {
             let local = socket.local_addr()?;
             let (address, options) = (Some(address.clone()), options.clone());
@@ -170,7 +169,7 @@ impl Bound {
                 Socket::Datagram(_) => vec![(0, own(socket))],
             });
         };
-        let options = ListenOptions { reuse_port: true, ..options };
+        let options = options.reuse_port(true);
         let mut shares = vec![(0, own(socket))];
         for loop_id in 1..loops {
             let socket = bind_one(address.scheme(), place, &options)

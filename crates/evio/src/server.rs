@@ -117,8 +117,7 @@ impl Server {
     /// ```
     /// use evio::{Keepalive, ListenOptions, Server};
     ///
-    /// let keepalive = Some(Keepalive::default());
-    /// let options = ListenOptions { backlog: 512, keepalive, ..ListenOptions::default() };
+    /// let options = ListenOptions::default().backlog(512).keepalive(Keepalive::default());
     /// let server = Server::bind_with(&options, ["tcp://127.0.0.1:0"])?;
     /// # drop(server);
     /// # Ok::<(), evio::Error>(())

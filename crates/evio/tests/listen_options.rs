@@ -45,12 +45,7 @@ fn a_socket_file_has_the_mode_that_was_asked_for() {
 #[test]
 fn connections_inherit_what_their_listener_was_given() {
     let keepalive = Keepalive { idle: Duration::from_secs(41), count: 7, ..Keepalive::default() };
-    let options = ListenOptions {
-        nodelay: false,
-        keepalive: Some(keepalive),
-        backlog: 7,
-        ..ListenOptions::default()
-    };
+    let options = ListenOptions::default().nodelay(false).keepalive(keepalive).backlog(7);
     let (options_seen, seen) = reports();
     let server = start(Server::bind_with(&options, [TCP]).unwrap(), move || {
         Events::new().opened(|_, ()| Action::Detach).detached(move |_, _, (), socket| {
@@ -76,8 +71,7 @@ fn a_connection_can_be_deferred_until_it_says_something() {
     if !is_linux() {
         return;
     }
-    let defer_accept = Some(Duration::from_secs(30));
-    let options = ListenOptions { defer_accept, ..ListenOptions::default() };
+    let options = ListenOptions::default().defer_accept(Duration::from_secs(30));
     let (opens, opened) = reports();
     let server = start(Server::bind_with(&options, [TCP, TCP]).unwrap(), move || {
         Events::new()

@@ -176,7 +176,7 @@ fn a_live_socket_with_a_full_backlog_is_left_alone() {
         return;
     }
     let path = TempPath::new();
-    let options = ListenOptions { backlog: 1, ..ListenOptions::default() };
+    let options = ListenOptions::default().backlog(1);
     let server = Server::bind_with(&options, [path.address()]).unwrap();
     let try_connect = || {
         let flags = SockFlag::empty();

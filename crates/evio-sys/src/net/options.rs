@@ -2,17 +2,24 @@
 
 use std::time::Duration;
 
-/// How a listening socket is made.
+/// How a listening socket is made. Each field has a setter of the same name; more may follow.
 ///
 /// # Examples
 ///
 /// ```
-/// use evio_sys::net::ListenOptions;
+/// use std::time::Duration;
+/// use evio_sys::net::{Keepalive, ListenOptions};
 ///
-/// let options = ListenOptions { reuse_port: true, ..ListenOptions::default() };
+/// let options = ListenOptions::default()
+///     .backlog(512)
+///     .keepalive(Keepalive::default())
+///     .defer_accept(Duration::from_secs(5));
+/// assert_eq!(options.backlog, 512);
 /// assert!(options.nodelay && !options.only_v6);
+/// assert_eq!(options.defer_accept(None).defer_accept, None);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ListenOptions {
     /// How many connections may wait to be accepted. Default: 4096, the limit of current Linux
     /// systems. The kernel cuts it to its own limit (`net.core.somaxconn`); where that has been
@@ -53,6 +60,55 @@ impl Default for ListenOptions {
 }
 
 impl ListenOptions {
+    /// Sets [`backlog`](#structfield.backlog).
+    #[must_use]
+    pub fn backlog(mut self, connections: u16) -> Self {
+        self.backlog = connections;
+        self
+    }
+
+    /// Sets [`reuse_port`](#structfield.reuse_port).
+    #[must_use]
+    pub fn reuse_port(mut self, reuse_port: bool) -> Self {
+        self.reuse_port = reuse_port;
+        self
+    }
+
+    /// Sets [`only_v6`](#structfield.only_v6).
+    #[must_use]
+    pub fn only_v6(mut self, only_v6: bool) -> Self {
+        self.only_v6 = only_v6;
+        self
+    }
+
+    /// Sets [`nodelay`](#structfield.nodelay).
+    #[must_use]
+    pub fn nodelay(mut self, nodelay: bool) -> Self {
+        self.nodelay = nodelay;
+        self
+    }
+
+    /// Sets [`keepalive`](#structfield.keepalive); `None` turns it off.
+    #[must_use]
+    pub fn keepalive(mut self, keepalive: impl Into<Option<Keepalive>>) -> Self {
+        self.keepalive = keepalive.into();
+        self
+    }
+
+    /// Sets [`defer_accept`](#structfield.defer_accept); `None` turns it off.
+    #[must_use]
+    pub fn defer_accept(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.defer_accept = timeout.into();
+        self
+    }
+
+    /// Sets [`mode`](#structfield.mode); `None` leaves it to the umask.
+    #[must_use]
+    pub fn mode(mut self, mode: impl Into<Option<u32>>) -> Self {
+        self.mode = mode.into();
+        self
+    }
+
     pub(super) fn defer_accept_seconds(&self) -> Option<u32> {
         self.defer_accept.map(whole_seconds)
     }
