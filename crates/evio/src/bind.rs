@@ -69,6 +69,13 @@ impl Socket {
         }
     }
 
+    fn set_reuse_port(&self) -> io::Result<()> {
+        match self {
+            Self::Stream(listener) => listener.set_reuse_port(),
+            Self::Datagram(socket) => socket.set_reuse_port(),
+        }
+    }
+
     fn scheme(&self, local: &SocketAddr) -> Scheme {
         match (self, local) {
             (Self::Datagram(_), _) => Scheme::Udp,
@@ -152,7 +159,7 @@ impl Bound {
             Socket::Stream(_) => options.reuse_port,
             // It was bound without, so that an address that is in use was noticed.
             Socket::Datagram(socket) => {
-                let can_share = || address.is_some() && loops > 1 && socket.share_port();
+                let can_share = || address.is_some() && loops > 1 && socket.set_reuse_port().is_ok();
                 options.reuse_port || can_share()
             }
         };
@@ -243,7 +250,7 @@ fn bind_all(
 }
 
 /// Addresses that this machine does not have are left out, as long as one is left. Port 0 is chosen
-/// once and for all of them.
+/// once and for all of them, among those that nobody has: it can be shared from then on only.
 fn bind_together(
     address: &Address,
     options: &ListenOptions,
@@ -251,13 +258,18 @@ fn bind_together(
 ) -> io::Result<Vec<Socket>> {
     let mut sockets: Vec<Socket> = Vec::new();
     let mut port = None;
+    let shares_later = options.reuse_port && places.iter().any(|place| place.port() == 0);
+    let options = options.clone().reuse_port(options.reuse_port && !shares_later);
     let mut unavailable = None;
     for &place in places {
         let mut place = place;
         place.set_port(port.unwrap_or(place.port()));
-        match bind_either_family(address, options, place) {
+        match bind_either_family(address, &options, place) {
             Ok(socket) => {
                 port = socket.local_addr()?.as_inet().map(|local| local.port());
+                if shares_later {
+                    socket.set_reuse_port()?;
+                }
                 sockets.push(socket);
             }
             Err(error) if is_unavailable(&error) => unavailable = Some(error),
@@ -297,18 +309,27 @@ fn bind_one(scheme: Scheme, place: net::SocketAddr, options: &ListenOptions) -> 
 mod tests {
     use super::*;
 
+    /// So many ports of one of the addresses are in use by others, who would share them.
     #[test]
     fn a_chosen_port_is_free_for_all_addresses() {
         const TAKEN: usize = 100;
         let address: Address = "udp://localhost:0".parse().unwrap();
+        let port = |socket: &Socket| socket.local_addr().unwrap().as_inet().unwrap().port();
         let places = ["127.0.0.1:0", "[::1]:0"].map(|place| place.parse().unwrap());
-        let taken = (0..TAKEN).map(|_| net::UdpSocket::bind("[::1]:0"));
-        let Ok(_taken) = taken.collect::<io::Result<Vec<_>>>() else { return };
-        for _ in 0..20 * TAKEN {
-            let sockets = bind_all(&address, &ListenOptions::default(), &places).unwrap();
-            let ports = sockets.iter().map(|socket| socket.local_addr().unwrap().as_inet());
-            let ports: Vec<_> = ports.map(|local| local.unwrap().port()).collect();
-            assert_eq!(ports, [ports[0]; 2]);
+        let options = ListenOptions::default();
+        let can_share = bind_one(Scheme::Udp, places[0], &options)
+            .is_ok_and(|socket| socket.set_reuse_port().is_ok());
+        let options = options.reuse_port(can_share);
+        let taken = (0..TAKEN).map(|_| bind_one(Scheme::Udp, places[1], &options));
+        let Ok(taken) = taken.collect::<io::Result<Vec<_>>>() else { return };
+        let taken: Vec<u16> = taken.iter().map(port).collect();
+        for options in [ListenOptions::default(), options] {
+            for _ in 0..20 * TAKEN {
+                let sockets = bind_all(&address, &options, &places).unwrap();
+                let ports: Vec<_> = sockets.iter().map(port).collect();
+                assert_eq!(ports, [ports[0]; 2]);
+                assert!(!taken.contains(&ports[0]), "somebody else has port {}", ports[0]);
+            }
         }
     }
 }

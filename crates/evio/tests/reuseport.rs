@@ -4,7 +4,7 @@ mod util;
 
 use std::collections::HashSet;
 
-use evio::{Action, Events};
+use evio::{Action, Events, Server};
 
 use util::{Client, bind, bind_all, reports, start, start_each};
 
@@ -42,6 +42,22 @@ fn five_servers_share_a_port() {
     let answers = answered.rest();
     assert_eq!(answers.len(), CONNECTIONS);
     assert!(HashSet::<usize>::from_iter(answers).len() > 1, "one server got everything");
+}
+
+/// A port that the system chooses is nobody else's, although all of them may be shared. So many
+/// random ports of 28,000 would have some twice.
+#[test]
+fn a_chosen_port_belongs_to_one_server() {
+    for (address, count) in [("udp://127.0.0.1:0", 700), ("udp://:0", 10), ("tcp://:0", 10)] {
+        let address = format!("{address}?reuseport=true");
+        let servers: Vec<_> = (0..count).map(|_| bind(&address)).collect();
+        let port = |server: &Server| server.local_addrs()[0].addr().as_inet().unwrap().port();
+        let ports = HashSet::<u16>::from_iter(servers.iter().map(port));
+        assert_eq!(ports.len(), servers.len(), "{address}");
+        // It can be shared by whoever names it.
+        let shared = format!("{}?reuseport=true", servers[0].local_addrs()[0]);
+        drop(bind(&shared));
+    }
 }
 
 /// A server of several loops has a listener for each; the connections stay where they come in.

@@ -196,7 +196,7 @@ pub(crate) fn pin_thread(number: usize) -> io::Result<()> {
     Ok(sched_setaffinity(this_thread, &one)?)
 }
 
-pub(crate) fn share_port(fd: BorrowedFd<'_>) -> io::Result<()> {
+pub(crate) fn set_reuse_port(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(setsockopt(&fd, sockopt::ReusePort, &true)?)
 }
 

@@ -229,7 +229,7 @@ pub(crate) fn pin_thread(_number: usize) -> io::Result<()> {
 }
 
 /// FreeBSD alone would balance, by an option that the others do not have.
-pub(crate) fn share_port(_fd: BorrowedFd<'_>) -> io::Result<()> {
+pub(crate) fn set_reuse_port(_fd: BorrowedFd<'_>) -> io::Result<()> {
     Err(io::Error::new(
         io::ErrorKind::Unsupported,
         "sockets that share a port are balanced on Linux only; leave reuseport out, and the \

@@ -22,7 +22,7 @@
 //!   room for that, or `None` if the system does not tell; `recv_with_local` and `send_from` go
 //!   with it.
 //! - `only_joined_groups`: keeps multicast that other sockets joined from a UDP socket.
-//! - `share_port`: lets several sockets bind one address and the system balance between them.
+//! - `set_reuse_port`: lets several sockets bind one address and the system balance between them.
 //! - `backlog`: how many connections may wait, as `listen` takes it; too many are as many as may.
 //! - `set_user_timeout`: how long what was sent may stay unacknowledged before TCP gives the
 //!   connection up, in milliseconds; nothing where the system cannot.
@@ -62,6 +62,6 @@ compile_error!("evio-sys needs epoll (Linux) or kqueue (macOS, FreeBSD, NetBSD, 
 pub(crate) use imp::{
     EventBuffer, Notifier, Selector, abstract_address, abstract_name, ask_for_local, backlog,
     only_joined_groups, open_socket, pin_thread, recv_with_local, send, send_from, send_last,
-    send_vectored, set_defer_accept, set_keepalive, set_user_timeout, share_port,
+    send_vectored, set_defer_accept, set_keepalive, set_reuse_port, set_user_timeout,
 };
 pub(crate) use raw::input_len;

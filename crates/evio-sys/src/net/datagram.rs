@@ -80,11 +80,14 @@ impl UdpSocket {
         Ok(Self { socket, is_v6, takes_v4, control })
     }
 
-    /// Lets further sockets bind the same address, each taking some of the peers, and returns
-    /// whether the system can do that: only Linux can.
-    #[must_use]
-    pub fn share_port(&self) -> bool {
-        backend::share_port(self.socket.as_fd()).is_ok()
+    /// Lets further sockets bind the same address, each taking some of the peers
+    /// (`SO_REUSEPORT`).
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](io::ErrorKind::Unsupported) on systems other than Linux.
+    pub fn set_reuse_port(&self) -> io::Result<()> {
+        backend::set_reuse_port(self.socket.as_fd())
     }
 
     /// Returns whether the socket is one for addresses of this family.

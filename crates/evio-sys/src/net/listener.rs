@@ -117,6 +117,16 @@ impl Listener {
         Ok((stream, peer))
     }
 
+    /// Lets further listeners bind the same address, each taking some of the connections
+    /// (`SO_REUSEPORT`).
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](io::ErrorKind::Unsupported) on systems other than Linux.
+    pub fn set_reuse_port(&self) -> io::Result<()> {
+        backend::set_reuse_port(self.as_fd())
+    }
+
     /// Limits how long what a connection has sent may stay unacknowledged, for connections that are
     /// accepted from now on; they inherit it. See
     /// [`Stream::set_user_timeout`](super::Stream::set_user_timeout).
@@ -198,10 +208,16 @@ pub(super) fn bind_inet(
     if address.is_ipv6() {
         setsockopt(socket, sockopt::Ipv6V6Only, &options.only_v6)?;
     }
-    if options.reuse_port {
-        backend::share_port(socket.as_fd())?;
+    // The system would choose a port that others share already, so it can be shared only then.
+    let is_chosen = address.port() == 0;
+    if options.reuse_port && !is_chosen {
+        backend::set_reuse_port(socket.as_fd())?;
     }
-    Ok(bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?)
+    bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
+    if options.reuse_port && is_chosen {
+        backend::set_reuse_port(socket.as_fd())?;
+    }
+    Ok(())
 }
 
 /// Sets what the connections of a listener inherit.
