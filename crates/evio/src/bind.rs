@@ -16,6 +16,20 @@ use crate::error::Error;
 /// A socket that listens, or takes datagrams, already: made by the program itself, or handed over
 /// by the one that started it.
 ///
+/// It is refused with [`InvalidInput`](io::ErrorKind::InvalidInput) when it is of another kind than
+/// its type says, which only the kernel knows of a descriptor from elsewhere; when it does not
+/// listen, or is not bound; and when `UDP_GRO`, `UDP_SEGMENT` or `UDP_CORK` is set, with which
+/// several datagrams are received or sent as one.
+///
+/// These options are changed, and no others:
+///
+/// | option | of | becomes | why |
+/// |---|---|---|---|
+/// | `O_NONBLOCK` | all | on | a loop waits for nothing but its poller |
+/// | `SO_LINGER` | TCP | off, unless its time is zero, which resets | a close would wait for the peer, and all others with it |
+/// | `IP_PKTINFO`, `IPV6_RECVPKTINFO` | UDP, bound to a wildcard | on | a reply leaves from the address that was asked |
+/// | `IP_RECVERR`, `IPV6_RECVERR`, `SO_TIMESTAMPING` | UDP | off | nobody reads the error queue, which is reported until it is read |
+///
 /// # Examples
 ///
 /// ```

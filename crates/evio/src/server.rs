@@ -157,10 +157,10 @@ impl Server {
     /// Makes a server of a socket that is bound already, such as one that systemd or a parent
     /// process has handed over.
     ///
-    /// Its options stay as they are, so small replies are sent at once only if `TCP_NODELAY` is
-    /// set on the listener, as `NoDelay=` of systemd does, or on the
-    /// [connection](crate::Conn::set_nodelay). Connections are spread over the loops as usual;
-    /// datagrams all go to loop 0.
+    /// Its options stay as they are but for the few that [`ReadySocket`] names, so small replies
+    /// are sent at once only if `TCP_NODELAY` is set on the listener, as `NoDelay=` of systemd
+    /// does, or on the [connection](crate::Conn::set_nodelay). Connections are spread over the
+    /// loops as usual; datagrams all go to loop 0.
     ///
     /// # Errors
     ///

@@ -122,12 +122,13 @@ impl<'a> Loop<'a> {
     ///
     /// From then on it is as if it had been [connected](Self::connect) to;
     /// [`Handler::opened`](crate::Handler::opened) is called when the present callback has
-    /// returned. Its options stay as they are, but for that it waits for nothing any more.
+    /// returned. Its options stay as they are, but for that neither a call nor its close waits any
+    /// more (`O_NONBLOCK`, `SO_LINGER`), and that nothing is put on its error queue.
     ///
     /// # Errors
     ///
-    /// Fails when the socket is not connected or cannot be polled, and when the server is ending.
-    /// It is closed then, and no callback is made.
+    /// Fails when the socket is not connected, is not a stream socket or cannot be polled, and when
+    /// the server is ending. It is closed then, and no callback is made.
     pub fn adopt(
         &mut self,
         socket: impl Into<Detached>,

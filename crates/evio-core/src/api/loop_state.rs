@@ -37,7 +37,7 @@ impl LoopState {
     pub(crate) fn connect(&mut self, peer: &net::SocketAddr, tag: Tag) -> io::Result<ConnId> {
         self.check_running()?;
         let (stream, established) = Stream::connect(peer)?;
-        let peer = peer.as_inet();
+        let peer = peer.destination();
         self.insert_outbound(stream, peer, OriginKind::Connected, established, |entry| {
             entry.with_tag(tag)
         })
@@ -48,7 +48,7 @@ impl LoopState {
     pub(crate) fn adopt(&mut self, socket: Detached, tag: Tag) -> io::Result<ConnId> {
         self.check_running()?;
         let (stream, input) = socket.into_parts();
-        stream.set_nonblocking(true)?;
+        stream.take_over()?;
         let peer = stream.peer_addr()?.as_inet();
         self.insert_outbound(stream, peer, OriginKind::Adopted, true, |entry| {
             entry.with_tag(tag).with_input(input)

@@ -17,8 +17,8 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::socket::{
-    self, AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, setsockopt,
-    sockopt,
+    self, AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, getsockopt, sendmsg,
+    setsockopt, sockopt,
 };
 use nix::unistd::Pid;
 
@@ -27,7 +27,10 @@ use crate::interest::Interest;
 use crate::net::Keepalive;
 use crate::token::Token;
 
-pub(crate) use datagram::{ask_for_local, only_joined_groups, recv_with_local, send_from};
+pub(crate) use datagram::{
+    datagram_merger, disable_error_queue, disable_multicast_all, enable_pktinfo, recv_with_local,
+    send_from,
+};
 
 #[derive(Debug)]
 pub(crate) struct Selector {
@@ -214,6 +217,11 @@ pub(crate) fn set_defer_accept(fd: BorrowedFd<'_>, seconds: u32) -> io::Result<(
 
 pub(crate) fn set_user_timeout(fd: BorrowedFd<'_>, milliseconds: u32) -> io::Result<()> {
     Ok(setsockopt(&fd, sockopt::TcpUserTimeout, &milliseconds)?)
+}
+
+/// Returns the protocol of a socket, such as `IPPROTO_TCP`.
+pub(crate) fn protocol(fd: BorrowedFd<'_>) -> Option<i32> {
+    getsockopt(&fd, options::SocketProtocol).ok()
 }
 
 pub(crate) fn set_keepalive(fd: BorrowedFd<'_>, keepalive: &Keepalive) -> io::Result<()> {

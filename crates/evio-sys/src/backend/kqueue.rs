@@ -252,12 +252,24 @@ pub(crate) fn set_user_timeout(_fd: BorrowedFd<'_>, _milliseconds: u32) -> io::R
     Ok(())
 }
 
-pub(crate) fn ask_for_local(_fd: BorrowedFd<'_>, _is_v6: bool) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn enable_pktinfo(_fd: BorrowedFd<'_>, _is_v6: bool) -> io::Result<Option<Vec<u8>>> {
     Ok(None)
 }
 
 /// Only groups that a socket joined are received here anyway.
-pub(crate) fn only_joined_groups(_fd: BorrowedFd<'_>, _is_v6: bool) {}
+pub(crate) fn disable_multicast_all(_fd: BorrowedFd<'_>, _is_v6: bool) {}
+
+/// None of these systems has a queue of errors beside that of the input.
+pub(crate) fn disable_error_queue(_fd: BorrowedFd<'_>) {}
+
+pub(crate) fn datagram_merger(_fd: BorrowedFd<'_>) -> Option<&'static str> {
+    None
+}
+
+/// Only some of these systems have an option for it.
+pub(crate) fn protocol(_fd: BorrowedFd<'_>) -> Option<i32> {
+    None
+}
 
 pub(crate) fn recv_with_local(
     _fd: BorrowedFd<'_>,

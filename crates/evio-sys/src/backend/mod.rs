@@ -18,10 +18,13 @@
 //! - `open_socket`: a non-blocking socket, closed on exec.
 //! - `send` and `send_vectored`: one write that does not wait, and cannot raise SIGPIPE where the
 //!   system allows that to be said. `send_last` may keep the bytes back for an end that follows.
-//! - `ask_for_local`: has a UDP socket tell the local address of each datagram, and returns the
+//! - `enable_pktinfo`: has a UDP socket tell the local address of each datagram, and returns the
 //!   room for that, or `None` if the system does not tell; `recv_with_local` and `send_from` go
 //!   with it.
-//! - `only_joined_groups`: keeps multicast that other sockets joined from a UDP socket.
+//! - `disable_multicast_all`: keeps multicast that other sockets joined from a UDP socket.
+//! - `disable_error_queue`: has nothing reported that a socket was told beside its input.
+//! - `datagram_merger`: the name of an option with which several datagrams of a socket are one.
+//! - `protocol`: the number of a socket's protocol, if the system tells.
 //! - `set_reuse_port`: lets several sockets bind one address and the system balance between them.
 //! - `backlog`: how many connections may wait, as `listen` takes it; too many are as many as may.
 //! - `set_user_timeout`: how long what was sent may stay unacknowledged before TCP gives the
@@ -60,8 +63,9 @@ mod imp;
 compile_error!("evio-sys needs epoll (Linux) or kqueue (macOS, FreeBSD, NetBSD, OpenBSD)");
 
 pub(crate) use imp::{
-    EventBuffer, Notifier, Selector, abstract_address, abstract_name, ask_for_local, backlog,
-    only_joined_groups, open_socket, pin_thread, recv_with_local, send, send_from, send_last,
-    send_vectored, set_defer_accept, set_keepalive, set_reuse_port, set_user_timeout,
+    EventBuffer, Notifier, Selector, abstract_address, abstract_name, backlog, datagram_merger,
+    disable_error_queue, disable_multicast_all, enable_pktinfo, open_socket, pin_thread, protocol,
+    recv_with_local, send, send_from, send_last, send_vectored, set_defer_accept, set_keepalive,
+    set_reuse_port, set_user_timeout,
 };
 pub(crate) use raw::input_len;

@@ -9,6 +9,7 @@ use nix::sys::socket::{SockType, getsockopt, sockopt};
 use super::addr::canonical;
 use super::listener::{bind_inet, family_of};
 use super::options::ListenOptions;
+use super::taken_over::{check_datagrams, check_kind};
 use super::uninterrupted;
 use crate::backend;
 
@@ -63,19 +64,19 @@ impl UdpSocket {
     pub fn bind(address: SocketAddr, options: &ListenOptions) -> io::Result<Self> {
         let socket = backend::open_socket(family_of(&address), SockType::Datagram)?;
         bind_inet(&socket, address, options)?;
-        Self::adopt(socket.into())
+        backend::disable_multicast_all(socket.as_fd(), address.is_ipv6());
+        Self::bound(socket.into())
     }
 
-    fn adopt(socket: std::net::UdpSocket) -> io::Result<Self> {
+    fn bound(socket: std::net::UdpSocket) -> io::Result<Self> {
         let address = socket.local_addr()?;
         let is_v6 = address.is_ipv6();
         // With one address there is nothing to ask.
         let control = if address.ip().is_unspecified() {
-            backend::ask_for_local(socket.as_fd(), is_v6)?
+            backend::enable_pktinfo(socket.as_fd(), is_v6)?
         } else {
             None
         };
-        backend::only_joined_groups(socket.as_fd(), is_v6);
         let takes_v4 = !is_v6 || !getsockopt(&socket, sockopt::Ipv6V6Only)?;
         Ok(Self { socket, is_v6, takes_v4, control })
     }
@@ -201,19 +202,27 @@ impl UdpSocket {
     }
 }
 
-/// Takes over a socket that is bound already, and makes it non-blocking.
+/// Takes over a socket that is bound already, and makes it non-blocking. Its options stay as they
+/// are, but for these on Linux: a socket that is bound to a wildcard tells the local address of
+/// each datagram (`IP_PKTINFO`, `IPV6_RECVPKTINFO`), and nothing is put on the error queue any more
+/// (`IP_RECVERR`, `IPV6_RECVERR`, `SO_TIMESTAMPING`), since nobody would read it.
+///
+/// # Errors
+///
+/// [`InvalidInput`](io::ErrorKind::InvalidInput) when it is not a UDP socket, when it is not bound,
+/// and when it has an option with which several datagrams are received or sent as one (`UDP_GRO`,
+/// `UDP_SEGMENT`, `UDP_CORK`).
 impl TryFrom<std::net::UdpSocket> for UdpSocket {
     type Error = io::Error;
 
     fn try_from(socket: std::net::UdpSocket) -> io::Result<Self> {
-        if getsockopt(&socket, sockopt::SockType)? != SockType::Datagram {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "the socket takes no datagrams",
-            ));
-        }
+        check_kind(&socket)?;
+        check_datagrams(&socket)?;
         socket.set_nonblocking(true)?;
-        Self::adopt(socket)
+        backend::disable_error_queue(socket.as_fd());
+        // The error of an earlier datagram, which is reported until it is taken.
+        socket.take_error()?;
+        Self::bound(socket)
     }
 }
 

@@ -8,13 +8,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::socket::{
-    AddressFamily, SockType, SockaddrStorage, bind, getsockopt, listen, setsockopt, sockopt,
+    AddressFamily, SockType, SockaddrStorage, bind, listen, setsockopt, sockopt,
 };
 
 use super::accept_error::AcceptError;
 use super::addr::{SocketAddr, canonical};
 use super::options::{ListenOptions, whole_milliseconds};
 use super::stream::Stream;
+use super::taken_over::{check_kind, check_listens, close_without_waiting};
 use super::uninterrupted;
 use super::unix_path::{SocketFile, bind_path, take_turn};
 use crate::backend;
@@ -156,12 +157,19 @@ impl Listener {
     }
 }
 
-/// Takes over a listener, and makes it non-blocking.
+/// Takes over a listener, and makes it non-blocking. If its connections were to wait for their
+/// peers when they are closed (`SO_LINGER`), they no longer do.
+///
+/// # Errors
+///
+/// [`InvalidInput`](io::ErrorKind::InvalidInput) when it is not a TCP socket that listens.
 impl TryFrom<net::TcpListener> for Listener {
     type Error = io::Error;
 
     fn try_from(listener: net::TcpListener) -> io::Result<Self> {
-        must_listen(&listener)?;
+        check_kind(&listener)?;
+        check_listens(&listener)?;
+        close_without_waiting(&listener)?;
         listener.set_nonblocking(true)?;
         Ok(Self { socket: Socket::Tcp(listener), _file: None })
     }
@@ -169,11 +177,16 @@ impl TryFrom<net::TcpListener> for Listener {
 
 /// Takes over a listener, and makes it non-blocking. Its socket file is not removed: whoever made
 /// it may want to listen there again.
+///
+/// # Errors
+///
+/// [`InvalidInput`](io::ErrorKind::InvalidInput) when it is not a Unix stream socket that listens.
 impl TryFrom<UnixListener> for Listener {
     type Error = io::Error;
 
     fn try_from(listener: UnixListener) -> io::Result<Self> {
-        must_listen(&listener)?;
+        check_kind(&listener)?;
+        check_listens(&listener)?;
         listener.set_nonblocking(true)?;
         Ok(Self { socket: Socket::Unix(listener), _file: None })
     }
@@ -186,13 +199,6 @@ impl AsFd for Listener {
             Socket::Unix(listener) => listener.as_fd(),
         }
     }
-}
-
-fn must_listen(socket: &impl AsFd) -> io::Result<()> {
-    if getsockopt(socket, sockopt::AcceptConn)? {
-        return Ok(());
-    }
-    Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket does not listen"))
 }
 
 pub(super) fn family_of(address: &net::SocketAddr) -> AddressFamily {

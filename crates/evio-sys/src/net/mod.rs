@@ -12,6 +12,7 @@ mod listener;
 mod options;
 mod reserve;
 mod stream;
+mod taken_over;
 mod unix_path;
 
 pub use accept_error::AcceptError;

@@ -7,15 +7,15 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::libc;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmsg,
-    sendmmsg, setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, getsockopt, recv,
+    recvmsg, sendmmsg, setsockopt, sockopt,
 };
 
 use super::options;
 use crate::net::Received;
 
 /// Has the socket tell the local address of each datagram, and returns the room for it.
-pub(crate) fn ask_for_local(fd: BorrowedFd<'_>, is_v6: bool) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn enable_pktinfo(fd: BorrowedFd<'_>, is_v6: bool) -> io::Result<Option<Vec<u8>>> {
     // A dual-stack socket tells of IPv4 in both ways, and only one has the address to reply from.
     setsockopt(&fd, sockopt::Ipv4PacketInfo, &true)?;
     if is_v6 {
@@ -26,11 +26,37 @@ pub(crate) fn ask_for_local(fd: BorrowedFd<'_>, is_v6: bool) -> io::Result<Optio
 
 /// By default a socket that is bound to a wildcard receives what any socket of the machine has
 /// joined; see `ip(7)`, `IP_MULTICAST_ALL`. A system without the options stays with that.
-pub(crate) fn only_joined_groups(fd: BorrowedFd<'_>, is_v6: bool) {
+pub(crate) fn disable_multicast_all(fd: BorrowedFd<'_>, is_v6: bool) {
     if is_v6 {
         let _ = setsockopt(&fd, options::Ipv6MulticastAll, &0);
     }
     let _ = setsockopt(&fd, options::IpMulticastAll, &0);
+}
+
+/// Has nothing put on the socket's error queue any more, and empties it. What is there is reported
+/// as a failure until it is read; see `ip(7)`, `IP_RECVERR`, and `SO_TIMESTAMPING` in the kernel's
+/// documentation of the network. An option of another family, or one that this system does not
+/// have, is off.
+pub(crate) fn disable_error_queue(fd: BorrowedFd<'_>) {
+    let _ = setsockopt(&fd, sockopt::Ipv4RecvErr, &false);
+    let _ = setsockopt(&fd, sockopt::Ipv6RecvErr, &false);
+    let _ = setsockopt(&fd, options::Timestamping, &0);
+    while recv(fd.as_raw_fd(), &mut [0], MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT).is_ok() {}
+}
+
+/// Returns the name of an option of the socket with which several datagrams are received or sent as
+/// one; `udp(7)`.
+pub(crate) fn datagram_merger(fd: BorrowedFd<'_>) -> Option<&'static str> {
+    // One that the system does not have is off.
+    if getsockopt(&fd, sockopt::UdpGroSegment).unwrap_or(false) {
+        Some("UDP_GRO")
+    } else if getsockopt(&fd, sockopt::UdpGsoSegment).unwrap_or(0) != 0 {
+        Some("UDP_SEGMENT")
+    } else if getsockopt(&fd, options::UdpCork).unwrap_or(0) != 0 {
+        Some("UDP_CORK")
+    } else {
+        None
+    }
 }
 
 pub(crate) fn recv_with_local(

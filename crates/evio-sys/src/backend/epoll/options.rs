@@ -15,7 +15,7 @@ sockopt_impl!(
 sockopt_impl!(
     /// Whether multicast that other sockets joined is received too; `ip(7)`.
     IpMulticastAll,
-    SetOnly,
+    Both,
     libc::IPPROTO_IP,
     libc::IP_MULTICAST_ALL,
     c_int
@@ -24,7 +24,7 @@ sockopt_impl!(
 sockopt_impl!(
     /// The same for IPv6; `linux/in6.h` of Linux 4.20 and later.
     Ipv6MulticastAll,
-    SetOnly,
+    Both,
     libc::IPPROTO_IPV6,
     libc::IPV6_MULTICAST_ALL,
     c_int
@@ -36,5 +36,23 @@ sockopt_impl!(
     GetOnly,
     libc::SOL_SOCKET,
     libc::SO_PROTOCOL,
+    c_int
+);
+
+sockopt_impl!(
+    /// Which timestamps are told, those of what was sent by the error queue; 0 turns all off.
+    Timestamping,
+    SetOnly,
+    libc::SOL_SOCKET,
+    libc::SO_TIMESTAMPING,
+    c_int
+);
+
+sockopt_impl!(
+    /// Whether what is sent waits to leave as one datagram; `udp(7)`.
+    UdpCork,
+    Both,
+    libc::IPPROTO_UDP,
+    libc::UDP_CORK,
     c_int
 );

@@ -1,13 +1,13 @@
 //! What only Linux has, and what its limits are.
 
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket as StdUdpSocket};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
-use nix::sys::socket::getsockopt;
+use nix::sys::socket::{SetSockOpt, SockProtocol, TimestampingFlag, getsockopt};
 
 use super::*;
-use crate::net::{ListenOptions, Listener, Stream};
+use crate::net::{ListenOptions, Listener, Stream, UdpSocket};
 
 #[test]
 fn a_backlog_beyond_the_default_limit_is_left_to_the_kernel() {
@@ -120,4 +120,117 @@ fn an_exclusive_registration_can_be_ended_but_not_changed() {
         assert!(selector.reregister(right.as_fd(), Token(1), interest.exclusive()).is_err());
         selector.deregister(right.as_fd()).unwrap();
     }
+}
+
+/// Returns what is reported of a socket, which something is awaited of if `waits`.
+fn report(socket: &impl AsFd, waits: bool) -> Option<Event> {
+    let selector = Selector::new().unwrap();
+    let mut events = EventBuffer::with_capacity(1);
+    selector.register(socket.as_fd(), Token(0), Interest::READABLE).unwrap();
+    let timeout = Duration::from_secs(if waits { 10 } else { 0 });
+    selector.wait(&mut events, Some(timeout)).unwrap();
+    (events.len() > 0).then(|| events.get(0))
+}
+
+/// Each of the options has a message put on the error queue for what is sent to nobody.
+#[test]
+fn the_error_queue_of_a_udp_socket_that_was_taken_over_is_silent() {
+    let nobody = StdUdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody_v6 = StdUdpSocket::bind("[::1]:0").unwrap().local_addr().unwrap();
+    let mapped = format!("[::ffff:127.0.0.1]:{}", nobody.port()).parse().unwrap();
+    type Set = fn(&StdUdpSocket) -> nix::Result<()>;
+    let recv_err: Set = |socket| setsockopt(socket, sockopt::Ipv4RecvErr, &true);
+    let recv_err_v6: Set = |socket| setsockopt(socket, sockopt::Ipv6RecvErr, &true);
+    let timestamps: Set = |socket| {
+        let sent = TimestampingFlag::SOF_TIMESTAMPING_TX_SOFTWARE;
+        let told = sent | TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE;
+        sockopt::Timestamping.set(socket, &told)
+    };
+    let cases = [
+        ("127.0.0.1:0", nobody, recv_err),
+        ("[::1]:0", nobody_v6, recv_err_v6),
+        ("[::]:0", mapped, recv_err),
+        ("127.0.0.1:0", nobody, timestamps),
+    ];
+    for (address, nobody, set) in cases {
+        let socket = StdUdpSocket::bind(address).unwrap();
+        set(&socket).unwrap();
+        socket.send_to(b"x", nobody).unwrap();
+        assert!(report(&socket, true).unwrap().is_broken(), "{address}: the error is queued");
+        let mut socket = UdpSocket::try_from(socket).unwrap();
+        assert_eq!(report(&socket, false), None, "{address}: the error is gone");
+
+        socket.send_to(b"x", nobody).unwrap();
+        assert_eq!(report(&socket, false), None, "{address}: there are no others");
+        let own = socket.local_addr().unwrap();
+        let own = (nobody.ip(), own.port()).into();
+        socket.send_to(b"hello", own).unwrap();
+        let event = report(&socket, true).unwrap();
+        assert!(event.is_readable() && !event.is_broken(), "{address}: {event:?}");
+        assert_eq!(socket.recv_from(&mut [0; 8]).unwrap().len, 5);
+        assert_eq!(report(&socket, false), None, "{address}");
+    }
+}
+
+#[test]
+fn the_error_queue_of_a_stream_that_was_taken_over_is_silent() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let told = TimestampingFlag::SOF_TIMESTAMPING_TX_SOFTWARE;
+    sockopt::Timestamping.set(&stream, &told).unwrap();
+    std::io::Write::write_all(&mut &stream, b"x").unwrap();
+    assert!(report(&stream, true).unwrap().is_broken(), "a timestamp is queued");
+    let stream = Stream::from(stream);
+    stream.take_over().unwrap();
+    stream.send(b"x").unwrap();
+    assert_eq!(report(&stream, false), None);
+}
+
+#[test]
+fn a_udp_socket_that_merges_datagrams_is_refused() {
+    type Set = fn(&StdUdpSocket) -> nix::Result<()>;
+    let options: [(&str, Set); 3] = [
+        ("UDP_GRO", |socket| setsockopt(socket, sockopt::UdpGroSegment, &true)),
+        ("UDP_SEGMENT", |socket| setsockopt(socket, sockopt::UdpGsoSegment, &100)),
+        ("UDP_CORK", |socket| setsockopt(socket, options::UdpCork, &1)),
+    ];
+    for (name, set) in options {
+        let socket = StdUdpSocket::bind("127.0.0.1:0").unwrap();
+        set(&socket).unwrap();
+        let error = UdpSocket::try_from(socket).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert!(error.to_string().starts_with(name), "{error}");
+    }
+}
+
+/// What others have joined is received or not, as it was set; by a socket of our own it is not.
+#[test]
+fn multicast_stays_as_it_was_set_on_a_socket_that_was_taken_over() {
+    type All = fn(&dyn AsFd) -> i32;
+    let v4: All = |socket| getsockopt(&socket.as_fd(), options::IpMulticastAll).unwrap();
+    let v6: All = |socket| getsockopt(&socket.as_fd(), options::Ipv6MulticastAll).unwrap();
+    for (address, all) in [("0.0.0.0:0", v4), ("[::]:0", v6)] {
+        let theirs = StdUdpSocket::bind(address).unwrap();
+        assert_eq!(all(&theirs), 1);
+        assert_eq!(all(&UdpSocket::try_from(theirs).unwrap()), 1);
+        let ours = UdpSocket::bind(address.parse().unwrap(), &ListenOptions::default()).unwrap();
+        assert_eq!(all(&ours), 0);
+    }
+}
+
+/// Not everybody may make one, nor does every system have the other.
+#[test]
+fn a_socket_of_another_protocol_is_refused() {
+    let flags = SockFlag::empty();
+    let socket = |kind, protocol| socket::socket(AddressFamily::Inet, kind, flags, protocol);
+    if let Ok(ping) = socket(SockType::Datagram, Some(SockProtocol::Icmp)) {
+        let error = UdpSocket::try_from(StdUdpSocket::from(ping)).unwrap_err();
+        assert_eq!(error.to_string(), "not a UDP socket: its protocol is number 1");
+    }
+    if let Ok(sctp) = socket(SockType::Stream, Some(SockProtocol::Sctp)) {
+        let error = Stream::from(TcpStream::from(sctp)).take_over().unwrap_err();
+        assert_eq!(error.to_string(), "not a TCP socket: its protocol is number 132");
+    }
+    let udp = StdUdpSocket::bind("127.0.0.1:0").unwrap();
+    assert_eq!(protocol(udp.as_fd()), Some(libc::IPPROTO_UDP));
 }

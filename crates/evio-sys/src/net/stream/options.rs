@@ -11,6 +11,7 @@ use super::Stream;
 use crate::backend;
 use crate::net::Keepalive;
 use crate::net::options::whole_milliseconds;
+use crate::net::taken_over::{check_connects, check_kind, close_without_waiting};
 
 impl Stream {
     /// Makes the coming drop of a TCP socket reset the connection instead of closing it.
@@ -50,6 +51,47 @@ impl Stream {
             Self::Tcp(stream) => backend::set_keepalive(stream.as_fd(), keepalive),
             Self::Unix(_) => Ok(()),
         }
+    }
+
+    /// Makes a socket that somebody else has connected what a poller and this type need: calls do
+    /// not wait, nor does a close (`SO_LINGER`, of which a time of zero stays: it resets); nothing
+    /// is put on the error queue any more (`IP_RECVERR`, `IPV6_RECVERR`, `SO_TIMESTAMPING` of
+    /// Linux), since nobody would read it. Its other options stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) when it is not a stream socket of TCP or of
+    /// the Unix domain, and when it listens.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::fd::OwnedFd;
+    /// use std::os::unix::net::{UnixDatagram, UnixStream};
+    /// use evio_sys::net::Stream;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let (stream, _peer) = UnixStream::pair()?;
+    /// Stream::from(stream).take_over()?;
+    ///
+    /// let (datagrams, _peer) = UnixDatagram::pair()?;
+    /// let misread = UnixStream::from(OwnedFd::from(datagrams));
+    /// let error = Stream::from(misread).take_over().unwrap_err();
+    /// assert_eq!(error.to_string(), "not a Unix stream socket: its type is Datagram");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn take_over(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => {
+                check_kind(stream)?;
+                close_without_waiting(stream)?;
+                backend::disable_error_queue(stream.as_fd());
+            }
+            Self::Unix(stream) => check_kind(stream)?,
+        }
+        check_connects(self)?;
+        self.set_nonblocking(true)
     }
 
     /// Chooses whether calls wait.
