@@ -33,7 +33,8 @@ pub enum UnixName<'a> {
 ///
 /// Threads that accept from the same listener share it in an [`Arc`](std::sync::Arc), each with a
 /// poller of its own; see [`Interest::exclusive`](crate::Interest::exclusive). A socket file is
-/// removed when its listener is dropped, if the file is still the one that the listener made.
+/// removed when its listener is dropped, if the file is still the one that the listener made, by
+/// the process that made it: not when a child that was forked drops its copy.
 ///
 /// # Examples
 ///

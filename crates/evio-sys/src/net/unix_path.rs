@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process;
 use std::thread;
 use std::time::Duration;
 
@@ -17,15 +18,22 @@ use nix::sys::stat::{Mode, fchmod};
 
 use crate::backend::{abstract_address, abstract_name, open_socket};
 
-/// Removes the socket file of a listener when that ends, unless it is someone else's by then.
+/// Removes the socket file of a listener when that ends, unless it is someone else's by then, or
+/// this is another process than the one that made it: a child that was forked has the listener too,
+/// and its end is not that of the others.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
+    /// The process that made the file.
+    maker: u32,
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        if process::id() != self.maker {
+            return;
+        }
         if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
             // Nothing can be done about a failure here, and a stale file is replaced next time.
             let _ = fs::remove_file(&self.path);
@@ -85,7 +93,7 @@ pub(super) fn bind_path(
     // Absolute, so that a later change of the working directory does not matter.
     let path = std::path::absolute(path)?;
     let identity = identity(&path)?;
-    let file = SocketFile { path, identity };
+    let file = SocketFile { path, identity, maker: process::id() };
     if let Some(mode) = mode {
         // The umask took some away.
         fs::set_permissions(&file.path, fs::Permissions::from_mode(mode))?;
@@ -136,4 +144,23 @@ fn remove_stale(path: &Path, address: &UnixAddr) -> io::Result<()> {
 
 fn in_use(message: &str) -> io::Error {
     io::Error::new(io::ErrorKind::AddrInUse, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A forked child has another number, and drops the same listener.
+    #[test]
+    fn only_the_process_that_made_a_file_removes_it() {
+        let path = std::env::temp_dir().join(format!("evio-sys-maker-{}", process::id()));
+        let socket = open_socket(AddressFamily::Unix, SockType::Stream).unwrap();
+        let file = bind_path(&socket, &path, None).unwrap();
+        let (identity, maker) = (file.identity, file.maker);
+        let in_child = SocketFile { path: path.clone(), identity, maker: maker + 1 };
+        drop(in_child);
+        assert!(path.exists(), "a child removed the file");
+        drop(file);
+        assert!(!path.exists());
+    }
 }
