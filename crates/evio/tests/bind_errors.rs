@@ -136,6 +136,9 @@ fn schemes_choose_the_family() {
         ("tcp://[::]:0", false, true),
         ("tcp://127.0.0.1:0", true, false),
         ("tcp://[::1]:0", false, true),
+        // An IPv4 address in the form of the other family.
+        ("tcp://[::ffff:127.0.0.1]:0", true, false),
+        ("tcp6://[::ffff:0.0.0.0]:0", true, false),
         ("tcp4://localhost:0", true, false),
     ];
     for (address, v4, v6) in cases {

@@ -49,7 +49,7 @@ fn echo_of_every_size_over_every_scheme() {
     const SIZES: [usize; 12] =
         [1, 0, 2, 511, 1_472, 1_473, 8_192, 9_001, 0, 32_768, 60_000, 65_507];
     let seed = util::seed();
-    let cases: [(&str, &[bool]); 8] = [
+    let cases: [(&str, &[bool]); 10] = [
         ("udp://127.0.0.1:0", &[false]),
         ("udp://[::1]:0", &[true]),
         ("udp://:0", &[false, true]),
@@ -58,6 +58,8 @@ fn echo_of_every_size_over_every_scheme() {
         ("udp4://:0", &[false]),
         ("udp6://[::1]:0", &[true]),
         ("udp6://:0", &[true]),
+        ("udp://[::ffff:127.0.0.1]:0", &[false]),
+        ("udp://[::ffff:0.0.0.0]:0", &[false]),
     ];
     for (address, families) in cases {
         let server = echo(bind(address));

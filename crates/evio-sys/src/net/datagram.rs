@@ -36,8 +36,10 @@ pub const MAX_DATAGRAM: usize = 65_535;
 #[derive(Debug)]
 pub struct UdpSocket {
     socket: std::net::UdpSocket,
+    /// Whether it knows addresses by their IPv6 form, those of IPv4 by their mapped one.
     is_v6: bool,
     takes_v4: bool,
+    takes_v6: bool,
     /// Room for what the system tells beside a datagram; `None` if it is not asked to.
     control: Option<Vec<u8>>,
 }
@@ -71,6 +73,7 @@ impl UdpSocket {
     fn bound(socket: std::net::UdpSocket) -> io::Result<Self> {
         let address = socket.local_addr()?;
         let is_v6 = address.is_ipv6();
+        let address = canonical(address);
         // With one address there is nothing to ask.
         let control = if address.ip().is_unspecified() {
             backend::enable_pktinfo(socket.as_fd(), is_v6)?
@@ -78,7 +81,7 @@ impl UdpSocket {
             None
         };
         let takes_v4 = !is_v6 || !getsockopt(&socket, sockopt::Ipv6V6Only)?;
-        Ok(Self { socket, is_v6, takes_v4, control })
+        Ok(Self { socket, is_v6, takes_v4, takes_v6: address.is_ipv6(), control })
     }
 
     /// Lets further sockets bind the same address, each taking some of the peers
@@ -94,7 +97,7 @@ impl UdpSocket {
     /// Returns whether the socket is one for addresses of this family.
     #[must_use]
     pub fn is_for(&self, peer: SocketAddr) -> bool {
-        if peer.is_ipv4() { self.takes_v4 } else { self.is_v6 }
+        if peer.is_ipv4() { self.takes_v4 } else { self.takes_v6 }
     }
 
     /// Receives one datagram. With a `buffer` of [`MAX_DATAGRAM`] bytes nothing is ever cut off.

@@ -213,7 +213,9 @@ pub(super) fn bind_inet(
     options: &ListenOptions,
 ) -> io::Result<()> {
     if address.is_ipv6() {
-        setsockopt(socket, sockopt::Ipv6V6Only, &options.only_v6)?;
+        // A mapped address is one of IPv4, so a socket that serves IPv6 alone cannot have it.
+        let only_v6 = options.only_v6 && canonical(address).is_ipv6();
+        setsockopt(socket, sockopt::Ipv6V6Only, &only_v6)?;
     }
     // The system would choose a port that others share already, so it can be shared only then.
     let is_chosen = address.port() == 0;

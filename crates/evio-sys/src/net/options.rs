@@ -30,7 +30,7 @@ pub struct ListenOptions {
     /// everything. Default: false.
     pub reuse_port: bool,
     /// Keeps an IPv6 socket from serving IPv4 as well (`IPV6_V6ONLY`). Default: false, whatever the
-    /// system's default is.
+    /// system's default is. A mapped address, `::ffff:127.0.0.1`, is one of IPv4 all the same.
     pub only_v6: bool,
     /// Sends small segments at once (`TCP_NODELAY`); connections inherit it. Default: true, since
     /// all output of a turn is written together anyway.
