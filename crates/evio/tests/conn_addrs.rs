@@ -2,7 +2,8 @@
 
 mod util;
 
-use std::net::Ipv4Addr;
+use std::net::{self, Ipv4Addr, TcpListener};
+use std::ops::ControlFlow;
 
 use evio::{Action, Events, SocketAddr};
 
@@ -95,5 +96,30 @@ fn a_unix_socket_tells_its_path_and_most_peers_have_none() {
     let _client = server.connect();
     let path = address.trim_start_matches("unix://");
     assert_eq!(end.next(), (path.to_owned(), "(unnamed)".to_owned(), None));
+    server.stop();
+}
+
+/// No address stands for this machine; a mapped one is of IPv4.
+#[test]
+fn a_connection_that_was_asked_for_has_the_peer_that_was_reached() {
+    let (peers, peer) = reports();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = start(bind(TCP), move || {
+        let peers = peers.clone();
+        Events::new().serving(move |event_loop, _| {
+            for host in ["0.0.0.0", "[::ffff:127.0.0.1]", "[::ffff:0.0.0.0]"] {
+                let asked: net::SocketAddr = format!("{host}:{}", address.port()).parse().unwrap();
+                let id = event_loop.connect(asked, 0).unwrap();
+                let conn = event_loop.conn(id).unwrap();
+                peers.send((asked, conn.peer_addr().unwrap().as_inet())).unwrap();
+            }
+            ControlFlow::Continue(())
+        })
+    });
+    for _ in 0..3 {
+        let (asked, reached) = peer.next();
+        assert_eq!(reached, Some(address), "{asked}");
+    }
     server.stop();
 }

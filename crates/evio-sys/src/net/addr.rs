@@ -25,6 +25,29 @@ pub enum SocketAddr {
 }
 
 impl SocketAddr {
+    /// Returns the internet address that a connection to this one has as its peer: no address
+    /// stands for this machine, a mapped one is of IPv4, and there is a zone where it means
+    /// something.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use evio_sys::net::SocketAddr;
+    ///
+    /// let peer = |asked: &str| {
+    ///     let asked: std::net::SocketAddr = asked.parse().unwrap();
+    ///     SocketAddr::from(asked).destination().unwrap().to_string()
+    /// };
+    /// assert_eq!(peer("0.0.0.0:80"), "127.0.0.1:80");
+    /// assert_eq!(peer("[::]:80"), "[::1]:80");
+    /// assert_eq!(peer("[::ffff:10.0.0.1]:80"), "10.0.0.1:80");
+    /// assert_eq!(peer("[2001:db8::1]:80"), "[2001:db8::1]:80");
+    /// ```
+    #[must_use]
+    pub fn destination(&self) -> Option<net::SocketAddr> {
+        self.as_inet().map(destination)
+    }
+
     /// Returns the IP address and port, unless this is a Unix domain address.
     #[must_use]
     pub fn as_inet(&self) -> Option<net::SocketAddr> {
@@ -73,6 +96,22 @@ pub(super) fn canonical(address: net::SocketAddr) -> net::SocketAddr {
             None => address,
         },
         net::SocketAddr::V4(_) => address,
+    }
+}
+
+pub(super) fn destination(address: net::SocketAddr) -> net::SocketAddr {
+    match canonical(address) {
+        net::SocketAddr::V4(v4) if v4.ip().is_unspecified() => {
+            (net::Ipv4Addr::LOCALHOST, v4.port()).into()
+        }
+        net::SocketAddr::V6(v6) if v6.ip().is_unspecified() => {
+            (net::Ipv6Addr::LOCALHOST, v6.port()).into()
+        }
+        net::SocketAddr::V6(v6) => {
+            let scope_id = if v6.ip().is_unicast_link_local() { v6.scope_id() } else { 0 };
+            net::SocketAddrV6::new(*v6.ip(), v6.port(), 0, scope_id).into()
+        }
+        address => address,
     }
 }
 

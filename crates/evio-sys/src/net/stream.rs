@@ -14,7 +14,7 @@ use nix::sys::socket::{
     sockopt,
 };
 
-use super::addr::SocketAddr;
+use super::addr::{SocketAddr, destination};
 use super::listener::family_of;
 use super::uninterrupted;
 use super::unix_path::unix_address_of;
@@ -54,9 +54,10 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Begins to connect to `peer`, and returns whether that is done already. If it is not, the
-    /// socket becomes writable when it is, or when it has failed; see
-    /// [`finish_connect`](Self::finish_connect). Small segments are sent at once.
+    /// Begins to connect to the [`destination`](SocketAddr::destination) of `peer`, and returns
+    /// whether that is done already. If it is not, the socket becomes writable when it is, or when
+    /// it has failed; see [`finish_connect`](Self::finish_connect). Small segments are sent at
+    /// once.
     ///
     /// # Errors
     ///
@@ -67,9 +68,10 @@ impl Stream {
     pub fn connect(peer: &SocketAddr) -> io::Result<(Self, bool)> {
         match peer {
             SocketAddr::Inet(address) => {
-                let socket = backend::open_socket(family_of(address), SockType::Stream)?;
+                let address = destination(*address);
+                let socket = backend::open_socket(family_of(&address), SockType::Stream)?;
                 setsockopt(&socket, sockopt::TcpNoDelay, &true)?;
-                let done = begin_connect(&socket, &SockaddrStorage::from(*address))?;
+                let done = begin_connect(&socket, &SockaddrStorage::from(address))?;
                 Ok((Self::Tcp(socket.into()), done))
             }
             SocketAddr::Unix(address) => {
