@@ -21,17 +21,19 @@ const STEPS: [&str; 9] = [
     "cargo xtask instructions",
 ];
 
-/// Runs the steps until one fails.
+/// Runs the steps until one fails, then prints how long each took.
 ///
 /// # Errors
 /// Names the step that failed, in a form that can be pasted into a shell.
 pub(crate) fn run() -> Result {
-    run_steps(&STEPS)?;
-    println!("\nci: every step passed");
+    let seconds = run_steps(&STEPS)?;
+    print!("\nci: every step passed\n{}", times(&STEPS, &seconds));
     Ok(())
 }
 
-fn run_steps(steps: &[&str]) -> Result {
+/// Returns how many seconds each step took.
+fn run_steps(steps: &[&str]) -> Result<Vec<f32>> {
+    let mut times = Vec::new();
     for step in steps {
         println!("\n==> {step}");
         let started = Instant::now();
@@ -43,20 +45,34 @@ fn run_steps(steps: &[&str]) -> Result {
             return Err(error.into());
         }
         println!("    passed in {seconds:.1} s");
+        times.push(seconds);
     }
-    Ok(())
+    Ok(times)
+}
+
+/// Returns a line per step with its time, and one with their sum.
+fn times(steps: &[&str], seconds: &[f32]) -> String {
+    let total = seconds.iter().sum();
+    let rows = steps.iter().zip(seconds.iter()).chain([(&"in total", &total)]);
+    rows.map(|(step, seconds)| format!("{seconds:>8.1} s  {step}\n")).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::run_steps;
+    use super::{run_steps, times};
 
     #[test]
     fn the_first_failing_step_ends_the_run_and_is_named() {
-        assert!(run_steps(&["true", "true"]).is_ok());
+        assert_eq!(run_steps(&["true", "true"]).unwrap().len(), 2);
 
         let error = run_steps(&["true", "exit 7", "exit 8"]).unwrap_err().to_string();
         assert!(error.contains("exit 7"), "{error}");
         assert!(!error.contains("exit 8"), "{error}");
+    }
+
+    #[test]
+    fn the_times_end_with_their_sum() {
+        let table = "     1.5 s  a\n   100.0 s  b\n   101.5 s  in total\n";
+        assert_eq!(times(&["a", "b"], &[1.5, 100.0]), table);
     }
 }
