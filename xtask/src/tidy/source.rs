@@ -44,14 +44,24 @@ impl Source {
     /// Splits the code into what ships and what only tests run.
     ///
     /// Test modules stand at the end of a file, so everything from the first one on is a test's.
+    /// One may be for the model checker alone: `#[cfg(all(test, loom))]`.
     pub(super) fn shipped_and_test_code(&self) -> (&str, &str) {
         let stem = self.path.trim_end_matches(".rs");
         let start = if stem.split('/').any(|part| part == "tests") {
             0
         } else {
-            self.code.find("#[cfg(test)]\nmod tests {").unwrap_or(self.code.len())
+            self.test_module().unwrap_or(self.code.len())
         };
         self.code.split_at(start)
+    }
+
+    /// Returns where the condition above the first test module begins.
+    fn test_module(&self) -> Option<usize> {
+        self.code.match_indices("\nmod tests {").find_map(|(end, _)| {
+            let start = self.code[..end].rfind('\n').map_or(0, |before| before + 1);
+            let condition = &self.code[start..end];
+            (condition.starts_with("#[cfg(") && condition.contains("test")).then_some(start)
+        })
     }
 }
 
@@ -165,6 +175,8 @@ mod tests {
         let cases = [("src/a.rs", "fn a() {}\n"), ("tests/a.rs", ""), ("src/a/tests.rs", "")];
         for (path, shipped) in cases {
             assert_eq!(Source::new(path, text).shipped_and_test_code().0, shipped, "{path}");
+            let loom = text.replace("(test)", "(all(test, loom))");
+            assert_eq!(Source::new(path, &loom).shipped_and_test_code().0, shipped, "{path}");
         }
     }
 }
