@@ -17,7 +17,14 @@ const UNSAFE_FILES: [&str; 1] = ["crates/evio-sys/src/backend/raw.rs"];
 /// The loop, which a simulated kernel must be able to drive.
 const LOOP_SOURCES: &str = "crates/evio-core/src/";
 
-const RULES: [fn(&Source) -> Vec<Violation>; 9] = [
+/// Where the prose has been gone through; a folder is added when its own has.
+const PLAIN_PROSE: [&str; 2] = ["fuzz/", "xtask/"];
+/// Openings of a sentence that leave out who acts.
+const HIDDEN_SUBJECTS: [&str; 3] = ["Has ", "Takes note", "What few"];
+/// Words in place of a subject.
+const VAGUE_SUBJECTS: [&str; 2] = ["whoever", "by himself"];
+
+const RULES: [fn(&Source) -> Vec<Violation>; 10] = [
     platforms_are_named_in_one_file,
     unsafe_stays_in_its_files,
     files_are_short,
@@ -27,6 +34,7 @@ const RULES: [fn(&Source) -> Vec<Violation>; 9] = [
     exports_are_named,
     the_loop_reaches_the_system_through_evio_sys,
     tests_do_not_sleep,
+    sentences_name_who_acts,
 ];
 
 /// Applies every rule to `source`.
@@ -166,6 +174,19 @@ fn tests_do_not_sleep(source: &Source) -> Vec<Violation> {
     };
     violations.retain(|found| !is_explained(found.line));
     violations
+}
+
+fn sentences_name_who_acts(source: &Source) -> Vec<Violation> {
+    if !PLAIN_PROSE.iter().any(|folder| source.path.starts_with(folder)) {
+        return Vec::new();
+    }
+    let advice = "hides who acts; name the one that does, and the system call or flag it uses";
+    flag(source, &source.comments, advice, |line| {
+        let sentence = line.trim_start_matches(|c: char| c.is_whitespace() || "/*!".contains(c));
+        let lower = sentence.to_lowercase();
+        HIDDEN_SUBJECTS.iter().any(|opening| sentence.starts_with(opening))
+            || VAGUE_SUBJECTS.iter().any(|words| lower.contains(words))
+    })
 }
 
 /// Returns a violation for each line of `text`, a view of `source`, that `breaks` the rule.

@@ -112,6 +112,23 @@ fn a_sleeping_test_is_found() {
 }
 
 #[test]
+fn a_sentence_that_hides_who_acts_is_found() {
+    let rule = sentences_name_who_acts;
+    let cases = [
+        ("/// Has the poller look again.", vec![1]),
+        ("    //! Takes note that a socket is gone.", vec![1]),
+        ("a(); // What few connections have.", vec![1]),
+        ("// Hastens.\n/* Whoever comes\n   by himself. */", vec![2, 3]),
+        ("/// What the kernel has. It takes note.\n// Has", vec![]),
+        ("let a = \"// Has whoever\";", vec![]),
+    ];
+    for (text, found) in cases {
+        assert_eq!(lines(rule, "xtask/src/a.rs", text), found, "{text}");
+        assert!(lines(rule, "elsewhere/xtask/a.rs", text).is_empty(), "{text}");
+    }
+}
+
+#[test]
 fn check_applies_every_rule() {
     let long = "x".repeat(MAX_COLUMNS + 1);
     let text = format!("unsafe {{ todo!() }}\n{long}\n");
