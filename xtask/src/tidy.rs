@@ -1,8 +1,10 @@
-//! The style rules that can be read off the source text, each a function in [`rules`] or
-//! [`layers`].
+//! The style rules that can be read off the source text: of one file at a time ([`rules`]), of the
+//! folders of `evio-core` ([`folders`]), of the crates ([`layers`]).
 //!
 //! What a compiler lint can say is left to the lint tables in the workspace's `Cargo.toml`.
 
+mod folders;
+mod imports;
 mod layers;
 mod rules;
 mod source;
@@ -48,6 +50,7 @@ fn check_workspace() -> Result<Vec<Violation>> {
     let mut sources = Vec::new();
     read_sources(workspace_root(), &mut sources)?;
     let mut violations: Vec<_> = sources.iter().flat_map(rules::check).collect();
+    violations.extend(folders::check(&sources));
     violations.extend(layers::check()?);
     Ok(violations)
 }

@@ -1,0 +1,206 @@
+//! The folders of `evio-core`: what each owns, and which others it may use.
+
+use super::Violation;
+use super::imports::{File, Imports};
+use super::source::Source;
+
+/// A folder, which must be in the table below.
+struct Folder {
+    name: &'static str,
+    /// The state that no other folder writes.
+    owns: &'static str,
+    /// The folders that it may import from beside itself; all may use `evio-sys`.
+    uses: &'static [&'static str],
+}
+
+const FOLDERS: [Folder; 9] = [
+    Folder {
+        name: "types",
+        owns: "nothing: plain values, such as actions, ids, limits and ticks",
+        uses: &[],
+    },
+    Folder {
+        name: "output",
+        owns: "what waits to be sent, and the memory it lies in",
+        uses: &["types"],
+    },
+    Folder {
+        name: "input",
+        owns: "the loop's read buffer, and which connections have input left",
+        uses: &["types"],
+    },
+    Folder {
+        name: "accept",
+        owns: "the listeners, and which loop gets a connection",
+        uses: &["types"],
+    },
+    Folder {
+        name: "datagram",
+        owns: "the UDP sockets, and the datagrams that wait to be sent",
+        uses: &["types"],
+    },
+    Folder {
+        name: "mail",
+        owns: "what other threads left for a loop, and whether it must be woken",
+        uses: &["types"],
+    },
+    Folder {
+        name: "table",
+        owns: "the connections: phases, limits, deadlines, which are listed",
+        uses: &["output", "types"],
+    },
+    Folder {
+        name: "api",
+        owns: "nothing: views for callbacks, and handles for other threads",
+        uses: &["table", "output", "input", "accept", "datagram", "mail", "types"],
+    },
+    Folder {
+        name: "turn",
+        owns: "the order of a turn; it composes the others",
+        uses: &["api", "table", "output", "input", "accept", "datagram", "mail", "types"],
+    },
+];
+
+/// Where the tables above are.
+const TABLES: &str = "xtask/src/tidy/folders.rs";
+/// The crate whose folders these are.
+const ROOT: &str = "crates/evio-core/src/";
+
+/// Checks the imports of `evio-core`.
+pub(super) fn check(sources: &[Source]) -> Vec<Violation> {
+    let has_folders = |source: &Source| source.path.starts_with(&format!("{ROOT}turn/"));
+    if !sources.iter().any(has_folders) {
+        return Vec::new();
+    }
+    let imports = Imports::read(sources, ROOT);
+    check_arrows(&imports)
+}
+
+/// Checks that each file is in a known folder, and imports from those only that its folder uses.
+fn check_arrows(imports: &Imports<'_>) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for file in imports.files.iter().filter(|file| !file.is_root()) {
+        let Some(folder) = folder_of(file) else {
+            let advice = format!(
+                "in no folder of the table in {TABLES}; move the file to the folder that owns its \
+                 state, or add a folder there"
+            );
+            violations.push(Violation { path: file.source.path.clone(), line: 1, advice });
+            continue;
+        };
+        violations.extend(file.imports.iter().filter_map(|import| {
+            let advice = folder.refuses(&imports.files[import.file])?;
+            Some(Violation { path: file.source.path.clone(), line: import.line, advice })
+        }));
+    }
+    violations
+}
+
+fn folder_of(file: &File<'_>) -> Option<&'static Folder> {
+    FOLDERS.iter().find(|folder| file.folder() == Some(folder.name))
+}
+
+impl Folder {
+    /// Returns what to do about an import of `file`, or nothing when the arrow is allowed, or when
+    /// the file itself is out of place.
+    fn refuses(&self, file: &File<'_>) -> Option<String> {
+        let name = self.name;
+        if file.is_root() {
+            let advice = "imports from lib.rs, which declares and exports; move the item to the \
+                          folder that owns it";
+            return Some(advice.to_owned());
+        }
+        let other = folder_of(file)?;
+        if other.name == name || self.uses.contains(&other.name) {
+            return None;
+        }
+        let arrow = format!("{name} -> {} is no arrow (imports {})", other.name, file.name);
+        let advice = if other.uses.contains(&name) {
+            format!(
+                "the dependency goes from {} to {name}: take the value as an argument, or move \
+                 its type down to {name} or types",
+                other.name
+            )
+        } else {
+            let above = FOLDERS
+                .iter()
+                .filter(|above| above.uses.contains(&name) && above.uses.contains(&other.name));
+            let above: Vec<_> = above.map(|above| above.name).collect();
+            format!(
+                "neither knows the other: let {} pass the value from one to the other, or move \
+                 its type to types",
+                above.join(" or ")
+            )
+        };
+        Some(format!("{arrow}; {advice}. {} owns {}", other.name, other.owns))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checks one file that imports others, of which there is one in each folder.
+    fn advice(name: &str, text: &str) -> Vec<(usize, String)> {
+        let names = FOLDERS.iter().flat_map(|folder| ["mod", "a"].map(|file| (folder.name, file)));
+        let mut sources: Vec<_> = names
+            .map(|(folder, file)| Source::new(&format!("{ROOT}{folder}/{file}.rs"), ""))
+            .collect();
+        sources.push(Source::new(&format!("{ROOT}lib.rs"), "use api::a::A;"));
+        sources.push(Source::new(&format!("{ROOT}{name}"), text));
+        let found = check(&sources);
+        assert!(found.iter().all(|found| found.path == format!("{ROOT}{name}")), "{found:?}");
+        found.into_iter().map(|found| (found.line, found.advice)).collect()
+    }
+
+    #[test]
+    fn the_arrows_of_the_table_are_allowed_and_no_other() {
+        for from in &FOLDERS {
+            for to in &FOLDERS {
+                let text = format!("\nuse crate::{}::a::A;", to.name);
+                let found = advice(&format!("{}/b.rs", from.name), &text);
+                if from.name == to.name || from.uses.contains(&to.name) {
+                    assert!(found.is_empty(), "{found:?}");
+                } else {
+                    let arrow = format!("{} -> {} is no arrow", from.name, to.name);
+                    assert!(matches!(&found[..], [(2, advice)] if advice.starts_with(&arrow)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_advice_says_where_the_dependency_belongs() {
+        let cases = [
+            ("table/b.rs", "use crate::api::a::A;", "goes from api to table"),
+            ("api/b.rs", "fn f() { super::super::turn::a::g() }", "goes from turn to api"),
+            ("accept/b.rs", "use crate::mail::a::A;", "let api or turn pass"),
+            ("table/b.rs", "use crate::A;", "imports api/a.rs"),
+            ("table/b.rs", "use crate::B;", "imports from lib.rs"),
+            ("new/b.rs", "", "in no folder of the table"),
+            ("b.rs", "use crate::api::a::A;", "in no folder of the table"),
+        ];
+        for (name, text, part) in cases {
+            let found = advice(name, text);
+            assert!(matches!(&found[..], [(1, advice)] if advice.contains(part)), "{found:?}");
+        }
+        let test = "#[cfg(test)]\nmod tests {\n    use crate::turn::a::A;\n}";
+        assert!(advice("types/b.rs", test).is_empty());
+    }
+
+    #[test]
+    fn without_the_folders_nothing_is_checked() {
+        let flat = ["a.rs", "b.rs"].map(|name| {
+            Source::new(&format!("{ROOT}{name}"), "use crate::a::A;\nuse crate::b::B;")
+        });
+        assert!(check(&flat).is_empty());
+    }
+
+    #[test]
+    fn the_arrows_go_down() {
+        for (at, folder) in FOLDERS.iter().enumerate() {
+            let below: Vec<_> = FOLDERS[..at].iter().map(|below| below.name).collect();
+            assert!(folder.uses.iter().all(|used| below.contains(used)), "{}", folder.name);
+        }
+    }
+}
