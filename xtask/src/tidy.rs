@@ -4,6 +4,7 @@
 //! What a compiler lint can say is left to the lint tables in the workspace's `Cargo.toml`.
 
 mod circles;
+mod fields;
 mod folders;
 mod imports;
 mod layers;

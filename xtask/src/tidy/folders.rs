@@ -2,6 +2,7 @@
 
 use super::Violation;
 use super::circles;
+use super::fields::{self, OpenField};
 use super::imports::{File, Imports};
 use super::source::Source;
 
@@ -67,12 +68,16 @@ const FOLDERS: [Folder; 9] = [
 /// handles to leave tasks with.
 const CIRCLES: [&[&str]; 0] = [];
 
+/// The fields in `table/` that other folders see. A field that several other fields must agree
+/// with is never one of them.
+const OPEN_FIELDS: [OpenField; 0] = [];
+
 /// Where the tables above are.
 const TABLES: &str = "xtask/src/tidy/folders.rs";
 /// The crate whose folders these are.
 const ROOT: &str = "crates/evio-core/src/";
 
-/// Checks the imports of `evio-core`.
+/// Checks the imports of `evio-core`, and the fields that its connection table shows.
 pub(super) fn check(sources: &[Source]) -> Vec<Violation> {
     let has_folders = |source: &Source| source.path.starts_with(&format!("{ROOT}turn/"));
     if !sources.iter().any(has_folders) {
@@ -81,6 +86,7 @@ pub(super) fn check(sources: &[Source]) -> Vec<Violation> {
     let imports = Imports::read(sources, ROOT);
     let mut violations = check_arrows(&imports);
     violations.extend(circles::check(&imports, &CIRCLES, TABLES));
+    violations.extend(fields::check(sources, &format!("{ROOT}table/"), &OPEN_FIELDS, TABLES));
     violations
 }
 
@@ -209,6 +215,15 @@ mod tests {
         for (at, folder) in FOLDERS.iter().enumerate() {
             let below: Vec<_> = FOLDERS[..at].iter().map(|below| below.name).collect();
             assert!(folder.uses.iter().all(|used| below.contains(used)), "{}", folder.name);
+        }
+    }
+
+    #[test]
+    fn what_must_agree_with_other_fields_stays_private() {
+        for open in &OPEN_FIELDS {
+            let (_, field) = open.field.split_once('.').unwrap();
+            assert!(!["phase", "limits", "deadlines", "listed"].contains(&field), "{field}");
+            assert!(open.reason.contains(' '), "{field} needs a reason");
         }
     }
 }
