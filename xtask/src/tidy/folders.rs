@@ -18,37 +18,37 @@ struct Folder {
 const FOLDERS: [Folder; 9] = [
     Folder {
         name: "types",
-        owns: "nothing: plain values, such as actions, ids, limits and ticks",
+        owns: "nothing: plain values, such as ids, limits, reasons and tokens",
         uses: &[],
     },
     Folder {
         name: "output",
-        owns: "what waits to be sent, and the memory it lies in",
+        owns: "what connections have written and the kernel has not taken",
         uses: &["types"],
     },
     Folder {
         name: "input",
-        owns: "the loop's read buffer, and which connections have input left",
+        owns: "what connections have received and nobody has read",
         uses: &["types"],
     },
     Folder {
         name: "accept",
-        owns: "the listeners, and which loop gets a connection",
+        owns: "the listeners of a loop, and the choice of a loop for a connection",
         uses: &["types"],
     },
     Folder {
         name: "datagram",
-        owns: "the UDP sockets, and the datagrams that wait to be sent",
+        owns: "the UDP sockets of a loop, and the datagrams that wait to be sent",
         uses: &["types"],
     },
     Folder {
         name: "mail",
-        owns: "what other threads left for a loop, and whether it must be woken",
+        owns: "the queues from other threads to a loop, and who wakes it",
         uses: &["types"],
     },
     Folder {
         name: "table",
-        owns: "the connections: phases, limits, deadlines, which are listed",
+        owns: "the connections: phases, limits, deadlines, which are looked at next",
         uses: &["output", "types"],
     },
     Folder {
@@ -58,7 +58,7 @@ const FOLDERS: [Folder; 9] = [
     },
     Folder {
         name: "turn",
-        owns: "the order of a turn; it composes the others",
+        owns: "the order of a turn, and what no callback can reach",
         uses: &["api", "table", "output", "input", "accept", "datagram", "mail", "types"],
     },
 ];
