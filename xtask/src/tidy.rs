@@ -1,9 +1,11 @@
 //! The style rules that can be read off the source text: of one file at a time ([`rules`]), of the
-//! folders of `evio-core` ([`folders`]), of the crates ([`layers`]).
+//! folders of `evio-core` ([`folders`]), of the crates ([`layers`]); and the links of the documents
+//! ([`documents`]).
 //!
 //! What a compiler lint can say is left to the lint tables in the workspace's `Cargo.toml`.
 
 mod circles;
+mod documents;
 mod fields;
 mod folders;
 mod imports;
@@ -13,7 +15,7 @@ mod source;
 
 use std::fmt;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::{Result, workspace_root};
 use source::Source;
@@ -50,26 +52,31 @@ pub(crate) fn run() -> Result {
 
 fn check_workspace() -> Result<Vec<Violation>> {
     let mut sources = Vec::new();
-    read_sources(workspace_root(), &mut sources)?;
+    for path in files_below(workspace_root(), ".rs")? {
+        let name = path.strip_prefix(workspace_root())?.display().to_string();
+        sources.push(Source::new(&name, &fs::read_to_string(&path)?));
+    }
     let mut violations: Vec<_> = sources.iter().flat_map(rules::check).collect();
     violations.extend(folders::check(&sources));
     violations.extend(layers::check()?);
+    violations.extend(documents::check()?);
     Ok(violations)
 }
 
-/// Reads every Rust file below `directory`, except build output and hidden directories.
-fn read_sources(directory: &Path, sources: &mut Vec<Source>) -> Result {
+/// Returns every file below `directory` whose name ends with `ending`, except those of build output
+/// and of hidden directories.
+fn files_below(directory: &Path, ending: &str) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if path.is_dir() && name != "target" && !name.starts_with('.') {
-            read_sources(&path, sources)?;
-        } else if path.is_file() && name.ends_with(".rs") {
-            let relative = path.strip_prefix(workspace_root())?.display().to_string();
-            sources.push(Source::new(&relative, &fs::read_to_string(&path)?));
+            files.extend(files_below(&path, ending)?);
+        } else if path.is_file() && name.ends_with(ending) {
+            files.push(path);
         }
     }
-    Ok(())
+    Ok(files)
 }
 
 #[cfg(test)]
