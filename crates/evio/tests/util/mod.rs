@@ -4,7 +4,9 @@
 #![allow(dead_code, unused_imports, reason = "each test binary uses a part of this")]
 
 mod client;
+mod driver;
 mod hold;
+mod pair;
 mod payload;
 mod recorder;
 mod running;
@@ -14,8 +16,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
+use evio::Limits;
+
 pub(crate) use client::Client;
+pub(crate) use driver::{Driven, Driver, start_driven};
 pub(crate) use hold::{Held, Hold, hold};
+pub(crate) use pair::{Transport, pair};
 pub(crate) use payload::{Random, payload, seed};
 pub(crate) use recorder::{Call, Calls, Reason, Recorder, recorder};
 pub(crate) use running::{Running, bind, bind_all, start, start_each};
@@ -38,6 +44,13 @@ pub(crate) fn unix_address() -> String {
 /// Returns an address of each kind of stream socket.
 pub(crate) fn transports() -> [String; 2] {
     [TCP.to_owned(), unix_address()]
+}
+
+/// Returns the default limits but for what `set` changes.
+pub(crate) fn limits(set: impl FnOnce(&mut Limits)) -> Limits {
+    let mut limits = Limits::default();
+    set(&mut limits);
+    limits
 }
 
 /// Creates a channel for what a handler wants to tell the test.
