@@ -1,5 +1,6 @@
 //! A loop that a test acts on from outside.
 
+use std::io;
 use std::ops::ControlFlow;
 use std::thread;
 use std::time::Duration;
@@ -68,10 +69,18 @@ impl Driver {
     /// Makes a socket a connection of the loop, and waits until it is open.
     #[track_caller]
     pub(crate) fn adopt(&self, stream: impl Into<Stream>) -> ConnId {
-        let stream = stream.into();
-        let id = self.ask(move |event_loop| event_loop.adopt(stream, Tag::default()));
+        self.adopt_all(vec![stream.into()])[0]
+    }
+
+    /// Does the same with many.
+    #[track_caller]
+    pub(crate) fn adopt_all(&self, streams: Vec<Stream>) -> Vec<ConnId> {
+        let ids = self.ask(move |event_loop| {
+            let adopt = |stream| event_loop.adopt(stream, Tag::default());
+            streams.into_iter().map(adopt).collect::<io::Result<Vec<_>>>()
+        });
         self.fence();
-        id.expect("the loop takes the socket")
+        ids.expect("the loop takes the sockets")
     }
 
     /// Waits until the loop has done what is due, and made the callbacks that follow from it.
@@ -91,6 +100,23 @@ impl Driver {
             // The time that passes.
             thread::sleep(time / PARTS);
             self.fence();
+        }
+    }
+}
+
+/// Has the loop do something when as many turns have begun: a task that is left while the loop runs
+/// waits for the next one.
+pub(crate) fn after_turns(
+    event_loop: &mut Loop<'_>,
+    turns: usize,
+    act: impl FnOnce(&mut Loop<'_>) + Send + 'static,
+) {
+    match turns {
+        0 => act(event_loop),
+        _ => {
+            let next = move |event_loop: &mut Loop<'_>| after_turns(event_loop, turns - 1, act);
+            // A server that has ended has no more turns.
+            let _ = event_loop.handle().post(next);
         }
     }
 }

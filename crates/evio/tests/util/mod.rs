@@ -6,6 +6,7 @@
 mod client;
 mod driver;
 mod hold;
+mod late;
 mod pair;
 mod payload;
 mod recorder;
@@ -19,8 +20,9 @@ use std::time::Duration;
 use evio::Limits;
 
 pub(crate) use client::Client;
-pub(crate) use driver::{Driven, Driver, start_driven};
+pub(crate) use driver::{Driven, Driver, after_turns, start_driven};
 pub(crate) use hold::{Held, Hold, hold};
+pub(crate) use late::Late;
 pub(crate) use pair::{Transport, pair};
 pub(crate) use payload::{Random, payload, seed};
 pub(crate) use recorder::{Call, Calls, Reason, Recorder, recorder};
