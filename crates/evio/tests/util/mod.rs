@@ -12,6 +12,7 @@ mod payload;
 mod recorder;
 mod running;
 mod thread_clock;
+mod thread_wakes;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -28,6 +29,7 @@ pub(crate) use payload::{Random, payload, seed};
 pub(crate) use recorder::{Call, Calls, Reason, Recorder, recorder};
 pub(crate) use running::{Running, bind, bind_all, start, start_each};
 pub(crate) use thread_clock::ThreadClock;
+pub(crate) use thread_wakes::ThreadWakes;
 
 /// Everything that a test waits for must come within this time. It is reached by failures only.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
