@@ -34,6 +34,9 @@ enum Peer {
 
 type Act = fn(&mut Conn<'_>);
 
+/// Limits, the one that ends connections whose peer is such, and what those do.
+type Case = (Limits, Timeout, Peer, &'static [(&'static str, Act)]);
+
 const OPEN: (&str, Act) = ("open", |_| ());
 const CLOSES: (&str, Act) = ("closing", |conn| conn.close());
 const CLOSES_BY_A_HANDLE: (&str, Act) =
@@ -41,7 +44,7 @@ const CLOSES_BY_A_HANDLE: (&str, Act) =
 const HALF_CLOSES: (&str, Act) = ("half-closed", |conn| conn.shutdown_write());
 const DETACHES: (&str, Act) = ("detaching", |conn| conn.handle().wake().unwrap());
 
-fn cases() -> Vec<(Limits, Timeout, Peer, &'static [(&'static str, Act)])> {
+fn cases() -> Vec<Case> {
     let set = |set: fn(&mut Limits)| {
         limits(|limits| {
             limits.close_timeout = AN_HOUR;

@@ -13,12 +13,14 @@ mod recorder;
 mod running;
 mod thread_clock;
 mod thread_wakes;
+mod turns;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
 use evio::Limits;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 pub(crate) use client::Client;
 pub(crate) use driver::{Driven, Driver, after_turns, start_driven};
@@ -30,6 +32,7 @@ pub(crate) use recorder::{Call, Calls, Reason, Recorder, recorder};
 pub(crate) use running::{Running, bind, bind_all, start, start_each};
 pub(crate) use thread_clock::ThreadClock;
 pub(crate) use thread_wakes::ThreadWakes;
+pub(crate) use turns::Turns;
 
 /// Everything that a test waits for must come within this time. It is reached by failures only.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -55,6 +58,12 @@ pub(crate) fn limits(set: impl FnOnce(&mut Limits)) -> Limits {
     let mut limits = Limits::default();
     set(&mut limits);
     limits
+}
+
+/// Lets this process have as many descriptors as it may.
+pub(crate) fn raise_descriptor_limit() {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the system tells");
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).expect("it is allowed");
 }
 
 /// Creates a channel for what a handler wants to tell the test.
