@@ -60,6 +60,21 @@ pub(crate) fn limits(set: impl FnOnce(&mut Limits)) -> Limits {
     limits
 }
 
+/// What `pre_write` returns when all is well, whichever type that is.
+pub(crate) trait Done {
+    fn done() -> Self;
+}
+
+impl Done for () {
+    fn done() {}
+}
+
+impl Done for std::io::Result<()> {
+    fn done() -> Self {
+        Ok(())
+    }
+}
+
 /// Lets this process have as many descriptors as it may.
 pub(crate) fn raise_descriptor_limit() {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the system tells");
