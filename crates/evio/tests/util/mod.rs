@@ -3,6 +3,7 @@
 
 #![allow(dead_code, unused_imports, reason = "each test binary uses a part of this")]
 
+mod alone;
 mod client;
 mod driver;
 mod hold;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use evio::Limits;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+pub(crate) use alone::{giving_back_memory, is_alone, resident, run_alone};
 pub(crate) use client::Client;
 pub(crate) use driver::{Driven, Driver, after_turns, start_driven};
 pub(crate) use hold::{Held, Hold, hold};
@@ -75,10 +77,11 @@ impl Done for std::io::Result<()> {
     }
 }
 
-/// Lets this process have as many descriptors as it may.
-pub(crate) fn raise_descriptor_limit() {
+/// Lets this process have as many descriptors as it may, and returns how many that are.
+pub(crate) fn raise_descriptor_limit() -> usize {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the system tells");
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).expect("it is allowed");
+    usize::try_from(hard).unwrap_or(usize::MAX)
 }
 
 /// Creates a channel for what a handler wants to tell the test.
