@@ -74,6 +74,7 @@ fn plan(connections: usize, size: u64, pipeline: usize) -> Plan {
 fn baselines_answer_every_request() {
     let servers = [
         ("floor", Server::start(env!("CARGO_BIN_EXE_floor-echo"), &[])),
+        ("floor-deferred", Server::start(env!("CARGO_BIN_EXE_floor-deferred"), &[])),
         ("floor, 3 loops", Server::start(env!("CARGO_BIN_EXE_floor-echo"), &["--loops", "3"])),
         ("mio", Server::start(env!("CARGO_BIN_EXE_mio-echo"), &[])),
         ("tokio", Server::start(env!("CARGO_BIN_EXE_tokio-echo"), &[])),

@@ -58,7 +58,7 @@ pub(crate) struct Args {
     /// before it
     #[arg(long, value_names = ["OLD", "NEW"], num_args = 1..=2)]
     pub(super) compare: Vec<PathBuf>,
-    /// Compare with these only, in `echo`, `connect`, `idle`, `memory` and `latency`; the floor and
+    /// Compare with these only, in `echo`, `connect`, `idle`, `memory` and `latency`; the floors and
     /// evio are always there. Suites go before it
     #[arg(long, value_name = "PEER", num_args = 1.., value_parser = peers::names())]
     against: Vec<String>,
@@ -117,7 +117,7 @@ impl Suite {
     /// Returns the servers that it measures, or needs behind those.
     pub(super) fn peers(self, args: &Args) -> Vec<Peer> {
         match self {
-            Self::Echo => peers::select(&args.against, args.self_check),
+            Self::Echo => peers::echo(&args.against, args.self_check),
             Self::Udp => peers::UDP.to_vec(),
             Self::Connect | Self::Latency => peers::select(&args.against, false),
             Self::Idle => peers::lasting(&args.against),
@@ -256,7 +256,7 @@ mod tests {
         };
         assert_eq!(
             programs(&["echo", "memory", "--against", "mio"]),
-            ["connection-memory", "echo-server", "floor-echo", "mio-echo"]
+            ["connection-memory", "echo-server", "floor-deferred", "floor-echo", "mio-echo"]
         );
         assert_eq!(programs(&["udp"]), ["echo-server", "floor-udp", "tokio-udp"]);
         assert_eq!(programs(&["wake"]), ["wake"]);

@@ -28,7 +28,8 @@ pub(super) fn run(run: &mut Run) -> crate::Result<SuiteResults> {
 }
 
 /// Returns the cases that the options ask for. Without any: a few busy connections, many, messages
-/// that cost more to copy than to announce, ones that fill the read buffer, and many to a packet.
+/// that still gain by being sent at the end of a turn, ones that cost more to copy than to announce,
+/// ones that fill the read buffer, and many to a packet.
 fn cases(args: &Args, entries: &[Entry]) -> Vec<Case> {
     let patience = if args.self_check { PATIENCE } else { 1 };
     let small = Load { seconds: args.duration(), patience, ..SMALL };
@@ -36,6 +37,7 @@ fn cases(args: &Args, entries: &[Entry]) -> Vec<Case> {
         vec![
             small,
             Load { connections: 1000, ..small },
+            Load { size: 4 << 10, ..small },
             Load { size: 16 << 10, ..small },
             Load { size: 64 << 10, ..small },
             Load { pipeline: 16, ..small },
@@ -85,7 +87,14 @@ mod tests {
 
     #[test]
     fn options_choose_the_cases() {
-        let all = ["c50-s64-p1", "c1000-s64-p1", "c50-s16384-p1", "c50-s65536-p1", "c50-s64-p16"];
+        let all = [
+            "c50-s64-p1",
+            "c1000-s64-p1",
+            "c50-s4096-p1",
+            "c50-s16384-p1",
+            "c50-s65536-p1",
+            "c50-s64-p16",
+        ];
         assert_eq!(keys(&["--quick"]), all);
         assert_eq!(keys(&["--size", "9"]), ["c50-s9-p1"]);
         let one = ["--connections", "7", "--size", "9", "--pipeline", "3"];

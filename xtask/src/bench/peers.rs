@@ -23,6 +23,11 @@ pub(super) const FLOOR: Peer =
 /// The floor once more, to see how far apart the same program comes out.
 pub(super) const FLOOR_AGAIN: Peer = Peer { name: "floor again", ..FLOOR };
 
+/// The least that it can cost where sending waits for the end of the turn, as evio's does: less for
+/// messages of up to a few KiB, more for longer ones.
+pub(super) const FLOOR_DEFERRED: Peer =
+    Peer { name: "floor-deferred", program: "floor-deferred", arguments: &[], package: None };
+
 /// The echo server of this project.
 pub(super) const EVIO: Peer =
     Peer { name: "evio", program: "echo-server", arguments: &[], package: Some("evio") };
@@ -74,6 +79,15 @@ pub(super) fn select(against: &[String], self_check: bool) -> Vec<Peer> {
     [FLOOR, EVIO].into_iter().chain(others.copied()).collect()
 }
 
+/// Returns the servers of the echo suite, which has both floors.
+pub(super) fn echo(against: &[String], self_check: bool) -> Vec<Peer> {
+    let mut peers = select(against, self_check);
+    if !self_check {
+        peers.insert(1, FLOOR_DEFERRED);
+    }
+    peers
+}
+
 /// Returns the servers of a run whose memory can be told from what the kernel or other threads keep
 /// for them.
 pub(super) fn single(against: &[String]) -> Vec<Peer> {
@@ -109,5 +123,14 @@ mod tests {
                 select(&against, *self_check).iter().map(|peer| peer.name).collect();
             assert_eq!(names, *expected, "{against:?}");
         }
+    }
+
+    #[test]
+    fn echo_has_both_floors() {
+        let names = |self_check| -> Vec<&str> {
+            echo(&["mio".to_owned()], self_check).iter().map(|peer| peer.name).collect()
+        };
+        assert_eq!(names(false), ["floor", "floor-deferred", "evio", "mio"]);
+        assert_eq!(names(true), ["floor", "floor again", "mio"]);
     }
 }
