@@ -117,7 +117,7 @@ impl Client {
     ///
     /// Fails when the connection is gone already.
     pub fn reset(self) -> io::Result<()> {
-        Stream::from(self.0).reset_on_drop()
+        Stream::from(self.0).reset()
     }
 }
 

@@ -43,7 +43,7 @@ impl Speaker {
     /// Sends something in every way there is.
     fn speak(&self) {
         let loops = self.loops.lock().unwrap();
-        loops[0].broadcast(b"broadcast, "[..].into()).unwrap();
+        loops[0].broadcast(*b"broadcast, ").unwrap();
         for event_loop in &*loops {
             let write = |event_loop: &mut Loop<'_>| {
                 event_loop.for_each_conn(|mut conn| conn.write(b"posted, "));

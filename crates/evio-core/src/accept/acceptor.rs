@@ -9,10 +9,16 @@ use evio_sys::Poller;
 use evio_sys::net::{AcceptError, Reserve, Stream};
 use slab::Slab;
 
-use crate::accept::listener::{ACCEPT_BUDGET, Backoff, BoundListener};
+use crate::accept::listener::{Backoff, BoundListener, LISTENER_BUDGET};
 use crate::accept::placement::Placement;
 use crate::accept::random::Random;
 use crate::types::backoff::backoff_end;
+
+/// Connections accepted in a turn, shared out among the listeners.
+const ACCEPT_BUDGET: usize = 512;
+
+/// The least that is accepted from one listener: 64 listeners are what a turn reports.
+const LISTENER_MIN: usize = 8;
 
 /// The listeners of one loop, and when each is asked again.
 #[derive(Debug)]
@@ -113,7 +119,8 @@ impl Acceptor {
     ) -> Outcome {
         let mut outcome = Outcome::default();
         let mut count = 0;
-        for attempt in 0..ACCEPT_BUDGET {
+        let share = (ACCEPT_BUDGET / self.listeners.len().max(1)).clamp(LISTENER_MIN, LISTENER_BUDGET);
+        for attempt in 0..share {
             let Some(bound) = self.listeners.get_mut(number as usize) else { return outcome };
             if bound.backoff.is_some() {
                 return outcome;
@@ -181,7 +188,7 @@ impl Acceptor {
             return;
         }
         if let Some(reserve) = &mut self.reserve {
-            let turned_away = (0..ACCEPT_BUDGET).take_while(|_| reserve.turn_away(&bound.listener));
+            let turned_away = (0..LISTENER_BUDGET).take_while(|_| reserve.turn_away(&bound.listener));
             let _ = turned_away.count();
         }
     }

@@ -10,9 +10,9 @@ use evio_sys::{Interest, Poller};
 use crate::types::backoff::BACKOFF;
 use crate::types::event_target::EventTarget;
 
-/// Connections accepted from one listener in a turn, so that a storm of them leaves room for those
-/// that are there.
-pub(super) const ACCEPT_BUDGET: usize = 64;
+/// Connections accepted from one listener in a turn at the most, so that a storm of them leaves room
+/// for those that are there.
+pub(super) const LISTENER_BUDGET: usize = 64;
 
 /// After so many turns at the most a listener is asked for more connections than it had: to ask in
 /// vain is one `accept` in eight.
@@ -141,7 +141,7 @@ impl Batch {
             (self.is_trial, self.patience) = (false, 1);
         }
         if self.met >= self.patience {
-            self.expected = (2 * self.expected).min(ACCEPT_BUDGET);
+            self.expected = (2 * self.expected).min(LISTENER_BUDGET);
             (self.is_trial, self.met) = (true, 0);
         }
     }
@@ -172,7 +172,7 @@ mod tests {
         assert!((900..=1_020).contains(&calls), "{calls} calls for 900 connections");
         let (turns, _) = accept_all(&mut batch, 200);
         assert!(turns <= 16, "{turns} turns after a long quiet time");
-        assert!(batch.expected <= ACCEPT_BUDGET);
+        assert!(batch.expected <= LISTENER_BUDGET);
     }
 
     #[test]

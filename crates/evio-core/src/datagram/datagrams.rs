@@ -13,8 +13,12 @@ use crate::datagram::outbox::{Outbox, send_datagram};
 use crate::types::backoff::backoff_end;
 use crate::types::event_target::EventTarget;
 
-/// Datagrams taken from one socket in a turn.
-pub(crate) const DATAGRAM_BUDGET: usize = 64;
+/// Datagrams taken from all sockets in a turn, shared out among them; and from one at the most.
+const DATAGRAM_BUDGET: usize = 512;
+const SOCKET_BUDGET: usize = 64;
+
+/// The least that is taken from one socket: 64 sockets are what a turn reports.
+const SOCKET_MIN: usize = 8;
 
 /// Failures in a row at which a socket is left alone for a while. An error about an earlier datagram
 /// is told once, and a process that shares a socket with others may come late time and again;
@@ -64,6 +68,11 @@ impl Datagrams {
     pub(crate) fn find(&self, is_meant: impl Fn(&BoundUdp) -> bool) -> Option<u32> {
         let (number, _) = self.sockets.iter().find(|(_, bound)| is_meant(bound))?;
         Some(number as u32)
+    }
+
+    /// Returns how many datagrams a turn takes from each socket.
+    pub(crate) fn share(&self) -> usize {
+        (DATAGRAM_BUDGET / self.sockets.len().max(1)).clamp(SOCKET_MIN, SOCKET_BUDGET)
     }
 
     /// Receives one datagram into `buffer`; `is_first` says that it is the first of the turn.

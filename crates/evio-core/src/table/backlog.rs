@@ -25,7 +25,7 @@ impl Backlog {
     pub(super) fn pop(&mut self) -> Option<ConnKey> {
         let key = self.keys.pop_front();
         if self.keys.is_empty() && self.keys.capacity() > KEPT {
-            self.keys.shrink_to(KEPT);
+            self.keys = VecDeque::new();
         }
         key
     }

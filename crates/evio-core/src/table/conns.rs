@@ -344,6 +344,15 @@ impl Table {
     }
 }
 
+/// A loop that ends by a panic, or was never run, ends its connections for their peers, too.
+impl Drop for Table {
+    fn drop(&mut self) {
+        for entry in self.entries.values_mut() {
+            entry.end_socket(entry.output_len() > 0);
+        }
+    }
+}
+
 impl Entry {
     /// Takes the socket, and the input that its next owner finds before what the socket has.
     pub(crate) fn into_parts(self) -> (Stream, Vec<u8>) {
@@ -360,7 +369,7 @@ impl Entry {
     pub(crate) fn end_socket(&self, reset: bool) {
         if reset {
             // At worst the peer sees an ordinary end.
-            let _ = self.stream.reset_on_drop();
+            let _ = self.stream.reset();
         } else if self.fin != Fin::Sent {
             // Fails if the peer has reset the connection, which is an end too.
             let _ = self.stream.shutdown_both();

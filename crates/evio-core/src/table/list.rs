@@ -56,10 +56,8 @@ impl List {
     /// Gives the memory of a round back.
     pub(super) fn end_round(&mut self, mut round: Vec<ConnKey>) {
         round.clear();
-        if round.capacity() > KEPT {
-            round.shrink_to(KEPT);
-        }
-        self.spare = round;
+        // Freed, not shrunk: at the end of the heap a small rest would keep all below it.
+        self.spare = if round.capacity() > KEPT { Vec::new() } else { round };
     }
 
     #[cfg(any(test, debug_assertions))]

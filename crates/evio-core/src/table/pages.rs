@@ -7,13 +7,12 @@ const PAGE_BYTES: usize = 8 << 10;
 /// Values by index, in pages of up to 64.
 ///
 /// Values never move, so growing copies nothing, and a page is freed with its last value: the
-/// memory of a burst goes back, but for at most one page for each value that stays, one spare page,
-/// and 16 bytes for each page below the highest in use.
+/// memory of a burst goes back, but for at most one page for each value that stays, the first page,
+/// and 24 bytes for each page below the highest in use. The first page stays, so that a single value
+/// that comes and goes allocates nothing.
 #[derive(Debug)]
 pub(crate) struct Pages<T> {
     pages: Vec<Page<T>>,
-    /// An empty page that is kept, so that a single value that comes and goes allocates nothing.
-    spare: Option<Slots<T>>,
     len: usize,
 }
 
@@ -21,14 +20,14 @@ type Slots<T> = Box<[Option<T>]>;
 
 #[derive(Debug)]
 struct Page<T> {
-    /// `None` if it has no values.
+    /// `None` if it has no values and is not the first.
     slots: Option<Slots<T>>,
     len: u32,
 }
 
 impl<T> Default for Pages<T> {
     fn default() -> Self {
-        Self { pages: Vec::new(), spare: None, len: 0 }
+        Self { pages: Vec::new(), len: 0 }
     }
 }
 
@@ -82,9 +81,7 @@ impl<T> Pages<T> {
             self.pages.resize_with(page + 1, || Page { slots: None, len: 0 });
         }
         let page = &mut self.pages[page];
-        let spare = &mut self.spare;
-        let new_page =
-            || spare.take().unwrap_or_else(|| (0..1 << Self::SHIFT).map(|_| None).collect());
+        let new_page = || (0..1 << Self::SHIFT).map(|_| None).collect();
         let slots = page.slots.get_or_insert_with(new_page);
         debug_assert!(slots[slot].is_none(), "the index is in use");
         slots[slot] = Some(value);
@@ -98,8 +95,8 @@ impl<T> Pages<T> {
         let value = page.slots.as_mut()?.get_mut(slot)?.take()?;
         page.len -= 1;
         self.len -= 1;
-        if page.len == 0 {
-            self.spare = page.slots.take();
+        if page.len == 0 && number > 0 {
+            page.slots = None;
             self.trim();
         }
         Some(value)
@@ -107,7 +104,7 @@ impl<T> Pages<T> {
 
     /// Forgets the pages above the last one with values.
     fn trim(&mut self) {
-        let used = self.pages.iter().rposition(|page| page.len > 0).map_or(0, |last| last + 1);
+        let used = self.pages.iter().rposition(|page| page.len > 0).map_or(1, |last| last + 1);
         self.pages.truncate(used);
         if self.pages.capacity() > 4 * used.max(16) {
             self.pages.shrink_to(2 * used.max(16));
@@ -176,9 +173,10 @@ mod tests {
         for index in (0..6_400).filter(|&index| index != 5_000) {
             assert_eq!(pages.remove(index), Some(index));
         }
-        assert_eq!((pages.len(), page_count(&pages)), (1, 1));
+        assert_eq!((pages.len(), page_count(&pages)), (1, 2));
         assert_eq!(pages.remove(5_000), Some(5_000));
-        assert!(pages.is_empty() && pages.end() == 0);
+        assert!(pages.is_empty() && pages.end() == 64);
+        assert_eq!(page_count(&pages), 1, "the first page stays");
         assert!(pages.pages.capacity() <= 64, "{}", pages.pages.capacity());
     }
 

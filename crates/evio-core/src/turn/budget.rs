@@ -1,10 +1,9 @@
-//! How much one turn does, whatever the source of the work: then it polls again, so that whoever
+//! How much one turn does, whatever the source of the work: then it polls again, so that what
 //! has become ready meanwhile has its turn.
 //!
-//! Accepting and datagrams have their budgets in their own folders:
-//! [`ACCEPT_BUDGET`](crate::accept::listener) connections of a listener and
-//! [`DATAGRAM_BUDGET`](crate::datagram::datagrams) datagrams of a socket. A shutdown is the
-//! exception: it goes through all connections in one turn.
+//! Accepting and datagrams have their budgets in their own folders, `ACCEPT_BUDGET` connections and
+//! `DATAGRAM_BUDGET` datagrams. A shutdown is the exception: it goes through all connections in one
+//! turn.
 
 /// Events taken in a turn. Few enough that the output of a turn is still in the cache when it is
 /// sent: 64 cost 12 % less than 1024 for messages of 64 KiB, and the same for small ones.

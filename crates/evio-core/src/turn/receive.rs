@@ -3,19 +3,11 @@
 use crate::api::event_loop_access::Loop;
 use crate::api::handler::Handler;
 use crate::api::udp::Udp;
-use crate::datagram::datagrams::{DATAGRAM_BUDGET, Reception};
+use crate::datagram::datagrams::Reception;
 use crate::table::receiving::Receipt;
-use crate::turn::runner::Runner;
+use crate::turn::runner::{Input, Runner};
 use crate::types::action::CloseReason;
 use crate::types::cold_path::cold_path;
-use crate::types::conn_id::ConnKey;
-
-/// A connection that is to be read from.
-pub(super) struct Input {
-    pub(super) key: ConnKey,
-    /// A short read does not get to all that the poller has reported.
-    pub(super) must_read_on: bool,
-}
 
 impl<H: Handler> Runner<H> {
     /// Reads once, up to `share` bytes, and tells the handler.
@@ -39,7 +31,7 @@ impl<H: Handler> Runner<H> {
     }
 
     pub(super) fn receive_datagrams(&mut self, number: u32) {
-        for attempt in 0..DATAGRAM_BUDGET {
+        for attempt in 0..self.state.datagrams.share() {
             let state = &mut self.state;
             let (buffer, poller) = (&mut self.buffer, &state.poller);
             match state.datagrams.receive(number, attempt == 0, buffer, poller) {

@@ -20,7 +20,6 @@ use crate::table::receiving::Readiness;
 use crate::turn::broadcast::Broadcast;
 use crate::turn::budget::{self, EVENTS, READ_BUFFER};
 use crate::turn::parts::Parts;
-use crate::turn::receive::Input;
 use crate::turn::shutdown::Shutdown;
 use crate::turn::ticker::Ticker;
 use crate::types::conn_id::ConnKey;
@@ -60,6 +59,13 @@ pub(crate) struct Runner<H: Handler> {
     /// Where the next check of the table begins.
     #[cfg(any(test, debug_assertions))]
     check_from: u32,
+}
+
+/// A connection that is to be read from.
+pub(super) struct Input {
+    pub(super) key: ConnKey,
+    /// A short read does not get to all that the poller has reported.
+    pub(super) must_read_on: bool,
 }
 
 impl<H: Handler> Runner<H> {

@@ -1,4 +1,4 @@
-//! The end of a loop.
+//! How far a loop is on its way to its end.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -7,10 +7,7 @@ use evio_sys::net::Stream;
 use evio_sys::{Interest, Poller, clock};
 use slab::Slab;
 
-use crate::api::handler::Handler;
 use crate::api::message::ShutdownMode;
-use crate::turn::runner::Runner;
-use crate::types::action::CloseReason;
 use crate::types::event_target::EventTarget;
 
 /// 100 years: "never", without overflowing `Instant`.
@@ -50,6 +47,12 @@ impl Shutdown {
         Ok(())
     }
 
+    /// Takes the socket that has something to read, and how it ends the server. It is not listened
+    /// to again: it would go on asking.
+    pub(super) fn take_stop(&mut self, number: u32) -> Option<(Stream, ShutdownMode)> {
+        self.stops.try_remove(number as usize)
+    }
+
     #[inline]
     pub(super) fn has_begun(&self) -> bool {
         self.begun.is_some()
@@ -61,7 +64,7 @@ impl Shutdown {
 
     /// Begins in a mode, and returns whether that is something new: an immediate shutdown overtakes
     /// a graceful one; other than that the first one stays.
-    fn begin(&mut self, mode: ShutdownMode, connections: usize) -> bool {
+    pub(super) fn begin(&mut self, mode: ShutdownMode, connections: usize) -> bool {
         let timeout = match (mode, self.begun) {
             (ShutdownMode::Graceful(_), Some(_)) | (_, Some((_, ShutdownMode::Immediate))) => {
                 return false;
@@ -79,83 +82,6 @@ impl Shutdown {
         let deadline = self.begun.map_or(deadline, |(before, _)| before.min(deadline));
         self.begun = Some((deadline, mode));
         true
-    }
-}
-
-impl<H: Handler> Runner<H> {
-    /// Ends the server, since a stop socket says so. It is not listened to again: it would go on
-    /// asking.
-    #[cold]
-    pub(super) fn stop(&mut self, number: u32) {
-        if let Some((stop, mode)) = self.shutdown.stops.try_remove(number as usize) {
-            let _ = self.state.poller.deregister(&stop);
-            self.state.group.shutdown(mode);
-        }
-    }
-
-    /// Stops listening, and closes or tells every connection.
-    #[cold]
-    pub(super) fn begin_shutdown(&mut self, mode: ShutdownMode) {
-        if !self.shutdown.begin(mode, self.state.table.len()) {
-            return;
-        }
-        self.acceptor.stop(None, &self.state.poller);
-        self.state.datagrams.stop(None, &self.state.poller);
-        for key in self.state.table.keys() {
-            let is_connecting =
-                self.state.table.get(key).is_some_and(|entry| entry.phase().is_connecting());
-            match mode {
-                ShutdownMode::Graceful(_) if !is_connecting => {
-                    self.call_for(key, CloseReason::Shutdown, |handler, conn, context| {
-                        handler.stopping(conn, context)
-                    });
-                }
-                _ => self.state.table.close(key, CloseReason::Shutdown),
-            }
-        }
-    }
-
-    #[inline]
-    pub(super) fn advance_shutdown(&mut self) {
-        if self.shutdown.has_begun() {
-            self.cut_off_when_due();
-        }
-    }
-
-    #[cold]
-    fn cut_off_when_due(&mut self) {
-        let now = self.state.table.clock().now();
-        if self.shutdown.deadline().is_some_and(|deadline| now >= deadline) {
-            self.end_all();
-        }
-    }
-
-    /// Returns whether the loop has ended. From then on nothing can be sent to it, and everything
-    /// that was has been carried out.
-    pub(super) fn is_done(&mut self) -> bool {
-        self.shutdown.has_begun()
-            && self.state.table.is_empty()
-            && !self.state.datagrams.has_output()
-            && self.mailbox.close()
-    }
-
-    /// Ends everything after a failure of the poller.
-    #[cold]
-    pub(super) fn abort_all(&mut self) {
-        // The callbacks made here must not begin new connections.
-        self.state.group.shutdown(ShutdownMode::Immediate);
-        self.shutdown.begin(ShutdownMode::Immediate, 0);
-        self.end_all();
-    }
-
-    /// Ends every connection now; what is left to send is lost.
-    fn end_all(&mut self) {
-        for key in self.state.table.keys() {
-            let Some(entry) = self.state.table.get(key) else { continue };
-            let reset = entry.output_len() > 0;
-            self.state.table.end(key, CloseReason::Shutdown, reset);
-            self.finish_close(key);
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is due: ticks, deadlines of connections, sockets that back off.
 
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -16,9 +17,11 @@ impl<H: Handler> Runner<H> {
     #[inline]
     pub(super) fn run_timers(&mut self) {
         // What was set in this turn is not due in it.
-        let Some(next) = self.next_deadline else { return };
+        if self.next_deadline.is_none() && self.fired.is_empty() {
+            return;
+        }
         let now = self.state.table.clock().now();
-        if next <= now || !self.fired.is_empty() {
+        if self.next_deadline.is_some_and(|next| next <= now) || !self.fired.is_empty() {
             self.run_due_timers(now);
         }
     }
@@ -39,8 +42,8 @@ impl<H: Handler> Runner<H> {
             let Some(index) = self.fired.pop_front() else { break };
             self.look_at(index);
         }
-        if self.fired.is_empty() {
-            self.fired.shrink_to(budget::DEADLINES);
+        if self.fired.is_empty() && self.fired.capacity() > 4 * budget::DEADLINES {
+            self.fired = VecDeque::new();
         }
     }
 
@@ -72,13 +75,11 @@ impl<H: Handler> Runner<H> {
                 return self.call(key, |handler, conn, context| handler.timer(conn, context));
             }
             Expired::Connect => self.check_connect(key),
-            Expired::Idle | Expired::Read => {
-                if self.state.table.ask_for_input(key, expired) {
-                    return;
-                }
+            Expired::Idle | Expired::Read if self.state.table.ask_for_input(key, expired) => return,
+            Expired::Idle | Expired::Write | Expired::Congestion | Expired::Close => {
+                self.send_again(key);
             }
-            Expired::Write | Expired::Congestion | Expired::Close => self.send_again(key),
-            Expired::Flush => {}
+            Expired::Read | Expired::Flush => {}
         }
         if self.state.table.expired(key) == Some(expired) {
             self.state.table.time_out(key, expired);
@@ -89,7 +90,8 @@ impl<H: Handler> Runner<H> {
     /// to wait for its `pre_write`, and is sent with it in the next.
     fn send_again(&mut self, key: ConnKey) {
         let state = &mut self.state;
-        if !state.table.ask_for_room(key) {
+        let has_output = state.table.get(key).is_some_and(|entry| entry.output_len() > 0);
+        if !has_output || !state.table.ask_for_room(key) {
             return;
         }
         let has_new = state.table.get(key).is_some_and(|entry| entry.has_new_output());

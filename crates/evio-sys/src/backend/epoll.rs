@@ -188,6 +188,11 @@ pub(crate) fn send_last(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::Resu
     Ok(sendmsg::<()>(fd.as_raw_fd(), buffers, &[], SEND_LAST_FLAGS, None)?)
 }
 
+/// Resets a TCP connection at once.
+pub(crate) fn reset(fd: BorrowedFd<'_>) -> io::Result<()> {
+    super::raw::disconnect(fd)
+}
+
 pub(crate) fn pin_thread(number: usize) -> io::Result<()> {
     let this_thread = Pid::from_raw(0);
     let allowed = sched_getaffinity(this_thread)?;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::libc;
 use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
 use nix::sys::socket::{
     self, AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, setsockopt,
@@ -219,6 +220,12 @@ pub(crate) fn send_vectored(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::
 
 pub(crate) fn send_last(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
     send_vectored(fd, buffers)
+}
+
+/// Resets a TCP connection when its last descriptor is closed.
+pub(crate) fn reset(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    Ok(setsockopt(&fd, sockopt::Linger, &linger)?)
 }
 
 pub(crate) fn pin_thread(_number: usize) -> io::Result<()> {

@@ -30,11 +30,12 @@
 //! - `set_user_timeout`: how long what was sent may stay unacknowledged before TCP gives the
 //!   connection up, in milliseconds; nothing where the system cannot.
 //! - `set_defer_accept`: has a listener report connections when they have sent something.
+//! - `reset`: resets a TCP connection, at the latest when its last descriptor is closed.
 //! - `pin_thread`: has the calling thread run on the nth processor that it may use.
 //! - `set_keepalive`, `abstract_address` and `abstract_name`: what only some systems have; an
 //!   `Unsupported` error, or `None`, elsewhere.
 //!
-//! `raw` is for all of them: a system call without a safe wrapper.
+//! `raw` is for all of them: system calls without a safe wrapper.
 
 mod raw;
 
@@ -65,7 +66,7 @@ compile_error!("evio-sys needs epoll (Linux) or kqueue (macOS, FreeBSD, NetBSD, 
 pub(crate) use imp::{
     EventBuffer, Notifier, Selector, abstract_address, abstract_name, backlog, datagram_merger,
     disable_error_queue, disable_multicast_all, enable_pktinfo, open_socket, pin_thread, protocol,
-    recv_with_local, send, send_from, send_last, send_vectored, set_defer_accept, set_keepalive,
+    recv_with_local, reset, send, send_from, send_last, send_vectored, set_defer_accept, set_keepalive,
     set_reuse_port, set_user_timeout,
 };
 pub(crate) use raw::input_len;

@@ -4,8 +4,6 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use nix::libc;
-use nix::sys::socket::{setsockopt, sockopt};
 
 use super::Stream;
 use crate::backend;
@@ -14,18 +12,22 @@ use crate::net::options::whole_milliseconds;
 use crate::net::taken_over::{check_connects, check_kind, close_without_waiting};
 
 impl Stream {
-    /// Makes the coming drop of a TCP socket reset the connection instead of closing it.
+    /// Resets a TCP connection: the peer finds an error, and what it has not read yet is lost. The
+    /// socket is to be dropped after it. A Unix socket, which has no reset, is shut down in both
+    /// directions.
     ///
     /// # Errors
     ///
-    /// Fails only when the system call does. Unix sockets have no reset; for them nothing happens.
-    pub fn reset_on_drop(&self) -> io::Result<()> {
+    /// Fails only when the system call does.
+    ///
+    /// # Platform notes
+    ///
+    /// Linux resets at once, also when a copy of the descriptor is open elsewhere. Other systems do
+    /// so when the last copy is closed (`SO_LINGER` of zero seconds).
+    pub fn reset(&self) -> io::Result<()> {
         match self {
-            Self::Tcp(stream) => {
-                let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-                Ok(setsockopt(stream, sockopt::Linger, &linger)?)
-            }
-            Self::Unix(_) => Ok(()),
+            Self::Tcp(stream) => backend::reset(stream.as_fd()),
+            Self::Unix(_) => self.shutdown_both(),
         }
     }
 

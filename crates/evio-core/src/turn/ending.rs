@@ -1,0 +1,82 @@
+//! The end of a loop, step by step.
+
+use crate::api::handler::Handler;
+use crate::api::message::ShutdownMode;
+use crate::turn::runner::Runner;
+use crate::types::action::CloseReason;
+
+impl<H: Handler> Runner<H> {
+    /// Ends the server, since a stop socket says so.
+    #[cold]
+    pub(super) fn stop(&mut self, number: u32) {
+        if let Some((stop, mode)) = self.shutdown.take_stop(number) {
+            let _ = self.state.poller.deregister(&stop);
+            self.state.group.shutdown(mode);
+        }
+    }
+
+    /// Stops listening, and closes or tells every connection.
+    #[cold]
+    pub(super) fn begin_shutdown(&mut self, mode: ShutdownMode) {
+        if !self.shutdown.begin(mode, self.state.table.len()) {
+            return;
+        }
+        self.acceptor.stop(None, &self.state.poller);
+        self.state.datagrams.stop(None, &self.state.poller);
+        for key in self.state.table.keys() {
+            let is_connecting =
+                self.state.table.get(key).is_some_and(|entry| entry.phase().is_connecting());
+            match mode {
+                ShutdownMode::Graceful(_) if !is_connecting => {
+                    self.call_for(key, CloseReason::Shutdown, |handler, conn, context| {
+                        handler.stopping(conn, context)
+                    });
+                }
+                _ => self.state.table.close(key, CloseReason::Shutdown),
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn advance_shutdown(&mut self) {
+        if self.shutdown.has_begun() {
+            self.cut_off_when_due();
+        }
+    }
+
+    #[cold]
+    fn cut_off_when_due(&mut self) {
+        let now = self.state.table.clock().now();
+        if self.shutdown.deadline().is_some_and(|deadline| now >= deadline) {
+            self.end_all();
+        }
+    }
+
+    /// Returns whether the loop has ended. From then on nothing can be sent to it, and everything
+    /// that was has been carried out.
+    pub(super) fn is_done(&mut self) -> bool {
+        self.shutdown.has_begun()
+            && self.state.table.is_empty()
+            && !self.state.datagrams.has_output()
+            && self.mailbox.close()
+    }
+
+    /// Ends everything after a failure of the poller.
+    #[cold]
+    pub(super) fn abort_all(&mut self) {
+        // The callbacks made here must not begin new connections.
+        self.state.group.shutdown(ShutdownMode::Immediate);
+        self.shutdown.begin(ShutdownMode::Immediate, 0);
+        self.end_all();
+    }
+
+    /// Ends every connection now; what is left to send is lost.
+    fn end_all(&mut self) {
+        for key in self.state.table.keys() {
+            let Some(entry) = self.state.table.get(key) else { continue };
+            let reset = entry.output_len() > 0;
+            self.state.table.end(key, CloseReason::Shutdown, reset);
+            self.finish_close(key);
+        }
+    }
+}
