@@ -34,7 +34,7 @@ pub(crate) fn giving_back_memory() -> Command {
     let mut command = Command::new(env::current_exe().expect("the system tells"));
     command.envs([
         ("MALLOC_ARENA_MAX", "1"),
-        ("MALLOC_MMAP_THRESHOLD_", "16384"),
+        ("MALLOC_MMAP_THRESHOLD_", "4096"),
         ("MALLOC_TOP_PAD_", "0"),
         ("MALLOC_TRIM_THRESHOLD_", "0"),
     ]);
