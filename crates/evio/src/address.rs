@@ -36,6 +36,9 @@ use std::fmt;
 /// | `[::1]`, `[fe80::1%eth0]` | this address; after `%`, the name or number of an interface |
 /// | `localhost`, `bücher.example` | every address of the scheme's family the name resolves to |
 ///
+/// The `%` may be written `%25`, as in a URL (RFC 6874), and must be before a zone that begins with
+/// `25` itself: `[fe80::1%25251]` is on interface 251, `[fe80::1%251]` on interface 1.
+///
 /// A literal listens for its own family only, so `0.0.0.0` and `[::]` can share a port. Port 0
 /// asks for any free port, and a scheme alone, `tcp://`, is short for `tcp://:0`. There is no user
 /// and no path.

@@ -1,10 +1,11 @@
 //! Where a server really listens.
 
 use std::fmt;
+use std::net;
 
 use evio_sys::net::SocketAddr;
 
-use crate::address::Scheme;
+use crate::address::{Host, Scheme};
 
 /// An address that a server is bound to, with the real port.
 ///
@@ -41,9 +42,33 @@ impl BoundAddress {
 
 impl fmt::Display for BoundAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(net::SocketAddr::V6(v6)) = self.addr.as_inet() {
+            let zone = (v6.scope_id() != 0).then(|| v6.scope_id().to_string());
+            let host = Host::Ipv6 { ip: *v6.ip(), zone };
+            return write!(f, "{}://{host}:{}", self.scheme, v6.port());
+        }
         let addr = self.addr.to_string();
         // A path that has a `?` needs one more, since the last one begins the options.
         let end = if self.scheme == Scheme::Unix && addr.contains('?') { "?" } else { "" };
         write!(f, "{}://{addr}{end}", self.scheme)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv6Addr, SocketAddrV6};
+
+    use super::*;
+    use crate::Address;
+
+    #[test]
+    fn it_is_written_as_an_address_that_means_the_same() {
+        let link = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+        for zone in [0, 1, 25, 250, 2_500, u32::MAX] {
+            let addr = net::SocketAddr::from(SocketAddrV6::new(link, 80, 0, zone));
+            let bound = BoundAddress::new(0, Scheme::Udp, addr.into());
+            let address: Address = bound.to_string().parse().expect("an address");
+            assert_eq!(address.resolve().expect("a literal"), [addr], "{bound}");
+        }
     }
 }

@@ -104,8 +104,18 @@ fn accepted_literals() {
         ("tcp6://[fe80::1%eth0]:80", Tcp6, v6(LINK, Some("eth0"), 80), "tcp6://[fe80::1%eth0]:80"),
         ("[fe80::1%3]:80", Tcp, v6(LINK, Some("3"), 80), "tcp://[fe80::1%3]:80"),
         ("udp://[fe80::1%eth0.7]:1", Udp, v6(LINK, Some("eth0.7"), 1), "udp://[fe80::1%eth0.7]:1"),
-        // Not an escape: `%25` is interface 25.
+        // The delimiter of RFC 6874, as curl reads it. With nothing behind it is interface 25.
+        ("tcp://[fe80::1%25eth0]:1", Tcp, v6(LINK, Some("eth0"), 1), "tcp://[fe80::1%eth0]:1"),
+        ("tcp://[fe80::1%253]:1", Tcp, v6(LINK, Some("3"), 1), "tcp://[fe80::1%3]:1"),
         ("tcp://[fe80::1%25]:1", Tcp, v6(LINK, Some("25"), 1), "tcp://[fe80::1%25]:1"),
+        ("tcp://[fe80::1%2525]:1", Tcp, v6(LINK, Some("25"), 1), "tcp://[fe80::1%25]:1"),
+        ("tcp://[fe80::1%25251]:1", Tcp, v6(LINK, Some("251"), 1), "tcp://[fe80::1%25251]:1"),
+        (
+            "tcp://[::1%2525g]:1",
+            Tcp,
+            v6(Ipv6Addr::LOCALHOST, Some("25g"), 1),
+            "tcp://[::1%2525g]:1",
+        ),
     ]);
 }
 
@@ -265,6 +275,8 @@ const REFUSED: &[(&str, Kind, &str)] = &[
     ("tcp://[ ::1]:1", InvalidHost, "[ ::1]"),
     ("tcp://[fe80::1%]:1", InvalidZone, ""),
     ("tcp://[fe80::1%0]:1", InvalidZone, "0"),
+    ("tcp://[fe80::1%250]:1", InvalidZone, "0"),
+    ("tcp://[fe80::1%25%eth0]:1", InvalidZone, "%eth0"),
     ("tcp://[fe80::1%4294967296]:1", InvalidZone, "4294967296"),
     ("tcp://[fe80::1%a b]:1", InvalidZone, "a b"),
     ("tcp://[fe80::1%a\0]:1", InvalidZone, "a\0"),

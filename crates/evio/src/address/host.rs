@@ -55,9 +55,11 @@ impl Host {
     }
 
     /// Parses what stood between brackets: an IPv6 address and perhaps a zone.
+    ///
+    /// The zone follows a `%`, or the `%25` that RFC 6874 has for it in URLs.
     pub(super) fn from_bracketed(text: &str) -> Result<Host, Fault> {
         let (ip, zone) = match text.split_once('%') {
-            Some((ip, zone)) => (ip, Some(zone)),
+            Some((ip, zone)) => (ip, Some(without_escape(zone).unwrap_or(zone))),
             None => (text, None),
         };
         let ip = ip.parse().map_err(|_| Kind::InvalidHost.at(&format!("[{ip}]")))?;
@@ -75,10 +77,19 @@ impl fmt::Display for Host {
             Host::Any => Ok(()),
             Host::Ipv4(ip) => ip.fmt(f),
             Host::Ipv6 { ip, zone: None } => write!(f, "[{ip}]"),
+            // A zone that begins with the rest of the escape must not be taken for it.
+            Host::Ipv6 { ip, zone: Some(zone) } if without_escape(zone).is_some() => {
+                write!(f, "[{ip}%25{zone}]")
+            }
             Host::Ipv6 { ip, zone: Some(zone) } => write!(f, "[{ip}%{zone}]"),
             Host::Name(name) => f.write_str(name),
         }
     }
+}
+
+/// Returns what follows the `25` of a `%25`, unless that is all: then it is a zone itself.
+fn without_escape(zone: &str) -> Option<&str> {
+    zone.strip_prefix("25").filter(|rest| !rest.is_empty())
 }
 
 /// Tells whether an already mapped name can be looked up.

@@ -11,6 +11,8 @@ fn zone() -> impl Strategy<Value = String> {
     prop_oneof![
         (1..=u32::MAX).prop_map(|index| index.to_string()),
         "[a-z][a-zA-Z0-9:._+-]{0,14}",
+        "25[0-9]{0,3}",
+        "25[a-z0-9]{0,4}[a-z]",
         "[^0-9\\s\\p{Cc}%\\[\\]/?@]{1,15}",
     ]
 }
