@@ -83,9 +83,24 @@ fn two_servers_cannot_share_a_port_without_reuseport() {
     }
 }
 
+/// What the system says of these is for those who know it: "Cannot assign requested address".
 #[test]
-fn an_address_of_another_machine_is_an_error() {
-    // Set aside for documentation; no machine has it.
+fn an_address_that_cannot_be_listened_on_is_an_error_that_says_what_to_do() {
+    let missing = unix_address();
+    let cases = [
+        // Set aside for documentation; no machine has them.
+        ("tcp://192.0.2.1:0", "192.0.2.1", "0.0.0.0"),
+        ("udp://192.0.2.1:0", "192.0.2.1", "0.0.0.0"),
+        ("tcp://[2001:db8::1]:0", "2001:db8::1", "[::]"),
+        ("tcp://[fe80::1]:0", "fe80::1", "[fe80::1%eth0]"),
+        (&format!("{missing}/socket"), &missing["unix://".len()..], "does not exist"),
+    ];
+    for (address, subject, advice) in cases {
+        let error = Server::bind([address]).unwrap_err();
+        let Error::Bind { source, .. } = error else { panic!("{error:?}") };
+        let words = source.to_string();
+        assert!(words.contains(subject) && words.contains(advice), "{address}: {words}");
+    }
     let error = Server::bind(["tcp://192.0.2.1:0"]).unwrap_err();
     let Error::Bind { source, .. } = error else { panic!("{error:?}") };
     assert_eq!(source.kind(), io::ErrorKind::AddrNotAvailable);

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, SockType, SockaddrStorage, bind, listen, setsockopt, sockopt,
 };
@@ -222,11 +223,34 @@ pub(super) fn bind_inet(
     if options.reuse_port && !is_chosen {
         backend::set_reuse_port(socket.as_fd())?;
     }
-    bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
+    bind(socket.as_raw_fd(), &SockaddrStorage::from(address))
+        .map_err(|errno| explain(errno, address))?;
     if options.reuse_port && is_chosen {
         backend::set_reuse_port(socket.as_fd())?;
     }
     Ok(())
+}
+
+/// Says what to do about a bind that failed, where the system's words are for those who know it.
+fn explain(errno: Errno, address: net::SocketAddr) -> io::Error {
+    let (ip, zone) = match address {
+        net::SocketAddr::V4(v4) => (net::IpAddr::from(*v4.ip()), 0),
+        net::SocketAddr::V6(v6) => (net::IpAddr::from(*v6.ip()), v6.scope_id()),
+    };
+    let is_link_local = matches!(ip, net::IpAddr::V6(ip) if ip.is_unicast_link_local());
+    let advice = match errno {
+        Errno::EADDRNOTAVAIL if !ip.is_unspecified() => {
+            let all = if ip.is_ipv4() { "0.0.0.0" } else { "[::]" };
+            format!(
+                "no interface of this machine has the address {ip}; {all} stands for all it has"
+            )
+        }
+        Errno::EINVAL if is_link_local && zone == 0 => {
+            format!("{ip} is an address of one link: name its interface, as in [{ip}%eth0]")
+        }
+        errno => return errno.into(),
+    };
+    io::Error::new(io::Error::from(errno).kind(), advice)
 }
 
 /// Sets what the connections of a listener inherit.

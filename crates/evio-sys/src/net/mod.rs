@@ -44,18 +44,23 @@ pub fn interface_index(name: &str) -> io::Result<u32> {
 /// # Examples
 ///
 /// ```
-/// use std::io;
-/// use evio_sys::net::is_unavailable;
+/// use evio_sys::net::{ListenOptions, Listener, is_unavailable};
 ///
-/// assert!(!is_unavailable(&io::Error::from(io::ErrorKind::AddrInUse)));
+/// let listen = |ip| Listener::tcp((ip, 0).into(), &ListenOptions::default());
+/// assert!(is_unavailable(&listen([192, 0, 2, 1]).unwrap_err()), "set aside for documentation");
+/// let listener = listen([127, 0, 0, 1])?;
+/// let again = Listener::tcp(listener.local_addr()?.as_inet().unwrap(), &ListenOptions::default());
+/// assert!(!is_unavailable(&again.unwrap_err()), "in use");
+/// # Ok::<(), std::io::Error>(())
 /// ```
 #[must_use]
 pub fn is_unavailable(error: &io::Error) -> bool {
     use nix::errno::Errno;
-    matches!(
+    let is_unknown = matches!(
         error.raw_os_error().map(Errno::from_raw),
-        Some(Errno::EADDRNOTAVAIL | Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT)
-    )
+        Some(Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT)
+    );
+    is_unknown || error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
 /// Returns whether an error of a socket that waits for peers is that of the socket itself, which is

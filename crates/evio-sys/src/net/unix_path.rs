@@ -55,11 +55,10 @@ const TURN_ATTEMPTS: usize = 100;
 /// directory cannot be locked there is none: then of two that begin in the same instant, one may
 /// lose its file to the other.
 pub(super) fn take_turn(path: &Path) -> Option<Flock<File>> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     // Nothing else is opened, since that can take for ever: a pipe waits for somebody who writes.
     let mut options = File::options();
     options.read(true).custom_flags(libc::O_DIRECTORY);
-    let mut directory = options.open(directory.unwrap_or(Path::new("."))).ok()?;
+    let mut directory = options.open(directory_of(path)).ok()?;
     for _ in 0..TURN_ATTEMPTS {
         match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
             Ok(turn) => return Some(turn),
@@ -69,6 +68,11 @@ pub(super) fn take_turn(path: &Path) -> Option<Flock<File>> {
         thread::sleep(Duration::from_millis(1));
     }
     None
+}
+
+fn directory_of(path: &Path) -> &Path {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    directory.unwrap_or(Path::new("."))
 }
 
 /// Binds `socket` to `path`, replacing a socket file that nobody answers on.
@@ -88,6 +92,7 @@ pub(super) fn bind_path(
             remove_stale(path, &address)?;
             bind(socket.as_raw_fd(), &address)?;
         }
+        Err(Errno::ENOENT) => return Err(no_directory(path)),
         result => result?,
     }
     // Absolute, so that a later change of the working directory does not matter.
@@ -140,6 +145,12 @@ fn remove_stale(path: &Path, address: &UnixAddr) -> io::Result<()> {
         }
         _ => Err(in_use("another server answers on this socket")),
     }
+}
+
+fn no_directory(path: &Path) -> io::Error {
+    let directory = directory_of(path).display();
+    let message = format!("the directory {directory} does not exist; make it first");
+    io::Error::new(io::ErrorKind::NotFound, message)
 }
 
 fn in_use(message: &str) -> io::Error {
