@@ -18,27 +18,27 @@ pub struct Event {
 
 const READABLE: u8 = 0b0001;
 const WRITABLE: u8 = 0b0010;
-const BROKEN: u8 = 0b0100;
-const MORE: u8 = 0b1000;
+const HANGUP_OR_ERROR: u8 = 0b0100;
+const READ_ON: u8 = 0b1000;
 
 /// What a backend says of an [`Event`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Readiness {
     pub(crate) readable: bool,
     pub(crate) writable: bool,
-    pub(crate) broken: bool,
-    pub(crate) more: bool,
+    pub(crate) hangup_or_error: bool,
+    pub(crate) read_on: bool,
 }
 
 impl Event {
     #[inline]
     pub(crate) fn new(token: Token, readiness: Readiness) -> Self {
-        let Readiness { readable, writable, broken, more } = readiness;
+        let Readiness { readable, writable, hangup_or_error, read_on } = readiness;
         let bit = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
         let readiness = bit(readable, READABLE)
             | bit(writable, WRITABLE)
-            | bit(broken, BROKEN)
-            | bit(more, MORE);
+            | bit(hangup_or_error, HANGUP_OR_ERROR)
+            | bit(read_on, READ_ON);
         Self { token, readiness }
     }
 
@@ -60,21 +60,23 @@ impl Event {
         self.readiness & WRITABLE != 0
     }
 
-    /// Returns whether the connection failed or is closed in both directions.
+    /// Returns whether the connection failed (`EPOLLERR`) or is closed in both directions
+    /// (`EPOLLHUP`).
     ///
     /// Input that arrived earlier may still be there to read. On Linux it is reported once even for
     /// a socket that is registered for [`Interest::HANGUP`](crate::Interest::HANGUP) alone.
     #[must_use]
-    pub fn is_broken(&self) -> bool {
-        self.readiness & BROKEN != 0
+    pub fn is_hangup_or_error(&self) -> bool {
+        self.readiness & HANGUP_OR_ERROR != 0
     }
 
-    /// Returns whether there is something behind the input that a short read does not get to: its
-    /// end, a failure, or an urgent mark. Told for [`edge`](crate::Interest::edge), and perhaps
-    /// for others, which are reported again anyway.
+    /// Returns whether a read that is short of the buffer must be followed by another one: there is
+    /// something behind the input that it does not get to, its end, a failure, or an urgent mark.
+    /// Told for [`edge`](crate::Interest::edge), and perhaps for others, which are reported again
+    /// anyway.
     #[must_use]
-    pub fn has_more(&self) -> bool {
-        self.readiness & MORE != 0
+    pub fn must_read_on(&self) -> bool {
+        self.readiness & READ_ON != 0
     }
 }
 
@@ -84,8 +86,8 @@ impl fmt::Debug for Event {
             .field("token", &self.token)
             .field("readable", &self.is_readable())
             .field("writable", &self.is_writable())
-            .field("broken", &self.is_broken())
-            .field("has_more", &self.has_more())
+            .field("hangup_or_error", &self.is_hangup_or_error())
+            .field("must_read_on", &self.must_read_on())
             .finish()
     }
 }

@@ -61,8 +61,8 @@ impl Interest {
     /// about and when the registration is made or changed.
     ///
     /// Whoever says so has to read until a read is short of what it had room for, and once more
-    /// after an event that [`has_more`](crate::Event::has_more); to write until a write is short;
-    /// and to change the registration to be told again of what was left alone.
+    /// after an event that [`must_read_on`](crate::Event::must_read_on); to write until a write is
+    /// short; and to change the registration to be told again of what was left alone.
     ///
     /// # Platform notes
     ///

@@ -137,7 +137,8 @@ impl Queue {
             count += 1;
         }
         let slices = &slices[..count];
-        (offered, if before_fin { stream.send_last(slices) } else { stream.send_vectored(slices) })
+        let send = if before_fin { Stream::send_before_fin } else { Stream::send_vectored };
+        (offered, send(stream, slices))
     }
 
     /// Drops the first `count` bytes.

@@ -132,7 +132,7 @@ impl Unsent {
         let bytes = turn.get(self.span);
         let result = match before_fin {
             false => stream.send(bytes),
-            true => stream.send_last(&[IoSlice::new(bytes)]),
+            true => stream.send_before_fin(&[IoSlice::new(bytes)]),
         };
         let sent = match result {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,

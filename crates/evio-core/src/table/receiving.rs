@@ -47,9 +47,9 @@ impl Table {
             entry.poll_interest = None;
             return Readiness::CheckConnect;
         }
-        let has_input = event.is_readable() || event.is_broken() && entry.wants_input();
+        let has_input = event.is_readable() || event.is_hangup_or_error() && entry.wants_input();
         entry.unsent.unblock();
-        if !has_input && event.is_broken() && entry.output_len() == 0 {
+        if !has_input && event.is_hangup_or_error() && entry.output_len() == 0 {
             self.look_for_failure(key);
         }
         self.list(key);

@@ -199,9 +199,9 @@ impl<H: Handler> Runner<H> {
     fn dispatch(&mut self, event: Event) -> Option<Input> {
         match EventTarget::from(event.token()) {
             EventTarget::Conn(key) => {
-                let is_more = event.is_writable() || event.is_broken();
+                let is_more = event.is_writable() || event.is_hangup_or_error();
                 let has_input = if is_more { self.ready(key, event) } else { event.is_readable() };
-                return has_input.then_some(Input { key, must_read_on: event.has_more() });
+                return has_input.then_some(Input { key, must_read_on: event.must_read_on() });
             }
             EventTarget::Waker => {
                 self.mailbox.woken();

@@ -120,12 +120,13 @@ impl EventBuffer {
     pub(crate) fn get(&self, index: usize) -> Event {
         let event = &self.events[index];
         let flags = event.events();
-        let broken = EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP;
+        let hangup_or_error = EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP;
         let readiness = Readiness {
             readable: flags.contains(EpollFlags::EPOLLIN),
             writable: flags.contains(EpollFlags::EPOLLOUT),
-            broken: flags.intersects(broken),
-            more: flags.intersects(broken | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLPRI),
+            hangup_or_error: flags.intersects(hangup_or_error),
+            read_on: flags
+                .intersects(hangup_or_error | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLPRI),
         };
         Event::new(Token(event.data()), readiness)
     }
@@ -173,7 +174,8 @@ pub(crate) fn open_socket(family: AddressFamily, kind: SockType) -> io::Result<O
 const SEND_FLAGS: MsgFlags = MsgFlags::MSG_DONTWAIT.union(MsgFlags::MSG_NOSIGNAL);
 
 /// nix has no name for `MSG_MORE`.
-const SEND_LAST_FLAGS: MsgFlags = SEND_FLAGS.union(MsgFlags::from_bits_retain(libc::MSG_MORE));
+const SEND_BEFORE_FIN_FLAGS: MsgFlags =
+    SEND_FLAGS.union(MsgFlags::from_bits_retain(libc::MSG_MORE));
 
 #[inline]
 pub(crate) fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
@@ -184,8 +186,8 @@ pub(crate) fn send_vectored(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::
     Ok(sendmsg::<()>(fd.as_raw_fd(), buffers, &[], SEND_FLAGS, None)?)
 }
 
-pub(crate) fn send_last(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-    Ok(sendmsg::<()>(fd.as_raw_fd(), buffers, &[], SEND_LAST_FLAGS, None)?)
+pub(crate) fn send_before_fin(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+    Ok(sendmsg::<()>(fd.as_raw_fd(), buffers, &[], SEND_BEFORE_FIN_FLAGS, None)?)
 }
 
 /// Resets a TCP connection at once.

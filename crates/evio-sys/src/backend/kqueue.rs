@@ -155,9 +155,9 @@ impl EventBuffer {
         let readiness = Readiness {
             readable: matches!(event.filter(), Ok(EventFilter::EVFILT_READ)),
             writable: matches!(event.filter(), Ok(EventFilter::EVFILT_WRITE)),
-            broken: failed || event.flags().contains(EvFlags::EV_ERROR),
+            hangup_or_error: failed || event.flags().contains(EvFlags::EV_ERROR),
             // Whatever is left is reported again.
-            more: false,
+            read_on: false,
         };
         Event::new(Token(event.udata() as u64), readiness)
     }
@@ -218,7 +218,7 @@ pub(crate) fn send_vectored(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::
     Ok(sendmsg::<()>(fd.as_raw_fd(), buffers, &[], MsgFlags::MSG_DONTWAIT, None)?)
 }
 
-pub(crate) fn send_last(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+pub(crate) fn send_before_fin(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
     send_vectored(fd, buffers)
 }
 

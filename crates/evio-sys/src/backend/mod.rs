@@ -11,13 +11,15 @@
 //!   to its caller; a timeout is rounded up and may be cut to the longest wait the system can
 //!   express.
 //! - `EventBuffer`: `with_capacity`, `len` and `get`, which decodes into a neutral
-//!   [`Event`](crate::Event). The end of input is `readable`; `broken` means that the connection
-//!   failed or both directions are closed.
+//!   [`Event`](crate::Event). The end of input is `readable`; `hangup_or_error` means
+//!   that the connection failed or both directions are closed, `read_on` that a short read does not
+//!   get to all there is.
 //! - `Notifier`: `notify` makes the selector report its token once, from any thread; `acknowledge`
 //!   is called by the polling thread after each report, before the next wait.
 //! - `open_socket`: a non-blocking socket, closed on exec.
 //! - `send` and `send_vectored`: one write that does not wait, and cannot raise SIGPIPE where the
-//!   system allows that to be said. `send_last` may keep the bytes back for an end that follows.
+//!   system allows that to be said. `send_before_fin` may keep the bytes back for an end
+//!   that follows.
 //! - `enable_pktinfo`: has a UDP socket tell the local address of each datagram, and returns the
 //!   room for that, or `None` if the system does not tell; `recv_with_local` and `send_from` go
 //!   with it.
@@ -66,7 +68,7 @@ compile_error!("evio-sys needs epoll (Linux) or kqueue (macOS, FreeBSD, NetBSD, 
 pub(crate) use imp::{
     EventBuffer, Notifier, Selector, abstract_address, abstract_name, backlog, datagram_merger,
     disable_error_queue, disable_multicast_all, enable_pktinfo, open_socket, pin_thread, protocol,
-    recv_with_local, reset, send, send_from, send_last, send_vectored, set_defer_accept, set_keepalive,
-    set_reuse_port, set_user_timeout,
+    recv_with_local, reset, send, send_before_fin, send_from, send_vectored, set_defer_accept,
+    set_keepalive, set_reuse_port, set_user_timeout,
 };
 pub(crate) use raw::input_len;

@@ -146,8 +146,8 @@ impl Stream {
     /// # Platform notes
     ///
     /// Linux saves a TCP segment (`MSG_MORE`); other systems send the bytes as ever.
-    pub fn send_last(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        uninterrupted(|| backend::send_last(self.as_fd(), buffers))
+    pub fn send_before_fin(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        uninterrupted(|| backend::send_before_fin(self.as_fd(), buffers))
     }
 
     /// Ends the output: the peer reads what was sent, then the end of input.

@@ -52,7 +52,10 @@ impl Conn {
         if event.is_writable() {
             self.flush()?;
         }
-        if (event.is_readable() || event.is_broken()) && self.has_room() && !self.peer_closed {
+        if (event.is_readable() || event.is_hangup_or_error())
+            && self.has_room()
+            && !self.peer_closed
+        {
             self.receive()?;
         }
         self.flush()?;

@@ -111,7 +111,7 @@ impl Server {
             return self.update_interest(slot);
         }
         self.close(slot);
-        if self.bug == Bug::DoubleClosed && event.is_broken() {
+        if self.bug == Bug::DoubleClosed && event.is_hangup_or_error() {
             report(format_args!("closed {number}"));
         }
     }

@@ -17,7 +17,7 @@ fn a_backlog_beyond_the_default_limit_is_left_to_the_kernel() {
 }
 
 #[test]
-fn a_paused_socket_reports_once_that_the_connection_is_broken() {
+fn a_paused_socket_reports_a_hangup_once() {
     let (left, right) = UnixStream::pair().unwrap();
     let selector = Selector::new().unwrap();
     let mut events = EventBuffer::with_capacity(4);
@@ -27,7 +27,7 @@ fn a_paused_socket_reports_once_that_the_connection_is_broken() {
     drop(left);
     selector.wait(&mut events, None).unwrap();
     assert_eq!(events.len(), 1);
-    assert!(events.get(0).is_broken() && !events.get(0).is_readable());
+    assert!(events.get(0).is_hangup_or_error() && !events.get(0).is_readable());
     selector.wait(&mut events, Some(Duration::ZERO)).unwrap();
     assert_eq!(events.len(), 0);
     selector.reregister(right.as_fd(), Token(1), Interest::READABLE).unwrap();
@@ -156,7 +156,10 @@ fn the_error_queue_of_a_udp_socket_that_was_taken_over_is_silent() {
         let socket = StdUdpSocket::bind(address).unwrap();
         set(&socket).unwrap();
         socket.send_to(b"x", nobody).unwrap();
-        assert!(report(&socket, true).unwrap().is_broken(), "{address}: the error is queued");
+        assert!(
+            report(&socket, true).unwrap().is_hangup_or_error(),
+            "{address}: the error is queued"
+        );
         let mut socket = UdpSocket::try_from(socket).unwrap();
         assert_eq!(report(&socket, false), None, "{address}: the error is gone");
 
@@ -166,7 +169,7 @@ fn the_error_queue_of_a_udp_socket_that_was_taken_over_is_silent() {
         let own = (nobody.ip(), own.port()).into();
         socket.send_to(b"hello", own).unwrap();
         let event = report(&socket, true).unwrap();
-        assert!(event.is_readable() && !event.is_broken(), "{address}: {event:?}");
+        assert!(event.is_readable() && !event.is_hangup_or_error(), "{address}: {event:?}");
         assert_eq!(socket.recv_from(&mut [0; 8]).unwrap().len, 5);
         assert_eq!(report(&socket, false), None, "{address}");
     }
@@ -179,7 +182,7 @@ fn the_error_queue_of_a_stream_that_was_taken_over_is_silent() {
     let told = TimestampingFlag::SOF_TIMESTAMPING_TX_SOFTWARE;
     sockopt::Timestamping.set(&stream, &told).unwrap();
     std::io::Write::write_all(&mut &stream, b"x").unwrap();
-    assert!(report(&stream, true).unwrap().is_broken(), "a timestamp is queued");
+    assert!(report(&stream, true).unwrap().is_hangup_or_error(), "a timestamp is queued");
     let stream = Stream::from(stream);
     stream.take_over().unwrap();
     stream.send(b"x").unwrap();
