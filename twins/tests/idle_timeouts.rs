@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::HashSet;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use evio_sys::{Events, Interest, Poller, Token};
@@ -37,7 +38,7 @@ fn every_idle_connection_is_closed_in_its_time() {
     for number in 0..count {
         let begin = Instant::now();
         let client = server.connect().unwrap();
-        poller.register(&client, Token(number as u64), Interest::READABLE).unwrap();
+        poller.register(&client.as_fd(), Token(number as u64), Interest::READABLE).unwrap();
         clients.push(Some((client, begin)));
     }
     let connected = Instant::now();

@@ -1,13 +1,13 @@
 //! Waiting for many sockets at once.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use crate::backend::Selector;
 use crate::clock;
 use crate::event::Events;
 use crate::interest::Interest;
+use crate::source::Source;
 use crate::token::Token;
 
 /// Waits for readiness of the sockets that are registered with it.
@@ -53,8 +53,13 @@ impl Poller {
     ///
     /// Fails when `source` cannot be polled, when the kernel is out of memory or over the user's
     /// limit of registrations (`ENOSPC` on Linux), and, on Linux, when it is registered already.
-    pub fn register(&self, source: &impl AsFd, token: Token, interest: Interest) -> io::Result<()> {
-        self.selector.register(source.as_fd(), token, interest)
+    pub fn register(
+        &self,
+        source: &impl Source,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        self.selector.register(source.descriptor(), token, interest)
     }
 
     /// Replaces the token and the interest of `source`.
@@ -64,11 +69,11 @@ impl Poller {
     /// Fails when the kernel is out of memory, and, on Linux, when `source` is not registered.
     pub fn reregister(
         &self,
-        source: &impl AsFd,
+        source: &impl Source,
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        self.selector.reregister(source.as_fd(), token, interest)
+        self.selector.reregister(source.descriptor(), token, interest)
     }
 
     /// Stops reporting `source`.
@@ -79,8 +84,8 @@ impl Poller {
     /// # Errors
     ///
     /// Fails when the system call does; on Linux, when `source` is not registered.
-    pub fn deregister(&self, source: &impl AsFd) -> io::Result<()> {
-        self.selector.deregister(source.as_fd())
+    pub fn deregister(&self, source: &impl Source) -> io::Result<()> {
+        self.selector.deregister(source.descriptor())
     }
 
     /// Waits until something is ready or `timeout` has passed, and fills `events`.

@@ -14,7 +14,7 @@ use evio_sys::net::Stream;
 use util::{DEADLINE, connect, is_linux, listener, wait_for, wait_until};
 
 /// One end of std, which waits, and one of ours.
-trait Peer: Read + Write + AsFd {}
+trait Peer: Read + Write + Send {}
 impl Peer for TcpStream {}
 impl Peer for UnixStream {}
 
@@ -122,5 +122,48 @@ fn ending_what_is_gone_is_no_error() {
         for _ in 0..3 {
             stream.shutdown_both().unwrap();
         }
+    }
+}
+
+#[test]
+fn a_stream_is_made_a_socket_of_std_again() {
+    for (mut peer, stream) in pairs() {
+        let (is_unix, own) = (stream.is_unix(), stream.local_addr().unwrap().to_string());
+        let stream = match TcpStream::try_from(stream) {
+            Ok(stream) => {
+                assert!(!is_unix);
+                assert_eq!(stream.local_addr().unwrap().to_string(), own);
+                UnixStream::try_from(Stream::from(stream)).expect_err("a TCP socket")
+            }
+            Err(stream) => {
+                assert!(is_unix);
+                Stream::from(UnixStream::try_from(stream).unwrap())
+            }
+        };
+        stream.send(b"still here").unwrap();
+        let mut got = [0; 10];
+        peer.read_exact(&mut got).unwrap();
+        assert_eq!(&got, b"still here");
+    }
+}
+
+/// A call of std waits if the socket does.
+#[test]
+fn reading_and_writing_wait_unless_the_socket_is_non_blocking() {
+    for (mut peer, mut stream) in pairs() {
+        stream.set_nonblocking(true).unwrap();
+        let error = stream.read(&mut [0]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        stream.set_nonblocking(false).unwrap();
+        stream.write_all(b"ping").unwrap();
+        let echo = std::thread::spawn(move || {
+            let mut got = [0; 4];
+            peer.read_exact(&mut got).unwrap();
+            peer.write_all(&got).unwrap();
+        });
+        let mut got = [0; 4];
+        stream.read_exact(&mut got).unwrap();
+        assert_eq!(&got, b"ping");
+        echo.join().unwrap();
     }
 }

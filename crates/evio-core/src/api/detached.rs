@@ -53,10 +53,7 @@ impl From<UnixStream> for Detached {
 impl Read for Detached {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.unread.read(buffer)? {
-            0 => match &mut self.stream {
-                Stream::Tcp(stream) => stream.read(buffer),
-                Stream::Unix(stream) => stream.read(buffer),
-            },
+            0 => self.stream.read(buffer),
             count => Ok(count),
         }
     }
@@ -64,10 +61,7 @@ impl Read for Detached {
 
 impl Write for Detached {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.stream {
-            Stream::Tcp(stream) => stream.write(bytes),
-            Stream::Unix(stream) => stream.write(bytes),
-        }
+        self.stream.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -111,8 +111,5 @@ impl LoopState {
 /// read from a Unix socket may be short of what is there: it stops where descriptors were sent
 /// along.
 fn poll_interest(interest: Interest, stream: &Stream) -> Interest {
-    match stream {
-        Stream::Tcp(_) => interest.edge(),
-        Stream::Unix(_) => interest,
-    }
+    if stream.is_unix() { interest } else { interest.edge() }
 }

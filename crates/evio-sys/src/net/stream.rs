@@ -1,11 +1,12 @@
 //! One connection's socket.
 
+mod convert;
 mod options;
 mod state;
 
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, TcpStream};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use nix::errno::Errno;
@@ -23,7 +24,10 @@ use crate::backend;
 /// A connected socket, TCP or Unix.
 ///
 /// The methods take `&self`; calls for the same socket are meant to come from one thread. They
-/// never wait: they say so with each call, which saves one to set the mode of the socket.
+/// never wait: they say so with each call, which saves one to set the mode of the socket. Only
+/// [`Read`](std::io::Read) and [`Write`](std::io::Write) wait, unless the socket is non-blocking.
+///
+/// It is made of a socket of std, and can be made one again.
 ///
 /// # Platform notes
 ///
@@ -46,10 +50,11 @@ use crate::backend;
 /// # }
 /// ```
 #[derive(Debug)]
-pub enum Stream {
-    /// A TCP connection.
+pub struct Stream(Socket);
+
+#[derive(Debug)]
+enum Socket {
     Tcp(TcpStream),
-    /// A Unix domain connection.
     Unix(UnixStream),
 }
 
@@ -72,13 +77,13 @@ impl Stream {
                 let socket = backend::open_socket(family_of(&address), SockType::Stream)?;
                 setsockopt(&socket, sockopt::TcpNoDelay, &true)?;
                 let done = begin_connect(&socket, &SockaddrStorage::from(address))?;
-                Ok((Self::Tcp(socket.into()), done))
+                Ok((Self(Socket::Tcp(socket.into())), done))
             }
             SocketAddr::Unix(address) => {
                 let address = unix_address_of(address)?;
                 let socket = backend::open_socket(AddressFamily::Unix, SockType::Stream)?;
                 let done = begin_connect(&socket, &address).map_err(queue_is_full)?;
-                Ok((Self::Unix(socket.into()), done))
+                Ok((Self(Socket::Unix(socket.into())), done))
             }
         }
     }
@@ -112,7 +117,7 @@ impl Stream {
     /// of the connection.
     #[inline]
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        uninterrupted(|| Ok(recv(self.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT)?))
+        uninterrupted(|| Ok(recv(self.as_fd().as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT)?))
     }
 
     /// Writes as much of `bytes` as there is room for.
@@ -156,9 +161,9 @@ impl Stream {
     ///
     /// Fails when the connection is gone already.
     pub fn shutdown_write(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
-            Self::Unix(stream) => stream.shutdown(Shutdown::Write),
+        match &self.0 {
+            Socket::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Socket::Unix(stream) => stream.shutdown(Shutdown::Write),
         }
     }
 
@@ -170,9 +175,9 @@ impl Stream {
     ///
     /// Fails only when the system call does.
     pub fn shutdown_both(&self) -> io::Result<()> {
-        let result = match self {
-            Self::Tcp(stream) => stream.shutdown(Shutdown::Both),
-            Self::Unix(stream) => stream.shutdown(Shutdown::Both),
+        let result = match &self.0 {
+            Socket::Tcp(stream) => stream.shutdown(Shutdown::Both),
+            Socket::Unix(stream) => stream.shutdown(Shutdown::Both),
         };
         match result {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
@@ -198,37 +203,6 @@ fn queue_is_full(error: io::Error) -> io::Error {
             io::Error::new(kind, "too many connections wait to be accepted on this socket")
         }
         _ => error,
-    }
-}
-
-impl From<TcpStream> for Stream {
-    fn from(stream: TcpStream) -> Self {
-        Self::Tcp(stream)
-    }
-}
-
-impl From<UnixStream> for Stream {
-    fn from(stream: UnixStream) -> Self {
-        Self::Unix(stream)
-    }
-}
-
-impl AsRawFd for Stream {
-    #[inline]
-    fn as_raw_fd(&self) -> RawFd {
-        match self {
-            Self::Tcp(stream) => stream.as_raw_fd(),
-            Self::Unix(stream) => stream.as_raw_fd(),
-        }
-    }
-}
-
-impl AsFd for Stream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Tcp(stream) => stream.as_fd(),
-            Self::Unix(stream) => stream.as_fd(),
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 
-use super::Stream;
+use super::{Socket, Stream};
 use crate::backend;
 use crate::net::Keepalive;
 use crate::net::options::whole_milliseconds;
@@ -25,9 +25,9 @@ impl Stream {
     /// Linux resets at once, also when a copy of the descriptor is open elsewhere. Other systems do
     /// so when the last copy is closed (`SO_LINGER` of zero seconds).
     pub fn reset(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => backend::reset(stream.as_fd()),
-            Self::Unix(_) => self.shutdown_both(),
+        match &self.0 {
+            Socket::Tcp(stream) => backend::reset(stream.as_fd()),
+            Socket::Unix(_) => self.shutdown_both(),
         }
     }
 
@@ -37,9 +37,9 @@ impl Stream {
     ///
     /// Fails when the connection is gone already.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.set_nodelay(nodelay),
-            Self::Unix(_) => Ok(()),
+        match &self.0 {
+            Socket::Tcp(stream) => stream.set_nodelay(nodelay),
+            Socket::Unix(_) => Ok(()),
         }
     }
 
@@ -49,9 +49,9 @@ impl Stream {
     ///
     /// Fails when the connection is gone already.
     pub fn set_keepalive(&self, keepalive: &Keepalive) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => backend::set_keepalive(stream.as_fd(), keepalive),
-            Self::Unix(_) => Ok(()),
+        match &self.0 {
+            Socket::Tcp(stream) => backend::set_keepalive(stream.as_fd(), keepalive),
+            Socket::Unix(_) => Ok(()),
         }
     }
 
@@ -84,13 +84,13 @@ impl Stream {
     /// # }
     /// ```
     pub fn take_over(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => {
+        match &self.0 {
+            Socket::Tcp(stream) => {
                 check_kind(stream)?;
                 close_without_waiting(stream)?;
                 backend::disable_error_queue(stream.as_fd());
             }
-            Self::Unix(stream) => check_kind(stream)?,
+            Socket::Unix(stream) => check_kind(stream)?,
         }
         check_connects(self)?;
         self.set_nonblocking(true)
@@ -102,9 +102,9 @@ impl Stream {
     ///
     /// Fails only when the system call does.
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.set_nonblocking(nonblocking),
-            Self::Unix(stream) => stream.set_nonblocking(nonblocking),
+        match &self.0 {
+            Socket::Tcp(stream) => stream.set_nonblocking(nonblocking),
+            Socket::Unix(stream) => stream.set_nonblocking(nonblocking),
         }
     }
 
@@ -123,11 +123,11 @@ impl Stream {
     ///
     /// Nothing happens on systems other than Linux.
     pub fn set_user_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => {
+        match &self.0 {
+            Socket::Tcp(stream) => {
                 backend::set_user_timeout(stream.as_fd(), whole_milliseconds(timeout))
             }
-            Self::Unix(_) => Ok(()),
+            Socket::Unix(_) => Ok(()),
         }
     }
 }

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, recv};
 
-use super::Stream;
+use super::{Socket, Stream};
 use crate::backend;
 use crate::net::addr::{SocketAddr, canonical};
 use crate::net::uninterrupted;
@@ -20,7 +20,7 @@ impl Stream {
     /// The end of the connection, as for [`recv`](Self::recv), which does not report it again.
     pub fn has_input(&self) -> io::Result<bool> {
         let peek = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_PEEK;
-        match uninterrupted(|| Ok(recv(self.as_raw_fd(), &mut [0], peek)?)) {
+        match uninterrupted(|| Ok(recv(self.as_fd().as_raw_fd(), &mut [0], peek)?)) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             result => result.map(|_| true),
         }
@@ -70,9 +70,9 @@ impl Stream {
     ///
     /// Fails only when the system call does.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        match self {
-            Self::Tcp(stream) => stream.take_error(),
-            Self::Unix(stream) => stream.take_error(),
+        match &self.0 {
+            Socket::Tcp(stream) => stream.take_error(),
+            Socket::Unix(stream) => stream.take_error(),
         }
     }
 
@@ -82,9 +82,9 @@ impl Stream {
     ///
     /// Fails only when the system call does.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(match self {
-            Self::Tcp(stream) => canonical(stream.local_addr()?).into(),
-            Self::Unix(stream) => stream.local_addr()?.into(),
+        Ok(match &self.0 {
+            Socket::Tcp(stream) => canonical(stream.local_addr()?).into(),
+            Socket::Unix(stream) => stream.local_addr()?.into(),
         })
     }
 
@@ -94,9 +94,9 @@ impl Stream {
     ///
     /// Fails when the connection is gone already.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        Ok(match self {
-            Self::Tcp(stream) => canonical(stream.peer_addr()?).into(),
-            Self::Unix(stream) => stream.peer_addr()?.into(),
+        Ok(match &self.0 {
+            Socket::Tcp(stream) => canonical(stream.peer_addr()?).into(),
+            Socket::Unix(stream) => stream.peer_addr()?.into(),
         })
     }
 }
