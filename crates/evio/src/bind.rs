@@ -173,7 +173,8 @@ impl Bound {
             Socket::Stream(_) => options.reuse_port,
             // It was bound without, so that an address that is in use was noticed.
             Socket::Datagram(socket) => {
-                let can_share = || address.is_some() && loops > 1 && socket.set_reuse_port().is_ok();
+                let can_share =
+                    || address.is_some() && loops > 1 && socket.set_reuse_port().is_ok();
                 options.reuse_port || can_share()
             }
         };

@@ -119,7 +119,8 @@ impl Acceptor {
     ) -> Outcome {
         let mut outcome = Outcome::default();
         let mut count = 0;
-        let share = (ACCEPT_BUDGET / self.listeners.len().max(1)).clamp(LISTENER_MIN, LISTENER_BUDGET);
+        let share =
+            (ACCEPT_BUDGET / self.listeners.len().max(1)).clamp(LISTENER_MIN, LISTENER_BUDGET);
         for attempt in 0..share {
             let Some(bound) = self.listeners.get_mut(number as usize) else { return outcome };
             if bound.backoff.is_some() {
@@ -188,7 +189,8 @@ impl Acceptor {
             return;
         }
         if let Some(reserve) = &mut self.reserve {
-            let turned_away = (0..LISTENER_BUDGET).take_while(|_| reserve.turn_away(&bound.listener));
+            let turned_away =
+                (0..LISTENER_BUDGET).take_while(|_| reserve.turn_away(&bound.listener));
             let _ = turned_away.count();
         }
     }

@@ -4,7 +4,6 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-
 use super::{Socket, Stream};
 use crate::backend;
 use crate::net::Keepalive;
