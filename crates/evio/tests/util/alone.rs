@@ -48,3 +48,15 @@ pub(crate) fn resident() -> usize {
     let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
     kilobytes.and_then(|count| count.trim().parse::<usize>().ok()).unwrap_or(0) << 10
 }
+
+/// Returns whether a program is there; in the gate it must be.
+pub(crate) fn installed(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&path).any(|folder| folder.join(program).exists());
+    if !found {
+        let is_gate = env::consts::OS == "linux" && env::var_os("CI").is_some();
+        assert!(!is_gate, "{program} is missing; .ci/run installs it");
+        eprintln!("skipped: {program} is not installed");
+    }
+    found
+}

@@ -23,7 +23,7 @@ use std::time::Duration;
 use evio::Limits;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-pub(crate) use alone::{giving_back_memory, is_alone, resident, run_alone};
+pub(crate) use alone::{giving_back_memory, installed, is_alone, resident, run_alone};
 pub(crate) use client::Client;
 pub(crate) use driver::{Driven, Driver, after_turns, start_driven};
 pub(crate) use hold::{Held, Hold, hold};
