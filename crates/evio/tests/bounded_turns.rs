@@ -113,7 +113,7 @@ fn connect(driver: &Driver, count: usize) -> Vec<Client> {
 #[test]
 fn input_that_was_left_over_is_read_in_turns() {
     const CONNECTIONS: usize = 400;
-    const MESSAGE: [u8; 150_000] = [b'?'; 150_000];
+    static MESSAGE: [u8; 150_000] = [b'?'; 150_000];
     let counted = Counted::new(bind(TCP));
     let clients = connect(&counted.driven.driver, CONNECTIONS);
     counted.prepared(|| clients.iter().for_each(|client| client.send(&MESSAGE)));

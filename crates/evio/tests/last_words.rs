@@ -103,6 +103,13 @@ impl Speaker {
         self.action("data")
     }
 
+    fn pre_write<T: Done>(&self, event_loop: &mut Loop<'_>) -> T {
+        if self.ends("pre_write") {
+            event_loop.shutdown();
+        }
+        T::done()
+    }
+
     fn handler(&self) -> impl Handler + use<> {
         let [opened, data, woken, drained, timer, peer_closed] = [(); 6].map(|()| self.clone());
         let [stopping, closed, detached, failed, datagram] = [(); 5].map(|()| self.clone());
@@ -132,12 +139,7 @@ impl Speaker {
             .connect_failed(move |_, _| failed.flow("connect failed"))
             .datagram(move |_, _, _| datagram.flow("datagram"))
             .listener_failed(move |_, _, _| listener.flow("listener failed"))
-            .pre_write(move |event_loop| {
-                if pre_write.ends("pre_write") {
-                    event_loop.shutdown();
-                }
-                Done::done()
-            })
+            .pre_write(move |event_loop| pre_write.pre_write(event_loop))
             .tick(move |_| match tick.flow("tick") {
                 ControlFlow::Continue(()) if tick.from == "tick" => {
                     ControlFlow::Continue(Duration::from_millis(1))
