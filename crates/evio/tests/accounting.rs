@@ -13,7 +13,9 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
-use evio::{Action, CloseReason, Conn, ConnId, Detached, Handler, LoadBalance, Loop, SocketAddr};
+use evio::{
+    Action, CloseReason, Conn, ConnHandle, ConnId, Detached, Handler, LoadBalance, Loop, SocketAddr,
+};
 
 use util::{
     Call, Client, DEADLINE, Random, TCP, bind_all, recorder, seed, start_each, unix_address,
@@ -23,33 +25,38 @@ const LOOPS: usize = 3;
 const THREADS: u64 = 3;
 /// Made by each thread.
 const CONNECTIONS: usize = 2_000;
+/// Together with one to each loop.
+const ALL: usize = THREADS as usize * CONNECTIONS + LOOPS;
 
 /// More than is sent at once.
 const LARGE: usize = 1 << 20;
 
-/// Counts the connections that are not over yet, detached ones included.
+/// Counts the connections that have begun, and those that are over: detached ones when their socket
+/// is closed.
 #[derive(Clone, Default)]
-struct Live(Arc<(Mutex<usize>, Condvar)>);
+struct Live(Arc<(Mutex<Counts>, Condvar)>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    begun: usize,
+    over: usize,
+}
 
 impl Live {
-    fn add(&self) {
-        *self.0.0.lock().expect("no holder panics") += 1;
-    }
-
-    fn remove(&self) {
-        *self.0.0.lock().expect("no holder panics") -= 1;
+    fn change(&self, change: impl FnOnce(&mut Counts)) {
+        change(&mut self.0.0.lock().expect("no holder panics"));
         self.0.1.notify_all();
     }
 
+    /// Waits until all connections have begun, and all but `left` of them are over. Clients that
+    /// have gone may be waiting to be accepted still.
     #[track_caller]
-    fn wait_until(&self, count: usize) {
-        let live = self.0.0.lock().expect("no holder panics");
-        let (live, result) = self
-            .0
-            .1
-            .wait_timeout_while(live, DEADLINE, |live| *live != count)
-            .expect("no holder panics");
-        assert!(!result.timed_out(), "{} connections are left, not {count}", *live);
+    fn wait_until(&self, all: usize, left: usize) {
+        let is_early = |counts: &mut Counts| counts.begun != all || counts.over != all - left;
+        let counts = self.0.0.lock().expect("no holder panics");
+        let (counts, result) =
+            self.0.1.wait_timeout_while(counts, DEADLINE, is_early).expect("no holder panics");
+        assert!(!result.timed_out(), "{counts:?}, of {all} of which {left} are left");
     }
 }
 
@@ -57,13 +64,15 @@ impl Live {
 struct Servant {
     live: Live,
     detached: Sender<Detached>,
+    /// Connections that another thread answers and closes.
+    handles: Sender<ConnHandle>,
 }
 
 impl Handler for Servant {
     type Context = ();
 
     fn context(&mut self, _: &Conn<'_>) {
-        self.live.add();
+        self.live.change(|counts| counts.begun += 1);
     }
 
     fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
@@ -76,10 +85,7 @@ impl Handler for Servant {
                 conn.write_owned(vec![0; LARGE]);
                 return Action::Close;
             }
-            b'h' => {
-                let handle = conn.handle();
-                thread::spawn(move || handle.send("by a handle").and_then(|()| handle.close()));
-            }
+            b'h' => self.handles.send(conn.handle()).expect("the thread for handles is there"),
             b'w' => {
                 conn.handle().wake().expect("the server is running");
                 conn.handle().abort().expect("the server is running");
@@ -90,7 +96,7 @@ impl Handler for Servant {
     }
 
     fn closed(&mut self, _: &mut Conn<'_>, _: (), _: CloseReason) -> ControlFlow<()> {
-        self.live.remove();
+        self.live.change(|counts| counts.over += 1);
         ControlFlow::Continue(())
     }
 
@@ -164,10 +170,20 @@ fn every_connection_ends_once_and_leaves_nothing() {
     let live = Live::default();
     let (recorder, calls) = recorder();
     let (sender, sockets) = std::sync::mpsc::channel::<Detached>();
+    let (handles, handle) = std::sync::mpsc::channel::<ConnHandle>();
     let server = bind_all([TCP, &unix_address()]).load_balance(LoadBalance::RoundRobin);
     let server = start_each(server, LOOPS, {
         let live = live.clone();
-        move |_| recorder.wrap(Servant { live: live.clone(), detached: sender.clone() })
+        move |_| {
+            let (live, detached, handles) = (live.clone(), sender.clone(), handles.clone());
+            recorder.wrap(Servant { live, detached, handles })
+        }
+    });
+    let helper = thread::spawn(move || {
+        for handle in handle {
+            // The connection may be gone, or the server.
+            let _ = handle.send("by a handle").and_then(|()| handle.close());
+        }
     });
     let keeper = thread::spawn({
         let live = live.clone();
@@ -176,8 +192,11 @@ fn every_connection_ends_once_and_leaves_nothing() {
                 if number % 2 == 0 {
                     let (stream, unread) = socket.into_parts();
                     let _ = stream.send(&unread);
+                } else {
+                    drop(socket);
                 }
-                live.remove();
+                // Not before its descriptor is closed.
+                live.change(|counts| counts.over += 1);
             }
         }
     });
@@ -200,13 +219,15 @@ fn every_connection_ends_once_and_leaves_nothing() {
             });
         }
     });
-    live.wait_until(LOOPS);
+    live.wait_until(ALL, LOOPS);
     fence();
     assert_eq!(descriptors(), running, "descriptors while the server runs");
 
     drop(fences);
     server.stop();
     keeper.join().expect("the thread does not panic");
+    // A handle keeps what wakes its loop.
+    helper.join().expect("the thread does not panic");
     assert_eq!(descriptors(), before_all, "descriptors after all");
 
     let mut open = HashSet::new();
@@ -224,7 +245,7 @@ fn every_connection_ends_once_and_leaves_nothing() {
             _ => assert!(open.contains(&id), "{id} was called after its end: {call:?}"),
         }
     }
-    assert_eq!(opened, THREADS as usize * CONNECTIONS + LOOPS);
+    assert_eq!(opened, ALL);
     assert_eq!(opened, closed + detached);
     assert!(detached > 100, "{detached} were detached, {closed} closed");
 }
