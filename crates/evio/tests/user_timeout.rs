@@ -5,16 +5,19 @@
 mod util;
 
 use std::env::consts::OS;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use evio::{Action, Events, Limits, Stream, Tag};
-use nix::sys::socket::getsockopt;
+use evio::{Action, Events, Limits, Stream, Tag, Timeout};
+use nix::sys::socket::{Backlog, getsockopt, listen};
 use nix::{getsockopt_impl, libc, sockopt_impl};
 
-use util::{Client, Driven, TCP, Transport, bind_all, limits, pair, reports, start, start_driven};
+use util::{
+    Call, Client, Driven, Reason, TCP, Transport, bind_all, limits, pair, reports, start,
+    start_driven,
+};
 
 /// `TCP_USER_TIMEOUT` of Linux; others have no such option, and their libraries no name for it.
 const NUMBER: libc::c_int = 18;
@@ -100,6 +103,39 @@ fn it_follows_the_limits_of_the_connection() {
         }
         server.stop();
     }
+}
+
+/// An address where a connection neither comes about nor fails, since the queue of its listener is
+/// full: the sockets keep it so. There are systems whose queues are never full.
+fn silent() -> Option<(TcpListener, Vec<TcpStream>)> {
+    const ENOUGH: usize = 16;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listen(&listener, Backlog::new(0).unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let patience = Duration::from_millis(100);
+    let connect = |_| TcpStream::connect_timeout(&address, patience).ok();
+    let waiting: Vec<TcpStream> = (0..ENOUGH).map_while(connect).collect();
+    (waiting.len() < ENOUGH).then_some((listener, waiting))
+}
+
+/// The kernel would give up connecting, too, if it had been told: after its first repetition, which
+/// comes in a second.
+#[test]
+fn a_connection_that_is_coming_about_has_the_time_for_that() {
+    let Some((listener, _waiting)) = silent() else {
+        return eprintln!("skipped: this system answers however many wait");
+    };
+    let limits = limits(|limits| {
+        limits.connect_timeout = Duration::from_millis(1_500);
+        limits.write_timeout = Some(Duration::from_millis(100));
+    });
+    let Driven { server, driver, calls } =
+        start_driven(bind_all([TCP]).limits(limits), Events::<()>::new);
+    let address = listener.local_addr().unwrap();
+    driver.ask(move |event_loop| event_loop.connect(address, Tag::default()).map(|_| ())).unwrap();
+    let failed = Call::ConnectFailed(Reason::Timeout(Timeout::Connect));
+    assert_eq!(calls.next(), failed);
+    server.stop();
 }
 
 /// Where there is nothing that acknowledges, nothing is asked for, and nothing fails.
