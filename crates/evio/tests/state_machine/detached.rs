@@ -1,0 +1,133 @@
+//! What goes on with a socket that has left its loop: a thread takes it over, and neither side of
+//! the connection may notice.
+
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use evio::{Conn, Detached, Stream};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+use super::api;
+use super::dice::Dice;
+use super::frame::{Frame, HEADER, LOOP, Written};
+use super::handler::take_input;
+use super::link::Link;
+use super::world::{Phase, World};
+use crate::util::{Client, DEADLINE};
+
+/// How long one call may wait before the thread looks around.
+const STEP: Duration = Duration::from_millis(50);
+
+/// Gives back some of the input of the callback that asks for the detach.
+pub(crate) fn put_back_some(world: &World, conn: &mut Conn<'_>, link: &Link, input: &[u8]) {
+    let mut server = link.server.lock();
+    let mut dice = server.dice.split();
+    let kept = if dice.coin() { input.len() } else { dice.below(input.len() + 1) };
+    server.received -= (input.len() - kept) as u64;
+    drop(server);
+    let (first, second) = input[kept..].split_at(dice.below(input.len() - kept + 1));
+    api::put_back(conn, first);
+    api::put_back(conn, second);
+    link.server.lock().put_back = input.len() - kept;
+    world.note_of(link, format!("puts {} bytes back", input.len() - kept));
+}
+
+/// Goes on with a socket on a thread of its own, or drops it.
+pub(crate) fn take_over(world: &Arc<World>, link: &Arc<Link>, socket: Detached) {
+    let dice = link.server.lock().dice.split();
+    let (world, link) = (Arc::clone(world), Arc::clone(link));
+    let name = format!("detached {}", link.number);
+    Arc::clone(&world).spawn(name, move || {
+        if let Err(what) = go_on(&world, &link, socket, dice) {
+            world.fault(Some(&link), &what);
+        }
+        world.pulse.beat();
+    });
+}
+
+fn go_on(world: &World, link: &Link, mut socket: Detached, mut dice: Dice) -> Result<(), String> {
+    let text = |error: io::Error| error.to_string();
+    // What was put back comes first, by either way; more than that would wait for the peer.
+    if link.server.lock().put_back > 0 && dice.coin() {
+        let mut first = [0];
+        socket.read_exact(&mut first).map_err(text)?;
+        take_input(world, link, &first)?;
+    }
+    let (stream, rest) = socket.into_parts();
+    take_input(world, link, &rest)?;
+    let flags = fcntl(&stream, FcntlArg::F_GETFL).map_err(|error| error.to_string())?;
+    if OFlag::from_bits_retain(flags).contains(OFlag::O_NONBLOCK) {
+        return Err("a detached socket is not in blocking mode".to_owned());
+    }
+    if dice.percent(15) {
+        world.note_of(link, "drops the socket".to_owned());
+        link.server.lock().is_dropped = true;
+        return Ok(());
+    }
+    let client = match stream {
+        Stream::Tcp(stream) => Client::Tcp(stream),
+        Stream::Unix(stream) => Client::Unix(stream),
+    };
+    client.set_read_timeout(STEP).map_err(text)?;
+    client.set_write_timeout(STEP).map_err(text)?;
+    let result = converse(world, link, &client, &mut dice);
+    let has_left = link.peer.lock().has_left;
+    match result {
+        Err(error) if !has_left => Err(format!("a detached socket: {error}")),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a little, ends the output, and takes all that the peer has to say.
+fn converse(world: &World, link: &Link, client: &Client, dice: &mut Dice) -> io::Result<()> {
+    let frames = if link.server.lock().output_ended { 0 } else { dice.below(3) };
+    for _ in 0..frames {
+        let len = dice.len().min(10_000);
+        let mut server = link.server.lock();
+        let sequence = server.frames;
+        server.frames += 1;
+        server.written += (len + HEADER) as u64;
+        drop(server);
+        world.note_of(link, format!("writes frame {sequence} of {len} bytes"));
+        let (number, written) = (link.number, Written::AT_ANY_TIME);
+        let frame = Frame { number, writer: LOOP, sequence, len: len as u32, written };
+        let bytes = frame.bytes(world.seed);
+        let mut sent = 0;
+        with_patience(world, || {
+            sent += (&mut &*client).write(&bytes[sent..])?;
+            Ok(sent < bytes.len())
+        })?;
+    }
+    // It has been ended already, perhaps, or both sides have.
+    let _ = client.try_finish_sending();
+    let mut buffer = vec![0; 32 << 10];
+    with_patience(world, || {
+        let len = (&mut &*client).read(&mut buffer)?;
+        take_input(world, link, &buffer[..len]).map_err(io::Error::other)?;
+        world.pulse.beat();
+        Ok(len > 0)
+    })?;
+    world.note_of(link, "has found the end of the input".to_owned());
+    Ok(())
+}
+
+/// Does something until it is done. A peer may take its time, but not when the round is over.
+fn with_patience(world: &World, mut step: impl FnMut() -> io::Result<bool>) -> io::Result<()> {
+    let mut over = None;
+    loop {
+        match step() {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let over = over.get_or_insert_with(Instant::now);
+                if world.phase() < Phase::Over {
+                    *over = Instant::now();
+                } else if over.elapsed() > DEADLINE {
+                    return Err(error);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}

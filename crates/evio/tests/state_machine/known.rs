@@ -1,0 +1,14 @@
+//! Faults of the library that this test has found and that are not mended yet.
+
+/// Operations that meet one of these are left out.
+const KNOWN: &[&str] = &[
+    // Limits that are set while output waits do not hold for what waits.
+    "C5",
+    // In `closed`, `output_len` is zero and `is_congested` may be true.
+    "congested when closed",
+];
+
+/// Returns whether the fault with this name is still there.
+pub(crate) fn is_known(fault: &str) -> bool {
+    KNOWN.contains(&fault)
+}

@@ -1,0 +1,122 @@
+//! A connection as both of its sides know it.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::frame::SENDERS;
+use super::model::Server;
+use super::trace::Trace;
+
+/// How a connection comes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A client connects to the address of the server with this index.
+    Accepted(usize),
+    /// The server connects to a listener of the test's.
+    Connected,
+    /// The server is given one end of a pair.
+    Adopted,
+    /// The server connects to an address that nobody listens on.
+    Refused,
+    /// The server connects to an address that never answers.
+    Silent,
+}
+
+/// One connection. The two sides are locked one after the other, the server's first.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) number: u32,
+    pub(crate) kind: Kind,
+    pub(crate) is_unix: bool,
+    pub(crate) server: Mutex<Server>,
+    pub(crate) peer: Mutex<Peer>,
+    /// How often `wake` was called, each counted before the call.
+    pub(crate) wakes: AtomicU32,
+    pub(crate) trace: Trace,
+}
+
+impl Link {
+    pub(crate) fn new(number: u32, kind: Kind, is_unix: bool, server: Server) -> Self {
+        Self {
+            number,
+            kind,
+            is_unix,
+            server: Mutex::new(server),
+            peer: Mutex::default(),
+            wakes: AtomicU32::new(0),
+            trace: Trace::default(),
+        }
+    }
+
+    pub(crate) fn wakes(&self) -> u32 {
+        self.wakes.load(Ordering::SeqCst)
+    }
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let family = if self.is_unix { "unix" } else { "tcp" };
+        writeln!(f, "  connection {} ({:?}, {family}), woken {}", self.number, self.kind, {
+            self.wakes()
+        })?;
+        // A thread that hangs may hold a lock.
+        let patience = Duration::from_millis(100);
+        match self.server.try_lock_for(patience) {
+            Some(server) => writeln!(f, "  {server:?}")?,
+            None => writeln!(f, "  (server's side in use)")?,
+        }
+        match self.peer.try_lock_for(patience) {
+            Some(peer) => writeln!(f, "  {peer:?}")?,
+            None => writeln!(f, "  (peer's side in use)")?,
+        }
+        self.trace.fmt(f)
+    }
+}
+
+/// What the peer of the server has done and seen.
+#[derive(Debug, Default)]
+pub(crate) struct Peer {
+    pub(crate) is_connected: bool,
+    /// Bytes that its kernel has taken.
+    pub(crate) sent: u64,
+    /// After how many bytes it has ended its output.
+    pub(crate) finished: Option<u64>,
+    /// It has left, or is about to, without waiting for the server's end.
+    pub(crate) has_left: bool,
+    pub(crate) is_reading: bool,
+    /// It has been without reading for a while, at least once.
+    pub(crate) has_stalled: bool,
+    /// What came from the server.
+    pub(crate) taken: Taken,
+    pub(crate) outcome: Option<Outcome>,
+}
+
+/// How a connection ended for the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Nobody has answered it, or it has given up before.
+    NeverConnected,
+    /// It found the end of its input.
+    End,
+    /// The connection was reset.
+    Reset,
+    /// It left by itself.
+    Left,
+}
+
+/// What a peer has received, in whole frames.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    pub(crate) bytes: u64,
+    /// Those written on the loop's thread.
+    pub(crate) frames: u32,
+    /// Those sent by handle.
+    pub(crate) sends: [u32; SENDERS],
+    /// The number of the last one of each that broadcasts.
+    pub(crate) broadcasts: [Option<u32>; SENDERS],
+    /// There is the beginning of a frame whose end has not come.
+    pub(crate) is_partial: bool,
+}

@@ -1,0 +1,226 @@
+//! Liveness: when nobody asks for anything new, everything that was asked for comes about.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+
+use evio::{LoopHandle, SendError};
+
+use super::by_handle;
+use super::dice::Dice;
+use super::link::{Kind, Link, Peer};
+use super::model::{Server, Stage};
+use super::peers;
+use super::world::{LOOPS, Listening, Phase, World};
+use super::{around, world};
+use crate::util::DEADLINE;
+
+/// Waits until all is still, and returns what is missing otherwise.
+pub(crate) fn settle(world: &Arc<World>, event_loop: &LoopHandle) -> Result<(), String> {
+    world.set_phase(Phase::Winding);
+    // Nobody is going to adopt these.
+    let adoptables = std::mem::take(&mut *world.adoptables.lock());
+    drop(adoptables);
+    wait(world, "callers", || {
+        let callers = world.callers.load(SeqCst);
+        (callers > 0).then(|| format!("{callers} callers are not done"))
+    })?;
+    world.set_phase(Phase::Settling);
+    // What a callback was doing may have left something for another loop.
+    for _ in 0..2 {
+        on_each_loop(world, event_loop, |_, _| {})?;
+    }
+    for link in links(world) {
+        link.server.lock().pauses_on_the_way = 0;
+    }
+    resume_all(world, event_loop)?;
+    wait(world, "everything", || {
+        links(world)
+            .iter()
+            .find_map(|link| missing(world, link).map(|what| (link, what)))
+            .map(|(link, what)| format!("{what}\n{link}"))
+    })?;
+    wait(world, "tasks", || {
+        let tasks = &world.tasks;
+        let posted = tasks.posted.load(SeqCst);
+        (posted > tasks.run.load(SeqCst) + tasks.dropped.load(SeqCst))
+            .then(|| format!("a task was not run: {tasks:?}"))
+    })?;
+    let seed = world.seed;
+    on_each_loop(world, event_loop, move |world, event_loop| {
+        around::walk(world, event_loop, &mut Dice::new(seed, u64::MAX - 30));
+    })?;
+    let plan = &world.plan;
+    // The kernel places those of listeners that share their port.
+    let is_told = plan.load_balance.is_none() && !plan.reuse_port;
+    if is_told && plan.max_connections.is_none() {
+        count(world)?;
+    }
+    Ok(())
+}
+
+fn wait(
+    world: &World,
+    what: &str,
+    mut missing: impl FnMut() -> Option<String>,
+) -> Result<(), String> {
+    // What is wrong already need not be waited for.
+    let result = world.pulse.until(DEADLINE, || if world.has_fault() { None } else { missing() });
+    if world.has_fault() {
+        return Err(world.faults());
+    }
+    result.map_err(|text| format!("waiting for {what}: {text}\n{}", world.trace))
+}
+
+fn links(world: &World) -> Vec<Arc<Link>> {
+    world.links.lock().clone()
+}
+
+/// Has something done on each loop, after all that was left for it before, and waits for that.
+pub(crate) fn on_each_loop(
+    world: &Arc<World>,
+    event_loop: &LoopHandle,
+    task: impl Fn(&Arc<World>, &mut evio::Loop<'_>) + Clone + Send + 'static,
+) -> Result<(), String> {
+    for loop_id in 0..LOOPS {
+        let target = event_loop.sibling(loop_id).ok_or("there are so many loops")?;
+        let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        wait(world, "room in a mailbox", || {
+            let (task, done) = (task.clone(), Arc::clone(&done));
+            let posted = by_handle::post(world, &target, move |world, event_loop| {
+                task(world, event_loop);
+                done.store(true, SeqCst);
+            });
+            (posted == Err(SendError::Full)).then(|| "the mailbox is full".to_owned())
+        })?;
+        wait(world, "a task", || {
+            (!done.load(SeqCst)).then(|| format!("loop {loop_id} does not run a task"))
+        })?;
+    }
+    Ok(())
+}
+
+/// Has every connection read again, in one of the two ways there are.
+fn resume_all(world: &Arc<World>, event_loop: &LoopHandle) -> Result<(), String> {
+    let mut dice = Dice::new(world.seed, u64::MAX - 40);
+    let handles = world.handles.lock().clone();
+    for known in handles {
+        let link = &known.link;
+        let is_paused = |link: &Link| {
+            let server = link.server.lock();
+            server.stage == Stage::Open && server.is_paused != Some(false)
+        };
+        let by_handle = dice.coin();
+        wait(world, "reading to be resumed", || {
+            if !is_paused(link) {
+                return None;
+            }
+            if link.server.lock().pauses_on_the_way == 0 {
+                if by_handle {
+                    by_handle::set_paused(world, &known, false);
+                } else {
+                    resume(world, &known);
+                }
+            }
+            Some(format!("reading is not resumed\n{link}"))
+        })?;
+    }
+    let _ = event_loop;
+    Ok(())
+}
+
+fn resume(world: &Arc<World>, known: &world::Known) {
+    let (id, link) = (known.handle.id(), Arc::clone(&known.link));
+    let _ = by_handle::post(world, &known.event_loop, move |world, event_loop| {
+        if let Some(mut conn) = event_loop.conn(id) {
+            world.note_of(&link, "is resumed by a task".to_owned());
+            link.server.lock().set_paused(false);
+            conn.resume_reading();
+        }
+    });
+}
+
+/// Returns what should have happened to a connection, and has not.
+fn missing(world: &World, link: &Link) -> Option<String> {
+    let server = link.server.lock();
+    let peer = link.peer.lock();
+    let is_there = peer.is_connected && peer.outcome.is_none();
+    let what = match server.stage {
+        Stage::New => {
+            let Kind::Accepted(index) = link.kind else { return None };
+            (is_there && can_be_accepted(world, index)).then_some("it was not opened")
+        }
+        Stage::Connecting => Some("it is still connecting"),
+        Stage::Open => missing_of_open(&server, &peer),
+        Stage::Over(_) => (is_there && peer.is_reading).then_some("the peer has not seen the end"),
+    };
+    if what.is_none() && server.stage == Stage::Open && !server.is_ending {
+        return server.overdue(link);
+    }
+    what.map(str::to_owned)
+}
+
+fn can_be_accepted(world: &World, index: usize) -> bool {
+    let is_stopped = |l: &Listening| l.index() == index && l.is_stopped;
+    let accepted = world.loops.iter().map(|side| side.accepted.load(SeqCst)).sum::<usize>();
+    let is_full = world.plan.max_connections.is_some_and(|max| accepted >= max);
+    !is_full && !world.listeners.lock().iter().any(is_stopped)
+}
+
+fn missing_of_open(server: &Server, peer: &Peer) -> Option<&'static str> {
+    let is_reading = peer.is_reading && peer.outcome.is_none();
+    if server.is_ending || server.endings_on_the_way > 0 {
+        return Some("it was to end, and has not");
+    }
+    if server.output_ended && (server.input_ended || server.peer_closed) && is_reading {
+        return Some("both directions have ended, and it has not");
+    }
+    let is_kept = server.input_ended || server.peer_closed;
+    if peer.outcome.is_some() && !is_kept {
+        return Some("its peer has gone, and it has not ended");
+    }
+    let is_held_up = server.is_congested && !is_reading;
+    if !(is_kept || is_held_up || peer.has_left) {
+        if server.received < peer.sent {
+            return Some("input was not delivered");
+        }
+        if peer.finished.is_some() {
+            return Some("the end of the input was not told");
+        }
+    }
+    if is_reading {
+        let taken = &peer.taken;
+        let sends = server.sends.iter().zip(taken.sends).any(|(sends, taken)| taken < sends.owed);
+        let mut broadcasts = server.broadcasts_owed.iter().zip(taken.broadcasts);
+        let broadcasts = broadcasts.any(|(owed, taken)| taken < *owed);
+        if taken.frames < server.frames || taken.is_partial || sends || broadcasts {
+            return Some("output was not delivered");
+        }
+        if server.output_ended {
+            return Some("the end of the output was not sent");
+        }
+        if server.is_congested && !server.limits_moved {
+            return Some("it was congested, and drained was not called");
+        }
+    }
+    None
+}
+
+/// Checks that the connections that count are those that are there.
+fn count(world: &Arc<World>) -> Result<(), String> {
+    wait(world, "the count of connections", || {
+        let accepted = || {
+            let counts = world.loops.iter().map(|side| side.accepted.load(SeqCst));
+            counts.collect::<Vec<usize>>()
+        };
+        let expected = accepted();
+        let link = peers::poke(world);
+        let ended = world.pulse.until(DEADLINE, || (!link.server.lock().is_over()).then_some(()));
+        if ended.is_err() {
+            return Some(format!("a client was not served\n{link}"));
+        }
+        let placed = world.placed.lock().clone();
+        (placed != expected || accepted() != expected)
+            .then(|| format!("the server counts {placed:?} connections, not {expected:?}"))
+    })?;
+    Ok(())
+}
