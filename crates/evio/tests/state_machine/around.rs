@@ -202,7 +202,7 @@ fn take_up(
 pub(crate) fn forget(world: &World, loop_id: usize, link: &Link) {
     let side = &world.loops[loop_id];
     side.live.lock().retain(|(_, other)| other.number != link.number);
-    if matches!(link.kind, Kind::Accepted(_)) {
+    if matches!(link.kind, Kind::Accepted(_)) && !link.server.lock().is_detaching {
         side.accepted.fetch_sub(1, SeqCst);
     }
 }

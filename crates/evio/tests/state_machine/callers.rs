@@ -29,8 +29,8 @@ const ACTS: [(usize, Act); 6] = [
     (70, Act::Command),
     (15, Act::Post),
     (3, Act::Broadcast),
-    (2, Act::Listen),
-    (2, Act::StopListening),
+    (1, Act::Listen),
+    (1, Act::StopListening),
     (8, Act::Datagram),
 ];
 
@@ -54,8 +54,8 @@ pub(crate) fn start(
             if world.spend() {
                 act(world, sender, &handle, &event_loop, &client, &mut dice);
             }
-            if dice.percent(70) {
-                world.pulse.wait(dice.millis(3));
+            if dice.percent(90) {
+                world.pulse.pause(dice.millis(8));
             }
         }
         // All that was sent must arrive, where it still can.

@@ -130,7 +130,13 @@ impl Machine {
         }
         server.is_ending = true;
         match (action, call) {
-            (Action::Detach, _) => server.is_detaching = true,
+            (Action::Detach, _) => {
+                server.is_detaching = true;
+                if let Kind::Accepted(_) = link.kind {
+                    // It is not said when it ceases to count.
+                    self.world.loops[self.loop_id].accepted.fetch_sub(1, SeqCst);
+                }
+            }
             // The reason is that of the callback.
             (_, Call::PeerClosed | Call::Stopping) => {}
             _ => server.causes.closed = true,

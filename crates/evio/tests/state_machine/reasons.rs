@@ -118,8 +118,9 @@ fn loses_output(last: Last) -> bool {
     }
 }
 
-/// A connection that closes well is not reset, unless its peer sends into a closed door.
+/// A connection that closes well is not reset, unless it is given up while its peer still sends.
 fn may_reset(server: &Server, peer: &Peer, last: Last) -> bool {
     let lingered_short = server.causes.short_close || peer.has_stalled;
-    loses_output(last) || server.input_ended || server.is_dropped || lingered_short
+    let is_given_up = server.causes.aborted || server.input_ended || server.is_dropped;
+    loses_output(last) || is_given_up || lingered_short
 }

@@ -31,9 +31,9 @@ const ACTS: [(usize, Act); 10] = [
     (12, Act::Idle),
     (5, Act::ReadSlowly),
     (6, Act::Stall),
-    (3, Act::HalfClose),
-    (3, Act::Leave),
-    (3, Act::Reset),
+    (2, Act::HalfClose),
+    (1, Act::Leave),
+    (1, Act::Reset),
     (1, Act::Vanish),
 ];
 
