@@ -10,6 +10,7 @@ mod state_machine {
     pub(crate) mod api;
     pub(crate) mod around;
     pub(crate) mod by_handle;
+    pub(crate) mod callback;
     pub(crate) mod callers;
     pub(crate) mod census;
     pub(crate) mod client;
@@ -22,6 +23,7 @@ mod state_machine {
     pub(crate) mod link;
     pub(crate) mod model;
     pub(crate) mod noise;
+    pub(crate) mod order;
     pub(crate) mod peers;
     pub(crate) mod plan;
     pub(crate) mod pulse;

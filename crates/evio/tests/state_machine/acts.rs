@@ -115,7 +115,18 @@ fn pause(conn: &mut Conn<'_>, link: &Link, dice: &mut Dice) {
 }
 
 fn set_timer(world: &World, conn: &mut Conn<'_>, link: &Link, dice: &mut Dice) {
-    let delay = dice.percent(85).then(|| dice.millis(40));
+    let max = if dice.percent(80) { 40 } else { 300 };
+    let delay = dice.percent(85).then(|| dice.millis(max));
+    start_timer(world, conn, link, delay);
+}
+
+/// Sets the timer of a connection, or takes it back.
+pub(crate) fn start_timer(
+    world: &World,
+    conn: &mut Conn<'_>,
+    link: &Link,
+    delay: Option<Duration>,
+) {
     // Its time begins no earlier than this.
     link.server.lock().timer = delay.map(|delay| Instant::now() + delay);
     conn.set_timer(delay);
@@ -198,6 +209,9 @@ fn ask(world: &World, conn: &mut Conn<'_>, link: &Link) {
     }
     if is_reachable && !is_live || is_sure && !is_reachable {
         world.fault(Some(link), &format!("reachable: {is_reachable}"));
+    }
+    if conn.now() > Instant::now() {
+        world.fault(Some(link), "the time of the turn is in the future");
     }
     // They fail for a Unix socket that is no longer connected.
     let _ = (conn.local_addr(), conn.peer_addr());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Instant;
 
-use evio::{Loop, SocketAddr};
+use evio::{Loop, SocketAddr, Tag};
 
 use super::acts;
 use super::by_handle;
@@ -150,18 +150,31 @@ pub(crate) fn connect_to(
     link: &Arc<Link>,
     dice: &mut Dice,
 ) {
-    world.note_of(link, format!("connects to {address}"));
+    let tag = choose_tag(world, event_loop, link, dice);
+    world.note_of(link, format!("connects to {address}, as {tag:?}"));
     link.server.lock().began = Instant::now();
-    let result = event_loop.connect(address, u64::from(link.number));
+    let result = event_loop.connect(address, tag);
     let is_expected = link.kind == Kind::Refused;
     take_up(world, event_loop, link, result.map_err(|error| (error, is_expected)), dice);
 }
 
 fn adopt(world: &Arc<World>, event_loop: &mut Loop<'_>, dice: &mut Dice) {
     let Some((stream, link)) = world.adoptables.lock().pop() else { return };
-    world.note_of(&link, "is adopted".to_owned());
-    let result = event_loop.adopt(stream, u64::from(link.number));
+    let tag = choose_tag(world, event_loop, &link, dice);
+    world.note_of(&link, format!("is adopted, as {tag:?}"));
+    let result = event_loop.adopt(stream, tag);
     take_up(world, event_loop, &link, result.map_err(|error| (error, false)), dice);
+}
+
+/// Chooses what a connection is asked for with: a number, or another connection of the loop.
+fn choose_tag(world: &World, event_loop: &Loop<'_>, link: &Link, dice: &mut Dice) -> Tag {
+    let live = world.loops[event_loop.loop_id()].live.lock();
+    let tag = match live.len() {
+        1.. if dice.percent(25) => Tag::from(live[dice.below(live.len())].0),
+        _ => Tag::from(u64::from(link.number)),
+    };
+    link.server.lock().tag = Some(tag);
+    tag
 }
 
 /// Takes down what came of it, and does something to the new connection at once, perhaps.
@@ -179,7 +192,9 @@ fn take_up(
             server.stage = Stage::Over(Last::NotBegun);
             drop(server);
             world.note_of(link, format!("does not begin: {error}"));
-            let has_left = link.peer.lock().has_left;
+            let peer = link.peer.lock();
+            let has_left = peer.has_left || peer.has_meddled;
+            drop(peer);
             if !(is_expected || has_left || world.is_shutting_down()) {
                 world.fault(Some(link), &format!("cannot begin: {error}"));
             }
@@ -188,6 +203,8 @@ fn take_up(
     };
     server.stage = Stage::Connecting;
     server.id = Some(id);
+    let local = event_loop.conn(id).and_then(|conn| conn.local_addr().ok()?.as_inet());
+    server.local_addr = local;
     drop(server);
     world.loops[event_loop.loop_id()].live.lock().push((id, Arc::clone(link)));
     while dice.percent(40) && world.spend() {
@@ -202,7 +219,7 @@ fn take_up(
 pub(crate) fn forget(world: &World, loop_id: usize, link: &Link) {
     let side = &world.loops[loop_id];
     side.live.lock().retain(|(_, other)| other.number != link.number);
-    if matches!(link.kind, Kind::Accepted(_)) && !link.server.lock().is_detaching {
+    if link.kind.is_accepted() && !link.server.lock().is_detaching {
         side.accepted.fetch_sub(1, SeqCst);
     }
 }

@@ -50,7 +50,8 @@ pub(crate) fn act_on(world: &Arc<World>, known: &Known, sender: usize, dice: &mu
     }
 }
 
-fn wake(world: &World, known: &Known) {
+/// Wakes a connection.
+pub(crate) fn wake(world: &World, known: &Known) {
     let link = &known.link;
     let wake = link.wakes.fetch_add(1, SeqCst) + 1;
     let result = known.handle.wake();

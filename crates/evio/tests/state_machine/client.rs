@@ -1,12 +1,13 @@
 //! The other side of a connection: sends its stream, and checks all that comes.
 
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, send};
 
 use super::frame::{EVERYBODY, FIRST_BROADCASTER, FIRST_SENDER, Frame, LOOP, Reader, SENDERS};
 use super::link::{Link, Outcome};
@@ -44,6 +45,9 @@ pub(crate) struct Client {
     /// Sending has failed, and how.
     broken: Option<io::ErrorKind>,
     outcome: Option<Outcome>,
+    /// A copy of the server's descriptor of this connection.
+    pub(crate) copy: Option<evio::Stream>,
+    has_sent_urgent: bool,
 }
 
 impl Client {
@@ -61,6 +65,8 @@ impl Client {
             buffer: vec![0; PIECE],
             broken: None,
             outcome: None,
+            copy: None,
+            has_sent_urgent: false,
         };
         link.peer.lock().is_connected = true;
         client.set_reading(Reading::All);
@@ -192,6 +198,27 @@ impl Client {
         drop(peer);
         self.socket = None;
         self.world.pulse.beat();
+    }
+
+    /// Sends a byte that is urgent (RFC 6093), which no reader of the stream may see: once, since
+    /// a second one can make the first an ordinary byte.
+    pub(crate) fn send_urgent(&mut self) {
+        if let Some(socket @ util::Client::Tcp(_)) = &self.socket {
+            if !self.has_sent_urgent && self.sent == self.goal {
+                self.has_sent_urgent = true;
+                let sent = send(socket.as_fd().as_raw_fd(), b"!", MsgFlags::MSG_OOB);
+                self.note(format!("sends an urgent byte: {sent:?}"));
+                self.broken = sent.err().map(|error| io::Error::from(error).kind());
+            }
+        }
+    }
+
+    /// Shuts down the server's output behind its back.
+    pub(crate) fn meddle(&mut self) {
+        if let Some(copy) = &self.copy {
+            self.link.peer.lock().has_meddled = true;
+            self.note(format!("meddles: {:?}", copy.shutdown_write()));
+        }
     }
 
     /// Ends the output, and reads on.

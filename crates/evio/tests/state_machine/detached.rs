@@ -9,9 +9,9 @@ use evio::{Conn, Detached, Stream};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::api;
+use super::callback::take_input;
 use super::dice::Dice;
 use super::frame::{Frame, HEADER, LOOP, Written};
-use super::handler::take_input;
 use super::link::Link;
 use super::world::{Phase, World};
 use crate::util::{Client, DEADLINE};
@@ -72,9 +72,11 @@ fn go_on(world: &World, link: &Link, mut socket: Detached, mut dice: Dice) -> Re
     client.set_read_timeout(STEP).map_err(text)?;
     client.set_write_timeout(STEP).map_err(text)?;
     let result = converse(world, link, &client, &mut dice);
-    let has_left = link.peer.lock().has_left;
+    let peer = link.peer.lock();
+    let may_fail = peer.has_left || peer.has_meddled;
+    drop(peer);
     match result {
-        Err(error) if !has_left => Err(format!("a detached socket: {error}")),
+        Err(error) if !may_fail => Err(format!("a detached socket: {error}")),
         _ => Ok(()),
     }
 }

@@ -63,6 +63,10 @@ fn ask(world: &Arc<World>, running: &mut Running, event_loop: &LoopHandle) {
             world.shutting_down(true);
             handle.shutdown_gracefully(time);
         }
+        Ending::Stopping => {
+            world.shutting_down(true);
+            handle.shutdown_gracefully(2 * DEADLINE);
+        }
         Ending::GracefullyThenNow => {
             world.shutting_down(true);
             handle.shutdown_gracefully(DEADLINE);
@@ -132,7 +136,7 @@ fn wait_for_end(
 /// Brings about a callback that is to end the server.
 fn poke(world: &Arc<World>, running: &Running, event_loop: &LoopHandle) {
     match world.plan.ending {
-        Ending::Data | Ending::Closed | Ending::Detached => drop(peers::poke(world)),
+        Ending::Action(_) | Ending::Closed | Ending::Detached => drop(peers::poke(world)),
         Ending::ConnectFailed => {
             let _ = by_handle::post(world, event_loop, |world, event_loop| {
                 let address = Silence::get().silent.unwrap_or(Silence::get().deserted);

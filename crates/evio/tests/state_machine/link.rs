@@ -23,6 +23,15 @@ pub(crate) enum Kind {
     Refused,
     /// The server connects to an address that never answers.
     Silent,
+    /// Nobody knows who it is: another process of this machine may connect to any port.
+    Stranger,
+}
+
+impl Kind {
+    /// Returns whether it came in by one of the server's addresses.
+    pub(crate) fn is_accepted(self) -> bool {
+        matches!(self, Self::Accepted(_) | Self::Stranger)
+    }
 }
 
 /// One connection. The two sides are locked one after the other, the server's first.
@@ -86,6 +95,8 @@ pub(crate) struct Peer {
     pub(crate) finished: Option<u64>,
     /// It has left, or is about to, without waiting for the server's end.
     pub(crate) has_left: bool,
+    /// It has a copy of the server's descriptor, and has shut down the server's output by it.
+    pub(crate) has_meddled: bool,
     pub(crate) is_reading: bool,
     /// It has been without reading for a while, at least once.
     pub(crate) has_stalled: bool,

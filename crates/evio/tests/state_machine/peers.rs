@@ -15,6 +15,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use super::client::Client;
 use super::dice::Dice;
 use super::link::{Kind, Link, Outcome};
+use super::model::Stage;
 use super::script;
 use super::world::{Listening, Phase, World};
 use crate::util::{self, DEADLINE};
@@ -38,14 +39,15 @@ pub(crate) fn start_one(world: &Arc<World>, dice: &mut Dice) {
     }
 }
 
+/// The socket of a peer, and perhaps a copy of the server's; none if there is no connection.
+type Beginning = Option<(util::Client, Option<evio::Stream>)>;
+
 /// Runs a peer on a thread of its own.
 fn run(
     world: &Arc<World>,
     link: Arc<Link>,
     live: impl FnOnce(&mut Client, &mut Dice) + Send + 'static,
-    begin: impl FnOnce(&World, &Arc<Link>, &mut Dice) -> io::Result<Option<util::Client>>
-    + Send
-    + 'static,
+    begin: impl FnOnce(&World, &Arc<Link>, &mut Dice) -> io::Result<Beginning> + Send + 'static,
 ) {
     world.peers.fetch_add(1, SeqCst);
     let name = format!("peer {}", link.number);
@@ -54,9 +56,10 @@ fn run(
         let world = &shared;
         let mut dice = world.peer_dice(&link);
         match begin(world, &link, &mut dice) {
-            Ok(Some(socket)) => {
+            Ok(Some((socket, copy))) => {
                 world.note_of(&link, "is connected".to_owned());
                 let mut client = Client::new(world, &link, socket);
+                client.copy = copy;
                 live(&mut client, &mut dice);
             }
             other => {
@@ -104,7 +107,7 @@ fn connect_to(
     link: &Arc<Link>,
     listening: &Listening,
     small: bool,
-) -> io::Result<Option<util::Client>> {
+) -> io::Result<Beginning> {
     let result = try_connect(world, link, listening.bound.addr(), small);
     let is_stopped = |l: &Listening| l.index() == listening.index() && l.is_stopped;
     let is_excused = world.is_shutting_down() || world.listeners.lock().iter().any(is_stopped);
@@ -113,7 +116,7 @@ fn connect_to(
             world.fault(Some(link), &format!("cannot connect: {error}"));
         }
     }
-    result.map(Some)
+    result.map(|client| Some((client, None)))
 }
 
 /// Connects from an address that is known before, so that the server can tell who it is.
@@ -177,11 +180,16 @@ enum Listener {
 }
 
 impl Listener {
-    fn accept(&self) -> io::Result<util::Client> {
-        without_blocking(match self {
-            Self::Tcp(listener) => util::Client::Tcp(listener.accept()?.0),
-            Self::Unix(listener) => util::Client::Unix(listener.accept()?.0),
-        })
+    /// Accepts a peer, with its address unless it is a Unix one.
+    fn accept(&self) -> io::Result<(util::Client, Option<Inet>)> {
+        let (client, peer) = match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept()?;
+                (util::Client::Tcp(stream), Some(peer))
+            }
+            Self::Unix(listener) => (util::Client::Unix(listener.accept()?.0), None),
+        };
+        Ok((without_blocking(client)?, peer))
     }
 }
 
@@ -210,16 +218,17 @@ fn wait_for_it(world: &Arc<World>, is_unix: bool) {
 }
 
 /// Waits to be connected to, as long as that can still be.
-fn accept(world: &World, link: &Link, listener: &Listener) -> io::Result<Option<util::Client>> {
+fn accept(world: &World, link: &Link, listener: &Listener) -> io::Result<Beginning> {
     let mut taken = None;
     loop {
         match listener.accept() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            result => return result.map(Some),
+            Ok((_, peer)) if is_stranger(world, link, peer) => {}
+            result => return result.map(|(client, _)| Some((client, None))),
         }
         if link.server.lock().is_over() {
             // It may have been connected before it failed.
-            return listener.accept().map(Some);
+            return listener.accept().map(|(client, _)| Some((client, None)));
         }
         let mut targets = world.targets.lock();
         let place = targets.iter().position(|(_, other)| other.number == link.number);
@@ -236,19 +245,47 @@ fn accept(world: &World, link: &Link, listener: &Listener) -> io::Result<Option<
     }
 }
 
+/// Returns whether it was not the server that has connected: another process may try any port.
+fn is_stranger(world: &World, link: &Link, peer: Option<Inet>) -> bool {
+    if peer.is_none() {
+        return false;
+    }
+    // The server does not know its own address earlier than this thread may see it.
+    let known = world.pulse.until(Duration::from_secs(1), || {
+        let server = link.server.lock();
+        (server.stage == Stage::New).then_some(())
+    });
+    known.is_err() || peer != link.server.lock().local_addr
+}
+
 /// Makes a pair, and offers one end of it to the server.
 fn offer(world: &Arc<World>, is_unix: bool) {
     let link = world.new_link(Kind::Adopted, is_unix);
-    run(world, link, script::live, move |world, link, _| {
+    run(world, link, script::live, move |world, link, dice| {
         let (own, theirs) = if is_unix {
             let (own, theirs) = UnixStream::pair()?;
             (util::Client::Unix(own), evio::Stream::from(theirs))
         } else {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
             let theirs = TcpStream::connect(listener.local_addr()?)?;
-            (util::Client::Tcp(listener.accept()?.0), evio::Stream::from(theirs))
+            let address = theirs.local_addr()?;
+            let own = loop {
+                let (own, peer) = listener.accept()?;
+                if peer == address {
+                    break own;
+                }
+            };
+            (util::Client::Tcp(own), evio::Stream::from(theirs))
         };
+        let copy = if dice.percent(40) { Some(copy(&theirs)?) } else { None };
         world.adoptables.lock().push((theirs, Arc::clone(link)));
-        without_blocking(own).map(Some)
+        without_blocking(own).map(|own| Some((own, copy)))
     });
+}
+
+fn copy(stream: &evio::Stream) -> io::Result<evio::Stream> {
+    Ok(match stream {
+        evio::Stream::Tcp(stream) => stream.try_clone()?.into(),
+        evio::Stream::Unix(stream) => stream.try_clone()?.into(),
+    })
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use evio::{Limits, LoadBalance, PanicPolicy};
 
 use super::dice::Dice;
+use crate::util::Call;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -13,6 +14,8 @@ pub(crate) struct Plan {
     pub(crate) max_connections: Option<usize>,
     pub(crate) mailbox_capacity: usize,
     pub(crate) limits: Limits,
+    /// Those of clients of the Unix socket, if they have their own.
+    pub(crate) unix_limits: Option<Limits>,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) panic_policy: PanicPolicy,
     pub(crate) reuse_port: bool,
@@ -36,8 +39,10 @@ pub(crate) enum Ending {
     SocketGracefully(Duration),
     /// `Loop::shutdown` in a task.
     Task,
-    /// `Action::Shutdown` from `data`.
-    Data,
+    /// `Action::Shutdown` from this callback.
+    Action(Call),
+    /// The same, from `stopping`, when a graceful end was asked for.
+    Stopping,
     /// `Break` from these callbacks.
     Tick,
     Closed,
@@ -48,7 +53,13 @@ pub(crate) enum Ending {
 
 impl Ending {
     pub(crate) fn is_graceful(self) -> bool {
-        matches!(self, Self::Gracefully(_) | Self::GracefullyThenNow | Self::SocketGracefully(_))
+        let is_overtaken = matches!(self, Self::GracefullyThenNow | Self::Stopping);
+        is_overtaken || self.is_graceful_to_the_end()
+    }
+
+    /// Returns whether nothing overtakes the graceful end.
+    pub(crate) fn is_graceful_to_the_end(self) -> bool {
+        matches!(self, Self::Gracefully(_) | Self::SocketGracefully(_))
     }
 }
 
@@ -68,6 +79,7 @@ impl Plan {
             max_connections,
             mailbox_capacity: if dice.percent(20) { 3 + dice.up_to(60) } else { 65_536 },
             limits: limits(dice),
+            unix_limits: dice.percent(20).then(|| limits(dice)),
             shutdown_timeout: dice.pick(&[200, 500, 2_000].map(Duration::from_millis)),
             panic_policy: match is_contained {
                 true => PanicPolicy::CloseConnection,
@@ -114,6 +126,7 @@ fn limits(dice: &mut Dice) -> Limits {
 
 fn ending(dice: &mut Dice) -> Ending {
     let graceful = dice.millis(400);
+    let call = dice.pick(&[Call::Opened, Call::Data, Call::Woken, Call::Timer, Call::PeerClosed]);
     dice.weigh(&[
         (4, Ending::Handle),
         (4, Ending::Gracefully(graceful)),
@@ -122,7 +135,8 @@ fn ending(dice: &mut Dice) -> Ending {
         (1, Ending::SocketClosed),
         (2, Ending::SocketGracefully(graceful)),
         (1, Ending::Task),
-        (2, Ending::Data),
+        (4, Ending::Action(call)),
+        (1, Ending::Stopping),
         (1, Ending::Tick),
         (1, Ending::Closed),
         (1, Ending::ConnectFailed),

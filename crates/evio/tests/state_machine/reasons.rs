@@ -31,8 +31,8 @@ fn fits(world: &World, link: &Link, server: &Server, peer: &Peer, reason: Reason
         Reason::PeerClosed => peer.finished.is_some() || server.input_ended && server.output_ended,
         Reason::Closed => causes.closed,
         Reason::Aborted => causes.aborted,
-        Reason::Shutdown => world.is_shutting_down(),
-        Reason::Error(_) => peer.has_left || link.kind == Kind::Refused,
+        Reason::Shutdown => world.is_shutting_down() && was_told(world, link, server, peer),
+        Reason::Error(_) => peer.has_left || peer.has_meddled || link.kind == Kind::Refused,
         Reason::OutputLimit => server.may_have_exceeded(world),
         Reason::Panicked => causes.panicked,
         Reason::Timeout(Timeout::Idle) => causes.idle,
@@ -52,6 +52,15 @@ fn fits(world: &World, link: &Link, server: &Server, peer: &Peer, reason: Reason
     }
 }
 
+/// Returns whether a connection was asked to stop, if it had to be.
+fn was_told(world: &World, link: &Link, server: &Server, peer: &Peer) -> bool {
+    let is_exempt = !world.plan.ending.is_graceful_to_the_end()
+        || server.is_ending
+        || !server.has_context
+        || server.may_have_ended_by_itself(peer, link.kind, world);
+    server.is_stopping || is_exempt
+}
+
 /// Checks at the end of the round that what the peer saw fits what the server did.
 pub(crate) fn check_pair(world: &World, link: &Link) -> Result<(), String> {
     let server = link.server.lock();
@@ -67,14 +76,14 @@ pub(crate) fn check_pair(world: &World, link: &Link) -> Result<(), String> {
     }
     match peer.outcome {
         Some(Outcome::End) => check_end(&server, &peer, link, last),
-        Some(Outcome::Reset) => {
+        // One that is reset before it is accepted may not be had any more.
+        Some(outcome @ (Outcome::Reset | Outcome::NeverConnected)) => {
             if may_reset(&server, &peer, last) {
                 return Ok(());
             }
-            Err(format!("{last:?}, and the peer was reset"))
+            Err(format!("{last:?}, and for the peer it is {outcome:?}"))
         }
         Some(Outcome::Left) | None => Ok(()),
-        Some(Outcome::NeverConnected) => Err(format!("{last:?}, without a peer")),
     }
 }
 
@@ -95,7 +104,7 @@ fn check_unopened(world: &World, link: &Link, peer: &Peer) -> Result<(), String>
 /// After a clean end, all must be there that was written.
 fn check_end(server: &Server, peer: &Peer, link: &Link, last: Last) -> Result<(), String> {
     // A Unix socket has no reset: the peer cannot tell.
-    if link.is_unix && loses_output(last) {
+    if link.is_unix && loses_output(last) || peer.has_meddled {
         return Ok(());
     }
     let taken = &peer.taken;

@@ -90,6 +90,9 @@ fn start(world: &Arc<World>) -> Result<Running, String> {
         .mailbox_capacity(plan.mailbox_capacity)
         .shutdown_timeout(plan.shutdown_timeout)
         .panic_policy(plan.panic_policy);
+    if let Some(limits) = plan.unix_limits {
+        server = server.limits_of(1, limits);
+    }
     if let Some(max) = plan.max_connections {
         server = server.max_connections(max);
     }

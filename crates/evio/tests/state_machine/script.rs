@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::client::{Client, Reading};
 use super::dice::Dice;
+use super::known::is_known;
 use super::world::Phase;
 use crate::util::DEADLINE;
 
@@ -20,11 +21,14 @@ enum Act {
     HalfClose,
     Leave,
     Reset,
+    /// Sends what does not belong to the stream.
+    Urgent,
+    Meddle,
     /// Does nothing any more, and reads nothing.
     Vanish,
 }
 
-const ACTS: [(usize, Act); 10] = [
+const ACTS: [(usize, Act); 12] = [
     (35, Act::Pipeline),
     (6, Act::Burst),
     (20, Act::Listen),
@@ -34,6 +38,8 @@ const ACTS: [(usize, Act); 10] = [
     (2, Act::HalfClose),
     (1, Act::Leave),
     (1, Act::Reset),
+    (1, Act::Urgent),
+    (1, Act::Meddle),
     (1, Act::Vanish),
 ];
 
@@ -52,6 +58,9 @@ pub(crate) fn live(client: &mut Client, dice: &mut Dice) {
         return client.leave(dice.coin());
     }
     let fate = act(client, dice);
+    if is_known("C11") {
+        client.copy = None;
+    }
     match fate {
         Fate::Gone => return,
         Fate::Stay => client.set_reading(Reading::All),
@@ -93,6 +102,8 @@ fn act(client: &mut Client, dice: &mut Dice) -> Fate {
             Act::Idle => client.pump(dice.millis(10), |_| false),
             Act::ReadSlowly => read_otherwise(client, Reading::Slowly, dice.millis(40)),
             Act::Stall => read_otherwise(client, Reading::Not, dice.millis(100)),
+            Act::Urgent => client.send_urgent(),
+            Act::Meddle => client.meddle(),
             Act::HalfClose => return half_close(client),
             Act::Leave | Act::Reset => {
                 client.leave(matches!(act, Act::Reset));

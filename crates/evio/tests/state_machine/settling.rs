@@ -32,12 +32,14 @@ pub(crate) fn settle(world: &Arc<World>, event_loop: &LoopHandle) -> Result<(), 
     for link in links(world) {
         link.server.lock().pauses_on_the_way = 0;
     }
-    resume_all(world, event_loop)?;
-    wait(world, "everything", || {
-        links(world)
-            .iter()
-            .find_map(|link| missing(world, link).map(|what| (link, what)))
-            .map(|(link, what)| format!("{what}\n{link}"))
+    // Before those that are paused are resumed, which might make up for something.
+    wait_for_all(world)?;
+    resume_all(world)?;
+    wait_for_all(world)?;
+    wait(world, "contexts", || {
+        let open = links(world).iter().filter(|l| l.server.lock().stage == Stage::Open).count();
+        let contexts = world.contexts.load(SeqCst);
+        (contexts != open).then(|| format!("{contexts} contexts of {open} open connections"))
     })?;
     wait(world, "tasks", || {
         let tasks = &world.tasks;
@@ -71,6 +73,15 @@ fn wait(
     result.map_err(|text| format!("waiting for {what}: {text}\n{}", world.trace))
 }
 
+/// Waits until nothing is missing for any connection.
+fn wait_for_all(world: &World) -> Result<(), String> {
+    wait(world, "everything", || {
+        let links = links(world);
+        let missing = links.iter().find_map(|link| Some((link, missing(world, link)?)));
+        missing.map(|(link, what)| format!("{what}\n{link}"))
+    })
+}
+
 fn links(world: &World) -> Vec<Arc<Link>> {
     world.links.lock().clone()
 }
@@ -100,7 +111,7 @@ pub(crate) fn on_each_loop(
 }
 
 /// Has every connection read again, in one of the two ways there are.
-fn resume_all(world: &Arc<World>, event_loop: &LoopHandle) -> Result<(), String> {
+fn resume_all(world: &Arc<World>) -> Result<(), String> {
     let mut dice = Dice::new(world.seed, u64::MAX - 40);
     let handles = world.handles.lock().clone();
     for known in handles {
@@ -124,7 +135,6 @@ fn resume_all(world: &Arc<World>, event_loop: &LoopHandle) -> Result<(), String>
             Some(format!("reading is not resumed\n{link}"))
         })?;
     }
-    let _ = event_loop;
     Ok(())
 }
 
@@ -174,7 +184,7 @@ fn missing_of_open(server: &Server, peer: &Peer) -> Option<&'static str> {
     if server.output_ended && (server.input_ended || server.peer_closed) && is_reading {
         return Some("both directions have ended, and it has not");
     }
-    let is_kept = server.input_ended || server.peer_closed;
+    let is_kept = server.input_ended || server.peer_closed || server.is_paused != Some(false);
     if peer.outcome.is_some() && !is_kept {
         return Some("its peer has gone, and it has not ended");
     }
@@ -188,6 +198,9 @@ fn missing_of_open(server: &Server, peer: &Peer) -> Option<&'static str> {
         }
     }
     if is_reading {
+        if peer.has_meddled {
+            return None;
+        }
         let taken = &peer.taken;
         let sends = server.sends.iter().zip(taken.sends).any(|(sends, taken)| taken < sends.owed);
         let mut broadcasts = server.broadcasts_owed.iter().zip(taken.broadcasts);

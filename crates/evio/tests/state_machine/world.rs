@@ -207,7 +207,8 @@ impl World {
         let mut links = self.links.lock();
         let number = links.len() as u32;
         let dice = Dice::new(self.seed, 2 * u64::from(number));
-        let server = Server::new(self.plan.limits, dice);
+        let limits = self.plan.unix_limits.filter(|_| kind == Kind::Accepted(1));
+        let server = Server::new(limits.unwrap_or(self.plan.limits), dice);
         let link = Arc::new(Link::new(number, kind, is_unix, server));
         links.push(Arc::clone(&link));
         link
