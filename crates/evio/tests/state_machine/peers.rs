@@ -278,7 +278,13 @@ fn offer(world: &Arc<World>, is_unix: bool) {
             (util::Client::Tcp(own), evio::Stream::from(theirs))
         };
         let copy = if dice.percent(40) { Some(copy(&theirs)?) } else { None };
-        world.adoptables.lock().push((theirs, Arc::clone(link)));
+        let mut adoptables = world.adoptables.lock();
+        if world.phase() > Phase::Running {
+            // They have been cleared away already.
+            return Ok(None);
+        }
+        adoptables.push((theirs, Arc::clone(link)));
+        drop(adoptables);
         without_blocking(own).map(|own| Some((own, copy)))
     });
 }

@@ -109,11 +109,11 @@ fn limits(dice: &mut Dice) -> Limits {
     if dice.percent(10) {
         limits.max_output = dice.pick(&[50_000, 300_000, 2_000_000]);
     }
-    if dice.percent(10) {
-        limits.write_timeout = Some(Duration::from_millis(200));
+    if dice.percent(20) {
+        limits.write_timeout = Some(Duration::from_millis(50) + dice.millis(150));
     }
-    if dice.percent(10) {
-        limits.congestion_timeout = Some(Duration::from_millis(300));
+    if dice.percent(15) {
+        limits.congestion_timeout = Some(Duration::from_millis(100) + dice.millis(200));
     }
     if dice.percent(10) {
         limits.idle_timeout = Some(Duration::from_millis(150));

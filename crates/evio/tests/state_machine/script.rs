@@ -58,15 +58,15 @@ pub(crate) fn live(client: &mut Client, dice: &mut Dice) {
         return client.leave(dice.coin());
     }
     let fate = act(client, dice);
-    if is_known("C11") {
-        client.copy = None;
-    }
     match fate {
         Fate::Gone => return,
         Fate::Stay => client.set_reading(Reading::All),
         Fate::Vanish => {
             let until = if client.world.plan.is_patient { Phase::Over } else { Phase::Settling };
             client.set_reading(Reading::Not);
+            if dice.coin() {
+                client.meddle();
+            }
             let world = std::sync::Arc::clone(&client.world);
             while world.phase() < until && !world.has_fault() {
                 world.pulse.wait(Duration::from_millis(20));
@@ -74,6 +74,9 @@ pub(crate) fn live(client: &mut Client, dice: &mut Dice) {
             client.set_reading(Reading::All);
             client.note("is there again".to_owned());
         }
+    }
+    if is_known("C11") {
+        client.copy = None;
     }
     see_the_end(client);
 }
@@ -101,7 +104,7 @@ fn act(client: &mut Client, dice: &mut Dice) -> Fate {
             }
             Act::Idle => client.pump(dice.millis(10), |_| false),
             Act::ReadSlowly => read_otherwise(client, Reading::Slowly, dice.millis(40)),
-            Act::Stall => read_otherwise(client, Reading::Not, dice.millis(100)),
+            Act::Stall => stall(client, dice),
             Act::Urgent => client.send_urgent(),
             Act::Meddle => client.meddle(),
             Act::HalfClose => return half_close(client),
@@ -150,6 +153,15 @@ fn send(client: &mut Client, len: usize, time: Duration) {
         client.send(len);
         client.pump(time, Client::has_sent_all);
     }
+}
+
+/// Stops reading for a while: longer than some of the timeouts, now and then.
+fn stall(client: &mut Client, dice: &mut Dice) {
+    let max = if dice.percent(85) { 100 } else { 600 };
+    if dice.percent(20) {
+        client.meddle();
+    }
+    read_otherwise(client, Reading::Not, dice.millis(max));
 }
 
 fn read_otherwise(client: &mut Client, reading: Reading, time: Duration) {
