@@ -7,7 +7,6 @@
 
 mod state_machine {
     pub(crate) mod acts;
-    pub(crate) mod api;
     pub(crate) mod around;
     pub(crate) mod by_handle;
     pub(crate) mod callback;

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use evio::{Conn, Keepalive, Limits};
 
-use super::api;
 use super::by_handle;
 use super::dice::Dice;
 use super::known::is_known;
@@ -175,22 +174,26 @@ fn close(conn: &mut Conn<'_>, link: &Link) {
 }
 
 fn abort(world: &World, conn: &mut Conn<'_>, link: &Link) {
-    let was_taking = api::takes_output(conn);
+    let was_taking = conn.takes_output();
     conn.abort();
     let mut server = link.server.lock();
     server.causes.aborted_first |= was_taking && server.is_live();
     server.is_ending = true;
     server.causes.aborted = true;
     drop(server);
-    if api::takes_output(conn) {
+    if conn.takes_output() {
         world.fault(Some(link), "an aborted connection takes output");
     }
 }
 
 /// Goes by way of the mailbox, although the connection is at hand.
 fn act_by_handle(world: &Arc<World>, conn: &mut Conn<'_>, link: &Arc<Link>, dice: &mut Dice) {
-    let known =
-        Known { handle: conn.handle(), event_loop: conn.loop_handle(), link: Arc::clone(link) };
+    let event_loop = conn.loop_handle();
+    let handle = match dice.coin() {
+        true => conn.handle(),
+        false => event_loop.conn_handle(conn.id()).expect("the loop is one of the group"),
+    };
+    let known = Known { handle, event_loop, link: Arc::clone(link) };
     by_handle::act_on(world, &known, conn.id().loop_id(), dice);
 }
 

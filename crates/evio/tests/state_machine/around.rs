@@ -115,7 +115,7 @@ pub(crate) fn walk(world: &Arc<World>, event_loop: &mut Loop<'_>, dice: &mut Dic
 /// Leaves a task for one of the loops.
 fn post(world: &Arc<World>, event_loop: &mut Loop<'_>, dice: &mut Dice) {
     let loops = event_loop.handle().loops();
-    let target = event_loop.handle().sibling(dice.below(loops)).expect("there are so many loops");
+    let target = event_loop.handle().of_loop(dice.below(loops)).expect("there are so many loops");
     let mut dice = dice.split();
     let _ = by_handle::post(world, &target, move |world, event_loop| {
         if world.spend() {

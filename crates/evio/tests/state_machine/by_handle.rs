@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
-use evio::{Loop, LoopHandle, SendError};
+use evio::{Conn, Loop, LoopHandle, SendError};
 
-use super::api;
 use super::dice::Dice;
 use super::frame::{EVERYBODY, FIRST_BROADCASTER, FIRST_SENDER, Frame, HEADER, Written};
 use super::link::Link;
@@ -129,6 +128,7 @@ fn end(world: &Arc<World>, known: &Known, command: Command) {
     };
     world.note_of(link, format!("by handle, {command:?}: {result:?}"));
     if result.is_err() {
+        link.server.lock().endings_on_the_way -= 1;
         return;
     }
     let id = known.handle.id();
@@ -150,7 +150,7 @@ pub(crate) fn fence_sends(world: &Arc<World>, known: &Known, sender: usize) {
     let sent = known.link.server.lock().sends[sender].sent;
     let id = known.handle.id();
     fence(world, known, move |world, event_loop, link| {
-        let Some(conn) = event_loop.conn(id).filter(api::takes_output) else { return };
+        let Some(conn) = event_loop.conn(id).filter(Conn::takes_output) else { return };
         super::writing::check_output(world, &conn, link);
         let mut server = link.server.lock();
         let owed = &mut server.sends[sender].owed;
@@ -213,17 +213,17 @@ pub(crate) fn broadcast(world: &Arc<World>, from: &LoopHandle, sender: usize, di
         .into_iter()
         .map(|live| live.into_iter().filter(|(_, link)| is_open(link)).collect())
         .collect();
-    let result = from.broadcast(bytes.into());
+    let result = from.broadcast(bytes);
     world.note(format!("broadcast {sequence} of sender {sender}, {len} bytes: {result:?}"));
     if result.is_err() {
         world.failed_broadcasts.lock().insert((sender, sequence));
         return;
     }
     for (loop_id, live) in open.into_iter().enumerate() {
-        let event_loop = from.sibling(loop_id).expect("there are so many loops");
+        let event_loop = from.of_loop(loop_id).expect("there are so many loops");
         let _ = post(world, &event_loop, move |_, event_loop| {
             for (id, link) in live {
-                if event_loop.conn(id).as_ref().is_some_and(api::takes_output) {
+                if event_loop.conn(id).as_ref().is_some_and(Conn::takes_output) {
                     link.server.lock().broadcasts_owed[sender] = Some(sequence);
                 }
             }

@@ -17,7 +17,7 @@ use super::noise::Stream;
 use super::plan::Ending;
 use super::reasons;
 use super::world::{Known, Phase, World};
-use super::{acts, api, around, by_handle, writing};
+use super::{acts, around, by_handle, writing};
 use crate::util::{Call, Reason};
 
 impl Machine {
@@ -153,6 +153,22 @@ impl Machine {
         }
     }
 
+    /// Takes down that nothing of this turn may be sent, and who has to end for it.
+    pub(super) fn withhold(&self) {
+        let side = &self.world.loops[self.loop_id];
+        let now = self.world.written_on(self.loop_id);
+        side.withheld.lock().insert(now.pre_writes);
+        self.world.census.count("withheld");
+        for (_, link) in &*side.live.lock() {
+            let mut server = link.server.lock();
+            if server.last_written == Some(now) {
+                server.causes.withheld = true;
+                drop(server);
+                self.world.note_of(link, "is withheld".to_owned());
+            }
+        }
+    }
+
     pub(super) fn act_around(&mut self, event_loop: &mut Loop<'_>, chance: usize) {
         if self.dice.percent(chance) && self.world.spend() {
             let mut dice = self.dice.split();
@@ -167,7 +183,7 @@ impl Machine {
         around::forget(&world, self.loop_id, link);
         world.check(link, reasons::check(&world, link, reason));
         let is_congested = conn.is_congested() && !is_known("congested when closed");
-        if conn.output_len() > 0 || api::takes_output(conn) || is_congested {
+        if conn.output_len() > 0 || conn.takes_output() || is_congested {
             let what = format!("over, with output: {conn:?}, congested: {is_congested}");
             world.fault(Some(link), &what);
         }

@@ -93,7 +93,7 @@ fn act(
             by_handle::act_on(world, &known, sender, dice);
         }
         Act::Post => {
-            let target = event_loop.sibling(dice.below(LOOPS)).expect("there are so many loops");
+            let target = event_loop.of_loop(dice.below(LOOPS)).expect("there are so many loops");
             let mut dice = dice.split();
             let _ = by_handle::post(world, &target, move |world, event_loop| {
                 around::act_on(world, event_loop, &mut dice);

@@ -1,13 +1,13 @@
 //! The other side of a connection: sends its stream, and checks all that comes.
 
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{MsgFlags, send};
+use nix::sys::socket::{MsgFlags, Shutdown, send, shutdown};
 
 use super::frame::{EVERYBODY, FIRST_BROADCASTER, FIRST_SENDER, Frame, LOOP, Reader, SENDERS};
 use super::link::{Link, Outcome};
@@ -46,7 +46,7 @@ pub(crate) struct Client {
     broken: Option<io::ErrorKind>,
     outcome: Option<Outcome>,
     /// A copy of the server's descriptor of this connection.
-    pub(crate) copy: Option<evio::Stream>,
+    pub(crate) copy: Option<OwnedFd>,
     has_sent_urgent: bool,
 }
 
@@ -217,7 +217,7 @@ impl Client {
     pub(crate) fn meddle(&mut self) {
         if let Some(copy) = &self.copy {
             self.link.peer.lock().has_meddled = true;
-            self.note(format!("meddles: {:?}", copy.shutdown_write()));
+            self.note(format!("meddles: {:?}", shutdown(copy.as_raw_fd(), Shutdown::Write)));
         }
     }
 
@@ -282,10 +282,13 @@ fn check_turn(world: &World, frame: &Frame) -> Result<(), String> {
         return Ok(());
     }
     let pre_writes = world.loops[loop_id].pre_writes.load(SeqCst);
-    if pre_writes > frame.written.pre_writes {
-        return Ok(());
+    if pre_writes <= frame.written.pre_writes {
+        return Err(format!("{frame:?} came before pre_write"));
     }
-    Err(format!("{frame:?} came before pre_write"))
+    if world.loops[loop_id].withheld.lock().contains(&frame.written.pre_writes) {
+        return Err(format!("{frame:?} came although pre_write withheld it"));
+    }
+    Ok(())
 }
 
 /// Checks that broadcasts come in order, and none is left out that was not refused.

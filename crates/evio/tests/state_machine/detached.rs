@@ -2,13 +2,13 @@
 //! the connection may notice.
 
 use std::io::{self, Read, Write};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evio::{Conn, Detached, Stream};
+use evio::{Conn, Detached};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use super::api;
 use super::callback::take_input;
 use super::dice::Dice;
 use super::frame::{Frame, HEADER, LOOP, Written};
@@ -27,8 +27,8 @@ pub(crate) fn put_back_some(world: &World, conn: &mut Conn<'_>, link: &Link, inp
     server.received -= (input.len() - kept) as u64;
     drop(server);
     let (first, second) = input[kept..].split_at(dice.below(input.len() - kept + 1));
-    api::put_back(conn, first);
-    api::put_back(conn, second);
+    conn.put_back(first);
+    conn.put_back(second);
     link.server.lock().put_back = input.len() - kept;
     world.note_of(link, format!("puts {} bytes back", input.len() - kept));
 }
@@ -65,9 +65,9 @@ fn go_on(world: &World, link: &Link, mut socket: Detached, mut dice: Dice) -> Re
         link.server.lock().is_dropped = true;
         return Ok(());
     }
-    let client = match stream {
-        Stream::Tcp(stream) => Client::Tcp(stream),
-        Stream::Unix(stream) => Client::Unix(stream),
+    let client = match TcpStream::try_from(stream) {
+        Ok(stream) => Client::Tcp(stream),
+        Err(stream) => Client::Unix(stream.try_into().expect("it is TCP or Unix")),
     };
     client.set_read_timeout(STEP).map_err(text)?;
     client.set_write_timeout(STEP).map_err(text)?;

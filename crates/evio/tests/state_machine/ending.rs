@@ -83,10 +83,14 @@ fn ask(world: &Arc<World>, running: &mut Running, event_loop: &LoopHandle) {
             world.shutting_down(false);
             running.stop = None;
         }
-        Ending::Task => {
-            world.shutting_down(false);
-            let posted = by_handle::post(world, event_loop, |_, event_loop| event_loop.shutdown());
+        Ending::Task | Ending::TaskGracefully(_) => {
+            world.shutting_down(ending.is_graceful());
+            let posted = by_handle::post(world, event_loop, move |_, event_loop| match ending {
+                Ending::TaskGracefully(time) => event_loop.shutdown_gracefully(time),
+                _ => event_loop.shutdown(),
+            });
             if posted.is_err() {
+                world.shutting_down(false);
                 handle.shutdown();
             }
         }

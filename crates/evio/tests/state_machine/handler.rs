@@ -13,7 +13,7 @@ use super::callback::{check_accepted, check_congestion, take_input};
 use super::dice::Dice;
 use super::link::{Kind, Link, Outcome};
 use super::plan::Ending;
-use super::world::{Known, World};
+use super::world::{Known, Phase, World};
 use super::{around, detached, udp};
 use crate::util::{Call, Reason};
 
@@ -237,16 +237,23 @@ impl Handler for Machine {
     fn listener_failed(
         &mut self,
         _: &mut Loop<'_>,
-        address_index: usize,
+        address_index: u16,
         error: &io::Error,
     ) -> ControlFlow<()> {
         self.world.fault(None, &format!("listener {address_index} failed: {error}"));
         ControlFlow::Continue(())
     }
 
-    fn pre_write(&mut self, event_loop: &mut Loop<'_>) {
+    fn pre_write(&mut self, event_loop: &mut Loop<'_>) -> io::Result<()> {
         self.act_around(event_loop, 5);
+        let is_withheld = self.world.plan.withholds
+            && self.world.phase() == Phase::Running
+            && self.dice.below(200) == 0;
+        if is_withheld {
+            self.withhold();
+        }
         self.world.loops[self.loop_id].pre_writes.fetch_add(1, SeqCst);
+        if is_withheld { Err(io::Error::other("planned")) } else { Ok(()) }
     }
 
     fn tick(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<(), Duration> {

@@ -2,10 +2,6 @@
 
 /// Operations that meet one of these are left out.
 const KNOWN: &[&str] = &[
-    // Limits that are set while output waits do not hold for what waits.
-    "C5",
-    // While somebody else has a copy of a descriptor, a reset does not reach the peer.
-    "C11",
     // In `closed`, `output_len` is zero and `is_congested` may be true.
     "congested when closed",
 ];

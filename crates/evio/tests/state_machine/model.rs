@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use evio::{ConnId, Limits, Tag};
 
 use super::dice::Dice;
-use super::frame::SENDERS;
+use super::frame::{SENDERS, Written};
 use super::link::{Kind, Peer};
 use super::world::World;
 use crate::util::Reason;
@@ -73,6 +73,8 @@ pub(crate) struct Server {
     pub(crate) frames: u32,
     /// Bytes written by anybody but those who broadcast.
     pub(crate) written: u64,
+    /// When it last wrote something that waits for `pre_write`.
+    pub(crate) last_written: Option<Written>,
     pub(crate) sends: [Sends; SENDERS],
     /// The last broadcast of each that must arrive.
     pub(crate) broadcasts_owed: [Option<u32>; SENDERS],
@@ -85,6 +87,9 @@ pub(crate) struct Server {
     pub(crate) causes: Causes,
     pub(crate) dice: Dice,
 }
+
+/// An ending may take this long, where the limits leave it time.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// What one sender has sent by handle.
 #[derive(Clone, Copy, Debug, Default)]
@@ -105,8 +110,12 @@ pub(crate) struct Causes {
     pub(crate) idle: bool,
     pub(crate) write: bool,
     pub(crate) congestion: bool,
-    /// Its close timeout was short at least once.
+    /// The time for its ending was short at least once.
     pub(crate) short_close: bool,
+    /// Its peer could send too much while it was closing.
+    pub(crate) discards_little: bool,
+    /// It had written in a turn that `pre_write` withheld.
+    pub(crate) withheld: bool,
     /// The lowest limit of its output.
     pub(crate) max_output: Option<usize>,
 }
@@ -142,6 +151,7 @@ impl Server {
             put_back: 0,
             frames: 0,
             written: 0,
+            last_written: None,
             sends: Default::default(),
             broadcasts_owed: Default::default(),
             woken: 0,
@@ -176,12 +186,14 @@ impl Server {
 
     /// The same, but for the end of the server.
     pub(crate) fn may_have_ended_by_itself(&self, peer: &Peer, kind: Kind, world: &World) -> bool {
-        let Causes { idle, write, congestion, .. } = self.causes;
+        let Causes { idle, write, congestion, withheld, .. } = self.causes;
         let by_time = idle || write || congestion || self.read_timeout.is_some();
         let by_peer =
             peer.has_left || peer.has_meddled || peer.finished.is_some() && self.output_ended;
         self.endings_on_the_way > 0
             || by_time
+            || withheld
+            || self.others_wrote && world.plan.withholds
             || by_peer
             || self.input_ended && self.output_ended
             || self.may_have_exceeded(world)
@@ -200,7 +212,8 @@ impl Server {
         causes.idle |= limits.idle_timeout.is_some();
         causes.write |= limits.write_timeout.is_some();
         causes.congestion |= limits.congestion_timeout.is_some();
-        causes.short_close |= limits.close_timeout < Duration::from_secs(4);
+        causes.short_close |= limits.close_timeout.min(limits.flush_timeout) < PATIENCE;
+        causes.discards_little |= limits.max_discarded < Limits::default().max_discarded;
         let max = causes.max_output.unwrap_or(usize::MAX).min(limits.max_output);
         causes.max_output = Some(max);
     }

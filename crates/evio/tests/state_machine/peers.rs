@@ -3,13 +3,13 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr as Inet, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener, UnixStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
-use evio::SocketAddr;
+use evio::{SocketAddr, Stream};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::client::Client;
@@ -40,7 +40,7 @@ pub(crate) fn start_one(world: &Arc<World>, dice: &mut Dice) {
 }
 
 /// The socket of a peer, and perhaps a copy of the server's; none if there is no connection.
-type Beginning = Option<(util::Client, Option<evio::Stream>)>;
+type Beginning = Option<(util::Client, Option<OwnedFd>)>;
 
 /// Runs a peer on a thread of its own.
 fn run(
@@ -264,7 +264,7 @@ fn offer(world: &Arc<World>, is_unix: bool) {
     run(world, link, script::live, move |world, link, dice| {
         let (own, theirs) = if is_unix {
             let (own, theirs) = UnixStream::pair()?;
-            (util::Client::Unix(own), evio::Stream::from(theirs))
+            (util::Client::Unix(own), Stream::from(theirs))
         } else {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
             let theirs = TcpStream::connect(listener.local_addr()?)?;
@@ -275,9 +275,9 @@ fn offer(world: &Arc<World>, is_unix: bool) {
                     break own;
                 }
             };
-            (util::Client::Tcp(own), evio::Stream::from(theirs))
+            (util::Client::Tcp(own), Stream::from(theirs))
         };
-        let copy = if dice.percent(40) { Some(copy(&theirs)?) } else { None };
+        let copy = dice.percent(40).then(|| theirs.as_fd().try_clone_to_owned()).transpose()?;
         let mut adoptables = world.adoptables.lock();
         if world.phase() > Phase::Running {
             // They have been cleared away already.
@@ -287,11 +287,4 @@ fn offer(world: &Arc<World>, is_unix: bool) {
         drop(adoptables);
         without_blocking(own).map(|own| Some((own, copy)))
     });
-}
-
-fn copy(stream: &evio::Stream) -> io::Result<evio::Stream> {
-    Ok(match stream {
-        evio::Stream::Tcp(stream) => stream.try_clone()?.into(),
-        evio::Stream::Unix(stream) => stream.try_clone()?.into(),
-    })
 }

@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) shutdown_timeout: Duration,
     pub(crate) panic_policy: PanicPolicy,
     pub(crate) reuse_port: bool,
+    /// `pre_write` fails now and then.
+    pub(crate) withholds: bool,
     /// The end comes while everything goes on, after this share of the operations, in percent.
     pub(crate) storm: Option<usize>,
     /// Peers that have stopped reading do not read on before the server has ended.
@@ -39,6 +41,8 @@ pub(crate) enum Ending {
     SocketGracefully(Duration),
     /// `Loop::shutdown` in a task.
     Task,
+    /// `Loop::shutdown_gracefully` in a task.
+    TaskGracefully(Duration),
     /// `Action::Shutdown` from this callback.
     Action(Call),
     /// The same, from `stopping`, when a graceful end was asked for.
@@ -59,7 +63,8 @@ impl Ending {
 
     /// Returns whether nothing overtakes the graceful end.
     pub(crate) fn is_graceful_to_the_end(self) -> bool {
-        matches!(self, Self::Gracefully(_) | Self::SocketGracefully(_))
+        use Ending::{Gracefully, SocketGracefully, TaskGracefully};
+        matches!(self, Gracefully(_) | SocketGracefully(_) | TaskGracefully(_))
     }
 }
 
@@ -85,6 +90,7 @@ impl Plan {
                 true => PanicPolicy::CloseConnection,
                 false => PanicPolicy::EndServer,
             },
+            withholds: dice.percent(20),
             // A number of connections cannot be kept to by several listeners that are full.
             reuse_port: max_connections.is_none() && dice.percent(20),
             storm: dice.percent(35).then(|| dice.up_to(90)),
@@ -121,6 +127,12 @@ fn limits(dice: &mut Dice) -> Limits {
     if dice.percent(25) {
         limits.close_timeout = Duration::from_millis(300);
     }
+    if dice.percent(10) {
+        limits.flush_timeout = Duration::from_millis(300);
+    }
+    if dice.percent(10) {
+        limits.max_discarded = dice.pick(&[0, 1_000, 100_000]);
+    }
     limits
 }
 
@@ -135,6 +147,7 @@ fn ending(dice: &mut Dice) -> Ending {
         (1, Ending::SocketClosed),
         (2, Ending::SocketGracefully(graceful)),
         (1, Ending::Task),
+        (1, Ending::TaskGracefully(graceful)),
         (4, Ending::Action(call)),
         (1, Ending::Stopping),
         (1, Ending::Tick),

@@ -1,5 +1,6 @@
 //! Whether the reason that a connection ended for fits what has happened to it.
 
+use std::io::ErrorKind;
 use std::time::Instant;
 
 use evio::{CloseReason, Timeout};
@@ -26,14 +27,23 @@ fn fits(world: &World, link: &Link, server: &Server, peer: &Peer, reason: Reason
         || world.is_shutting_down()
         || causes.closed
         || causes.idle
+        || server.peer_closed
+        || server.output_ended
         || server.read_timeout.is_some();
     match reason {
         Reason::PeerClosed => peer.finished.is_some() || server.input_ended && server.output_ended,
         Reason::Closed => causes.closed,
         Reason::Aborted => causes.aborted,
         Reason::Shutdown => world.is_shutting_down() && was_told(world, link, server, peer),
+        // The kernel knows the write timeout, too.
+        Reason::Error(ErrorKind::TimedOut) => causes.write || peer.has_left,
         Reason::Error(_) => peer.has_left || peer.has_meddled || link.kind == Kind::Refused,
         Reason::OutputLimit => server.may_have_exceeded(world),
+        Reason::DiscardLimit => causes.discards_little && has_begun_to_end,
+        Reason::Withheld => {
+            let by_others = server.others_wrote || world.broadcast_bytes() > 0;
+            world.plan.withholds && (causes.withheld || by_others)
+        }
         Reason::Panicked => causes.panicked,
         Reason::Timeout(Timeout::Idle) => causes.idle,
         Reason::Timeout(Timeout::Write) => causes.write,
@@ -130,6 +140,9 @@ fn loses_output(last: Last) -> bool {
 /// A connection that closes well is not reset, unless it is given up while its peer still sends.
 fn may_reset(server: &Server, peer: &Peer, last: Last) -> bool {
     let lingered_short = server.causes.short_close || peer.has_stalled;
-    let is_given_up = server.causes.aborted || server.input_ended || server.is_dropped;
+    let is_given_up = server.causes.aborted
+        || server.causes.discards_little
+        || server.input_ended
+        || server.is_dropped;
     loses_output(last) || is_given_up || lingered_short
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::client::{Client, Reading};
 use super::dice::Dice;
-use super::known::is_known;
+use super::model::{Last, Stage};
 use super::world::Phase;
 use crate::util::DEADLINE;
 
@@ -74,9 +74,6 @@ pub(crate) fn live(client: &mut Client, dice: &mut Dice) {
             client.set_reading(Reading::All);
             client.note("is there again".to_owned());
         }
-    }
-    if is_known("C11") {
-        client.copy = None;
     }
     see_the_end(client);
 }
@@ -176,6 +173,15 @@ fn see_the_end(client: &mut Client) {
     let mut over = None;
     while !client.is_done() && !client.world.has_fault() {
         client.pump(Duration::from_millis(200), |_| false);
+        // Where the server has no part in the end, the copy would keep it from the peer.
+        let is_others = match client.link.server.lock().stage {
+            Stage::New => client.world.phase() > Phase::Running,
+            Stage::Over(last) => matches!(last, Last::Detached | Last::NotBegun),
+            Stage::Connecting | Stage::Open => false,
+        };
+        if is_others {
+            client.copy = None;
+        }
         if client.world.phase() == Phase::Over {
             let over = over.get_or_insert_with(Instant::now);
             if over.elapsed() > DEADLINE {

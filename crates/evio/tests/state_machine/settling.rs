@@ -93,7 +93,7 @@ pub(crate) fn on_each_loop(
     task: impl Fn(&Arc<World>, &mut evio::Loop<'_>) + Clone + Send + 'static,
 ) -> Result<(), String> {
     for loop_id in 0..LOOPS {
-        let target = event_loop.sibling(loop_id).ok_or("there are so many loops")?;
+        let target = event_loop.of_loop(loop_id).ok_or("there are so many loops")?;
         let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
         wait(world, "room in a mailbox", || {
             let (task, done) = (task.clone(), Arc::clone(&done));
@@ -178,7 +178,7 @@ fn can_be_accepted(world: &World, index: usize) -> bool {
 
 fn missing_of_open(server: &Server, peer: &Peer) -> Option<&'static str> {
     let is_reading = peer.is_reading && peer.outcome.is_none();
-    if server.is_ending || server.endings_on_the_way > 0 {
+    if server.is_ending || server.endings_on_the_way > 0 || server.causes.withheld {
         return Some("it was to end, and has not");
     }
     if server.output_ended && (server.input_ended || server.peer_closed) && is_reading {

@@ -107,6 +107,8 @@ impl Listening {
 pub(crate) struct LoopSide {
     /// Counts the ends of `pre_write`.
     pub(crate) pre_writes: AtomicU32,
+    /// Those of them that withheld the turn.
+    pub(crate) withheld: Mutex<HashSet<u32>>,
     /// Connections that are open or connecting.
     pub(crate) live: Mutex<Vec<(ConnId, Arc<Link>)>>,
     /// Those that came in by a listener.

@@ -4,7 +4,6 @@ use std::io::Write;
 
 use evio::Conn;
 
-use super::api;
 use super::dice::Dice;
 use super::frame::{Frame, HEADER, LOOP, NEVER, Written};
 use super::link::Link;
@@ -32,7 +31,7 @@ pub(crate) fn write_frame(world: &World, conn: &mut Conn<'_>, link: &Link, dice:
     if conn.output_len() > ENOUGH {
         len = len.min(100);
     }
-    let takes = api::takes_output(conn);
+    let takes = conn.takes_output();
     check_takes(world, conn, link, takes);
     let mut server = link.server.lock();
     let sequence = if takes { server.frames } else { NEVER };
@@ -47,6 +46,9 @@ pub(crate) fn write_frame(world: &World, conn: &mut Conn<'_>, link: &Link, dice:
     let mut frame = Frame { number: link.number, writer: LOOP, sequence, len: len as u32, written };
     if is_now {
         frame.written = Written::AT_ANY_TIME;
+    }
+    if takes && !is_now {
+        link.server.lock().last_written = Some(written);
     }
     world.note_of(link, format!("writes frame {sequence} of {len} bytes: {pieces:?}"));
     world.census.count("write");
@@ -130,7 +132,7 @@ pub(crate) fn check_output(world: &World, conn: &Conn<'_>, link: &Link) {
     server.is_congested |= is_congested;
     let limits = server.limits;
     drop(server);
-    if !api::takes_output(conn) {
+    if !conn.takes_output() {
         return;
     }
     if len > limits.max_output {

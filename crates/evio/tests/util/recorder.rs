@@ -41,6 +41,8 @@ pub(crate) enum Reason {
     Error(io::ErrorKind),
     OutputLimit,
     Timeout(Timeout),
+    Withheld,
+    DiscardLimit,
     Panicked,
 }
 
@@ -54,6 +56,8 @@ impl From<&CloseReason> for Reason {
             CloseReason::Error(error) => Self::Error(error.kind()),
             CloseReason::OutputLimit => Self::OutputLimit,
             CloseReason::Timeout(timeout) => Self::Timeout(*timeout),
+            CloseReason::Withheld => Self::Withheld,
+            CloseReason::DiscardLimit => Self::DiscardLimit,
             CloseReason::Panicked => Self::Panicked,
             other => panic!("a reason that these tests do not know: {other}"),
         }
