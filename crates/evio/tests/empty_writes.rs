@@ -24,7 +24,7 @@ const WAYS: [(&str, Act); 12] = [
     ("io::Write::flush", |conn| conn.flush().unwrap()),
     ("ConnHandle::send", |conn| conn.handle().send("").unwrap()),
     ("ConnHandle::send_shared", |conn| conn.handle().send_shared(Arc::from(*b"")).unwrap()),
-    ("LoopHandle::broadcast", |conn| conn.loop_handle().broadcast(Arc::from(*b"")).unwrap()),
+    ("LoopHandle::broadcast", |conn| conn.loop_handle().broadcast(*b"").unwrap()),
     ("write, then close", |conn| {
         conn.write(b"");
         conn.close();

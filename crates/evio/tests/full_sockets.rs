@@ -32,7 +32,7 @@ fn fill(transport: Transport) {
     for number in 0..PIECES {
         match number % 2 {
             0 => handle.send("!").unwrap(),
-            _ => driver.handle().broadcast(b"!"[..].into()).unwrap(),
+            _ => driver.handle().broadcast(*b"!").unwrap(),
         }
         driver.ask(|_| ());
     }

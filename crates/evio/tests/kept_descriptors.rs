@@ -5,9 +5,10 @@
 mod util;
 
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use evio::{Conn, ConnId, Events, Limits, PanicPolicy, Stream};
+use evio::{Conn, ConnId, Events, Limits, PanicPolicy};
 
 use util::{Client, Driven, TCP, Transport, bind, limits, pair, start_driven};
 
@@ -96,12 +97,9 @@ const WAYS: [Way; 11] = [
 ];
 
 /// Makes a connection whose socket somebody else has, too.
-fn connect(driven: &Driven, transport: Transport) -> (ConnId, Client, Stream) {
+fn connect(driven: &Driven, transport: Transport) -> (ConnId, Client, OwnedFd) {
     let (stream, client) = pair(transport);
-    let copy = match &stream {
-        Stream::Tcp(stream) => stream.try_clone().unwrap().into(),
-        Stream::Unix(stream) => stream.try_clone().unwrap().into(),
-    };
+    let copy = stream.as_fd().try_clone_to_owned().unwrap();
     (driven.driver.adopt(stream), client, copy)
 }
 

@@ -5,6 +5,8 @@
 mod util;
 
 use std::io::{self, Write};
+use std::net::TcpStream;
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -36,13 +38,13 @@ fn messages() -> Driven {
 }
 
 /// Makes connections whose sockets hold a large message on the server's side.
-fn connect(driven: &Driven, transport: Transport, count: usize) -> (Vec<Client>, Vec<Stream>) {
+fn connect(driven: &Driven, transport: Transport, count: usize) -> (Vec<Client>, Vec<TcpStream>) {
     let (streams, clients): (Vec<Stream>, _) = (0..count).map(|_| pair(transport)).unzip();
     let mut copies = Vec::new();
     for stream in &streams {
-        if let Stream::Tcp(stream) = stream {
+        if !stream.is_unix() {
             setsockopt(stream, sockopt::RcvBuf, &(4 * LARGE)).unwrap();
-            copies.push(stream.try_clone().unwrap().into());
+            copies.push(TcpStream::from(stream.as_fd().try_clone_to_owned().unwrap()));
         }
     }
     driven.driver.adopt_all(streams);
@@ -51,10 +53,9 @@ fn connect(driven: &Driven, transport: Transport, count: usize) -> (Vec<Client>,
 
 /// Waits until all of a message is in the queue of the server's socket. A Unix socket has it there
 /// as soon as it has been sent.
-fn wait_for(copies: Vec<Stream>, len: usize) {
+fn wait_for(copies: Vec<TcpStream>, len: usize) {
     let mut buffer = vec![0; len];
     for copy in copies {
-        let Stream::Tcp(copy) = copy else { continue };
         while copy.peek(&mut buffer).is_ok_and(|count| count < len) {}
     }
 }

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use evio::{Action, Events, Limits, Stream, Tag, Timeout};
+use evio::{Action, Events, Limits, Tag, Timeout};
 use nix::sys::socket::{Backlog, getsockopt, listen};
 use nix::{getsockopt_impl, libc, sockopt_impl};
 
@@ -92,8 +92,7 @@ fn it_follows_the_limits_of_the_connection() {
         let server = bind_all([TCP]).limits(write_timeout(of_server));
         let Driven { server, driver, .. } = start_driven(server, Events::<()>::new);
         let (stream, _client) = pair(Transport::Tcp);
-        let Stream::Tcp(tcp) = &stream else { unreachable!("it is one of TCP") };
-        let copy = tcp.try_clone().unwrap();
+        let copy = stream.as_fd().try_clone_to_owned().unwrap();
         let id = driver.adopt(stream);
         check(&copy, of_server, "an adopted connection");
         for timeout in [Some(ADDRESS), None, Some(SERVER), Some(Duration::from_millis(1))] {
