@@ -134,6 +134,7 @@ impl Acceptor {
                 self.wait_while_full(number, placement, poller, now());
                 return outcome;
             }
+            let turn = if bound.is_local_only() { None } else { placement.begin_accepting() };
             let error = match bound.listener.accept() {
                 Ok((stream, peer)) => {
                     let address_index = bound.address_index;
@@ -147,6 +148,7 @@ impl Acceptor {
                 }
                 Err(error) => error,
             };
+            drop(turn);
             let was_last = placement.withdraw();
             match Verdict::of(error, attempt == 0) {
                 Verdict::Next => outcome.has_room |= was_last,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::accept::load_balance::{LoadBalance, PlaceFn};
 use crate::accept::random::Random;
@@ -13,6 +13,9 @@ use crate::accept::random::Random;
 pub(crate) struct Placement {
     policy: Policy,
     turn: AtomicUsize,
+    /// Held from an `accept` until its connection is placed: of two loops that accept at the same
+    /// time, the one with the earlier connection places first.
+    accepting: Mutex<()>,
     /// Held while choosing by the counts: two loops that accept at the same time must not choose by
     /// the same ones. The list is filled for each call of a `PlaceFn`.
     choosing: Mutex<Vec<usize>>,
@@ -42,6 +45,7 @@ impl Placement {
         Self {
             policy,
             turn: AtomicUsize::new(0),
+            accepting: Mutex::default(),
             choosing: Mutex::default(),
             live: (0..loops).map(|_| LiveCount::default()).collect(),
             max_connections,
@@ -83,6 +87,11 @@ impl Placement {
             let waits = |&loop_id: &usize| self.waiting[loop_id].swap(false, Ordering::SeqCst);
             (0..self.waiting.len()).filter(waits).for_each(wake);
         }
+    }
+
+    /// Keeps other loops from accepting until the result is dropped; there may be none.
+    pub(crate) fn begin_accepting(&self) -> Option<MutexGuard<'_, ()>> {
+        (self.live.len() > 1).then(|| self.accepting.lock())
     }
 
     /// Chooses a loop and counts the new connection there.

@@ -79,7 +79,6 @@ impl LoopState {
             self.table.remove(key);
             return Err(error);
         }
-        self.table.set_user_timeout(key);
         if established {
             self.table.list(key);
         } else {

@@ -76,6 +76,12 @@ impl Outgoing {
         unsent.send(stream, before_fin, budget, &self.turn, &mut self.pool)
     }
 
+    /// Sends what a connection has written in this turn, with nothing before it.
+    #[inline(always)]
+    pub(crate) fn send_turn(&mut self, unsent: &mut Unsent, stream: &Stream) -> io::Result<usize> {
+        unsent.send_turn(stream, &self.turn, &mut self.pool)
+    }
+
     /// Drops what a connection has not sent.
     pub(crate) fn drop_unsent(&mut self, unsent: &mut Unsent) {
         unsent.clear(&mut self.pool);

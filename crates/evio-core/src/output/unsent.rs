@@ -44,6 +44,12 @@ impl Unsent {
         self.queue.as_ref().is_some_and(|queue| queue.is_blocked)
     }
 
+    /// Returns whether there is output, all of it from this turn.
+    #[inline]
+    pub(crate) fn is_in_turn_buffer(&self) -> bool {
+        self.span.len() > 0
+    }
+
     /// Returns whether the output outlasts its turn.
     #[inline]
     pub(crate) fn is_queued(&self) -> bool {
@@ -97,9 +103,45 @@ impl Unsent {
         queue
     }
 
+    /// Sends what was written in this turn, with nothing before it, and returns how many bytes
+    /// the socket has taken. What it has not taken is in the queue.
+    #[inline(always)]
+    pub(super) fn send_turn(
+        &mut self,
+        stream: &Stream,
+        turn: &TurnBuffer,
+        pool: &mut QueuePool,
+    ) -> io::Result<usize> {
+        let result = stream.send(turn.get(self.span));
+        match result {
+            Ok(sent) if sent == self.span.len() => {
+                self.span = Span::default();
+                Ok(sent)
+            }
+            result => self.sent_part(result, turn, pool),
+        }
+    }
+
+    #[cold]
+    fn sent_part(
+        &mut self,
+        result: io::Result<usize>,
+        turn: &TurnBuffer,
+        pool: &mut QueuePool,
+    ) -> io::Result<usize> {
+        let sent = match result {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            result => result?,
+        };
+        self.span = self.span.after(sent);
+        if self.span.len() > 0 {
+            self.queue(turn, pool).is_blocked = true;
+        }
+        Ok(sent)
+    }
+
     /// Sends what the socket takes, up to `budget` bytes if it comes from a queue, and returns how
     /// much that was. What is left is in the queue.
-    #[inline]
     pub(super) fn send(
         &mut self,
         stream: &Stream,
@@ -109,38 +151,17 @@ impl Unsent {
         pool: &mut QueuePool,
     ) -> io::Result<usize> {
         let Some(queue) = &mut self.queue else {
-            return self.send_span(stream, before_fin, turn, pool);
+            if !before_fin {
+                return self.send_turn(stream, turn, pool);
+            }
+            let result = stream.send_before_fin(&[IoSlice::new(turn.get(self.span))]);
+            return self.sent_part(result, turn, pool);
         };
         let sent = queue.send(stream, before_fin, budget, &mut pool.chunks)?;
         if queue.len() == 0 {
             self.clear(pool);
         } else {
             queue.is_blocked = sent < budget;
-        }
-        Ok(sent)
-    }
-
-    /// Sends what was written in this turn, with nothing before it.
-    #[inline]
-    fn send_span(
-        &mut self,
-        stream: &Stream,
-        before_fin: bool,
-        turn: &TurnBuffer,
-        pool: &mut QueuePool,
-    ) -> io::Result<usize> {
-        let bytes = turn.get(self.span);
-        let result = match before_fin {
-            false => stream.send(bytes),
-            true => stream.send_before_fin(&[IoSlice::new(bytes)]),
-        };
-        let sent = match result {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-            result => result?,
-        };
-        self.span = self.span.after(sent);
-        if self.span.len() > 0 {
-            self.queue(turn, pool).is_blocked = true;
         }
         Ok(sent)
     }

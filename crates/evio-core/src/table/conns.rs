@@ -30,7 +30,7 @@ pub(crate) struct Table {
     pub(super) backlog: Backlog,
     pub(super) limits: Limits,
     /// By the index of the address, instead of `limits`.
-    address_limits: Vec<Option<Limits>>,
+    pub(super) address_limits: Vec<Option<Limits>>,
     pub(super) wheel: Wheel,
     indexes: Indexes,
     last_generation: u32,
@@ -141,6 +141,7 @@ impl Table {
         &self.clock
     }
 
+    #[inline]
     pub(super) fn limits_of<'a>(
         entry: &'a Entry,
         server: &'a Limits,
@@ -167,12 +168,6 @@ impl Table {
     pub(crate) fn limits(&self, key: ConnKey) -> Option<&Limits> {
         let entry = self.get(key)?;
         Some(Self::limits_of(entry, &self.limits, &self.address_limits))
-    }
-
-    /// Returns what the connections of an address start with.
-    pub(crate) fn limits_of_address(&self, address_index: u16) -> &Limits {
-        let own = self.address_limits.get(usize::from(address_index));
-        own.and_then(Option::as_ref).unwrap_or(&self.limits)
     }
 
     /// Changes the state of a connection, which the end of the turn then looks at.
@@ -251,6 +246,7 @@ impl Table {
     /// Opens an outbound connection that has come about.
     pub(crate) fn establish(&mut self, key: ConnKey) {
         let tick = self.clock.tick();
+        self.set_user_timeout(key);
         self.change(key, |entry, listed| {
             entry.establish(listed);
             entry.deadlines.last_activity = tick;

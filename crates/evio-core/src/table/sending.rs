@@ -32,17 +32,17 @@ impl Table {
     /// there then.
     #[inline]
     fn add_output(&mut self, key: ConnKey, add: impl FnOnce(&mut Unsent, bool)) {
-        let Some(entry) = self.get_mut(key) else { return };
-        if !entry.takes_output() {
-            return;
-        }
+        let Self { entries, list, limits, address_limits, .. } = self;
+        let entry = entries.get_mut(key.index).filter(|entry| entry.generation == key.generation);
+        let Some(entry) = entry.filter(|entry| entry.takes_output()) else {
+            return cold_path();
+        };
         let deferred = entry.phase().is_connecting();
         add(&mut entry.unsent, deferred);
-        let len = entry.unsent.len();
-        self.list(key);
-        let Some(limits) = self.limits(key) else { return };
+        list.add(key, &mut entry.listed);
+        let limits = Self::limits_of(entry, limits, address_limits);
         // The limit on the output is mostly the larger one, but need not be.
-        if len > limits.high_watermark.min(limits.max_output) {
+        if entry.unsent.len() > limits.high_watermark.min(limits.max_output) {
             cold_path();
             self.apply_output_limits(key);
         }
@@ -118,10 +118,21 @@ impl Table {
     /// It may not be on the list: its place may have gone to another one meanwhile.
     #[inline]
     fn flush(&mut self, key: ConnKey, outgoing: &mut Outgoing, budget: usize) -> bool {
-        let Some(entry) = self.get_mut(key).filter(|entry| entry.listed) else { return false };
+        let Self { entries, clock, .. } = self;
+        let entry = entries.get_mut(key.index).filter(|entry| entry.generation == key.generation);
+        let Some(entry) = entry.filter(|entry| entry.listed) else { return false };
         entry.listed = false;
-        // The poller reports when a full socket has room.
-        if !entry.unsent.is_empty() && !entry.unsent.is_blocked() {
+        // As nearly always: what was written in this turn, and all of it.
+        if entry.phase() == Phase::Open && entry.unsent.is_in_turn_buffer() {
+            let result = outgoing.send_turn(&mut entry.unsent, &entry.stream);
+            if result.is_ok() && entry.unsent.is_empty() {
+                entry.deadlines.note_activity(clock);
+                return !entry.is_settled();
+            }
+            cold_path();
+            self.sent(key, outgoing, result);
+        } else if !entry.unsent.is_empty() && !entry.unsent.is_blocked() {
+            // The poller reports when a full socket has room.
             self.send_output(key, outgoing, budget);
         }
         self.get(key).is_some_and(|entry| !entry.is_settled())
@@ -167,7 +178,13 @@ impl Table {
         }
         entry.unsent.release();
         let options = SendOptions { before_fin, budget };
-        match outgoing.send(&mut entry.unsent, &entry.stream, options) {
+        let result = outgoing.send(&mut entry.unsent, &entry.stream, options);
+        self.sent(key, outgoing, result)
+    }
+
+    /// Acts on what a send has come to, and returns how many bytes were sent.
+    fn sent(&mut self, key: ConnKey, outgoing: &mut Outgoing, result: io::Result<usize>) -> usize {
+        match result {
             Ok(sent) => {
                 if self.note_progress(key, sent) {
                     outgoing.expect_output();

@@ -183,7 +183,8 @@ impl Table {
         if was_none(before.congestion_timeout) {
             deadlines.congested_since = deadlines.congested_since.map(|_| now);
         }
-        if before.write_timeout != limits.write_timeout {
+        // It would shorten the time to connect, too.
+        if before.write_timeout != limits.write_timeout && !is_connecting {
             // Fails for a connection that is gone, which is found out in time.
             let _ = entry.stream.set_user_timeout(limits.write_timeout);
         }

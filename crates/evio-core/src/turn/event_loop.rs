@@ -167,9 +167,6 @@ impl EventLoop {
     ) -> io::Result<()> {
         let Parts { state, acceptor, .. } = &mut self.parts;
         state.group.add_local_addr(address_index, listener.local_addr()?);
-        // Connections inherit it.
-        let limits = state.table.limits_of_address(address_index);
-        listener.set_user_timeout(limits.write_timeout)?;
         acceptor.add(BoundListener::new(address_index, listener, sharing), &state.poller)
     }
 

@@ -35,7 +35,9 @@ impl<H: Handler> Runner<H> {
             state.datagrams.drop_output();
             state.table.withhold_round(&mut state.outgoing, share)
         } else {
-            state.datagrams.flush();
+            if state.datagrams.has_output() {
+                state.datagrams.flush();
+            }
             state.table.send_round(&mut state.outgoing, share)
         };
         for &key in &round {

@@ -64,6 +64,7 @@ impl<H: Handler> Runner<H> {
             state.group.placement.remove(loop_id);
             return self.make_room();
         }
+        state.table.set_user_timeout(key);
         self.begin_callbacks(key);
     }
 
