@@ -1,4 +1,4 @@
-//! What a poll reports.
+//! Readiness as a poll reports it.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ const WRITABLE: u8 = 0b0010;
 const HANGUP_OR_ERROR: u8 = 0b0100;
 const READ_ON: u8 = 0b1000;
 
-/// What a backend says of an [`Event`].
+/// The readiness that a backend decodes for an [`Event`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Readiness {
     pub(crate) readable: bool,

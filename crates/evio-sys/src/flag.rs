@@ -14,7 +14,7 @@ impl Flag {
         Self(AtomicBool::new(false))
     }
 
-    /// Returns whether the flag was down: whoever raises it has to tell the other side.
+    /// Returns whether the flag was down: then the caller has to tell the other side.
     pub(crate) fn raise(&self) -> bool {
         !self.0.swap(true, Ordering::AcqRel)
     }

@@ -1,10 +1,10 @@
-//! What a registration waits for.
+//! The kinds of readiness that a registration waits for.
 
 use std::fmt;
 use std::num::NonZeroU8;
 use std::ops::BitOr;
 
-/// What a registered socket is polled for; never empty.
+/// The kinds of readiness that a registered socket is polled for; never empty.
 ///
 /// # Platform notes
 ///
@@ -60,9 +60,9 @@ impl Interest {
     /// Returns the same, of which it is enough to report what it waits for once, when that comes
     /// about and when the registration is made or changed.
     ///
-    /// Whoever says so has to read until a read is short of what it had room for, and once more
-    /// after an event that [`must_read_on`](crate::Event::must_read_on); to write until a write is
-    /// short; and to change the registration to be told again of what was left alone.
+    /// The caller then has to read until a read is short of its buffer, and once more after an
+    /// event that [`must_read_on`](crate::Event::must_read_on); to write until a write is short;
+    /// and to change the registration to be told again of what it left alone.
     ///
     /// # Platform notes
     ///

@@ -1,4 +1,4 @@
-//! What can be waited for.
+//! The sockets and descriptors that a poller can wait for.
 
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use crate::net::{Listener, Stream, UdpSocket};
 
-/// What can be registered with a [`Poller`](crate::Poller): the sockets of this crate and of std,
-/// any other descriptor as an [`OwnedFd`] or a [`BorrowedFd`], and each of these in an [`Arc`].
+/// A thing that can be registered with a [`Poller`](crate::Poller): the sockets of this crate and
+/// of std, any other descriptor as an [`OwnedFd`] or a [`BorrowedFd`], and each of these in an
+/// [`Arc`].
 ///
 /// No other crate can implement it: a backend need not have descriptors, and then knows only what
 /// it has made itself.

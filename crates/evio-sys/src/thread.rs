@@ -4,8 +4,8 @@ use std::io;
 
 use crate::backend;
 
-/// Has the calling thread run on one processor only: the one with this number among those that it
-/// may use now, counted from the start again when there are fewer.
+/// Keeps the calling thread on one processor: the one with this number among those that it may use
+/// now, counted from the start again when there are fewer.
 ///
 /// # Errors
 ///

@@ -1,6 +1,6 @@
 //! macOS and the BSDs: kqueue.
 //!
-//! Reading and writing are two filters of their own, each added and removed by itself.
+//! Reading and writing are two filters of their own, added and removed separately.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -119,7 +119,7 @@ impl Selector {
     }
 }
 
-/// Longer waits are refused by some kernels; the poller goes on waiting by itself.
+/// Longer waits are refused by some kernels; the poller waits again.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn kevent(fd: BorrowedFd<'_>, filter: EventFilter, flags: EvFlags, token: Token) -> KEvent {
@@ -244,7 +244,7 @@ pub(crate) fn set_reuse_port(_fd: BorrowedFd<'_>) -> io::Result<()> {
     ))
 }
 
-/// What is more than `SOMAXCONN` is taken for that much.
+/// More than `SOMAXCONN` is taken for that much.
 pub(crate) fn backlog(connections: u16) -> Backlog {
     Backlog::new(i32::from(connections)).unwrap_or(Backlog::MAXCONN)
 }

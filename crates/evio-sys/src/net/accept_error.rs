@@ -1,4 +1,4 @@
-//! What can go wrong with an accept, sorted by what to do about it.
+//! The errors of accept(2), sorted by what to do about them.
 
 use std::error;
 use std::fmt;

@@ -44,7 +44,7 @@ pub struct UdpSocket {
     control: Option<Vec<u8>>,
 }
 
-/// What is known of a datagram.
+/// The size and the addresses of a received datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {
     /// How many bytes of the buffer it took.
@@ -208,7 +208,7 @@ impl UdpSocket {
 /// Takes over a socket that is bound already, and makes it non-blocking. Its options stay as they
 /// are, but for these on Linux: a socket that is bound to a wildcard tells the local address of
 /// each datagram (`IP_PKTINFO`, `IPV6_RECVPKTINFO`), and nothing is put on the error queue any more
-/// (`IP_RECVERR`, `IPV6_RECVERR`, `SO_TIMESTAMPING`), since nobody would read it.
+/// (`IP_RECVERR`, `IPV6_RECVERR`, `SO_TIMESTAMPING`), since this type does not read it.
 ///
 /// # Errors
 ///

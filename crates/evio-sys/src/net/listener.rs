@@ -42,8 +42,8 @@ pub enum UnixName<'a> {
 /// See the [crate's page](crate).
 #[derive(Debug)]
 pub struct Listener {
-    /// Held for its drop, which comes before that of the socket: once that is closed, whoever comes
-    /// next may replace the file, by one with the same inode number.
+    /// Held for its drop, which comes before that of the socket: once that is closed, another
+    /// server may replace the file, by one with the same inode number.
     _file: Option<SocketFile>,
     socket: Socket,
 }
@@ -177,8 +177,8 @@ impl TryFrom<net::TcpListener> for Listener {
     }
 }
 
-/// Takes over a listener, and makes it non-blocking. Its socket file is not removed: whoever made
-/// it may want to listen there again.
+/// Takes over a listener, and makes it non-blocking. Its socket file is not removed: the
+/// program that made it may want to listen there again.
 ///
 /// # Errors
 ///

@@ -23,7 +23,7 @@ use std::time::Duration;
 pub struct ListenOptions {
     /// How many connections may wait to be accepted. Default: 4096, the limit of current Linux
     /// systems. The kernel cuts it to its own limit (`net.core.somaxconn`); where that has been
-    /// raised, whoever asks for more than 4096 gets all that it allows.
+    /// raised, more than 4096 stands for all that it allows.
     pub backlog: u16,
     /// Lets several sockets bind the same address, and the kernel choose between them
     /// (`SO_REUSEPORT`). An error on systems other than Linux, where the last one would get
@@ -37,7 +37,7 @@ pub struct ListenOptions {
     pub nodelay: bool,
     /// Turns TCP keep-alive on; connections inherit it. Default: off.
     pub keepalive: Option<Keepalive>,
-    /// Has a TCP connection accepted only when it has sent something, or this time has passed
+    /// Accepts a TCP connection only when it has sent something, or this time has passed
     /// (`TCP_DEFER_ACCEPT`): for protocols in which the client speaks first. In whole seconds,
     /// rounded up. Default: accepted at once, as they always are on systems other than Linux.
     pub defer_accept: Option<Duration>,

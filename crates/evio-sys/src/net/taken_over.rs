@@ -1,4 +1,4 @@
-//! Sockets that somebody else has made: what they must be, and what of them is changed.
+//! Sockets that were made elsewhere: which of them are refused, and which options are changed.
 //!
 //! Std makes any descriptor a socket of any type without looking at it.
 
@@ -106,8 +106,8 @@ pub(super) fn check_datagrams(socket: &UdpSocket) -> io::Result<()> {
     }
 }
 
-/// Has a close of the socket, or of a connection that inherits from it, not wait for the peer
-/// (`SO_LINGER`). A reset instead of a close, which is a time of zero, stays.
+/// Lets a close of the socket, or of a connection that inherits from it, return without waiting for
+/// the peer (`SO_LINGER`). A reset instead of a close, which is a time of zero, stays.
 pub(super) fn close_without_waiting(socket: &impl AsFd) -> io::Result<()> {
     let linger = getsockopt(socket, sockopt::Linger)?;
     if linger.l_onoff != 0 && linger.l_linger != 0 {

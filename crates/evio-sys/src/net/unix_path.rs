@@ -48,14 +48,14 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 }
 
 /// How often, a millisecond apart, a locked directory is tried: another server is done sooner, and
-/// whoever locks it for something else is not waited for.
+/// a program that locks it for something else is not waited for.
 const TURN_ATTEMPTS: usize = 100;
 
-/// Keeps other servers from judging the socket at `path` by whether anybody answers. Where the
-/// directory cannot be locked there is none: then of two that begin in the same instant, one may
-/// lose its file to the other.
+/// Locks the directory of `path`, so that no other server looks at the socket there before it
+/// listens, and takes it for a stale one. Returns `None` where the directory cannot be locked: then
+/// of two servers that begin in the same instant, one may lose its file to the other.
 pub(super) fn take_turn(path: &Path) -> Option<Flock<File>> {
-    // Nothing else is opened, since that can take for ever: a pipe waits for somebody who writes.
+    // Nothing but a directory is opened: a pipe waits for a writer, for ever.
     let mut options = File::options();
     options.read(true).custom_flags(libc::O_DIRECTORY);
     let mut directory = options.open(directory_of(path)).ok()?;

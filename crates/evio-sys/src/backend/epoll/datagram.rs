@@ -14,14 +14,18 @@ use nix::sys::socket::{
 use super::options;
 use crate::net::Received;
 
-/// Has the socket tell the local address of each datagram, and returns the room for it.
+/// Room for what else a socket may tell that was set up elsewhere: timestamps, dropped datagrams,
+/// the hop limit, the traffic class and the like, 20 to 40 bytes each.
+const OTHER_MESSAGES: usize = 512;
+
+/// Asks for the local address of each datagram, and returns the room for it.
 pub(crate) fn enable_pktinfo(fd: BorrowedFd<'_>, is_v6: bool) -> io::Result<Option<Vec<u8>>> {
     // A dual-stack socket tells of IPv4 in both ways, and only one has the address to reply from.
     setsockopt(&fd, sockopt::Ipv4PacketInfo, &true)?;
     if is_v6 {
         setsockopt(&fd, sockopt::Ipv6RecvPacketInfo, &true)?;
     }
-    Ok(Some(nix::cmsg_space!(libc::in_pktinfo, libc::in6_pktinfo)))
+    Ok(Some(nix::cmsg_space!(libc::in_pktinfo, libc::in6_pktinfo, [u8; OTHER_MESSAGES])))
 }
 
 /// By default a socket that is bound to a wildcard receives what any socket of the machine has
@@ -33,10 +37,10 @@ pub(crate) fn disable_multicast_all(fd: BorrowedFd<'_>, is_v6: bool) {
     let _ = setsockopt(&fd, options::IpMulticastAll, &0);
 }
 
-/// Has nothing put on the socket's error queue any more, and empties it. What is there is reported
-/// as a failure until it is read; see `ip(7)`, `IP_RECVERR`, and `SO_TIMESTAMPING` in the kernel's
-/// documentation of the network. An option of another family, or one that this system does not
-/// have, is off.
+/// Turns off what puts messages on the socket's error queue, and empties it. It would be reported
+/// as a failure until somebody reads it; see `ip(7)`, `IP_RECVERR`, and `SO_TIMESTAMPING` in the
+/// kernel's documentation of the network. An option of another family, or one that this system does
+/// not have, is off.
 pub(crate) fn disable_error_queue(fd: BorrowedFd<'_>) {
     let _ = setsockopt(&fd, sockopt::Ipv4RecvErr, &false);
     let _ = setsockopt(&fd, sockopt::Ipv6RecvErr, &false);
@@ -70,7 +74,7 @@ pub(crate) fn recv_with_local(
     let peer = message.address.as_ref().and_then(inet).ok_or_else(|| {
         io::Error::new(io::ErrorKind::InvalidData, "a datagram without an internet address")
     })?;
-    // A socket that somebody else has set to tell more has no room for it all, and tells nothing.
+    // If there was no room for all, nothing is told.
     let local = message.cmsgs().ok().and_then(local_address);
     Ok(Received { len: message.bytes, peer, local })
 }

@@ -1,4 +1,4 @@
-//! What only Linux has, and what its limits are.
+//! Calls and options that only Linux has, and their limits.
 
 use std::net::{TcpStream, UdpSocket as StdUdpSocket};
 use std::os::fd::AsFd;
@@ -132,11 +132,20 @@ fn report(socket: &impl AsFd, waits: bool) -> Option<Event> {
     (events.len() > 0).then(|| events.get(0))
 }
 
-/// Each of the options has a message put on the error queue for what is sent to nobody.
+/// An address where nothing is received. The socket keeps others from it, and takes datagrams of
+/// its one peer only.
+fn deserted(host: &str) -> (StdUdpSocket, std::net::SocketAddr) {
+    let socket = StdUdpSocket::bind(format!("{host}:0")).unwrap();
+    socket.connect(format!("{host}:1")).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
+}
+
+/// With each of the options, a datagram to a deserted address leaves a message on the error queue.
 #[test]
 fn the_error_queue_of_a_udp_socket_that_was_taken_over_is_silent() {
-    let nobody = StdUdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let nobody_v6 = StdUdpSocket::bind("[::1]:0").unwrap().local_addr().unwrap();
+    let (_held, nobody) = deserted("127.0.0.1");
+    let (_held_v6, nobody_v6) = deserted("[::1]");
     let mapped = format!("[::ffff:127.0.0.1]:{}", nobody.port()).parse().unwrap();
     type Set = fn(&StdUdpSocket) -> nix::Result<()>;
     let recv_err: Set = |socket| setsockopt(socket, sockopt::Ipv4RecvErr, &true);
@@ -206,7 +215,8 @@ fn a_udp_socket_that_merges_datagrams_is_refused() {
     }
 }
 
-/// What others have joined is received or not, as it was set; by a socket of our own it is not.
+/// A socket of our own does not receive the groups that others joined; one that was taken over
+/// does, or does not, as it was set.
 #[test]
 fn multicast_stays_as_it_was_set_on_a_socket_that_was_taken_over() {
     type All = fn(&dyn AsFd) -> i32;
@@ -236,4 +246,17 @@ fn a_socket_of_another_protocol_is_refused() {
     }
     let udp = StdUdpSocket::bind("127.0.0.1:0").unwrap();
     assert_eq!(protocol(udp.as_fd()), Some(libc::IPPROTO_UDP));
+}
+
+/// The socket may have been set to tell more than is asked for here.
+#[test]
+fn a_local_address_is_told_beside_what_else_a_socket_tells() {
+    let socket = StdUdpSocket::bind("[::]:0").unwrap();
+    setsockopt(&socket, sockopt::ReceiveTimestampns, &true).unwrap();
+    let mut socket = UdpSocket::try_from(socket).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    socket.send_to(b"x", ([127, 0, 0, 1], port).into()).unwrap();
+    report(&socket, true).unwrap();
+    let received = socket.recv_from(&mut [0; 8]).unwrap();
+    assert_eq!(received.local, Some([127, 0, 0, 1].into()));
 }

@@ -1,4 +1,4 @@
-//! What can be set for one connection.
+//! The options of one connection.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -54,10 +54,10 @@ impl Stream {
         }
     }
 
-    /// Makes a socket that somebody else has connected what a poller and this type need: calls do
+    /// Makes a socket that was connected elsewhere what a poller and this type need: calls do
     /// not wait, nor does a close (`SO_LINGER`, of which a time of zero stays: it resets); nothing
     /// is put on the error queue any more (`IP_RECVERR`, `IPV6_RECVERR`, `SO_TIMESTAMPING` of
-    /// Linux), since nobody would read it. Its other options stay as they are.
+    /// Linux), since this type does not read it. Its other options stay as they are.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What can be asked of one connection.
+//! Questions about one connection.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
