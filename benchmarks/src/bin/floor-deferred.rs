@@ -1,9 +1,9 @@
 //! The other floor of the echo suite: an edge-triggered epoll that receives from all who are ready
 //! first, and sends to all of them after that.
 //!
-//! For messages of up to a few KiB no loop on epoll that we know of costs less: what the kernel does
-//! to receive stays in the processor's caches from one socket to the next, and then what it does to
-//! send. For longer ones the bare loop is ahead, which sends what it has just received.
+//! For messages of up to a few KiB no loop on epoll that we know of costs less: what the kernel
+//! does to receive stays in the processor's caches from one socket to the next, and then what it
+//! does to send. For longer ones the bare loop is ahead, which sends what it has just received.
 
 use std::io;
 use std::net::TcpListener;
@@ -16,8 +16,8 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::socket::{MsgFlags, recv, send, setsockopt, sockopt};
 use nix::unistd::close;
 
-/// Events of a turn: with fewer, the kernel's code leaves the caches more often; with more, what was
-/// received does, before it is sent.
+/// Events of a turn: with fewer, the kernel's code leaves the caches more often; with more, what
+/// was received does, before it is sent.
 const EVENTS: usize = 32;
 
 fn main() -> io::Result<()> {

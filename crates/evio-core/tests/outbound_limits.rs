@@ -1,4 +1,5 @@
-//! The limits of connections that the program asked for: those of the loop, whatever addresses have.
+//! The limits of connections that the program asked for: those of the loop, whatever addresses
+//! have.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::Read;

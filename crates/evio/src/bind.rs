@@ -163,8 +163,8 @@ impl Bound {
     }
 
     /// Gives each loop its socket: one of its own for UDP and with `reuseport`, where the kernel
-    /// balances, and otherwise one listener for all of them, so that a loop that is held up keeps no
-    /// connection of the others waiting. A UDP socket that cannot be shared is for loop 0.
+    /// balances, and otherwise one listener for all of them, so that a loop that is held up keeps
+    /// no connection of the others waiting. A UDP socket that cannot be shared is for loop 0.
     pub(crate) fn share(self, loops: usize) -> Result<Vec<(usize, Share)>, Error> {
         let Self { index, local, address, options, socket, .. } = self;
         let share = |socket| Share { index, socket };

@@ -9,8 +9,8 @@ use crate::address::{Address, ParseAddressError};
 
 /// Why a server could not begin, or had to end.
 ///
-/// `Display` says what failed, and [`source`](error::Error::source) why; `Debug` says both, since it
-/// is what a `main` prints that returns the error.
+/// `Display` says what failed, and [`source`](error::Error::source) why; `Debug` says both, since
+/// it is what a `main` prints that returns the error.
 ///
 /// What goes wrong with a single connection is told to [`Handler::closed`](crate::Handler::closed).
 ///

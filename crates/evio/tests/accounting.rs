@@ -163,6 +163,26 @@ fn descriptors() -> usize {
     fs::read_dir("/dev/fd").expect("the system lists them").count()
 }
 
+/// Returns how many connections were opened, closed and detached, each once and nothing after it.
+fn count_endings(calls: Vec<(ConnId, Call)>) -> (usize, usize, usize) {
+    let mut open = HashSet::new();
+    let (mut opened, mut closed, mut detached) = (0, 0, 0);
+    for (id, call) in calls {
+        match call {
+            Call::Opened => {
+                opened += 1;
+                assert!(open.insert(id), "{id} was opened twice");
+            }
+            Call::Closed(_) | Call::Detached => {
+                assert!(open.remove(&id), "{id} ended twice");
+                if call == Call::Detached { detached += 1 } else { closed += 1 }
+            }
+            _ => assert!(open.contains(&id), "{id} was called after its end: {call:?}"),
+        }
+    }
+    (opened, closed, detached)
+}
+
 #[test]
 fn every_connection_ends_once_and_leaves_nothing() {
     let seed = seed();
@@ -230,21 +250,7 @@ fn every_connection_ends_once_and_leaves_nothing() {
     helper.join().expect("the thread does not panic");
     assert_eq!(descriptors(), before_all, "descriptors after all");
 
-    let mut open = HashSet::new();
-    let (mut opened, mut closed, mut detached) = (0, 0, 0);
-    for (id, call) in calls.rest() {
-        match call {
-            Call::Opened => {
-                opened += 1;
-                assert!(open.insert(id), "{id} was opened twice");
-            }
-            Call::Closed(_) | Call::Detached => {
-                assert!(open.remove(&id), "{id} ended twice");
-                if call == Call::Detached { detached += 1 } else { closed += 1 }
-            }
-            _ => assert!(open.contains(&id), "{id} was called after its end: {call:?}"),
-        }
-    }
+    let (opened, closed, detached) = count_endings(calls.rest());
     assert_eq!(opened, ALL);
     assert_eq!(opened, closed + detached);
     assert!(detached > 100, "{detached} were detached, {closed} closed");

@@ -58,8 +58,8 @@ pub(crate) struct Args {
     /// before it
     #[arg(long, value_names = ["OLD", "NEW"], num_args = 1..=2)]
     pub(super) compare: Vec<PathBuf>,
-    /// Compare with these only, in `echo`, `connect`, `idle`, `memory` and `latency`; the floors and
-    /// evio are always there. Suites go before it
+    /// Compare with these only, in `echo`, `connect`, `idle`, `memory` and `latency`; the floors
+    /// and evio are always there. Suites go before it
     #[arg(long, value_name = "PEER", num_args = 1.., value_parser = peers::names())]
     against: Vec<String>,
     /// Enter the floor of echo twice, and fail when its two figures are more than 2 % apart

@@ -2,14 +2,13 @@
 
 use std::io;
 use std::mem;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use evio_sys::Poller;
-use evio_sys::net::{AcceptError, Reserve, Stream};
+use evio_sys::net::{AcceptError, Reserve};
 use slab::Slab;
 
-use crate::accept::listener::{Backoff, BoundListener, LISTENER_BUDGET};
+use crate::accept::listener::{Accepted, Backoff, BoundListener, LISTENER_BUDGET, Step};
 use crate::accept::placement::Placement;
 use crate::accept::random::Random;
 use crate::types::backoff::backoff_end;
@@ -34,14 +33,6 @@ pub(crate) struct Acceptor {
     /// refused it are woken when the backoff is over: at once, two of them would wake each other
     /// without end.
     owes_notice: bool,
-}
-
-/// A connection on its way to its loop.
-#[derive(Debug)]
-pub(crate) struct Accepted {
-    pub(crate) stream: Stream,
-    pub(crate) peer: Option<SocketAddr>,
-    pub(crate) address_index: u16,
 }
 
 /// What a turn's accepting has come to, beside the connections.
@@ -130,51 +121,37 @@ impl Acceptor {
                 bound.note_accepted(count);
                 return outcome;
             }
-            if !placement.admit() {
-                self.wait_while_full(number, placement, poller, now());
-                return outcome;
-            }
-            let turn = if bound.is_local_only() { None } else { placement.begin_accepting() };
-            let error = match bound.listener.accept() {
-                Ok((stream, peer)) => {
-                    let address_index = bound.address_index;
-                    let target = match bound.is_local_only() {
-                        true => placement.add(self.loop_id),
-                        false => placement.place(&mut self.random, peer),
-                    };
-                    accepted.push((target, Accepted { stream, peer, address_index }));
+            let (error, was_last) = match bound.accept(self.loop_id, placement, &mut self.random) {
+                Step::Accepted(target, connection) => {
+                    accepted.push((target, connection));
                     count += 1;
                     continue;
                 }
-                Err(error) => error,
-            };
-            drop(turn);
-            let was_last = placement.withdraw();
-            match Verdict::of(error, attempt == 0) {
-                Verdict::Next => outcome.has_room |= was_last,
-                Verdict::Empty => {
-                    bound.note_accepted(count);
-                    outcome.has_room |= was_last;
+                Step::Full => {
+                    self.wait_while_full(number, placement, poller, now());
                     return outcome;
                 }
+                Step::Failed(error, was_last) => (error, was_last),
+            };
+            let verdict = Verdict::of(error, attempt == 0);
+            match verdict {
+                Verdict::Short | Verdict::BackOff => self.owes_notice |= was_last,
+                _ => outcome.has_room |= was_last,
+            }
+            match verdict {
+                Verdict::Next => continue,
+                Verdict::Empty => bound.note_accepted(count),
                 Verdict::GiveUp(error) => {
-                    outcome.has_room |= was_last;
                     outcome.failed = Some((bound.address_index, error));
                     self.remove(number, poller);
-                    return outcome;
                 }
                 Verdict::Short => {
-                    self.owes_notice |= was_last;
                     self.run_short(number, now());
                     self.back_off(number, placement, poller, now());
-                    return outcome;
                 }
-                Verdict::BackOff => {
-                    self.owes_notice |= was_last;
-                    self.back_off(number, placement, poller, now());
-                    return outcome;
-                }
+                Verdict::BackOff => self.back_off(number, placement, poller, now()),
             }
+            return outcome;
         }
         if count == 0 {
             // So many failed connections are none: something refuses this process every accept.

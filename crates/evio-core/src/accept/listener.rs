@@ -1,17 +1,20 @@
 //! One listener of a loop, and how much it is asked for.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evio_sys::net::Listener;
+use evio_sys::net::{AcceptError, Listener, Stream};
 use evio_sys::{Interest, Poller};
 
+use crate::accept::placement::Placement;
+use crate::accept::random::Random;
 use crate::types::backoff::BACKOFF;
 use crate::types::event_target::EventTarget;
 
-/// Connections accepted from one listener in a turn at the most, so that a storm of them leaves room
-/// for those that are there.
+/// Connections accepted from one listener in a turn at the most, so that a storm of them leaves
+/// room for those that are there.
 pub(super) const LISTENER_BUDGET: usize = 64;
 
 /// After so many turns at the most a listener is asked for more connections than it had: to ask in
@@ -33,6 +36,25 @@ pub(crate) struct BoundListener {
     /// Since when it has found no descriptor for those who wait.
     short_since: Option<Instant>,
     batch: Batch,
+}
+
+/// A connection on its way to its loop.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) stream: Stream,
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) address_index: u16,
+}
+
+/// What one `accept` has come to.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// A connection, and the loop that it goes to.
+    Accepted(usize, Accepted),
+    /// The server has as many connections as it may have.
+    Full,
+    /// It failed; whether the room that was reserved for it was the last.
+    Failed(AcceptError, bool),
 }
 
 /// Whose connections come in by a listener.
@@ -63,8 +85,32 @@ impl BoundListener {
         self.address_index
     }
 
-    pub(super) fn is_local_only(&self) -> bool {
-        self.sharing == Sharing::LocalOnly
+    /// Accepts one connection, if there is room for one, and places it.
+    pub(super) fn accept(
+        &self,
+        loop_id: usize,
+        placement: &Placement,
+        random: &mut Random,
+    ) -> Step {
+        if !placement.admit() {
+            return Step::Full;
+        }
+        let is_local = self.sharing == Sharing::LocalOnly;
+        let turn = if is_local { None } else { placement.begin_accepting() };
+        match self.listener.accept() {
+            Ok((stream, peer)) => {
+                let target = match is_local {
+                    true => placement.add(loop_id),
+                    false => placement.place(random, peer),
+                };
+                let address_index = self.address_index;
+                Step::Accepted(target, Accepted { stream, peer, address_index })
+            }
+            Err(error) => {
+                drop(turn);
+                Step::Failed(error, placement.withdraw())
+            }
+        }
     }
 
     /// Has the poller report connections that wait.
@@ -110,9 +156,9 @@ impl BoundListener {
 
 /// How many connections a turn accepts.
 ///
-/// To find that nobody waits is a system call for nothing: the poller says so anyway. So a turn asks
-/// for as many as there were, for twice as many when there were as many as asked for, and waits
-/// longer with that each time it was in vain.
+/// To find that nobody waits is a system call for nothing: the poller says so anyway. So a turn
+/// asks for as many as there were, for twice as many when there were as many as asked for, and
+/// waits longer with that each time it was in vain.
 #[derive(Debug)]
 struct Batch {
     expected: usize,

@@ -219,8 +219,9 @@ impl<'a> Conn<'a> {
         self.state.table.end(self.key, CloseReason::Aborted, true);
     }
 
-    /// Returns whether output is still taken: while the connection is connecting or open, and neither
-    /// [`shutdown_write`](Self::shutdown_write) nor an ending or a detach has been asked for.
+    /// Returns whether output is still taken: while the connection is connecting or open, and
+    /// neither [`shutdown_write`](Self::shutdown_write) nor an ending or a detach has been asked
+    /// for.
     #[must_use]
     pub fn takes_output(&self) -> bool {
         self.entry().takes_output()
@@ -321,8 +322,8 @@ impl fmt::Debug for Conn<'_> {
     }
 }
 
-/// For socket options that this crate does not know. The socket is non-blocking, and reading from it
-/// or writing to it loses the order of what the loop reads and writes.
+/// For socket options that this crate does not know. The socket is non-blocking, and reading from
+/// it or writing to it loses the order of what the loop reads and writes.
 impl AsFd for Conn<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.entry().stream().as_fd()

@@ -212,7 +212,8 @@ pub trait Handler {
     ///
     /// An error withholds the turn: nothing that was written since the last `pre_write` is sent, no
     /// datagram either, and the connections that have written end with
-    /// [`CloseReason::Withheld`]. So no client gets a reply to what an `fsync` has not made durable.
+    /// [`CloseReason::Withheld`]. So no client gets a reply to what an `fsync` has not made
+    /// durable.
     ///
     /// # Examples
     ///

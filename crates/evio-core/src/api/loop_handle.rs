@@ -179,8 +179,8 @@ impl LoopHandle {
         })
     }
 
-    /// Appends `bytes` to the output of every open connection of every loop of the group; those that
-    /// are half-closed take no output. The bytes are shared, not copied.
+    /// Appends `bytes` to the output of every open connection of every loop of the group; those
+    /// that are half-closed take no output. The bytes are shared, not copied.
     ///
     /// Each loop writes them to its connections bit by bit, over several turns if there are many;
     /// messages that come later wait for that.

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::accept::acceptor::Accepted;
-use crate::accept::listener::BoundListener;
+use crate::accept::listener::{Accepted, BoundListener};
 use crate::api::tasks::Tasks;
 use crate::datagram::bound_udp::BoundUdp;
 use crate::types::conn_id::ConnKey;
@@ -52,8 +51,8 @@ pub(crate) enum ShutdownMode {
 }
 
 impl Command {
-    /// Returns how much it is of what a turn carries out. A broadcast is carried out bit by bit, and
-    /// counts each connection then.
+    /// Returns how much it is of what a turn carries out. A broadcast is carried out bit by bit,
+    /// and counts each connection then.
     pub(crate) fn cost(&self) -> usize {
         match self {
             Self::Tasks(tasks) => tasks.count(),

@@ -20,9 +20,9 @@ const SOCKET_BUDGET: usize = 64;
 /// The least that is taken from one socket: 64 sockets are what a turn reports.
 const SOCKET_MIN: usize = 8;
 
-/// Failures in a row at which a socket is left alone for a while. An error about an earlier datagram
-/// is told once, and a process that shares a socket with others may come late time and again;
-/// neither reaches 64 in a row.
+/// Failures in a row at which a socket is left alone for a while. An error about an earlier
+/// datagram is told once, and a process that shares a socket with others may come late time and
+/// again; neither reaches 64 in a row.
 const MAX_FAILURES: usize = 64;
 
 /// The UDP sockets of one loop, and what they are to send when the turn ends.

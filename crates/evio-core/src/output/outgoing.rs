@@ -9,8 +9,8 @@ use crate::output::queue_pool::QueuePool;
 use crate::output::turn_buffer::TurnBuffer;
 use crate::output::unsent::Unsent;
 
-/// Up to this length, in bytes, a copy costs less than a chunk of its own does, in memory and in the
-/// calls that send many of them.
+/// Up to this length, in bytes, a copy costs less than a chunk of its own does, in memory and in
+/// the calls that send many of them.
 const SMALL: usize = 4 << 10;
 
 /// The memory of what the connections of a loop write, and whether any of them has written since

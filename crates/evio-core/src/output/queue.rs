@@ -90,8 +90,8 @@ impl Queue {
         self.chunks.push_back(chunk);
     }
 
-    /// Sends what the socket takes until `budget` bytes are sent, and returns how many were; the last
-    /// call may go beyond the budget.
+    /// Sends what the socket takes until `budget` bytes are sent, and returns how many were; the
+    /// last call may go beyond the budget.
     ///
     /// `WouldBlock` is not an error here: [`len`](Self::len) says what is left. `before_fin` says
     /// that the output ends with these bytes, as soon as all are sent.

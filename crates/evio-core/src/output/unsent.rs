@@ -37,8 +37,8 @@ impl Unsent {
         self.queue.as_ref().map_or(self.span.len() > 0, |queue| queue.is_new)
     }
 
-    /// Returns whether the socket has taken less than it was offered: the poller reports when it has
-    /// room.
+    /// Returns whether the socket has taken less than it was offered: the poller reports when it
+    /// has room.
     #[inline]
     pub(crate) fn is_blocked(&self) -> bool {
         self.queue.as_ref().is_some_and(|queue| queue.is_blocked)

@@ -4,10 +4,9 @@ use std::hint;
 use std::time::Instant;
 
 use evio_sys::Interest;
-use evio_sys::net::Stream;
 
 use crate::table::backlog::Backlog;
-use crate::table::entry::{Entry, Extras, Fin, Input};
+use crate::table::entry::{Entry, Fin, Input};
 use crate::table::indexes::Indexes;
 use crate::table::list::{List, Listed};
 use crate::table::pages::Pages;
@@ -76,8 +75,8 @@ impl Table {
         ConnKey { index, generation: self.last_generation }
     }
 
-    /// Takes a connection out. Its peer finds the end: also when a copy of the descriptor is open in
-    /// another process or elsewhere in this one.
+    /// Takes a connection out. Its peer finds the end: also when a copy of the descriptor is open
+    /// in another process or elsewhere in this one.
     pub(crate) fn remove(&mut self, key: ConnKey) -> Option<Entry> {
         self.get(key)?;
         self.wheel.remove(key.index);
@@ -345,30 +344,6 @@ impl Drop for Table {
     fn drop(&mut self) {
         for entry in self.entries.values_mut() {
             entry.end_socket(entry.output_len() > 0);
-        }
-    }
-}
-
-impl Entry {
-    /// Takes the socket, and the input that its next owner finds before what the socket has.
-    pub(crate) fn into_parts(self) -> (Stream, Vec<u8>) {
-        let input = self.extras.map_or_else(Vec::new, |extras| {
-            let Extras { mut put_back, brought, .. } = *extras;
-            put_back.extend(brought);
-            put_back
-        });
-        (self.stream, input)
-    }
-
-    /// Ends the connection for its peer, also when a copy of the descriptor is open elsewhere: in a
-    /// child process, or as a clone in this one.
-    pub(crate) fn end_socket(&self, reset: bool) {
-        if reset {
-            // At worst the peer sees an ordinary end.
-            let _ = self.stream.reset();
-        } else if self.fin != Fin::Sent {
-            // Fails if the peer has reset the connection, which is an end too.
-            let _ = self.stream.shutdown_both();
         }
     }
 }

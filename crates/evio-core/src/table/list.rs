@@ -31,8 +31,8 @@ impl List {
         Listed(())
     }
 
-    /// Returns the proof for a connection that has just been taken off the list, in the one function
-    /// that acts on its new phase at once.
+    /// Returns the proof for a connection that has just been taken off the list, in the one
+    /// function that acts on its new phase at once.
     #[inline]
     pub(super) fn settling(&self) -> Listed {
         Listed(())

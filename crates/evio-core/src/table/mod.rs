@@ -1,8 +1,8 @@
 //! The connections of one loop: what each is waiting for, and how far it is on its way.
 //!
-//! [`Table`](conns::Table) is the only writer of a phase, a limit or a deadline. Its fields and those
-//! of an entry are private to this folder, and each change of state lists the connection, so that
-//! the end of the turn looks at it.
+//! [`Table`](conns::Table) is the only writer of a phase, a limit or a deadline. Its fields and
+//! those of an entry are private to this folder, and each change of state lists the connection, so
+//! that the end of the turn looks at it.
 //!
 //! The folder knows sockets, but no poller, no handler, no listener and no other loop.
 

@@ -8,8 +8,8 @@ const PAGE_BYTES: usize = 8 << 10;
 ///
 /// Values never move, so growing copies nothing, and a page is freed with its last value: the
 /// memory of a burst goes back, but for at most one page for each value that stays, the first page,
-/// and 24 bytes for each page below the highest in use. The first page stays, so that a single value
-/// that comes and goes allocates nothing.
+/// and 24 bytes for each page below the highest in use. The first page stays, so that a single
+/// value that comes and goes allocates nothing.
 #[derive(Debug)]
 pub(crate) struct Pages<T> {
     pages: Vec<Page<T>>,

@@ -7,8 +7,8 @@
 pub(crate) enum Phase {
     /// Output is taken, and waits until there is a connection to send it by.
     Connecting,
-    /// There is one; it is opened when the turn ends, and not while the callback runs that asked for
-    /// it.
+    /// There is one; it is opened when the turn ends, and not while the callback runs that asked
+    /// for it.
     Established,
     /// Callbacks are made and output is taken.
     Open,

@@ -101,8 +101,8 @@ impl Table {
         self.list.len()
     }
 
-    /// Sends the output of the listed connections, up to `budget` bytes each, and returns those that
-    /// have to be [settled](Self::settle). To be given back to [`end_round`](Self::end_round).
+    /// Sends the output of the listed connections, up to `budget` bytes each, and returns those
+    /// that have to be [settled](Self::settle). To be given back to [`end_round`](Self::end_round).
     pub(crate) fn send_round(&mut self, outgoing: &mut Outgoing, budget: usize) -> Vec<ConnKey> {
         let mut round = self.list.begin_round();
         round.retain(|&key| self.flush(key, outgoing, budget));
@@ -198,8 +198,9 @@ impl Table {
         }
     }
 
-    /// Notes what the peer has taken. Returns whether the connection is to go on sending in the next
-    /// turn: it has used up its budget, and the poller reports room only to a socket that had none.
+    /// Notes what the peer has taken. Returns whether the connection is to go on sending in the
+    /// next turn: it has used up its budget, and the poller reports room only to a socket that had
+    /// none.
     #[inline]
     fn note_progress(&mut self, key: ConnKey, sent: usize) -> bool {
         let Self { entries, clock, .. } = self;

@@ -17,6 +17,10 @@ use crate::types::limits::Limits;
 /// this time loses what it has not read.
 const SHORT_LINGER: Duration = Duration::from_millis(500);
 
+/// A loop that looks more than so many steps after a deadline is late: on time, it looks within
+/// three.
+const LATE: i32 = 3;
+
 impl Entry {
     /// Returns the earliest deadline and what it is for.
     fn next_deadline(&self, limits: &Limits, clock: &TurnClock) -> Option<(WheelTime, Expired)> {
@@ -59,6 +63,13 @@ impl Table {
             _ => false,
         };
         (has_passed && !is_served).then_some(expired)
+    }
+
+    /// Returns whether the deadline of a connection has passed long since: the loop was held up.
+    fn is_late(&self, key: ConnKey) -> bool {
+        let Some((entry, limits)) = self.get(key).zip(self.limits(key)) else { return false };
+        let next = entry.next_deadline(limits, &self.clock);
+        next.is_some_and(|(due, _)| self.clock.tick().since(due) > LATE)
     }
 
     /// Returns when the first connection has to be looked at.
@@ -125,13 +136,15 @@ impl Table {
         true
     }
 
-    /// Asks poll(2) whether the socket has room for output, so that it is to be tried once more.
+    /// Returns whether the socket is to be tried once more at a deadline of its output: poll(2)
+    /// reports room, or the loop is late and the poller could not have.
     ///
     /// A send itself would not tell: it fills what little is left of the send buffer, though the
     /// peer has taken nothing.
     pub(crate) fn ask_for_room(&mut self, key: ConnKey) -> bool {
+        let is_late = self.is_late(key);
         let Some(entry) = self.get_mut(key) else { return false };
-        let has_room = entry.stream.has_room().unwrap_or(true);
+        let has_room = is_late || entry.stream.has_room().unwrap_or(true);
         if has_room {
             entry.unsent.unblock();
         }

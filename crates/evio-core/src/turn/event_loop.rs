@@ -135,7 +135,8 @@ impl EventLoop {
     ///
     /// # Platform notes
     ///
-    /// Linux wakes one of the loops for a connection (`EPOLLEXCLUSIVE`); kqueue wakes all that wait.
+    /// Linux wakes one of the loops for a connection (`EPOLLEXCLUSIVE`); kqueue wakes all that
+    /// wait.
     pub fn listen(
         &mut self,
         address_index: u16,

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::accept::acceptor::Accepted;
+use crate::accept::listener::Accepted;
 use crate::api::conn::Conn;
 use crate::api::detached::Detached;
 use crate::api::event_loop_access::Loop;

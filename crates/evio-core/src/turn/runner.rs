@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use evio_sys::{Event, Events, clock};
 
-use crate::accept::acceptor::{Accepted, Acceptor};
+use crate::accept::acceptor::Acceptor;
+use crate::accept::listener::Accepted;
 use crate::api::config::PanicPolicy;
 use crate::api::event_loop_access::Loop;
 use crate::api::handler::Handler;

@@ -13,8 +13,8 @@ use crate::types::setters::setters;
 /// before it cuts a connection off: input that waits is read, and output is sent if poll(2) reports
 /// room for it. A timeout of more than a year is none.
 ///
-/// Closing a connection takes no limit away: `write_timeout` and `congestion_timeout` hold until the
-/// output is sent, `close_timeout` counts anew with each byte that the peer takes, and
+/// Closing a connection takes no limit away: `write_timeout` and `congestion_timeout` hold until
+/// the output is sent, `close_timeout` counts anew with each byte that the peer takes, and
 /// `flush_timeout` does not.
 ///
 /// # Examples
@@ -44,7 +44,8 @@ pub struct Limits {
     /// before the connection is aborted: for slow consumers. Default: for ever.
     pub congestion_timeout: Option<Duration>,
     /// How long output may wait without the peer taking any of it before the connection is
-    /// aborted. Default: for ever.
+    /// aborted. Default: for ever. What the peer takes is seen when the poller reports room, which
+    /// on Linux means that a third of the socket's send buffer is free.
     ///
     /// It is also the `TCP_USER_TIMEOUT` of the socket, see tcp(7), on systems that have it: the
     /// kernel ends a connection whose peer has acknowledged nothing for so long, with

@@ -34,9 +34,9 @@ pub(crate) struct Late {
 }
 
 impl Late {
-    /// Has the loop `prepare`, and holds it up a little later: until the test lets it go, then, when
-    /// `arm` has begun a timeout, for twice as long as that. Some turns later `disarm` takes the
-    /// timeout back, so that nobody is cut off for what happens then.
+    /// Has the loop `prepare`, and holds it up a little later: until the test lets it go, then,
+    /// when `arm` has begun a timeout, for twice as long as that. Some turns later `disarm` takes
+    /// the timeout back, so that nobody is cut off for what happens then.
     ///
     /// What `prepare` begins counts from before the turn that takes long, and what `arm` does from
     /// its middle, unless it is something that a slow callback puts off.

@@ -9,7 +9,8 @@ use super::{Driver, after_turns};
 
 /// Counts the turns of a loop, and what callbacks say was done in each of them.
 ///
-/// It is a task that leaves itself again, for the next turn. While it does, the loop does not sleep.
+/// It is a task that leaves itself again, for the next turn. While it does, the loop does not
+/// sleep.
 #[derive(Clone, Default)]
 pub(crate) struct Turns(Arc<Counts>);
 
