@@ -27,8 +27,8 @@ pub(super) fn run(run: &mut Run) -> crate::Result<SuiteResults> {
     Ok(results)
 }
 
-/// Returns the cases that the options ask for. Without any: a few busy connections, many, messages
-/// that still gain by being sent at the end of a turn, ones that cost more to copy than to
+/// Returns the cases that the options ask for. Without any: a few busy connections, many, the
+/// longest messages for which `floor-deferred` counts, ones that cost more to copy than to
 /// announce, ones that fill the read buffer, and many to a packet.
 fn cases(args: &Args, entries: &[Entry]) -> Vec<Case> {
     let patience = if args.self_check { PATIENCE } else { 1 };
