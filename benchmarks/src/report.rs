@@ -10,7 +10,7 @@ use crate::stats::Spread;
 /// One line of the generator's output.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Line {
+pub enum Line<R = Report> {
     /// Another round of turns is over.
     Progress {
         /// Rounds that are over, warm-up included.
@@ -19,7 +19,7 @@ pub enum Line {
         total: usize,
     },
     /// The run is over. This is the last line.
-    Report(Report),
+    Report(R),
 }
 
 /// The figures of one run.
@@ -265,7 +265,8 @@ mod tests {
 
     #[test]
     fn lines_are_told_apart_by_their_key() {
-        let progress = serde_json::to_string(&Line::Progress { done: 1, total: 9 }).unwrap();
+        let progress =
+            serde_json::to_string(&Line::<Report>::Progress { done: 1, total: 9 }).unwrap();
         assert_eq!(progress, r#"{"progress":{"done":1,"total":9}}"#);
         let report = Line::Report(Report { seed: 5, servers: Vec::new() });
         assert_eq!(

@@ -15,7 +15,7 @@ use evio_benchmarks::report::{Line, summarize};
 struct Args {
     /// A server as NAME=tcp://ADDRESS/PID (or udp, or unix); the first is what the others are
     /// compared to
-    #[arg(long = "target", value_name = TARGET, required = true, value_parser = parse_target)]
+    #[arg(long = "target", value_name = "NAME=ENDPOINT/PID", required = true)]
     targets: Vec<Target>,
     /// Connections to each server
     #[arg(long, default_value_t = 50, value_parser = value_parser!(u32).range(1..))]
@@ -54,9 +54,6 @@ struct Args {
     #[arg(long)]
     seed: Option<u64>,
 }
-
-/// How a server is given.
-const TARGET: &str = "NAME=ENDPOINT/PID";
 
 /// Most bytes per message: what a server answers well within the generator's patience.
 const MAX_SIZE: u64 = 64 << 20;
@@ -110,32 +107,9 @@ fn fresh_seed() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64)
 }
 
-fn parse_target(text: &str) -> Result<Target, String> {
-    let (name, place) = text.split_once('=').ok_or("no '=' after the name")?;
-    let (endpoint, pid) = place.rsplit_once('/').ok_or("no '/' before the process id")?;
-    Ok(Target {
-        name: name.to_owned(),
-        endpoint: endpoint.parse()?,
-        pid: pid.parse().map_err(|error| format!("process id {pid:?}: {error}"))?,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn targets() {
-        let target = parse_target("floor=tcp://127.0.0.1:4000/12").unwrap();
-        assert_eq!((target.name.as_str(), target.pid), ("floor", 12));
-        assert_eq!(target.endpoint.to_string(), "tcp://127.0.0.1:4000");
-        let target = parse_target("local=unix:///tmp/echo/12").unwrap();
-        assert_eq!((target.endpoint.to_string().as_str(), target.pid), ("unix:///tmp/echo", 12));
-        for bad in ["", "floor", "f=tcp://127.0.0.1:4000", "f=127.0.0.1:1/2", "f=tcp://[::1]:1/-2"]
-        {
-            assert!(parse_target(bad).is_err(), "{bad:?}");
-        }
-    }
 
     #[test]
     fn senseless_loads_are_refused() {

@@ -1,6 +1,7 @@
 //! Several servers in one run, in turns.
 
 use std::io;
+use std::str::FromStr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -46,6 +47,21 @@ pub struct Target {
     pub endpoint: Endpoint,
     /// Its process, whose CPU time is read.
     pub pid: u32,
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    /// Reads NAME=ENDPOINT/PID.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, place) = text.split_once('=').ok_or("no '=' after the name")?;
+        let (endpoint, pid) = place.rsplit_once('/').ok_or("no '/' before the process id")?;
+        Ok(Self {
+            name: name.to_owned(),
+            endpoint: endpoint.parse()?,
+            pid: pid.parse().map_err(|error| format!("process id {pid:?}: {error}"))?,
+        })
+    }
 }
 
 /// All servers of a run, connected.
@@ -206,4 +222,22 @@ impl Lane {
 /// Adds to `error` which server it is about.
 fn naming(target: &Target, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{} at {}: {error}", target.name, target.endpoint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets() {
+        let target: Target = "floor=tcp://127.0.0.1:4000/12".parse().unwrap();
+        assert_eq!((target.name.as_str(), target.pid), ("floor", 12));
+        assert_eq!(target.endpoint.to_string(), "tcp://127.0.0.1:4000");
+        let target: Target = "local=unix:///tmp/echo/12".parse().unwrap();
+        assert_eq!((target.endpoint.to_string().as_str(), target.pid), ("unix:///tmp/echo", 12));
+        for bad in ["", "floor", "f=tcp://127.0.0.1:4000", "f=127.0.0.1:1/2", "f=tcp://[::1]:1/-2"]
+        {
+            assert!(bad.parse::<Target>().is_err(), "{bad:?}");
+        }
+    }
 }
