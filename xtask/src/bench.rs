@@ -15,6 +15,7 @@ mod go;
 mod http;
 pub(crate) mod machine;
 mod memory;
+mod neighbours;
 mod outside;
 mod peers;
 mod programs;
@@ -121,6 +122,7 @@ fn measure_one(run: &mut Run, suite: Suite) -> crate::Result<Option<SuiteResults
         Suite::Http => http::run(run),
         Suite::Redis => redis::run(run),
         Suite::Proxy => proxy::run(run),
+        Suite::Neighbours => neighbours::run(run),
     }?;
     if results.cases.is_empty() && run.args.names(suite) {
         return Err(format!("nothing of {suite} can be measured here").into());

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 
 use super::outside::{self, Contender, Tool};
 use super::peers::{self, Peer};
-use super::{go, http, programs, proxy, redis, syscalls};
+use super::{go, http, neighbours, programs, proxy, redis, syscalls};
 
 /// Options of `cargo xtask bench`.
 #[derive(Debug, clap::Args)]
@@ -95,6 +95,8 @@ pub(super) enum Suite {
     Redis,
     /// TCP proxies in front of an echo server
     Proxy,
+    /// Paced clients beside noisy ones
+    Neighbours,
 }
 
 impl Suite {
@@ -108,7 +110,7 @@ impl Suite {
             }
             Self::Memory => &["--connections", "--against"],
             Self::Scale => &["--duration", "--connections", "--loops"],
-            Self::Wake | Self::Http => &["--duration"],
+            Self::Wake | Self::Http | Self::Neighbours => &["--duration"],
             Self::Redis => &["--duration", "--unix"],
             Self::Proxy => &["--duration", "--connections", "--size", "--pipeline"],
         }
@@ -124,17 +126,19 @@ impl Suite {
             Self::Memory => peers::single(&args.against),
             Self::Scale => vec![peers::EVIO, peers::FLOOR],
             Self::Proxy => vec![peers::FLOOR],
+            Self::Neighbours => vec![peers::TOKIO],
             Self::Wake | Self::Http | Self::Redis => Vec::new(),
         }
     }
 
     /// Returns the servers that it measures beside those.
-    fn contenders(self) -> &'static [Contender] {
+    fn contenders(self) -> Vec<Contender> {
         match self {
-            Self::Http => http::CONTENDERS,
-            Self::Redis => redis::CONTENDERS,
-            Self::Proxy => proxy::CONTENDERS,
-            _ => &[],
+            Self::Http => http::CONTENDERS.to_vec(),
+            Self::Redis => redis::CONTENDERS.to_vec(),
+            Self::Proxy => proxy::CONTENDERS.to_vec(),
+            Self::Neighbours => neighbours::contenders(),
+            _ => Vec::new(),
         }
     }
 
@@ -143,10 +147,11 @@ impl Suite {
         let meter = match self {
             Self::Memory => Some(programs::MEMORY_METER),
             Self::Wake => Some(programs::WAKE_METER),
+            Self::Neighbours => Some(programs::NEIGHBOUR_LOAD),
             _ => None,
         };
         let peers = self.peers(args).into_iter().map(|peer| peer.program);
-        peers.chain(outside::built(self.contenders())).chain(meter).collect()
+        peers.chain(outside::built(&self.contenders())).chain(meter).collect()
     }
 
     /// Returns the tools without which something of it is left out.
@@ -158,7 +163,7 @@ impl Suite {
             _ => None,
         };
         let go = self.peers(args).contains(&peers::GO).then_some(go::GO);
-        outside::tools(self.contenders()).chain(own).chain(go).collect()
+        outside::tools(&self.contenders()).chain(own).chain(go).collect()
     }
 }
 
@@ -263,6 +268,9 @@ mod tests {
         assert_eq!(programs(&["http"]), ["floor-http", "http-server", "hyper-http"]);
         assert_eq!(programs(&["redis"]), ["floor-redis", "redis-server"]);
         assert_eq!(programs(&["proxy"]), ["floor-echo", "tcp-proxy"]);
+        let hubs = ["evio-hub", "http-server", "hyper-http", "neighbour-load", "redis-server"];
+        let proxies = ["tcp-proxy", "tokio-echo", "tokio-hub", "tokio-proxy"];
+        assert_eq!(programs(&["neighbours"]), [&hubs[..], &proxies].concat());
         assert!(programs(&[]).contains(&"go-echo"));
     }
 
@@ -290,6 +298,7 @@ mod tests {
         assert_eq!(tools(&["redis"]), ["redis-server", "redis-benchmark"]);
         assert_eq!(tools(&["echo", "--against", "mio"]), ["strace"]);
         assert_eq!(tools(&["connect"]), ["go"]);
+        assert_eq!(tools(&["neighbours"]), ["nginx", "haproxy", "redis-server", "haproxy"]);
         assert_eq!(tools(&["udp", "scale", "wake"]), [""; 0]);
     }
 

@@ -45,6 +45,17 @@ const FIGURES: &[Figure] = &[
         of: |server| Some((server.p50_ratio?.median, server.p50_ratio?.relative())),
     },
     Figure {
+        name: "paced answered in %",
+        of: |server| Some((server.paced?.percent_answered(), TOLERANCE)),
+    },
+    Figure {
+        name: "neighbour/s",
+        of: |server| {
+            let rate = server.neighbour_per_second.filter(|rate| rate.median > 0.0)?;
+            Some((rate.median, rate.relative()))
+        },
+    },
+    Figure {
         name: "bytes/connection",
         of: |server| Some((server.bytes_per_connection?, TOLERANCE)),
     },

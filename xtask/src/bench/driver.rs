@@ -58,7 +58,7 @@ pub(super) fn measure<D: Driver>(run: &mut Run, mut driver: D) -> crate::Result<
         return Ok(results);
     }
     let contenders = run.installed(D::CONTENDERS);
-    run.versions.extend(outside::versions(D::TOOL, &contenders));
+    run.versions.extend(outside::versions(Some(D::TOOL), &contenders));
     let rounds = rounds(run.args.duration(), D::TURN, run.args.quick);
     let mut progress = Progress::new(D::SUITE, D::LOADS.len());
     for load in D::LOADS {

@@ -102,6 +102,7 @@ pid nginx.pid;
 events { worker_connections 4096; }
 http {
   access_log off;
+  client_max_body_size 0;
   keepalive_requests 1000000000;
   keepalive_timeout 600s;
   client_body_temp_path body;
@@ -129,7 +130,8 @@ frontend hello
   http-request return status 200 content-type text/plain string "Hello World!\r\n"
 "#;
 
-fn port(place: &Place) -> Vec<String> {
+/// Returns the arguments of a server that wants only a port.
+pub(super) fn port(place: &Place) -> Vec<String> {
     vec!["--port".to_owned(), place.address.port().to_string()]
 }
 

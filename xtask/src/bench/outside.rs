@@ -25,6 +25,12 @@ pub(super) struct Contender {
     pub(super) arguments: fn(&Place) -> io::Result<Vec<String>>,
 }
 
+/// Returns those of `contenders` that have one of the `names`, in the order of these.
+pub(super) fn pick(contenders: &[Contender], names: &[&str]) -> Vec<Contender> {
+    let named = |name: &&str| contenders.iter().find(|contender| contender.name == *name);
+    names.iter().filter_map(named).copied().collect()
+}
+
 /// Names those of `contenders` that are built from this workspace.
 pub(super) fn built(contenders: &[Contender]) -> Vec<&'static str> {
     let built = |contender: &Contender| match contender.program {
@@ -158,8 +164,8 @@ impl Contender {
     }
 }
 
-/// Returns the versions of `contenders` and of the tool that drives them, by name.
-pub(super) fn versions(driver: Tool, contenders: &[Contender]) -> BTreeMap<String, String> {
+/// Returns the versions of `contenders` and of the tool that drives them, if one does, by name.
+pub(super) fn versions(driver: Option<Tool>, contenders: &[Contender]) -> BTreeMap<String, String> {
     let version = |tool: Tool| Some((tool.program.to_owned(), tool.version()?));
     let packages = contenders.iter().filter_map(|contender| match contender.program {
         Program::Built { package, .. } => Some(package),
@@ -168,7 +174,7 @@ pub(super) fn versions(driver: Tool, contenders: &[Contender]) -> BTreeMap<Strin
     let built = machine::versions(packages).into_iter();
     built
         .map(|(package, version)| (package.to_owned(), version))
-        .chain(tools(contenders).chain([driver]).filter_map(version))
+        .chain(tools(contenders).chain(driver).filter_map(version))
         .collect()
 }
 

@@ -35,7 +35,7 @@ pub(super) const EVIO: Peer =
 /// What a user would pick instead.
 pub(super) const OTHERS: &[Peer] = &[
     Peer { name: "mio", program: "mio-echo", arguments: &[], package: Some("mio") },
-    Peer { name: "tokio", program: "tokio-echo", arguments: &[], package: Some("tokio") },
+    TOKIO,
     Peer {
         name: "tokio-multi",
         program: "tokio-echo",
@@ -46,6 +46,10 @@ pub(super) const OTHERS: &[Peer] = &[
     THREADS,
     GO,
 ];
+
+/// A task per connection, on tokio's current-thread runtime.
+pub(super) const TOKIO: Peer =
+    Peer { name: "tokio", program: "tokio-echo", arguments: &[], package: Some("tokio") };
 
 /// A thread per connection.
 pub(super) const THREADS: Peer =

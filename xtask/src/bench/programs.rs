@@ -36,6 +36,9 @@ pub(super) const MEMORY_METER: &str = "connection-memory";
 /// What measures notes to a loop. It chooses its cores itself.
 pub(super) const WAKE_METER: &str = "wake";
 
+/// What measures how much a noisy neighbour takes from others.
+pub(super) const NEIGHBOUR_LOAD: &str = "neighbour-load";
+
 /// What stands for all cores.
 const ANY_CORE: &str = "any";
 
@@ -135,6 +138,11 @@ impl Programs {
     /// Returns the command that starts what measures notes to a loop.
     pub(super) fn wake_meter(&self) -> Command {
         self.launch(ANY_CORE, &self.path(WAKE_METER))
+    }
+
+    /// Returns the command that starts what measures how much a noisy neighbour takes from others.
+    pub(super) fn neighbour_load(&self) -> Command {
+        self.launch(GENERATOR_CORE, &self.path(NEIGHBOUR_LOAD))
     }
 
     /// Returns the command that starts `program` on one core, for as long as the calling thread

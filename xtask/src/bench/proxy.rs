@@ -4,10 +4,10 @@ use std::fs;
 use std::io;
 
 use super::Args;
-use super::case::{Case, Core, Entry, Load, SMALL};
+use super::case::{Case, Core, Load, SMALL};
 use super::generator;
 use super::outside::{self, Contender, Place, Program, Tool};
-use super::peers;
+use super::peers::{self, Peer};
 use super::programs::Server;
 use super::progress::Progress;
 use super::results::SuiteResults;
@@ -33,6 +33,16 @@ pub(super) const CONTENDERS: &[Contender] = &[
         },
     },
 ];
+
+/// A task per client, on tokio's current-thread runtime.
+pub(super) const TOKIO: Contender = Contender {
+    name: "tokio",
+    program: Program::Built { program: "tokio-proxy", package: "tokio" },
+    arguments: |place| {
+        let (port, upstream) = (place.address.port().to_string(), place.upstream()?);
+        Ok(["--port", &port, "--upstream", upstream].map(str::to_owned).to_vec())
+    },
+};
 
 /// One thread that logs nothing and passes on bytes without a look at them.
 const CONFIGURATION: &str = r#"
@@ -64,16 +74,14 @@ fn haproxy_arguments(place: &Place) -> io::Result<Vec<String>> {
 /// Measures all cases.
 pub(super) fn run(run: &mut Run) -> crate::Result<SuiteResults> {
     let contenders = run.installed(CONTENDERS);
-    run.versions.extend(outside::versions(HAPROXY, &contenders));
-    let mut echo = run.entries(&[peers::FLOOR])?;
-    echo.iter_mut().for_each(|entry| entry.core = Core::Generator);
+    run.versions.extend(outside::versions(None, &contenders));
     let loads = loads(&run.args);
     let mut progress = Progress::new("proxy", loads.len());
     let mut results = run.suite("proxy");
     for load in loads {
         let case = Case::new(Vec::new(), load);
         progress.begin(&case.title);
-        let servers = serve(run, &echo, &contenders)?;
+        let servers = serve(run, &contenders)?;
         let mut driven =
             generator::drive(&run.programs, &run.children, &servers, load, |done, total| {
                 progress.advance(done, total);
@@ -98,18 +106,26 @@ fn loads(args: &Args) -> Vec<Load> {
     sizes.into_iter().map(load).collect()
 }
 
-/// Starts the echo server, away from the core that is measured, and the proxies in front of it.
-fn serve(run: &Run, echo: &[Entry], contenders: &[Contender]) -> crate::Result<Vec<Server>> {
-    let upstream = run.programs.serve(echo, &run.children)?;
-    let upstream = upstream.first().ok_or("there is no server behind the proxies")?;
-    let address = upstream.endpoint.trim_start_matches("tcp://");
-    let servers = run.serve_in_front_of(Some(address), contenders)?;
+/// Starts the proxies, and what they are in front of.
+fn serve(run: &mut Run, contenders: &[Contender]) -> crate::Result<Vec<Server>> {
+    let upstream = upstream(run, peers::FLOOR)?;
+    let servers = run.serve_in_front_of(Some(&upstream), contenders)?;
     let server = |server: outside::Server| Server {
         name: server.name.to_owned(),
         endpoint: format!("tcp://{}", server.place.address),
         pid: server.pid,
     };
     Ok(servers.into_iter().map(server).collect())
+}
+
+/// Starts a server for proxies to be in front of, away from the core that is measured. Returns its
+/// address.
+pub(super) fn upstream(run: &mut Run, peer: Peer) -> crate::Result<String> {
+    let mut entries = run.entries(&[peer])?;
+    entries.iter_mut().for_each(|entry| entry.core = Core::Generator);
+    let servers = run.programs.serve(&entries, &run.children)?;
+    let server = servers.first().ok_or("there is no server behind the proxies")?;
+    Ok(server.endpoint.trim_start_matches("tcp://").to_owned())
 }
 
 #[cfg(test)]

@@ -88,6 +88,15 @@ pub(super) struct ServerResults {
     /// The median latency of a round as a multiple of the first server's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) p50_ratio: Option<Spread>,
+    /// What the clients were given that a noisy neighbour should not disturb.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) paced: Option<Paced>,
+    /// How often the server did what the neighbour is there for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) neighbour_per_second: Option<Spread>,
+    /// CPU time of the server per second, as a fraction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cpu_share: Option<Spread>,
     /// Resident memory that a connection adds to the server's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) bytes_per_connection: Option<f64>,
@@ -132,6 +141,28 @@ pub(super) struct Latency {
     pub(super) p50: f64,
     pub(super) p99: f64,
     pub(super) p999: f64,
+}
+
+/// Requests on a schedule, and what became of them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Paced {
+    pub(super) asked: u64,
+    /// Those that were answered before their turn was over.
+    pub(super) answered: u64,
+    /// Microseconds that half of all requests waited at most, from when they were due. Absent where
+    /// so many were not answered.
+    pub(super) p50_us: Option<f64>,
+    pub(super) p99_us: Option<f64>,
+    pub(super) max_us: Option<f64>,
+    /// Microseconds that the generator was late with 99 % of the requests at most.
+    pub(super) late_us: Option<f64>,
+}
+
+impl Paced {
+    /// Returns how many of a hundred requests were answered.
+    pub(super) fn percent_answered(&self) -> f64 {
+        self.answered as f64 * 100.0 / self.asked.max(1) as f64
+    }
 }
 
 impl Results {

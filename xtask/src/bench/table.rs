@@ -3,13 +3,20 @@
 use std::fmt::Write;
 
 use super::case::Load;
-use super::results::{CaseResults, Latency, ServerResults};
+use super::results::{CaseResults, Latency, Paced, ServerResults};
 
 /// A heading, and the cell below it if the server has that figure.
 type Column = (&'static str, fn(&ServerResults) -> Option<String>);
 
 /// All columns after the server's name. A table has those in which any server has a figure.
 const COLUMNS: &[Column] = &[
+    ("answered", |server| Some(answered(&server.paced?))),
+    ("p50", |server| Some(wait(server.paced?.p50_us))),
+    ("p99", |server| Some(wait(server.paced?.p99_us))),
+    ("max", |server| Some(wait(server.paced?.max_us))),
+    ("late", |server| Some(wait(server.paced?.late_us))),
+    ("neighbour/s", |server| Some(thousands(server.neighbour_per_second?.median))),
+    ("CPU", |server| Some(format!("{:.0} %", server.cpu_share?.median * 100.0))),
     ("requests/s", |server| Some(thousands(server.requests_per_second?.median))),
     ("notes/s", |server| Some(thousands(server.notes_per_second?.median))),
     ("spread", |server| Some(percent(server.notes_per_second?.relative()))),
@@ -70,6 +77,16 @@ fn latency(server: &ServerResults, percentile: fn(&Latency) -> f64) -> Option<St
     Some(time(percentile(&server.latency_us?) * 1e3))
 }
 
+/// Says how many of the requests were answered.
+fn answered(paced: &Paced) -> String {
+    format!("{} of {}", thousands(paced.answered as f64), thousands(paced.asked as f64))
+}
+
+/// Writes a waiting time in microseconds, if it had an end.
+fn wait(micros: Option<f64>) -> String {
+    micros.map_or_else(|| "never".to_owned(), |micros| time(micros * 1e3))
+}
+
 fn percent(fraction: f64) -> String {
     format!("±{:.1} %", fraction * 100.0)
 }
@@ -97,7 +114,7 @@ pub(super) fn thousands(number: f64) -> String {
 }
 
 /// Writes nanoseconds with three digits that count, in the unit that fits.
-fn time(nanos: f64) -> String {
+pub(super) fn time(nanos: f64) -> String {
     let (value, unit) = match nanos {
         _ if nanos < 999.5 => (nanos, "ns"),
         _ if nanos < 999.5e3 => (nanos / 1e3, "µs"),
@@ -175,6 +192,31 @@ mod tests {
   server  requests/s     p50     p99     p999  CPU/request  spread   ratio  spread
   floor      100,000  250 µs  400 µs  1.20 ms      5.30 µs  ±2.0 %   1.000  ±0.0 %
   tokio      100,000  250 µs  400 µs  1.20 ms      5.30 µs  ±2.0 %  12.500  ±0.0 %
+";
+        assert_eq!(render(&case), expected);
+    }
+
+    #[test]
+    fn request_without_an_answer_waits_for_ever() {
+        let paced = Paced {
+            asked: 15_000,
+            answered: 14_000,
+            p50_us: Some(250.0),
+            p99_us: None,
+            max_us: None,
+            late_us: Some(70.0),
+        };
+        let server = |name: &str, paced| ServerResults {
+            name: name.to_owned(),
+            paced,
+            cpu_share: Some(Spread { low: 0.9, median: 0.97, high: 1.0 }),
+            ..ServerResults::default()
+        };
+        let servers = vec![server("evio", Some(paced))];
+        let case = CaseResults { key: String::new(), title: "noise".to_owned(), servers };
+        let expected = "noise
+  server          answered     p50    p99    max     late   CPU
+  evio    14,000 of 15,000  250 µs  never  never  70.0 µs  97 %
 ";
         assert_eq!(render(&case), expected);
     }

@@ -93,6 +93,8 @@ mod tests {
             ("http --size 9", "--size is for the suites echo and proxy"),
             ("udp redis --loops 3", "--loops is for the suite scale"),
             ("memory --duration 1", "--duration is for the suites echo, udp"),
+            ("neighbours --connections 9", "--connections is for the suites echo, udp"),
+            ("neighbours --against tokio", "--against is for the suites echo, connect"),
             ("wake --against mio", "--against is for the suites echo, connect"),
             ("udp --self-check", "--self-check is of echo alone"),
             ("--self-check --unix", "--unix is for the suite redis"),
