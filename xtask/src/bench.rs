@@ -17,6 +17,7 @@ pub(crate) mod machine;
 mod memory;
 mod neighbours;
 mod outside;
+mod page;
 mod peers;
 mod programs;
 mod progress;

@@ -48,8 +48,8 @@ pub(crate) struct Args {
     /// Write the figures to this file
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
-    /// Keep the figures in benchmarks/results, draw the charts and rewrite the README's section; a
-    /// longer --duration evens out what other tenants of the machine do
+    /// Keep the figures in benchmarks/results, draw the charts and rewrite benchmarks/RESULTS.md
+    /// and the README's section; a longer --duration evens out what other tenants of the machine do
     #[arg(long)]
     #[arg(conflicts_with_all = ["quick", "connections", "size", "pipeline"])]
     #[arg(conflicts_with_all = ["unix", "against", "self_check", "loops", "no_build", "compare"])]

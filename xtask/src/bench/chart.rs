@@ -28,6 +28,10 @@ pub(super) enum Figure {
     P99,
     /// Notes per second, as a multiple of the first way's.
     Notes,
+    /// Paced requests that were answered, in percent.
+    Answered,
+    /// 99 % of the paced requests wait no longer; infinite where more than 1 % were not answered.
+    PacedP99,
 }
 
 /// All charts there are. What was not measured is not drawn.
@@ -59,6 +63,8 @@ impl Figure {
             Self::BytesPerConnection => server.bytes_per_connection,
             Self::P99 => server.latency_us.map(|latency| latency.p99),
             Self::Notes => server.notes_ratio.map(|ratio| ratio.median),
+            Self::Answered => server.paced.map(|paced| paced.percent_answered()),
+            Self::PacedP99 => server.paced.map(|paced| paced.p99_us.unwrap_or(f64::INFINITY)),
         }
     }
 
@@ -72,14 +78,20 @@ impl Figure {
             Self::BytesPerConnection => "bytes of memory per connection".to_owned(),
             Self::P99 => "microseconds that 99 % of the requests take at most".to_owned(),
             Self::Notes => format!("notes per second, as a multiple of {first}"),
+            Self::Answered => "requests of paced clients that were answered, in percent".to_owned(),
+            Self::PacedP99 => {
+                "microseconds that 99 % of the paced clients’ requests wait at most".to_owned()
+            }
         }
     }
 
     /// Says which of two values is the better one.
     pub(super) fn better(self) -> &'static str {
         match self {
-            Self::Cpu | Self::BytesPerConnection | Self::P99 => "smaller is better",
-            Self::Notes => "larger is better",
+            Self::Cpu | Self::BytesPerConnection | Self::P99 | Self::PacedP99 => {
+                "smaller is better"
+            }
+            Self::Notes | Self::Answered => "larger is better",
         }
     }
 
@@ -87,7 +99,9 @@ impl Figure {
     pub(super) fn label(self, value: f64) -> String {
         match self {
             Self::Cpu | Self::Notes => format!("{value:.2}"),
-            Self::BytesPerConnection | Self::P99 => super::table::thousands(value),
+            Self::Answered => format!("{value:.1}"),
+            Self::PacedP99 if value.is_infinite() => "never".to_owned(),
+            Self::BytesPerConnection | Self::P99 | Self::PacedP99 => super::table::thousands(value),
         }
     }
 }

@@ -1,9 +1,11 @@
-//! Results that are kept in the repository: figures, charts and the section of the README.
+//! Results that are kept in the repository: figures, charts, the page that shows them, and the
+//! section of the README.
 
 use std::fs::{self, File};
 use std::path::Path;
 
 use super::chart::CHARTS;
+use super::page;
 use super::readme;
 use super::results::Results;
 use crate::workspace_root;
@@ -11,10 +13,12 @@ use crate::workspace_root;
 /// Where figures and charts are kept.
 const DIRECTORY: &str = "benchmarks/results";
 
-/// Where they are shown.
+/// Where all of them are shown, and where a few are.
+const PAGE: &str = "benchmarks/RESULTS.md";
 const README: &str = "README.md";
 
-/// Keeps the results of a run, one file per suite, redraws its charts and rewrites the README.
+/// Keeps the results of a run, one file per suite, redraws its charts and rewrites the page and the
+/// README's section.
 pub(super) fn save(results: &Results) -> crate::Result {
     save_in(workspace_root(), results)
 }
@@ -54,14 +58,18 @@ fn save_in(root: &Path, results: &Results) -> crate::Result {
             fs::write(directory.join(chart.file).with_extension("svg"), svg)?;
         }
     }
-    Ok(fs::write(root.join(README), render(root)?)?)
+    for (file, text) in render(root)? {
+        fs::write(root.join(file), text)?;
+    }
+    Ok(())
 }
 
-/// Returns the README with the results of all suites that were ever saved.
-fn render(root: &Path) -> crate::Result<String> {
+/// Returns the page and the README with the results of all suites that were ever saved.
+fn render(root: &Path) -> crate::Result<[(&'static str, String); 2]> {
     let readme = fs::read_to_string(root.join(README));
     let readme = readme.map_err(|error| format!("cannot read {README}: {error}"))?;
-    Ok(readme::replace(&readme, &saved(&root.join(DIRECTORY))?)?)
+    let saved = saved(&root.join(DIRECTORY))?;
+    Ok([(PAGE, page::render(&saved)), (README, readme::replace(&readme, &saved)?)])
 }
 
 /// Reads the results of all suites that were ever saved.
@@ -98,8 +106,9 @@ mod tests {
         let directory = root.join(DIRECTORY);
         assert_eq!(read(&directory.join("http.json")).unwrap(), run("http", "get-1"));
         assert!(directory.join("redis-1.svg").is_file() && !directory.join("echo.svg").exists());
-        let text = fs::read_to_string(&readme).unwrap();
+        let text = fs::read_to_string(root.join(PAGE)).unwrap();
         assert!(text.contains("title of get-1") && text.contains("title of set-1"), "{text}");
+        assert!(fs::read_to_string(&readme).unwrap().contains(PAGE));
         fs::remove_dir_all(root).unwrap();
     }
 

@@ -1,35 +1,64 @@
-//! The figures in the README, between two marks.
+//! The few figures in the README, between two marks.
 
 use std::fmt::Write;
 
-use super::chart::{CHARTS, Figure, is_ours, place_and_time};
-use super::results::{CaseResults, Results, SuiteResults};
+use super::results::{Results, ServerResults};
+use super::table;
 
 const BEGIN: &str = "<!-- bench:begin -->";
 const END: &str = "<!-- bench:end -->";
 
-/// Where the charts are, seen from the README.
-const PICTURES: &str = "benchmarks/results";
+/// Where all others are, seen from the README.
+const PAGE: &str = "benchmarks/RESULTS.md";
 
-/// A table of the README.
-struct Table {
+/// A figure of evio beside that of what a user would pick instead.
+struct Row {
+    what: &'static str,
     suite: &'static str,
-    /// What stands above the cases.
-    heading: &'static str,
+    /// The key of the case.
+    case: &'static str,
+    peer: &'static str,
     figure: Figure,
 }
 
-/// The tables in their order.
-const TABLES: &[Table] = &[
-    Table { suite: "echo", heading: "echo", figure: Figure::Cpu },
-    Table { suite: "udp", heading: "UDP echo", figure: Figure::Cpu },
-    Table { suite: "connect", heading: "echo and close", figure: Figure::Cpu },
-    Table { suite: "http", heading: "HTTP", figure: Figure::Cpu },
-    Table { suite: "redis", heading: "redis", figure: Figure::Cpu },
-    Table { suite: "proxy", heading: "TCP proxy", figure: Figure::Cpu },
-    Table { suite: "memory", heading: "memory", figure: Figure::BytesPerConnection },
-    Table { suite: "latency", heading: "latency", figure: Figure::P99 },
-    Table { suite: "wake", heading: "wake", figure: Figure::Notes },
+/// What is shown of a server.
+#[derive(Clone, Copy)]
+enum Figure {
+    CpuPerRequest,
+    BytesPerConnection,
+}
+
+/// One of each kind of server, under the load that flatters evio least, and what an idle connection
+/// takes.
+const ROWS: [Row; 4] = [
+    Row {
+        what: "HTTP: CPU time per request",
+        suite: "http",
+        case: "get-1",
+        peer: "nginx",
+        figure: Figure::CpuPerRequest,
+    },
+    Row {
+        what: "TCP proxy: CPU time per message of 64 B and its echo",
+        suite: "proxy",
+        case: "c50-s64-p1",
+        peer: "haproxy",
+        figure: Figure::CpuPerRequest,
+    },
+    Row {
+        what: "redis: CPU time per GET",
+        suite: "redis",
+        case: "get-1",
+        peer: "redis-server",
+        figure: Figure::CpuPerRequest,
+    },
+    Row {
+        what: "memory of an idle connection",
+        suite: "memory",
+        case: "silent",
+        peer: "tokio",
+        figure: Figure::BytesPerConnection,
+    },
 ];
 
 /// Returns `readme` with the figures of `results` between the marks, and everything else as it was.
@@ -40,154 +69,110 @@ pub(super) fn replace(readme: &str, results: &[Results]) -> Result<String, Strin
     let missing = |mark: &str| format!("README.md has no line {mark}");
     let (before, rest) = readme.split_once(BEGIN).ok_or_else(|| missing(BEGIN))?;
     let (_, after) = rest.split_once(END).ok_or_else(|| missing(END))?;
-    Ok(format!("{before}{BEGIN}\n\n{}{END}{after}", section(results)))
+    Ok(format!("{before}{BEGIN}\n\n{}\n{END}{after}", section(results)))
 }
 
-/// Writes the tables and charts of all suites that were measured, and below those of the same run
-/// where and with what that was.
 fn section(results: &[Results]) -> String {
-    let measured = |table: &'static Table| {
-        results.iter().find_map(|results| {
-            let suite = results.suites.iter().find(|suite| suite.suite == table.suite)?;
-            Some((table, results, suite))
-        })
-    };
-    let mut measured = TABLES.iter().filter_map(measured).peekable();
-    let mut text = String::new();
-    while let Some((table, results, suite)) = measured.next() {
-        table.write(&mut text, results, suite);
-        let source = source(results);
-        if measured.peek().is_none_or(|(_, next, _)| self::source(next) != source) {
-            let _ = writeln!(text, "{source}.\n");
-        }
+    let mut text = "| | evio | instead | ratio |\n|---|--:|--:|--:|\n".to_owned();
+    for row in ROWS.iter().filter_map(|row| row.write(results)) {
+        let _ = writeln!(text, "{row}");
     }
+    let _ = writeln!(text, "\nAll figures, and what they were measured on: [{PAGE}]({PAGE}).");
     text
 }
 
-/// Says where, when and with what something was measured.
-fn source(results: &Results) -> String {
-    let versions: Vec<String> =
-        results.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
-    format!("{}; {}", place_and_time(results), versions.join(", "))
+impl Row {
+    /// Writes the row, if it was measured.
+    fn write(&self, results: &[Results]) -> Option<String> {
+        let suites = results.iter().flat_map(|results| &results.suites);
+        let mut cases =
+            suites.filter(|suite| suite.suite == self.suite).flat_map(|suite| &suite.cases);
+        let case = cases.find(|case| case.key == self.case)?;
+        let server = |name| case.servers.iter().find(|server| server.name == name);
+        let (evio, peer) = (server("evio")?, server(self.peer)?);
+        let (what, name) = (self.what, self.peer);
+        let [own, other] = [evio, peer].map(|server| self.figure.show(server));
+        let ratio = significant(self.figure.ratio(evio, peer)?);
+        Some(format!("| {what} | **{}** | {name} {} | {ratio} |", own?, other?))
+    }
 }
 
-impl Table {
-    /// Writes what the figures are, the table, and the charts of the suite.
-    fn write(&self, text: &mut String, results: &Results, suite: &SuiteResults) {
-        let columns = self.columns(suite);
-        let Some(first) = columns.first() else { return };
-        let what = capital(&self.figure.describe(first));
-        let _ = writeln!(text, "{what}; {}:\n", self.figure.better());
-        let _ = writeln!(text, "| {} | {} |", self.heading, columns.join(" | "));
-        let _ = writeln!(text, "|---|{}", "--:|".repeat(columns.len()));
-        let has_figure = |case: &&CaseResults| {
-            case.servers.iter().any(|server| self.figure.of(server).is_some())
-        };
-        for case in suite.cases.iter().filter(has_figure) {
-            let cells: Vec<String> = columns.iter().map(|name| self.cell(case, name)).collect();
-            let _ = writeln!(text, "| {} | {} |", case.title, cells.join(" | "));
-        }
-        let _ = writeln!(text);
-        for chart in CHARTS.iter().filter(|chart| chart.suite == self.suite) {
-            if chart.draw(results).is_some() {
-                let _ = writeln!(text, "![{}]({PICTURES}/{}.svg)\n", chart.title, chart.file);
+impl Figure {
+    fn show(self, server: &ServerResults) -> Option<String> {
+        match self {
+            Self::CpuPerRequest => Some(table::time(server.cpu_ns?.median)),
+            Self::BytesPerConnection => {
+                Some(format!("{} B", table::thousands(server.bytes_per_connection?)))
             }
         }
     }
 
-    /// Writes a server's figure, ours in bold.
-    fn cell(&self, case: &CaseResults, name: &str) -> String {
-        let server = case.servers.iter().find(|server| server.name == name);
-        match server.and_then(|server| self.figure.of(server)) {
-            Some(figure) if is_ours(name) => format!("**{}**", self.figure.label(figure)),
-            Some(figure) => self.figure.label(figure),
-            None => "–".to_owned(),
-        }
-    }
-
-    /// Returns the names of the servers that have the figure in any case, in their order.
-    fn columns<'a>(&self, suite: &'a SuiteResults) -> Vec<&'a str> {
-        let mut names: Vec<&str> = Vec::new();
-        for server in suite.cases.iter().flat_map(|case| &case.servers) {
-            if self.figure.of(server).is_some() && !names.contains(&server.name.as_str()) {
-                names.push(&server.name);
+    /// Returns evio's figure as a multiple of the peer's: where there were rounds, the median over
+    /// these.
+    fn ratio(self, evio: &ServerResults, peer: &ServerResults) -> Option<f64> {
+        match self {
+            Self::CpuPerRequest => peer.evio_ratio,
+            Self::BytesPerConnection => {
+                Some(evio.bytes_per_connection? / peer.bytes_per_connection?)
             }
         }
-        names
     }
 }
 
-/// Begins a sentence with `text`.
-fn capital(text: &str) -> String {
-    let mut characters = text.chars();
-    characters
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+/// Writes a number with the two digits that count.
+fn significant(number: f64) -> String {
+    let decimals = if number > 0.0 { 1.0 - number.log10().floor() } else { 0.0 };
+    format!("{number:.0$}", decimals.clamp(0.0, 6.0) as usize)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::results::ServerResults;
+    use crate::bench::results::Spread;
     use crate::bench::results_sample::{case, results, server, suite};
 
     const README: &str = "# evio\n\n<!-- bench:begin -->\nold\n<!-- bench:end -->\n\n## Licence\n";
 
     fn measured() -> Vec<Results> {
-        let http = vec![
-            case("get-1", vec![server("nginx", 1.0), server("evio", 0.84), server("hyper", 0.9)]),
-            case("get-16", vec![server("nginx", 1.0), server("evio", 0.118)]),
-            case("calls", vec![ServerResults { cpu_ratio: None, ..server("evio", 1.0) }]),
-        ];
-        let bytes = |name, bytes| ServerResults {
-            cpu_ratio: None,
-            bytes_per_connection: Some(bytes),
+        let cpu = |name, nanos, evio_ratio| ServerResults {
+            cpu_ns: Some(Spread { low: nanos, median: nanos, high: nanos }),
+            evio_ratio,
             ..server(name, 1.0)
         };
-        let memory = vec![case("idle", vec![bytes("mio", 47.4), bytes("evio", 1150.0)])];
+        let bytes =
+            |name, bytes| ServerResults { bytes_per_connection: Some(bytes), ..server(name, 1.0) };
+        let http = vec![
+            case("get-16", vec![cpu("nginx", 1.0, Some(0.1)), cpu("evio", 1.0, None)]),
+            case("get-1", vec![cpu("nginx", 9_000.0, Some(0.744)), cpu("evio", 6_600.0, None)]),
+        ];
+        let memory = vec![case("silent", vec![bytes("evio", 143.0), bytes("tokio", 50_477.0)])];
         vec![results(vec![suite("memory", memory)]), results(vec![suite("http", http)])]
     }
 
     #[test]
-    fn tables_have_a_row_for_each_case() {
+    fn each_row_is_a_line() {
         let text = replace(README, &measured()).unwrap();
-        for line in [
-            "| HTTP | nginx | evio | hyper |",
-            "| title of get-1 | 1.00 | **0.84** | 0.90 |",
-            "| title of get-16 | 1.00 | **0.12** | – |",
-            "| memory | mio | evio |",
-            "| title of idle | 47 | **1,150** |",
-            "![Memory](benchmarks/results/memory.svg)",
-            "![HTTP, 50 connections](benchmarks/results/http.svg)",
-        ] {
-            assert!(text.lines().any(|found| found == line), "{line}\n\n{text}");
-        }
-        for absent in ["old", "redis", "title of calls"] {
-            assert!(!text.contains(absent), "{absent}\n\n{text}");
-        }
-        assert!(text.find("| HTTP") < text.find("| memory"), "{text}");
+        let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+        let expected = [
+            "| HTTP: CPU time per request | **6.60 µs** | nginx 9.00 µs | 0.74 |",
+            "| memory of an idle connection | **143 B** | tokio 50,477 B | 0.0028 |",
+        ];
+        assert_eq!(rows, expected);
     }
 
-    /// Tables of one run need not each repeat where it was; those of another day do.
     #[test]
-    fn source_stands_below_the_tables_it_is_of() {
-        let mut measured = measured();
-        let count = |measured: &[Results]| {
-            let text = replace(README, measured).unwrap();
-            text.matches(&source(&measured[0])).count()
-        };
-        assert_eq!(count(&measured), 1);
-        measured[1].date = "2001-01-01".to_owned();
-        assert_eq!(count(&measured), 1);
-        let text = replace(README, &measured).unwrap();
-        assert_eq!(text.matches("2001-01-01").count(), 1, "{text}");
+    fn two_digits_count() {
+        let numbers = [0.0028, 0.074, 0.74, 0.999, 1.0, 7.44, 74.4, 744.0, 0.0];
+        let written = ["0.0028", "0.074", "0.74", "1.00", "1.0", "7.4", "74", "744", "0"];
+        assert_eq!(numbers.map(significant), written);
     }
 
     #[test]
     fn what_is_outside_the_marks_stays() {
         let text = replace(README, &measured()).unwrap();
         assert!(text.starts_with("# evio\n\n<!-- bench:begin -->\n\n"), "{text}");
-        assert!(text.ends_with("<!-- bench:end -->\n\n## Licence\n"), "{text}");
+        assert!(text.ends_with("\n\n<!-- bench:end -->\n\n## Licence\n"), "{text}");
+        assert!(!text.contains("old"), "{text}");
     }
 
     #[test]
