@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Instant;
 
-use evio::{Loop, SocketAddr, Tag};
+use evio::{Detached, Loop, SocketAddr, Tag};
 
 use super::acts;
 use super::by_handle;
@@ -159,11 +159,23 @@ pub(crate) fn connect_to(
 }
 
 fn adopt(world: &Arc<World>, event_loop: &mut Loop<'_>, dice: &mut Dice) {
-    let Some((stream, link)) = world.adoptables.lock().pop() else { return };
-    let tag = choose_tag(world, event_loop, &link, dice);
-    world.note_of(&link, format!("is adopted, as {tag:?}"));
-    let result = event_loop.adopt(stream, tag);
-    take_up(world, event_loop, &link, result.map_err(|error| (error, false)), dice);
+    if let Some((stream, link)) = { world.adoptables.lock().pop() } {
+        adopt_as(world, event_loop, stream, &link, dice);
+    }
+}
+
+/// Has the loop adopt a socket.
+pub(crate) fn adopt_as(
+    world: &Arc<World>,
+    event_loop: &mut Loop<'_>,
+    socket: impl Into<Detached>,
+    link: &Arc<Link>,
+    dice: &mut Dice,
+) {
+    let tag = choose_tag(world, event_loop, link, dice);
+    world.note_of(link, format!("is adopted, as {tag:?}"));
+    let result = event_loop.adopt(socket, tag);
+    take_up(world, event_loop, link, result.map_err(|error| (error, false)), dice);
 }
 
 /// Chooses what a connection is asked for with: a number, or another connection of the loop.

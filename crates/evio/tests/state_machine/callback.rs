@@ -235,7 +235,7 @@ pub(crate) fn take_input(world: &World, link: &Link, input: &[u8]) -> Result<(),
         return Ok(());
     }
     let mut server = link.server.lock();
-    let stream = Stream::of(&[world.seed, link.number.into()]);
+    let stream = Stream::of(&[world.seed, link.stream().into()]);
     if stream.at(server.received, input.len()) != input {
         let at = server.received;
         return Err(format!("{} bytes of input, from {at} on, are not what was sent", input.len()));

@@ -6,14 +6,16 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evio::{Conn, Detached};
+use evio::{Conn, Detached, Loop};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::callback::take_input;
 use super::dice::Dice;
 use super::frame::{Frame, HEADER, LOOP, Written};
+use super::known::is_known;
 use super::link::Link;
-use super::world::{Phase, World};
+use super::world::{LOOPS, Phase, World};
+use super::{around, by_handle};
 use crate::util::{Client, DEADLINE};
 
 /// How long one call may wait before the thread looks around.
@@ -33,9 +35,28 @@ pub(crate) fn put_back_some(world: &World, conn: &mut Conn<'_>, link: &Link, inp
     world.note_of(link, format!("puts {} bytes back", input.len() - kept));
 }
 
-/// Goes on with a socket on a thread of its own, or drops it.
-pub(crate) fn take_over(world: &Arc<World>, link: &Arc<Link>, socket: Detached) {
-    let dice = link.server.lock().dice.split();
+/// Goes on with a socket: on a thread of its own, or in one of the loops.
+pub(crate) fn take_over(
+    world: &Arc<World>,
+    link: &Arc<Link>,
+    socket: Detached,
+    event_loop: &mut Loop<'_>,
+) {
+    let mut dice = link.server.lock().dice.split();
+    let is_whole = !link.server.lock().output_ended;
+    if world.phase() == Phase::Running && is_whole && dice.percent(40) {
+        let new = world.continue_link(link);
+        world.note_of(&new, "goes on with the socket".to_owned());
+        if dice.coin() {
+            return around::adopt_as(world, event_loop, socket, &new, &mut dice);
+        }
+        let target = event_loop.handle().of_loop(dice.below(LOOPS));
+        let target = target.expect("there are so many loops");
+        let _ = by_handle::post(world, &target, move |world, event_loop| {
+            around::adopt_as(world, event_loop, socket, &new, &mut dice);
+        });
+        return;
+    }
     let (world, link) = (Arc::clone(world), Arc::clone(link));
     let name = format!("detached {}", link.number);
     Arc::clone(&world).spawn(name, move || {
@@ -75,7 +96,11 @@ fn go_on(world: &World, link: &Link, mut socket: Detached, mut dice: Dice) -> Re
     let peer = link.peer.lock();
     let may_fail = peer.has_left || peer.has_meddled;
     drop(peer);
+    // The kernel goes on as the limits of the loop have told it.
+    let had_timeout = is_known("user timeout of a detached socket");
+    let may_time_out = had_timeout && link.server.lock().causes.write;
     match result {
+        Err(error) if error.kind() == io::ErrorKind::TimedOut && may_time_out => Ok(()),
         Err(error) if !may_fail => Err(format!("a detached socket: {error}")),
         _ => Ok(()),
     }

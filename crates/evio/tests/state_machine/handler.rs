@@ -210,7 +210,7 @@ impl Handler for Machine {
         if event_loop.conn(id).is_some() {
             self.world.fault(Some(&link), "a detached connection can be reached");
         }
-        detached::take_over(&self.world, &link, socket);
+        detached::take_over(&self.world, &link, socket, event_loop);
         self.act_around(event_loop, 30);
         self.flow(Ending::Detached)
     }

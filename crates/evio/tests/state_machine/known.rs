@@ -2,6 +2,8 @@
 
 /// Operations that meet one of these are left out.
 const KNOWN: &[&str] = &[
+    // A detached socket keeps the TCP_USER_TIMEOUT that `write_timeout` has set.
+    "user timeout of a detached socket",
     // In `closed`, `output_len` is zero and `is_congested` may be true.
     "congested when closed",
 ];

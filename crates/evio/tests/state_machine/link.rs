@@ -1,12 +1,14 @@
 //! A connection as both of its sides know it.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use super::frame::SENDERS;
+use super::known::is_known;
 use super::model::Server;
 use super::trace::Trace;
 
@@ -41,7 +43,11 @@ pub(crate) struct Link {
     pub(crate) kind: Kind,
     pub(crate) is_unix: bool,
     pub(crate) server: Mutex<Server>,
-    pub(crate) peer: Mutex<Peer>,
+    pub(crate) peer: Arc<Mutex<Peer>>,
+    /// The one that was detached, if this one goes on with its socket.
+    pub(crate) continues: Option<Arc<Link>>,
+    /// Another one goes on with the socket.
+    pub(crate) is_continued: AtomicBool,
     /// How often `wake` was called, each counted before the call.
     pub(crate) wakes: AtomicU32,
     pub(crate) trace: Trace,
@@ -54,10 +60,35 @@ impl Link {
             kind,
             is_unix,
             server: Mutex::new(server),
-            peer: Mutex::default(),
+            peer: Arc::new(Mutex::new(Peer { number, ..Peer::default() })),
+            continues: None,
+            is_continued: AtomicBool::new(false),
             wakes: AtomicU32::new(0),
             trace: Trace::default(),
         }
+    }
+
+    /// Creates a connection that goes on with the socket of one that was detached.
+    pub(crate) fn continuing(link: &Arc<Self>, number: u32, mut server: Server) -> Self {
+        link.is_continued.store(true, Ordering::SeqCst);
+        let old = link.server.lock();
+        server.received = old.received;
+        let has_timeout = old.causes.write || old.causes.kernel_timeout;
+        server.causes.kernel_timeout = has_timeout && is_known("user timeout of a detached socket");
+        drop(old);
+        let mut new = Self::new(number, Kind::Adopted, link.is_unix, server);
+        new.peer = Arc::clone(&link.peer);
+        new.continues = Some(Arc::clone(link));
+        new
+    }
+
+    /// Returns the number of the stream that the peer sends.
+    pub(crate) fn stream(&self) -> u32 {
+        self.continues.as_ref().map_or(self.number, |link| link.stream())
+    }
+
+    pub(crate) fn is_continued(&self) -> bool {
+        self.is_continued.load(Ordering::SeqCst)
     }
 
     pub(crate) fn wakes(&self) -> u32 {
@@ -81,13 +112,16 @@ impl fmt::Display for Link {
             Some(peer) => writeln!(f, "  {peer:?}")?,
             None => writeln!(f, "  (peer's side in use)")?,
         }
-        self.trace.fmt(f)
+        self.trace.fmt(f)?;
+        self.continues.iter().try_for_each(|link| write!(f, "  before that:\n{link}"))
     }
 }
 
 /// What the peer of the server has done and seen.
 #[derive(Debug, Default)]
 pub(crate) struct Peer {
+    /// The connection that it gets frames of: the last one, of several that go on with a socket.
+    pub(crate) number: u32,
     pub(crate) is_connected: bool,
     /// Bytes that its kernel has taken.
     pub(crate) sent: u64,
@@ -105,6 +139,16 @@ pub(crate) struct Peer {
     pub(crate) outcome: Option<Outcome>,
 }
 
+impl Peer {
+    /// Returns what has come of the connection with this number.
+    pub(crate) fn taken_of(&self, number: u32) -> Taken {
+        if number == self.number {
+            return self.taken;
+        }
+        Taken { frames: 0, sends: Default::default(), ..self.taken }
+    }
+}
+
 /// How a connection ended for the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -119,7 +163,7 @@ pub(crate) enum Outcome {
 }
 
 /// What a peer has received, in whole frames.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Taken {
     pub(crate) bytes: u64,
     /// Those written on the loop's thread.

@@ -114,6 +114,8 @@ pub(crate) struct Causes {
     pub(crate) short_close: bool,
     /// Its peer could send too much while it was closing.
     pub(crate) discards_little: bool,
+    /// The kernel has a timeout for it from before it was detached.
+    pub(crate) kernel_timeout: bool,
     /// It had written in a turn that `pre_write` withheld.
     pub(crate) withheld: bool,
     /// The lowest limit of its output.
@@ -193,7 +195,8 @@ impl Server {
         self.endings_on_the_way > 0
             || by_time
             || withheld
-            || self.others_wrote && world.plan.withholds
+            || self.causes.kernel_timeout
+            || world.plan.withholds && (self.others_wrote || world.broadcast_bytes() > 0)
             || by_peer
             || self.input_ended && self.output_ended
             || self.may_have_exceeded(world)

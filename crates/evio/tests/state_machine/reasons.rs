@@ -36,7 +36,9 @@ fn fits(world: &World, link: &Link, server: &Server, peer: &Peer, reason: Reason
         Reason::Aborted => causes.aborted,
         Reason::Shutdown => world.is_shutting_down() && was_told(world, link, server, peer),
         // The kernel knows the write timeout, too.
-        Reason::Error(ErrorKind::TimedOut) => causes.write || peer.has_left,
+        Reason::Error(ErrorKind::TimedOut) => {
+            causes.write || causes.kernel_timeout || peer.has_left
+        }
         Reason::Error(_) => peer.has_left || peer.has_meddled || link.kind == Kind::Refused,
         Reason::OutputLimit => server.may_have_exceeded(world),
         Reason::DiscardLimit => causes.discards_little && has_begun_to_end,
@@ -73,6 +75,7 @@ fn was_told(world: &World, link: &Link, server: &Server, peer: &Peer) -> bool {
 
 /// Checks at the end of the round that what the peer saw fits what the server did.
 pub(crate) fn check_pair(world: &World, link: &Link) -> Result<(), String> {
+    let before = link.continues.as_ref().map(|link| (link.number, link.server.lock().frames));
     let server = link.server.lock();
     let peer = link.peer.lock();
     let last = match server.stage {
@@ -84,8 +87,19 @@ pub(crate) fn check_pair(world: &World, link: &Link) -> Result<(), String> {
         // What was written is lost, and so is what the peer has sent.
         return Ok(());
     }
+    if link.is_continued() {
+        // What the peer sees of it is seen with the one that goes on.
+        return Ok(());
+    }
     match peer.outcome {
-        Some(Outcome::End) => check_end(&server, &peer, link, last),
+        Some(Outcome::End) => {
+            // None of the frames of this one may have come.
+            let is_before = before.filter(|(number, _)| *number == peer.number);
+            if is_before.is_some_and(|(_, frames)| frames != peer.taken.frames) {
+                return Err("the peer has not got all from before the detach".to_owned());
+            }
+            check_end(&server, &peer, link, last)
+        }
         // One that is reset before it is accepted may not be had any more.
         Some(outcome @ (Outcome::Reset | Outcome::NeverConnected)) => {
             if may_reset(&server, &peer, last) {
@@ -117,7 +131,7 @@ fn check_end(server: &Server, peer: &Peer, link: &Link, last: Last) -> Result<()
     if link.is_unix && loses_output(last) || peer.has_meddled {
         return Ok(());
     }
-    let taken = &peer.taken;
+    let taken = peer.taken_of(link.number);
     let is_whole = taken.frames == server.frames && !taken.is_partial;
     let owed = server.sends.iter().zip(taken.sends).all(|(sends, taken)| taken >= sends.owed);
     let broadcasts = server.broadcasts_owed.iter().zip(taken.broadcasts);

@@ -7,7 +7,7 @@ use evio::{LoopHandle, SendError};
 
 use super::by_handle;
 use super::dice::Dice;
-use super::link::{Kind, Link, Peer};
+use super::link::{Kind, Link, Peer, Taken};
 use super::model::{Server, Stage};
 use super::peers;
 use super::world::{LOOPS, Listening, Phase, World};
@@ -160,7 +160,8 @@ fn missing(world: &World, link: &Link) -> Option<String> {
             (is_there && can_be_accepted(world, index)).then_some("it was not opened")
         }
         Stage::Connecting => Some("it is still connecting"),
-        Stage::Open => missing_of_open(&server, &peer),
+        Stage::Open => missing_of_open(&server, &peer, peer.taken_of(link.number)),
+        Stage::Over(_) if link.is_continued() => None,
         Stage::Over(_) => (is_there && peer.is_reading).then_some("the peer has not seen the end"),
     };
     if what.is_none() && server.stage == Stage::Open && !server.is_ending {
@@ -176,7 +177,7 @@ fn can_be_accepted(world: &World, index: usize) -> bool {
     !is_full && !world.listeners.lock().iter().any(is_stopped)
 }
 
-fn missing_of_open(server: &Server, peer: &Peer) -> Option<&'static str> {
+fn missing_of_open(server: &Server, peer: &Peer, taken: Taken) -> Option<&'static str> {
     let is_reading = peer.is_reading && peer.outcome.is_none();
     if server.is_ending || server.endings_on_the_way > 0 || server.causes.withheld {
         return Some("it was to end, and has not");
@@ -201,7 +202,6 @@ fn missing_of_open(server: &Server, peer: &Peer) -> Option<&'static str> {
         if peer.has_meddled {
             return None;
         }
-        let taken = &peer.taken;
         let sends = server.sends.iter().zip(taken.sends).any(|(sends, taken)| taken < sends.owed);
         let mut broadcasts = server.broadcasts_owed.iter().zip(taken.broadcasts);
         let broadcasts = broadcasts.any(|(owed, taken)| taken < *owed);

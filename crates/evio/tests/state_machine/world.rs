@@ -216,6 +216,17 @@ impl World {
         link
     }
 
+    /// Makes a connection known that goes on with the socket of one that was detached.
+    pub(crate) fn continue_link(&self, link: &Arc<Link>) -> Arc<Link> {
+        let mut links = self.links.lock();
+        let number = links.len() as u32;
+        let dice = Dice::new(self.seed, 2 * u64::from(number));
+        let server = Server::new(self.plan.limits, dice);
+        let link = Arc::new(Link::continuing(link, number, server));
+        links.push(Arc::clone(&link));
+        link
+    }
+
     /// Returns the dice of a connection's peer.
     pub(crate) fn peer_dice(&self, link: &Link) -> Dice {
         Dice::new(self.seed, 2 * u64::from(link.number) + 1)
