@@ -27,6 +27,7 @@ mod state_machine {
     pub(crate) mod plan;
     pub(crate) mod pulse;
     pub(crate) mod reasons;
+    pub(crate) mod received;
     pub(crate) mod round;
     pub(crate) mod script;
     pub(crate) mod settling;

@@ -232,8 +232,8 @@ fn accept(world: &World, link: &Link, listener: &Listener) -> io::Result<Beginni
         }
         let mut targets = world.targets.lock();
         let place = targets.iter().position(|(_, other)| other.number == link.number);
-        if place.is_some() && world.phase() > Phase::Running {
-            targets.remove(place.expect("it was found"));
+        if let Some(place) = place.filter(|_| world.phase() > Phase::Running) {
+            targets.remove(place);
             return Ok(None);
         }
         drop(targets);
