@@ -161,11 +161,8 @@ impl Machine {
         self.world.census.count("withheld");
         for (_, link) in &*side.live.lock() {
             let mut server = link.server.lock();
-            if server.last_written == Some(now) {
-                server.causes.withheld = true;
-                drop(server);
-                self.world.note_of(link, "is withheld".to_owned());
-            }
+            server.causes.withheld |= server.last_written == Some(now);
+            server.causes.may_be_withheld |= server.last_written_now == Some(now);
         }
     }
 

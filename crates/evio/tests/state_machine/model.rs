@@ -75,6 +75,8 @@ pub(crate) struct Server {
     pub(crate) written: u64,
     /// When it last wrote something that waits for `pre_write`.
     pub(crate) last_written: Option<Written>,
+    /// When it last wrote something of which a part may wait for it.
+    pub(crate) last_written_now: Option<Written>,
     pub(crate) sends: [Sends; SENDERS],
     /// The last broadcast of each that must arrive.
     pub(crate) broadcasts_owed: [Option<u32>; SENDERS],
@@ -118,6 +120,8 @@ pub(crate) struct Causes {
     pub(crate) kernel_timeout: bool,
     /// It had written in a turn that `pre_write` withheld.
     pub(crate) withheld: bool,
+    /// It may have.
+    pub(crate) may_be_withheld: bool,
     /// The lowest limit of its output.
     pub(crate) max_output: Option<usize>,
 }
@@ -154,6 +158,7 @@ impl Server {
             frames: 0,
             written: 0,
             last_written: None,
+            last_written_now: None,
             sends: Default::default(),
             broadcasts_owed: Default::default(),
             woken: 0,
@@ -188,7 +193,8 @@ impl Server {
 
     /// The same, but for the end of the server.
     pub(crate) fn may_have_ended_by_itself(&self, peer: &Peer, kind: Kind, world: &World) -> bool {
-        let Causes { idle, write, congestion, withheld, .. } = self.causes;
+        let Causes { idle, write, congestion, .. } = self.causes;
+        let withheld = self.causes.withheld || self.causes.may_be_withheld;
         let by_time = idle || write || congestion || self.read_timeout.is_some();
         let by_peer =
             peer.has_left || peer.has_meddled || peer.finished.is_some() && self.output_ended;

@@ -44,7 +44,7 @@ fn fits(world: &World, link: &Link, server: &Server, peer: &Peer, reason: Reason
         Reason::DiscardLimit => causes.discards_little && has_begun_to_end,
         Reason::Withheld => {
             let by_others = server.others_wrote || world.broadcast_bytes() > 0;
-            world.plan.withholds && (causes.withheld || by_others)
+            world.plan.withholds && (causes.withheld || causes.may_be_withheld || by_others)
         }
         Reason::Panicked => causes.panicked,
         Reason::Timeout(Timeout::Idle) => causes.idle,

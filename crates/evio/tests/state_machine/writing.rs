@@ -47,8 +47,13 @@ pub(crate) fn write_frame(world: &World, conn: &mut Conn<'_>, link: &Link, dice:
     if is_now {
         frame.written = Written::AT_ANY_TIME;
     }
-    if takes && !is_now {
-        link.server.lock().last_written = Some(written);
+    if takes {
+        let mut server = link.server.lock();
+        let last = match is_now {
+            true => &mut server.last_written_now,
+            false => &mut server.last_written,
+        };
+        *last = Some(written);
     }
     world.note_of(link, format!("writes frame {sequence} of {len} bytes: {pieces:?}"));
     world.census.count("write");
