@@ -240,7 +240,10 @@ impl Client {
         drop(peer);
         self.note(format!("leaves after {} bytes, by a reset: {by_reset}", self.sent));
         match self.socket.take() {
-            Some(socket @ util::Client::Tcp(_)) if by_reset => socket.reset(),
+            Some(socket @ util::Client::Tcp(_)) if by_reset => {
+                socket.reset();
+                self.link.peer.lock().has_reset = true;
+            }
             socket => drop(socket),
         }
         self.end(Outcome::Left, "nothing more");

@@ -129,6 +129,8 @@ pub(crate) struct Peer {
     pub(crate) finished: Option<u64>,
     /// It has left, or is about to, without waiting for the server's end.
     pub(crate) has_left: bool,
+    /// It has left by a reset, which is noticed whatever the server does.
+    pub(crate) has_reset: bool,
     /// It has a copy of the server's descriptor, and has shut down the server's output by it.
     pub(crate) has_meddled: bool,
     pub(crate) is_reading: bool,

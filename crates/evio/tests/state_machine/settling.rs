@@ -185,6 +185,9 @@ fn missing_of_open(server: &Server, peer: &Peer, taken: Taken) -> Option<&'stati
     if server.output_ended && (server.input_ended || server.peer_closed) && is_reading {
         return Some("both directions have ended, and it has not");
     }
+    if peer.has_reset {
+        return Some("its peer has reset it, and it has not ended");
+    }
     let is_kept = server.input_ended || server.peer_closed || server.is_paused != Some(false);
     if peer.outcome.is_some() && !is_kept {
         return Some("its peer has gone, and it has not ended");
