@@ -41,7 +41,7 @@ fn carried_out_before_the_answer(leave: impl Fn(&Handles, usize)) -> usize {
                 Action::None
             })
             .woken(move |conn, ()| {
-                // It may have gone, when the answer was there.
+                // It may be gone when the test is over.
                 if let Some(mut watching) = conn.sibling(*watching.get().unwrap()) {
                     watching.write(b".");
                 }
@@ -84,8 +84,8 @@ fn a_request_is_answered_between_messages() {
         carried_out_before_the_answer(|handles, _| {
             let id = handles.watching_id;
             let task = move |event_loop: &mut evio::Loop<'_>| {
-                if let Some(mut watching) = event_loop.conn(id) {
-                    watching.write(b".");
+                if let Some(mut conn) = event_loop.conn(id) {
+                    conn.write(b".");
                 }
             };
             handles.event_loop.post(task).unwrap();
@@ -97,7 +97,7 @@ fn a_request_is_answered_between_messages() {
 #[test]
 fn a_request_is_answered_between_broadcasts_to_many() {
     let before = carried_out_before_the_answer(|handles, _| {
-        handles.event_loop.broadcast(*b".").unwrap();
+        handles.event_loop.broadcast(b"."[..].into()).unwrap();
     });
     let writes = before * CONNECTIONS;
     assert!(writes <= MOST_WRITES, "{before} broadcasts are {writes} writes");
