@@ -147,30 +147,35 @@ fn output_that_is_more_than_a_new_limit_ends_a_connection_that_has_not_begun() {
     driven.server.stop();
 }
 
-/// Congested, and then below what has become the low watermark: that is told, input goes on, and
-/// there is nothing left to wake the loop for.
+/// Congested, and then below what has become the low watermark: that is told, and input goes on.
 #[test]
 fn raised_watermarks_end_a_congestion() {
-    const TIMEOUT: Duration = Duration::from_millis(100);
     for place in PLACES {
         for (low, high) in [(8 * MIB, 16 * MIB), (4 * MIB, 4 * MIB)] {
-            let with_timeout = |mut limits: Limits| {
-                limits.congestion_timeout = Some(TIMEOUT);
-                limits
-            };
             let fixture = Fixture::new(limits(|_| ()));
             assert!(!fixture.reads_input(), "it is congested");
-            let seen = fixture.set(place, with_timeout(watermarks(low, high)));
+            let seen = fixture.set(place, watermarks(low, high));
             assert_eq!(seen, (Some(false), 1), "{place:?}, {low} and {high}");
             assert!(fixture.reads_input());
-            let wakes = fixture.driven.driver.ask(|_| ThreadWakes::of_this_thread());
-            fixture.driven.driver.pass(2 * TIMEOUT);
-            let wakes = wakes.during(3 * TIMEOUT);
-            assert!(wakes < 8, "{place:?}: the loop was woken {wakes} times");
-            assert_eq!(fixture.driven.calls.rest(), [], "{place:?}");
             fixture.stop();
         }
     }
+}
+
+/// The time that a congestion may take is over then, too, and there is nothing to wake the loop for.
+#[test]
+fn raised_watermarks_end_the_time_of_a_congestion() {
+    const TIMEOUT: Duration = Duration::from_millis(100);
+    let fixture = Fixture::new(limits(|_| ()));
+    let mut raised = watermarks(8 * MIB, 16 * MIB);
+    raised.congestion_timeout = Some(TIMEOUT);
+    fixture.set(Place::Task, raised);
+    let wakes = fixture.driven.driver.ask(|_| ThreadWakes::of_this_thread());
+    fixture.driven.driver.pass(2 * TIMEOUT);
+    let wakes = wakes.during(3 * TIMEOUT);
+    assert!(wakes < 8, "the loop was woken {wakes} times");
+    assert_eq!(fixture.driven.calls.rest(), [(fixture.id, Call::Drained)]);
+    fixture.stop();
 }
 
 /// Not congested, and then above what has become the high watermark: from now on input waits until

@@ -14,7 +14,10 @@ use evio::{Events, Limits, Loop, Stream, Tag};
 
 use nix::sys::socket::{MsgFlags, recv};
 
-use util::{Call, Client, Driven, Late, Reason, TCP, Transport, bind, limits, pair, start_driven};
+use util::{
+    Call, Client, Driven, Late, Reason, TCP, Transport, bind, limits, pair, raise_descriptor_limit,
+    start_driven,
+};
 
 const TIMEOUT: Duration = Duration::from_millis(300);
 
@@ -87,10 +90,17 @@ fn going_on(set: fn(&mut Limits)) -> usize {
 
 #[test]
 fn room_that_came_in_time_puts_off_a_timeout() {
-    let idle = going_on(|limits| limits.idle_timeout = Some(TIMEOUT));
-    let write = going_on(|limits| limits.write_timeout = Some(TIMEOUT));
-    let congestion = going_on(|limits| limits.congestion_timeout = Some(TIMEOUT));
-    assert_eq!([idle, write, congestion], [MANY; 3], "those that were not cut off");
+    raise_descriptor_limit();
+    let timeouts: [fn(&mut Limits); 3] = [
+        |limits| limits.idle_timeout = Some(TIMEOUT),
+        |limits| limits.write_timeout = Some(TIMEOUT),
+        |limits| limits.congestion_timeout = Some(TIMEOUT),
+    ];
+    let going_on = thread::scope(|scope| {
+        let threads = timeouts.map(|set| scope.spawn(move || going_on(set)));
+        threads.map(|thread| thread.join().unwrap())
+    });
+    assert_eq!(going_on, [MANY; 3], "those that were not cut off: idle, write, congestion");
 }
 
 /// The deadline begins when the loop has begun to close them, before the turn in which it is held

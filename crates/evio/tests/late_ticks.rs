@@ -11,7 +11,7 @@ use evio::{Action, Events};
 
 use util::{TCP, bind, reports, start};
 
-const DELAY: Duration = Duration::from_millis(60);
+const DELAY: Duration = Duration::from_millis(40);
 
 /// More ticks than are made up for.
 const MISSED: u32 = 21;

@@ -111,7 +111,7 @@ fn what_the_last_callback_leaves_is_run() {
 #[test]
 fn what_other_threads_leave_while_a_server_ends_is_run() {
     const LOOPS: usize = 2;
-    for round in 0..10 {
+    for round in 0..4 {
         let tasks = Tasks::default();
         let (handles, handle) = reports();
         let server = bind(TCP).load_balance(LoadBalance::RoundRobin);
