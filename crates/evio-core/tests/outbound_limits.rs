@@ -1,5 +1,5 @@
-//! The limits of connections that the program asked for: those of the loop, whatever addresses
-//! have.
+//! The limits of connections that the program asked for: those of the loop, whatever those of
+//! addresses are.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::Read;
@@ -42,7 +42,7 @@ impl Handler for Asks {
 fn the_limits_of_no_address_are_those_of_a_connection_that_was_asked_for() {
     let (mut config, mut strict) = (Config::default(), Limits::default());
     strict.max_output = 10;
-    config.address_limits.resize_with(1 << 16, || Some(strict));
+    config.limits_of.resize_with(1 << 16, || Some(strict));
     let event_loop = EventLoop::new(config).unwrap();
     let handle = event_loop.handle();
     let target = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

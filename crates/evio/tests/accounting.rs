@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::ops::ControlFlow;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
@@ -18,7 +18,7 @@ use evio::{
 };
 
 use util::{
-    Call, Client, DEADLINE, Random, TCP, bind_all, recorder, seed, start_each, unix_address,
+    Call, Calls, Client, DEADLINE, Random, TCP, bind_all, recorder, seed, start_each, unix_address,
 };
 
 const LOOPS: usize = 3;
@@ -163,11 +163,34 @@ fn descriptors() -> usize {
     fs::read_dir("/dev/fd").expect("the system lists them").count()
 }
 
-/// Returns how many connections were opened, closed and detached, each once and nothing after it.
-fn count_endings(calls: Vec<(ConnId, Call)>) -> (usize, usize, usize) {
+/// Answers connections and closes them.
+fn close(handles: Receiver<ConnHandle>) {
+    for handle in handles {
+        // The connection may be gone, or the server.
+        let _ = handle.send("by a handle").and_then(|()| handle.close());
+    }
+}
+
+/// Closes detached sockets, some of them after a last word.
+fn keep(sockets: Receiver<Detached>, live: &Live) {
+    for (number, socket) in sockets.into_iter().enumerate() {
+        if number % 2 == 0 {
+            let (stream, unread) = socket.into_parts();
+            let _ = stream.send(&unread);
+        } else {
+            drop(socket);
+        }
+        // Not before its descriptor is closed.
+        live.change(|counts| counts.over += 1);
+    }
+}
+
+/// Checks that each connection was opened once, ended once, and was not called after that.
+#[track_caller]
+fn check(calls: &Calls) {
     let mut open = HashSet::new();
     let (mut opened, mut closed, mut detached) = (0, 0, 0);
-    for (id, call) in calls {
+    for (id, call) in calls.rest() {
         match call {
             Call::Opened => {
                 opened += 1;
@@ -180,7 +203,9 @@ fn count_endings(calls: Vec<(ConnId, Call)>) -> (usize, usize, usize) {
             _ => assert!(open.contains(&id), "{id} was called after its end: {call:?}"),
         }
     }
-    (opened, closed, detached)
+    assert_eq!(opened, ALL);
+    assert_eq!(opened, closed + detached);
+    assert!(detached > 100, "{detached} were detached, {closed} closed");
 }
 
 #[test]
@@ -199,26 +224,10 @@ fn every_connection_ends_once_and_leaves_nothing() {
             recorder.wrap(Servant { live, detached, handles })
         }
     });
-    let helper = thread::spawn(move || {
-        for handle in handle {
-            // The connection may be gone, or the server.
-            let _ = handle.send("by a handle").and_then(|()| handle.close());
-        }
-    });
+    let helper = thread::spawn(move || close(handle));
     let keeper = thread::spawn({
         let live = live.clone();
-        move || {
-            for (number, socket) in sockets.iter().enumerate() {
-                if number % 2 == 0 {
-                    let (stream, unread) = socket.into_parts();
-                    let _ = stream.send(&unread);
-                } else {
-                    drop(socket);
-                }
-                // Not before its descriptor is closed.
-                live.change(|counts| counts.over += 1);
-            }
-        }
+        move || keep(sockets, &live)
     });
 
     // One connection to each loop, to know that the loop has done what it was doing.
@@ -249,9 +258,5 @@ fn every_connection_ends_once_and_leaves_nothing() {
     // A handle keeps what wakes its loop.
     helper.join().expect("the thread does not panic");
     assert_eq!(descriptors(), before_all, "descriptors after all");
-
-    let (opened, closed, detached) = count_endings(calls.rest());
-    assert_eq!(opened, ALL);
-    assert_eq!(opened, closed + detached);
-    assert!(detached > 100, "{detached} were detached, {closed} closed");
+    check(&calls);
 }

@@ -162,7 +162,7 @@ fn raised_watermarks_end_a_congestion() {
     }
 }
 
-/// The time that a congestion may take is over then, too, and there is nothing to wake the loop for.
+/// The time that a congestion may take is over then, too: there is nothing to wake the loop for.
 #[test]
 fn raised_watermarks_end_the_time_of_a_congestion() {
     const TIMEOUT: Duration = Duration::from_millis(100);
