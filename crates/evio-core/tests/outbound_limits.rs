@@ -42,7 +42,7 @@ impl Handler for Asks {
 fn the_limits_of_no_address_are_those_of_a_connection_that_was_asked_for() {
     let (mut config, mut strict) = (Config::default(), Limits::default());
     strict.max_output = 10;
-    config.limits_of.resize_with(1 << 16, || Some(strict));
+    config.address_limits.resize_with(1 << 16, || Some(strict));
     let event_loop = EventLoop::new(config).unwrap();
     let handle = event_loop.handle();
     let target = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

@@ -97,7 +97,7 @@ fn a_request_is_answered_between_messages() {
 #[test]
 fn a_request_is_answered_between_broadcasts_to_many() {
     let before = carried_out_before_the_answer(|handles, _| {
-        handles.event_loop.broadcast(b"."[..].into()).unwrap();
+        handles.event_loop.broadcast(*b".").unwrap();
     });
     let writes = before * CONNECTIONS;
     assert!(writes <= MOST_WRITES, "{before} broadcasts are {writes} writes");

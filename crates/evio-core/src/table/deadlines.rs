@@ -92,8 +92,14 @@ impl Deadlines {
     /// Returns those of one that sends its last output.
     pub(super) fn closing(&self, limits: &Limits, clock: &TurnClock) -> [Due; 4] {
         let [stalled, congested] = self.output(limits, clock);
+        let [close, flush] = self.lingering(limits);
+        [stalled, congested, close, flush]
+    }
+
+    /// Returns those of one that waits for the peer's FIN.
+    pub(super) fn lingering(&self, limits: &Limits) -> [Due; 2] {
         let flushed = self.closing_since.and_then(|start| start.after(limits.flush_timeout));
-        [stalled, congested, (self.close_deadline, Expired::Close), (flushed, Expired::Flush)]
+        [(self.close_deadline, Expired::Close), (flushed, Expired::Flush)]
     }
 
     fn output(&self, limits: &Limits, clock: &TurnClock) -> [Due; 2] {

@@ -33,7 +33,7 @@ impl Entry {
             Phase::Flushing | Phase::Detaching => {
                 earliest(&self.deadlines.closing(limits, clock), now)
             }
-            Phase::Lingering => earliest(&[(self.deadlines.close_deadline, Expired::Close)], now),
+            Phase::Lingering => earliest(&self.deadlines.lingering(limits), now),
             Phase::Ended | Phase::Aborted => None,
         }
     }
@@ -171,6 +171,7 @@ impl Table {
             true => limits.close_timeout.min(SHORT_LINGER),
             false => limits.close_timeout,
         };
+        entry.deadlines.closing_since.get_or_insert(now);
         entry.deadlines.close_deadline = now.after(timeout);
         self.arm(key);
     }

@@ -64,8 +64,8 @@ pub struct Limits {
     /// How long a closing connection waits for a peer that takes nothing, and how long, once
     /// everything was sent, for the peer to close its side. Default: 5 seconds.
     pub close_timeout: Duration,
-    /// How long a closing connection may take in all until its output is sent, however steadily
-    /// the peer takes it. Default: 10 minutes.
+    /// How long a closing connection may take in all, however steadily the peer takes its output.
+    /// Default: 10 minutes.
     pub flush_timeout: Duration,
 }
 
