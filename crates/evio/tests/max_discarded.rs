@@ -28,7 +28,7 @@ fn discards(max_discarded: usize) -> Limits {
 
 #[test]
 fn it_is_64_mib_by_default() {
-    assert_eq!(Limits::default().max_discarded, 16 * MIB);
+    assert_eq!(Limits::default().max_discarded, 64 * MIB);
 }
 
 /// Once while there is output that the peer does not read, and once when it has been told that ours
