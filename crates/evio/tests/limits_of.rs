@@ -24,7 +24,7 @@ fn an_index_that_is_no_address_is_an_error() {
         for addresses in [&[TCP][..], &["localhost:0"], &[TCP, TCP]] {
             for index in [addresses.len() as u16, 61_234, 65_535] {
                 let server = bind_all(addresses.iter().copied());
-                let server = server.limits_of(index.into(), strict());
+                let server = server.limits_of(index, strict());
                 let is_called = Arc::new(AtomicBool::new(false));
                 let called = Arc::clone(&is_called);
                 let result = server.run_each(loops, move |_| {

@@ -191,9 +191,9 @@ mod tests {
     use super::*;
 
     fn mailbox(messages: usize) -> (Poller, Mailbox<u32, char>) {
-        let poller = Poller::new().unwrap();
+        let poller = Poller::new().expect("a poller");
         let bounds = Bounds { messages, bytes: 1_000 };
-        let mailbox = Mailbox::new(&poller, bounds).unwrap();
+        let mailbox = Mailbox::new(&poller, bounds).expect("a mailbox");
         (poller, mailbox)
     }
 

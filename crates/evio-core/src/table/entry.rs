@@ -248,9 +248,10 @@ impl Entry {
     /// overdue, or an adopted socket has brought it along.
     #[inline]
     pub(super) fn has_special_input(&self) -> bool {
-        let is_special =
-            |extras: &Box<Extras>| extras.overdue.is_some() || !extras.brought.is_empty();
-        self.extras.as_ref().is_some_and(is_special)
+        match &self.extras {
+            Some(extras) => extras.overdue.is_some() || !extras.brought.is_empty(),
+            None => false,
+        }
     }
 
     pub(super) fn has_brought_input(&self) -> bool {

@@ -52,8 +52,8 @@ impl Phase {
     }
 
     /// Returns whether the connection is removed when the turn ends.
-    #[inline]
-    pub(crate) fn has_ended(self) -> bool {
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn has_ended(self) -> bool {
         self >= Self::Ended
     }
 }
