@@ -8,11 +8,11 @@
 //! A turn of the loop polls, calls back for what is ready, and then sends all output at once:
 //!
 //! ```text
-//! Poller::poll ─► Source ─┬► listener: accept, LoadBalance, open here or hand over
-//!                         ├► waker: carry out what other threads left in the mailbox
-//!                         ├► UDP socket: receive, Handler::datagram
-//!                         └► connection: receive, Handler::data, output is queued
-//! flush  ─► Handler::pre_write, send, apply what was asked for, poll for what is left
+//! Poller::poll ─► event ─┬► listener: accept, LoadBalance, open here or hand over
+//!                        ├► waker: carry out messages of other threads
+//!                        ├► UDP socket: receive, Handler::datagram
+//!                        └► connection: receive, Handler::data, output is queued
+//! flush  ─► Handler::pre_write, send, close and detach, poll for room where output is left
 //! timers ─► tick, deadlines
 //! ```
 

@@ -119,7 +119,7 @@ pub enum UnixPath {
     Abstract(String),
 }
 
-/// What follows the `?` of an address.
+/// The options after the `?` of an address.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct Options {
     reuse_port: bool,

@@ -1,4 +1,4 @@
-//! What can go wrong with a server as a whole.
+//! The errors of a server as a whole.
 
 use std::convert::Infallible;
 use std::error;
@@ -12,7 +12,7 @@ use crate::address::{Address, ParseAddressError};
 /// `Display` says what failed, and [`source`](error::Error::source) why; `Debug` says both, since
 /// it is what a `main` prints that returns the error.
 ///
-/// What goes wrong with a single connection is told to [`Handler::closed`](crate::Handler::closed).
+/// [`Handler::closed`](crate::Handler::closed) is told what goes wrong with a single connection.
 ///
 /// # Examples
 ///
@@ -31,7 +31,7 @@ pub enum Error {
     Bind {
         /// The address as it was given.
         address: Box<Address>,
-        /// What the system said.
+        /// The error of the system call, or of resolving the host name.
         source: io::Error,
     },
     /// There were more addresses than the 65,536 that can be told apart.

@@ -207,8 +207,8 @@ impl Server {
         self
     }
 
-    /// Has each loop run on one processor of its own, as far as there are enough. Default: the
-    /// system moves them as it likes.
+    /// Pins each loop to one processor of its own, as far as there are enough. Default: the system
+    /// moves the threads as it likes.
     ///
     /// # Platform notes
     ///
@@ -282,7 +282,7 @@ impl Server {
         self
     }
 
-    /// Chooses what a panic in a callback of a connection does. Default:
+    /// Sets the consequence of a panic in a callback of a connection. Default:
     /// [`PanicPolicy::EndServer`].
     #[must_use]
     pub fn panic_policy(mut self, policy: PanicPolicy) -> Self {

@@ -62,8 +62,8 @@ impl ServerHandle {
         }
     }
 
-    /// Stops accepting, has [`Handler::stopping`](crate::Handler::stopping) called for every
-    /// connection, and ends the server when they have all come to an end, or after `timeout`.
+    /// Stops accepting, calls [`Handler::stopping`](crate::Handler::stopping) for every connection,
+    /// and ends the server when they have all come to an end, or after `timeout`.
     ///
     /// Returns at once. Before the server runs this is the same as [`shutdown`](Self::shutdown),
     /// which can also follow it, to wait no longer.
@@ -76,11 +76,13 @@ impl ServerHandle {
         }
     }
 
-    /// Appends `bytes` to the output of every open connection. They are shared, not copied.
+    /// Appends `bytes` to the output of every open connection; those that are half-closed take no
+    /// output. The bytes are shared, not copied.
     ///
     /// # Errors
     ///
-    /// See [`SendError`]; some loops may send them all the same.
+    /// See [`SendError`]: [`NotStarted`](SendError::NotStarted) before the server runs. If a loop
+    /// refuses them, others may send them all the same.
     pub fn broadcast(&self, bytes: impl Into<Arc<[u8]>>) -> Result<(), SendError> {
         match &*self.state.lock() {
             State::Bound | State::Stopping => Err(SendError::NotStarted),
@@ -139,7 +141,7 @@ impl ServerHandle {
         self.add(|index| Bound::all(index, &address, options))
     }
 
-    /// Has the running server listen on a socket that is bound already.
+    /// Makes the running server listen on a socket that is bound already.
     ///
     /// # Errors
     ///

@@ -20,7 +20,7 @@ const SOCKET_CONVERSIONS: &str = "crates/evio-core/src/api/detached.rs";
 const LOOP_SOURCES: &str = "crates/evio-core/src/";
 
 /// Where the prose has been gone through; a folder is added when its own has.
-const PLAIN_PROSE: [&str; 2] = ["fuzz/", "xtask/"];
+const PLAIN_PROSE: [&str; 4] = ["crates/evio-core/", "crates/evio/src/", "fuzz/", "xtask/"];
 /// Openings of a sentence that leave out who acts.
 const HIDDEN_SUBJECTS: [&str; 3] = ["Has ", "Takes note", "What few"];
 /// Words in place of a subject.

@@ -35,7 +35,7 @@ pub(crate) struct Acceptor {
     owes_notice: bool,
 }
 
-/// What a turn's accepting has come to, beside the connections.
+/// The result of a turn's accepting, beside the connections.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     /// The listener is of no use any more, and gone: its address index and the error.
@@ -44,7 +44,7 @@ pub(crate) struct Outcome {
     pub(crate) has_room: bool,
 }
 
-/// What an error of `accept` means for the listener.
+/// The consequence of an error of `accept` for the listener.
 enum Verdict {
     /// One connection failed before it was accepted: the next.
     Next,
@@ -202,7 +202,7 @@ impl Acceptor {
         self.first_end
     }
 
-    /// Has listeners polled again whose backoff is over. Returns whether those that wait for room
+    /// Registers listeners again whose backoff is over. Returns whether those that wait for room
     /// are to be woken.
     pub(crate) fn resume_due(&mut self, poller: &Poller, now: Instant) -> bool {
         if self.first_end.is_none_or(|end| end > now) {
@@ -218,7 +218,7 @@ impl Acceptor {
         mem::take(&mut self.owes_notice)
     }
 
-    /// Has all listeners polled again: a connection has ended.
+    /// Registers all listeners again: a connection has ended.
     pub(crate) fn resume_all(&mut self, poller: &Poller, now: Instant) {
         self.resume_if(poller, now, |_| true);
     }

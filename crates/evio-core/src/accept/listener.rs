@@ -46,7 +46,7 @@ pub(crate) struct Accepted {
     pub(crate) address_index: u16,
 }
 
-/// What one `accept` has come to.
+/// The result of one `accept`.
 #[derive(Debug)]
 pub(super) enum Step {
     /// A connection, and the loop that it goes to.
@@ -67,7 +67,7 @@ pub(crate) enum Sharing {
     LocalOnly,
 }
 
-/// What a listener waits for before it is asked again; a connection that ends is enough for both.
+/// The reason why a listener is not polled; the end of any connection ends both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Backoff {
     /// The server has as many connections as it may have.
@@ -113,7 +113,7 @@ impl BoundListener {
         }
     }
 
-    /// Has the poller report connections that wait.
+    /// Registers the listener with the poller, which reports connections that wait.
     pub(super) fn register(&self, number: u32, poller: &Poller) -> io::Result<()> {
         let interest = match self.sharing {
             // One loop is woken for a connection, not all of them.

@@ -1,4 +1,4 @@
-//! Which loop a new connection goes to.
+//! The policies that choose the loop of a new connection.
 
 use std::fmt;
 use std::net::SocketAddr;

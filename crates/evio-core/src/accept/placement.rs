@@ -1,4 +1,4 @@
-//! Which loop a new connection goes to, and whether there is room for it.
+//! Chooses the loop of a new connection, if there is room for it.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -23,7 +23,7 @@ pub(crate) struct Placement {
     /// How many connections there may be, and how many there are if that is limited.
     max_connections: usize,
     admitted: AtomicUsize,
-    /// Whether listeners of some loop wait for a connection to end, and of which.
+    /// True if listeners of some loop wait for a connection to end; `waiting` says of which.
     is_waiting: AtomicBool,
     waiting: Box<[AtomicBool]>,
 }

@@ -34,7 +34,7 @@ pub struct Config {
     pub address_limits: Vec<Option<Limits>>,
     /// How long a shutdown waits for peers to take what was written to them. Default: 5 seconds.
     pub shutdown_timeout: Duration,
-    /// What a panic in a callback of a connection does. Default: [`PanicPolicy::EndServer`].
+    /// The consequence of a panic in a connection's callback. Default: [`PanicPolicy::EndServer`].
     pub panic_policy: PanicPolicy,
     /// How many messages from other threads may wait for a loop to take them before
     /// [`ConnHandle`](crate::ConnHandle) and [`LoopHandle`](crate::LoopHandle) refuse more; as many
@@ -83,7 +83,7 @@ impl Config {
     }
 }
 
-/// What a panic in a callback of a connection does.
+/// The consequence of a panic in a callback of a connection.
 ///
 /// One in a callback that belongs to no connection (`serving`, `tick`, `pre_write`, `datagram`,
 /// `context`, `detached`, `listener_failed`), in a posted task or in a [`PlaceFn`] always ends the

@@ -163,14 +163,19 @@ impl<'a> Conn<'a> {
         self.entry().is_congested()
     }
 
-    /// Stops the input: no `data` until [`resume_reading`](Self::resume_reading). The kernel's
-    /// buffer fills up, and the peer has to wait. The peer's FIN is read after the input before it,
-    /// so a paused connection does not notice it; it notices a reset.
+    /// Stops the input: neither `data` nor `peer_closed` is called until
+    /// [`resume_reading`](Self::resume_reading). The kernel's receive buffer fills up, and flow
+    /// control makes the peer wait.
+    ///
+    /// The peer's FIN comes after the input before it, and is found when reading is resumed. A
+    /// reset ends the connection during the pause, and the input that waited is lost. A read
+    /// timeout goes on. A connection that is closing reads in spite of a pause, and discards the
+    /// input.
     pub fn pause_reading(&mut self) {
         self.state.table.set_paused(self.key, true);
     }
 
-    /// Lets input come again.
+    /// Takes back [`pause_reading`](Self::pause_reading).
     pub fn resume_reading(&mut self) {
         self.state.table.set_paused(self.key, false);
     }
@@ -183,8 +188,9 @@ impl<'a> Conn<'a> {
         self.state.table.set_reads_while_congested(self.key, reads);
     }
 
-    /// Gives back input that was not used, to be found by whoever gets the socket after
-    /// [`Action::Detach`](crate::Action::Detach).
+    /// Gives back input that the handler has not used. After
+    /// [`Action::Detach`](crate::Action::Detach), [`Detached`](crate::Detached) returns it before
+    /// anything that the socket receives; without a detach, it is dropped.
     pub fn put_back(&mut self, input: &[u8]) {
         self.state.table.put_back(self.key, input);
     }
@@ -227,8 +233,9 @@ impl<'a> Conn<'a> {
         self.entry().takes_output()
     }
 
-    /// Returns another connection of the same loop, open or connecting, to be written to, paused or
-    /// closed from this callback: without a lock, a message or a copy.
+    /// Returns a connection of the same loop that is connecting, open or half-closed, to be written
+    /// to, paused or closed from this callback: without a lock, a message or a copy. The id of this
+    /// connection finds the connection itself.
     #[must_use]
     pub fn sibling(&mut self, id: ConnId) -> Option<Conn<'_>> {
         Loop::into_conn(self.state, id)
@@ -266,8 +273,8 @@ impl<'a> Conn<'a> {
         self.state.table.set_read_timeout(self.key, timeout);
     }
 
-    /// Has [`Handler::timer`](crate::Handler::timer) called once after `delay`; `None` takes that
-    /// back. A connection has one timer: setting it again replaces it.
+    /// Sets the connection's timer: [`Handler::timer`](crate::Handler::timer) is called once after
+    /// `delay`. A connection has one: setting it again replaces it, and `None` stops it.
     ///
     /// It never comes early, and counts in steps of 16 ms: a delay of 1 ms ends after 17 to 48 ms.
     pub fn set_timer(&mut self, delay: Option<Duration>) {
@@ -322,8 +329,9 @@ impl fmt::Debug for Conn<'_> {
     }
 }
 
-/// For socket options that this crate does not know. The socket is non-blocking, and reading from
-/// it or writing to it loses the order of what the loop reads and writes.
+/// The socket, for options that this crate does not know. It must stay non-blocking; bytes that a
+/// program reads from it or writes to it itself are missing from the loop's input or come before
+/// the loop's queued output.
 impl AsFd for Conn<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.entry().stream().as_fd()

@@ -51,8 +51,8 @@ impl ConnHandle {
         self.id
     }
 
-    /// Has [`Handler::woken`](crate::Handler::woken) called after this, at least once; several
-    /// calls may merge. An outbound connection that is still connecting is not woken.
+    /// Asks the loop to call [`Handler::woken`](crate::Handler::woken) after this, at least once;
+    /// several calls may merge. An outbound connection that is still connecting is not woken.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ impl ConnHandle {
         self.try_push(ConnCommand::Pause)
     }
 
-    /// Lets input come again.
+    /// Takes back [`pause_reading`](Self::pause_reading).
     ///
     /// # Errors
     ///

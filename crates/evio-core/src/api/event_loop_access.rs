@@ -120,15 +120,20 @@ impl<'a> Loop<'a> {
 
     /// Makes a connected socket a connection of this loop, and returns its name.
     ///
-    /// From then on it is as if it had been [connected](Self::connect) to;
-    /// [`Handler::opened`](crate::Handler::opened) is called when the present callback has
-    /// returned. Its options stay as they are, but for that neither a call nor its close waits any
-    /// more (`O_NONBLOCK`, `SO_LINGER`), and that nothing is put on its error queue.
+    /// It takes a `TcpStream`, a `UnixStream`, or a [`Detached`] of this or another loop. Input
+    /// that a [`Detached`] holds comes to [`Handler::data`](crate::Handler::data) before anything
+    /// from the socket. From then on the connection is as if it had been
+    /// [connected](Self::connect) to: [`Handler::opened`](crate::Handler::opened) is called when
+    /// the present callback has returned.
+    ///
+    /// The socket keeps its options, but for these: it is made non-blocking; a TCP socket gets the
+    /// `TCP_USER_TIMEOUT` of [`Limits::write_timeout`](crate::Limits) if there is one, its
+    /// `SO_LINGER` is turned off unless its time is zero, and nothing is put on its error queue.
     ///
     /// # Errors
     ///
     /// Fails when the socket is not connected, is not a stream socket or cannot be polled, and when
-    /// the server is ending. It is closed then, and no callback is made.
+    /// the server is ending. It is closed then, with its input, and no callback is made.
     pub fn adopt(
         &mut self,
         socket: impl Into<Detached>,

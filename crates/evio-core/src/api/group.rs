@@ -1,4 +1,4 @@
-//! What the loops of one server share.
+//! The state that the loops of one server share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

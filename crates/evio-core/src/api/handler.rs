@@ -13,7 +13,7 @@ use crate::api::udp::Udp;
 use crate::types::action::{Action, CloseReason};
 use crate::types::conn_id::ConnId;
 
-/// What a server does when something happens.
+/// The callbacks of a server: what it does when something happens.
 ///
 /// Each loop has a handler value of its own, and calls it from its own thread only; so a handler
 /// needs no lock, and what several handlers share is visible where they are made. Callbacks must
@@ -48,8 +48,9 @@ use crate::types::conn_id::ConnId;
 /// # Panics
 ///
 /// A panic in a callback ends the server: the other loops shut down, and the panic goes on out of
-/// [`EventLoop::run`](crate::EventLoop::run). [`PanicPolicy`](crate::PanicPolicy) can have it end
-/// the connection only.
+/// `Server::run`, or of `EventLoop::run` where this crate is used alone. With
+/// [`PanicPolicy::CloseConnection`](crate::PanicPolicy::CloseConnection) it ends its connection
+/// only.
 ///
 /// # Examples
 ///
@@ -70,7 +71,7 @@ use crate::types::conn_id::ConnId;
 /// }
 /// ```
 pub trait Handler {
-    /// What the handler keeps for each connection; it gets it back when the connection ends.
+    /// The state that the handler keeps for each connection; `closed` or `detached` gives it back.
     type Context;
 
     /// Makes the context of a new connection.
@@ -206,7 +207,7 @@ pub trait Handler {
     /// the place for work that all replies of the turn depend on, such as one `fsync` for many
     /// writes.
     ///
-    /// What [`Conn::write_now`] and [`Udp::send_to_now`] send does not wait for it.
+    /// Bytes of [`Conn::write_now`] and [`Udp::send_to_now`] do not wait for it.
     ///
     /// # Errors
     ///

@@ -22,29 +22,15 @@ use crate::types::conn_id::ConnId;
 /// # Examples
 ///
 /// ```
-/// use evio_core::{Config, EventLoop};
+/// use evio_core::{LoopHandle, SendError};
 ///
-/// # fn main() -> std::io::Result<()> {
-/// # struct Nothing;
-/// # impl evio_core::Handler for Nothing {
-/// #     type Context = ();
-/// #     fn context(&mut self, _: &evio_core::Conn<'_>) {}
-/// #     fn data(
-/// #         &mut self,
-/// #         _: &mut evio_core::Conn<'_>,
-/// #         _: &mut (),
-/// #         _: &[u8],
-/// #     ) -> evio_core::Action {
-/// #         evio_core::Action::None
-/// #     }
-/// # }
-/// let event_loop = EventLoop::new(Config::default())?;
-/// let handle = event_loop.handle();
-/// let stopper = std::thread::spawn(move || handle.shutdown());
-/// event_loop.run(Nothing)?;
-/// # stopper.join().unwrap();
-/// # Ok(())
-/// # }
+/// /// Pauses the input of all connections of all loops, such as while a disk is full.
+/// fn pause_all(handle: &LoopHandle) -> Result<(), SendError> {
+///     for event_loop in (0..handle.loops()).filter_map(|loop_id| handle.of_loop(loop_id)) {
+///         event_loop.post(|here| here.for_each_conn(|mut conn| conn.pause_reading()))?;
+///     }
+///     Ok(())
+/// }
 /// ```
 #[derive(Clone)]
 pub struct LoopHandle {
@@ -63,8 +49,8 @@ impl LoopHandle {
         usize::from(self.loop_id)
     }
 
-    /// Has `task` run on the loop's thread, between callbacks. One that is left while the loop runs
-    /// waits for the next turn, so that tasks which leave others do not hold up connections.
+    /// Runs `task` on the loop's thread, between callbacks. A task that is posted while the loop
+    /// runs waits for the next turn, so that tasks which post others do not hold up connections.
     ///
     /// # Errors
     ///
@@ -97,9 +83,8 @@ impl LoopHandle {
         self.group.mailbox(self.loop_id)
     }
 
-    /// Has the loop accept from a listener, as [`EventLoop::listen`](crate::EventLoop::listen) does
-    /// before it runs. If that fails, [`listener_failed`](crate::Handler::listener_failed) is
-    /// called.
+    /// Registers a listener with the loop, which accepts from it and spreads the connections over
+    /// all loops. If that fails, [`listener_failed`](crate::Handler::listener_failed) is called.
     ///
     /// # Errors
     ///
@@ -113,9 +98,9 @@ impl LoopHandle {
         self.add(Command::Listen(Box::new(bound)))
     }
 
-    /// Has the loop accept from a listener, and keep the connections itself, as
-    /// [`EventLoop::listen_here`](crate::EventLoop::listen_here) does before it runs. If that
-    /// fails, [`listener_failed`](crate::Handler::listener_failed) is called.
+    /// Registers a listener with the loop, which accepts from it and keeps the connections itself:
+    /// for one listener per loop, bound with `SO_REUSEPORT`. If that fails,
+    /// [`listener_failed`](crate::Handler::listener_failed) is called.
     ///
     /// # Errors
     ///
@@ -129,9 +114,8 @@ impl LoopHandle {
         self.add(Command::Listen(Box::new(bound)))
     }
 
-    /// Has the loop receive from a UDP socket, as [`EventLoop::bind`](crate::EventLoop::bind) does
-    /// before it runs. If that fails, [`listener_failed`](crate::Handler::listener_failed) is
-    /// called.
+    /// Registers a UDP socket with the loop, which receives from it. If that fails,
+    /// [`listener_failed`](crate::Handler::listener_failed) is called.
     ///
     /// # Errors
     ///
@@ -148,8 +132,8 @@ impl LoopHandle {
         }
     }
 
-    /// Has every loop of the group close its listeners and UDP sockets for the address with this
-    /// index. Connections that came in by it stay, those that were not accepted are reset, and
+    /// Tells every loop of the group to close its listeners and UDP sockets for the address with
+    /// this index. Connections that came in by it stay, those that were not accepted are reset, and
     /// datagrams that wait for the end of the turn are sent.
     pub fn stop_listening(&self, address_index: u16) {
         for mailbox in self.group.mailboxes() {
@@ -187,7 +171,7 @@ impl LoopHandle {
     ///
     /// # Errors
     ///
-    /// Says what one of the loops said that refused it; the others send it all the same.
+    /// Returns the error of one of the loops that refuse it; the others send it all the same.
     pub fn broadcast(&self, bytes: impl Into<Arc<[u8]>>) -> Result<(), SendError> {
         let bytes: Arc<[u8]> = bytes.into();
         let send = |mailbox: &Arc<Sender>| {

@@ -1,4 +1,4 @@
-//! What a callback can reach through its views.
+//! The state that a callback can reach through its views.
 
 use std::io;
 use std::net::SocketAddr;
@@ -87,7 +87,7 @@ impl LoopState {
         Ok(ConnId::new(self.loop_id, key))
     }
 
-    /// Has the poller report events of a new connection.
+    /// Registers a new connection with the poller.
     pub(crate) fn watch(&self, key: ConnKey) -> io::Result<()> {
         let Some((stream, interest)) = self.table.get(key).and_then(Entry::polled) else {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What is sent to a loop.
+//! The messages that are sent to a loop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::api::tasks::Tasks;
 use crate::datagram::bound_udp::BoundUdp;
 use crate::types::conn_id::ConnKey;
 
-/// What a program asks of a loop.
+/// A message of the program to a loop.
 #[derive(Debug)]
 pub(crate) enum Command {
     Conn(ConnKey, ConnCommand),
@@ -20,7 +20,7 @@ pub(crate) enum Command {
     StopListening(u16),
 }
 
-/// What is asked of one connection.
+/// A message to one connection.
 #[derive(Debug)]
 pub(crate) enum ConnCommand {
     Wake,
@@ -32,7 +32,7 @@ pub(crate) enum ConnCommand {
     Abort,
 }
 
-/// What the server and its loops ask of a loop.
+/// A message of the server or of another loop.
 #[derive(Debug)]
 pub(crate) enum Control {
     Adopt(Accepted),

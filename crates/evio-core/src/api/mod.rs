@@ -1,4 +1,4 @@
-//! What a program sees: the handler's callbacks and the views that they get.
+//! The side that a program sees: the handler's callbacks and the views that they get.
 //!
 //! A view (`Conn`, `Loop`, `Udp`, the handles) owns nothing: it is a borrowed loop, or a shared
 //! sender, and the name of what it is about. A loop gives handles and a handle posts work for a

@@ -1,4 +1,4 @@
-//! What a server tells its handler before it begins.
+//! The facts that a server tells its handler before it begins.
 
 use evio_sys::net::SocketAddr;
 

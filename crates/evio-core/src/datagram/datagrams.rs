@@ -34,7 +34,7 @@ pub(crate) struct Datagrams {
     first_end: Option<Instant>,
 }
 
-/// What receiving from a socket has given.
+/// The result of receiving from a socket.
 #[derive(Debug)]
 pub(crate) enum Reception {
     Datagram(Received),
@@ -143,7 +143,7 @@ impl Datagrams {
         self.first_end
     }
 
-    /// Has sockets polled again whose backoff is over.
+    /// Registers sockets again whose backoff is over.
     pub(crate) fn resume_due(&mut self, poller: &Poller, now: Instant) {
         if self.first_end.is_none_or(|end| end > now) {
             return;

@@ -25,7 +25,7 @@ const KEPT_DATAGRAMS: usize = 4096;
 pub(crate) struct Outbox {
     bytes: Vec<u8>,
     datagrams: Vec<Datagram>,
-    /// What is left of sockets that the loop has given up in this turn: `None` if one is of no use.
+    /// Sockets that the loop has given up in this turn and sends from once more: `None` if broken.
     given_up: Vec<Option<UdpSocket>>,
 }
 

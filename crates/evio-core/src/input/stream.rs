@@ -65,7 +65,7 @@ impl InputStream {
     /// [`begin`](Self::begin).
     ///
     /// This bounds the memory of a connection, not a message: one that came in a single piece can
-    /// be longer. Whoever has a limit for messages checks their length.
+    /// be longer. A handler that limits messages checks their length.
     #[must_use]
     pub const fn with_max_len(max_len: usize) -> Self {
         Self { buffer: Vec::new(), start: 0, max_len }
@@ -85,7 +85,7 @@ impl InputStream {
 
     /// Returns the unread input: what was left, followed by `input`.
     ///
-    /// What is not [consumed](Unread::consume) when the result is dropped is kept.
+    /// Bytes that are not [consumed](Unread::consume) when the result is dropped are kept.
     ///
     /// # Errors
     ///

@@ -23,7 +23,7 @@ const KEPT: usize = 4096;
 pub(crate) struct Mailbox<M, O> {
     sender: Arc<MailboxSender<M, O>>,
     incoming: Receiver<O>,
-    /// What has been taken and not been carried out.
+    /// Commands that have been taken and not been carried out.
     commands: VecDeque<M>,
     controls: VecDeque<O>,
     /// There may be mail for which no sender will wake the loop.

@@ -4,15 +4,19 @@ use std::error;
 use std::fmt;
 
 /// Why a message could not be sent to a connection or a loop.
+///
+/// `Ok` says that the loop will find the message, not that a connection is still there for it.
+/// Loops take messages before they run, and carry them out then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
     /// As many messages wait for the loop as `mailbox_capacity` allows, or as many bytes as
-    /// `mailbox_bytes` does; try again later.
+    /// `mailbox_bytes` does; for `close` and `abort`, twice as many messages. Try again later.
     Full,
-    /// The server does not run yet.
+    /// The server does not run yet. Only `ServerHandle` of the `evio` crate says so: it has no loop
+    /// to send to before.
     NotStarted,
-    /// The server has ended.
+    /// The loop has ended, or is ending and takes no new socket.
     Stopped,
 }
 

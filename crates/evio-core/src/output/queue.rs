@@ -1,4 +1,4 @@
-//! What one connection waits to send, in chunks.
+//! The output that one connection waits to send, in chunks.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};

@@ -1,4 +1,4 @@
-//! What connections write in a turn, before any of it is sent.
+//! The buffer of what connections write in a turn, before any of it is sent.
 
 /// The most of one connection. More is worth chunks of its own.
 const MAX_SPAN: usize = 64 << 10;
@@ -7,7 +7,7 @@ const MAX_SPAN: usize = 64 << 10;
 /// twice as much.
 const MAX_LEN: usize = 1 << 20;
 
-/// What was written since output was last sent, of one connection behind the other's.
+/// The bytes that were written since output was last sent, one connection's behind the other's.
 ///
 /// Nearly all output is gone when its turn is over, and needs no place of its own. This is one that
 /// the turn before has used, so the processor has it at hand.
@@ -16,7 +16,7 @@ pub(crate) struct TurnBuffer {
     bytes: Vec<u8>,
 }
 
-/// Which of it is one connection's.
+/// The place of one connection's bytes in a `TurnBuffer`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span {
     start: u32,

@@ -1,4 +1,4 @@
-//! What one connection has written and the kernel has not taken.
+//! The bytes that one connection has written and the kernel has not taken.
 
 use std::io::{self, IoSlice};
 use std::mem;

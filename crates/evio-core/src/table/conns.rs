@@ -35,7 +35,7 @@ pub(crate) struct Table {
     last_generation: u32,
 }
 
-/// What is to be done with a connection that has been settled.
+/// The next step for a connection that has been settled.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Settled {
     /// Nothing: it waits for what the poller has been told of.
@@ -184,7 +184,7 @@ impl Table {
         Some(change(entry, listed))
     }
 
-    /// Has the end of the turn look at a connection.
+    /// Lists a connection, to be settled at the end of the turn.
     #[inline]
     pub(crate) fn list(&mut self, key: ConnKey) {
         self.change(key, |_, _| ());
@@ -235,7 +235,8 @@ impl Table {
         self.change(key, |entry, _| entry.extras_mut().put_back.extend_from_slice(input));
     }
 
-    /// Has a later turn read what an adopted socket has brought along, of which no poller tells.
+    /// Puts a connection whose adopted socket has brought input along into the backlog, if it
+    /// reads: no poller reports that input.
     pub(crate) fn resume_brought_input(&mut self, key: ConnKey) {
         if self.get(key).is_some_and(|entry| entry.has_brought_input() && entry.wants_input()) {
             self.read_on_later(key);

@@ -26,7 +26,7 @@ pub(super) struct Deadlines {
     pub(super) close_deadline: Option<WheelTime>,
 }
 
-/// What a deadline is for.
+/// The kind of a deadline that has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expired {
     Connect,

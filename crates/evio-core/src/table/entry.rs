@@ -25,8 +25,8 @@ pub(crate) struct Entry {
     pub(super) stream: Stream,
     pub(super) generation: u32,
     pub(super) origin: OriginKind,
-    /// What the poller was last told; `None` forces EPOLL_CTL_MOD, which reports input again that
-    /// was reported and left unread.
+    /// The interest that the poller was last told; `None` forces EPOLL_CTL_MOD, which reports input
+    /// again that was reported and left unread.
     pub(super) poll_interest: Option<Interest>,
     /// Changed by `set_phase` in `transitions` alone.
     phase: Phase,
@@ -64,7 +64,7 @@ pub(super) struct Extras {
     pub(super) discarded: usize,
 }
 
-/// Whether a connection's input is read.
+/// The state of a connection's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Input {
     Wanted,

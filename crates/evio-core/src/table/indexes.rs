@@ -1,4 +1,4 @@
-//! Which indexes of the table are free.
+//! The free indexes of the table.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

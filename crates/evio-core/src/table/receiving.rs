@@ -11,7 +11,7 @@ use crate::types::action::CloseReason;
 use crate::types::cold_path::cold_path;
 use crate::types::conn_id::ConnKey;
 
-/// What reading from a connection has given.
+/// The result of reading from a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Receipt {
     /// So many bytes for the handler, at the start of the buffer.
@@ -22,7 +22,7 @@ pub(crate) enum Receipt {
     End,
 }
 
-/// What is to be done about an event of a connection.
+/// The next step after an event of a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Readiness {
     Read,
@@ -111,7 +111,7 @@ impl Table {
         }
     }
 
-    /// Has a later turn read from a connection, whatever the poller reports.
+    /// Puts a connection into the backlog: a later turn reads from it, whatever the poller reports.
     #[cold]
     pub(super) fn read_on_later(&mut self, key: ConnKey) {
         let Some(entry) = self.get_mut(key) else { return };

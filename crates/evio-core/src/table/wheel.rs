@@ -66,7 +66,7 @@ impl Wheel {
         WheelTime::of(moment, self.origin)
     }
 
-    /// Has the connection at `index` looked at when `due` comes, unless that is to happen earlier.
+    /// Schedules a look at the connection at `index` for `due`, unless one is scheduled before.
     pub(crate) fn insert(&mut self, due: WheelTime, index: u32) {
         let ahead = due.since(WheelTime::new(self.current)).max(1);
         let due = self.current + u64::from(ahead.unsigned_abs());

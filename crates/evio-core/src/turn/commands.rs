@@ -1,4 +1,4 @@
-//! What other threads have asked for, carried out.
+//! Carries out what other threads ask for.
 
 use std::io;
 use std::sync::Arc;

@@ -247,7 +247,7 @@ impl fmt::Debug for EventLoop {
 /// loop would go on giving it connections.
 struct EndGroup {
     group: Arc<Group>,
-    /// Whether the loop has not come to its end in good order.
+    /// True until the loop has come to its end in good order.
     armed: bool,
 }
 

@@ -126,7 +126,7 @@ impl<H: Handler> Runner<H> {
     /// Does everything that the poller has reported, and what is due.
     fn turn(&mut self, events: &Events) {
         self.begin_turn();
-        // What the last turn left comes before anything that happened since.
+        // Work that the last turn left comes before anything that happened since.
         self.read_mailbox();
         if self.state.group.loops() > 1 {
             self.accept_first(events);
@@ -158,8 +158,8 @@ impl<H: Handler> Runner<H> {
         }
     }
 
-    /// Has the processor fetch the connections of a turn, all at the same time: one by one, each of
-    /// thousands would be waited for.
+    /// Loads the connections of a turn into the processor's cache, all at the same time: one by
+    /// one, the loop would wait for each of thousands.
     #[inline]
     fn prefetch(&self, events: &Events) {
         for event in events.iter() {

@@ -1,4 +1,4 @@
-//! What is due: ticks, deadlines of connections, sockets that back off.
+//! Timers that are due: ticks, deadlines of connections, sockets that back off.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -16,7 +16,7 @@ use crate::types::conn_id::ConnKey;
 impl<H: Handler> Runner<H> {
     #[inline]
     pub(super) fn run_timers(&mut self) {
-        // What was set in this turn is not due in it.
+        // Timers that were set in this turn are not due in it.
         if self.next_deadline.is_none() && self.fired.is_empty() {
             return;
         }

@@ -1,9 +1,9 @@
-//! What a callback asks for, and how a connection ended.
+//! The wishes of a callback, and how a connection ended.
 
 use std::fmt;
 use std::io;
 
-/// What happens to the connection, or the server, after a callback.
+/// The wish of a callback for its connection, or for the server.
 ///
 /// # Examples
 ///
@@ -66,7 +66,8 @@ pub enum CloseReason {
     Panicked,
 }
 
-/// What took too long; each is a field of [`Limits`](crate::Limits) unless it says otherwise.
+/// The timeout that has passed; each is a field of [`Limits`](crate::Limits) unless it says
+/// otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Timeout {

@@ -1,4 +1,4 @@
-//! What an event is about: the one place where tokens are made and read.
+//! The subject of an event: the one place where tokens are made and read.
 
 use evio_sys::Token;
 

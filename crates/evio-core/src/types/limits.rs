@@ -1,4 +1,4 @@
-//! What one connection may hold, and how long things may take.
+//! How much one connection may hold, and how long things may take.
 
 use std::time::Duration;
 
@@ -44,8 +44,8 @@ pub struct Limits {
     /// before the connection is aborted: for slow consumers. Default: for ever.
     pub congestion_timeout: Option<Duration>,
     /// How long output may wait without the peer taking any of it before the connection is
-    /// aborted. Default: for ever. What the peer takes is seen when the poller reports room, which
-    /// on Linux means that a third of the socket's send buffer is free.
+    /// aborted. Default: for ever. The loop notices that the peer takes some when the poller
+    /// reports room, which on Linux means that a third of the socket's send buffer is free.
     ///
     /// It is also the `TCP_USER_TIMEOUT` of the socket, see tcp(7), on systems that have it: the
     /// kernel ends a connection whose peer has acknowledged nothing for so long, with

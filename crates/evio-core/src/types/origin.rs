@@ -30,7 +30,7 @@ pub enum Origin {
     Adopted(Tag),
 }
 
-/// What a program knows a connection by that it asked for.
+/// The name that a program gives to a connection that it asks for.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! What keeps a view on the thread of its loop.
+//! A marker that keeps a view on the thread of its loop.
 
 use std::marker::PhantomData;
 

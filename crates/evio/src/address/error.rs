@@ -26,7 +26,7 @@ pub struct ParseAddressError {
     fault: Fault,
 }
 
-/// What is wrong with an address string.
+/// The fault of an address string.
 ///
 /// More kinds may follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
