@@ -64,7 +64,7 @@ impl<'a> Udp<'a> {
     /// Sends a datagram at once, unless others are waiting for the end of the turn.
     ///
     /// It saves a copy, and a peer that waits for the reply has it earlier. It does not wait for
-    /// [`Handler::pre_write`].
+    /// [`Handler::pre_write`](crate::Handler::pre_write).
     pub fn send_to_now(&mut self, bytes: &[u8], peer: SocketAddr) {
         let source = self.source_for(peer);
         self.state.datagrams.send_now(self.number, bytes, peer, source);

@@ -5,7 +5,9 @@
 macro_rules! setters {
     ($($field:ident: $type:ty,)*) => {
         $(
-            #[doc = concat!("Sets [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
+            #[doc = concat!(
+                "Sets [`", stringify!($field), "`](#structfield.", stringify!($field), ").",
+            )]
             #[must_use]
             pub fn $field(mut self, $field: $type) -> Self {
                 self.$field = $field;
