@@ -103,13 +103,15 @@ fn accepts_that_fail_in_a_row_do_not_end_the_server() {
 /// time of waiting, and the next one has all of it.
 #[test]
 fn the_first_to_wait_is_not_turned_away_for_nobody() {
-    // After so many turns with one connection each, it is worth a try whether there are two.
-    const ONE_BY_ONE: usize = 17;
+    // A turn with one connection each: the second, the fifth and so on try whether there are two.
+    const ONE_BY_ONE: usize = 5;
+    // The `accept` of the fifth turn for which nobody waits: the second turn has made one, too.
+    const FOR_NOBODY: usize = ONE_BY_ONE + 2;
     if !installed("strace") {
         return;
     }
     let log = socket_path("nobody.log");
-    let when = format!("{}..{}", ONE_BY_ONE + 1, ONE_BY_ONE + 2);
+    let when = format!("{FOR_NOBODY}..{}", FOR_NOBODY + 1);
     let server = failing("EMFILE", &when, &log, &[]);
     // None of them ends: that would let others in.
     let mut clients = Vec::new();

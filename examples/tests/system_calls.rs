@@ -76,7 +76,7 @@ fn a_last_reply_leaves_together_with_the_end() {
         return;
     }
     let polite = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-    for (request, ends) in [(polite, "close"), ("nonsense\r\n\r\n", "shutdown")] {
+    for request in [polite, "nonsense\r\n\r\n"] {
         let log = socket_path("last-reply.log");
         let server = traced(&log, HTTP_SERVER, &[]);
         let reply = util::exchange(&server, request.as_bytes());
@@ -86,7 +86,7 @@ fn a_last_reply_leaves_together_with_the_end() {
         let mut lines = text.lines().skip_while(|line| !line.contains("MSG_MORE"));
         assert!(lines.next().is_some_and(|line| line.contains("sendmsg(")), "{text}");
         let ending = |line: &&str| ["close(", "shutdown("].iter().any(|call| line.contains(call));
-        assert!(lines.find(ending).is_some_and(|line| line.contains(ends)), "{text}");
+        assert!(lines.find(ending).is_some_and(|line| line.contains("shutdown(")), "{text}");
         std::fs::remove_file(&log).unwrap();
     }
 }

@@ -5,7 +5,7 @@ use std::mem;
 use std::time::Instant;
 
 use evio_sys::Poller;
-use evio_sys::net::{AcceptError, Reserve};
+use evio_sys::net::AcceptError;
 use slab::Slab;
 
 use crate::accept::listener::{Accepted, Backoff, BoundListener, LISTENER_BUDGET, Step};
@@ -24,8 +24,6 @@ const LISTENER_MIN: usize = 8;
 pub(crate) struct Acceptor {
     loop_id: usize,
     listeners: Slab<BoundListener>,
-    /// A descriptor that is given up to turn away a client when there is no other.
-    reserve: Option<Reserve>,
     random: Random,
     /// When the first backoff that has an end of its own ends; it may be over by then.
     first_end: Option<Instant>,
@@ -78,7 +76,6 @@ impl Acceptor {
         Self {
             loop_id,
             listeners: Slab::new(),
-            reserve: None,
             random: Random::new(),
             first_end: None,
             owes_notice: false,
@@ -90,11 +87,16 @@ impl Acceptor {
     /// # Errors
     ///
     /// Fails when the listener cannot be polled.
-    pub(crate) fn add(&mut self, bound: BoundListener, poller: &Poller) -> io::Result<()> {
+    pub(crate) fn add(
+        &mut self,
+        bound: BoundListener,
+        placement: &Placement,
+        poller: &Poller,
+    ) -> io::Result<()> {
         let place = self.listeners.vacant_entry();
         bound.register(place.key() as u32, poller)?;
         place.insert(bound);
-        self.reserve.get_or_insert_with(Reserve::hold);
+        placement.shortage.hold_reserve();
         Ok(())
     }
 
@@ -146,7 +148,9 @@ impl Acceptor {
                     self.remove(number, poller);
                 }
                 Verdict::Short => {
-                    self.run_short(number, now());
+                    // Another loop must not take the descriptor that a client is turned away with.
+                    let _turn = placement.begin_accepting();
+                    placement.shortage.run_short(&bound.listener, LISTENER_BUDGET, now());
                     self.back_off(number, placement, poller, now());
                 }
                 Verdict::BackOff => self.back_off(number, placement, poller, now()),
@@ -158,20 +162,6 @@ impl Acceptor {
             self.back_off(number, placement, poller, now());
         }
         outcome
-    }
-
-    /// Turns away the connections that have waited for a descriptor: a peer that is told can go
-    /// elsewhere.
-    fn run_short(&mut self, number: u32, now: Instant) {
-        let bound = &mut self.listeners[number as usize];
-        if !bound.run_short(now) {
-            return;
-        }
-        if let Some(reserve) = &mut self.reserve {
-            let turned_away =
-                (0..LISTENER_BUDGET).take_while(|_| reserve.turn_away(&bound.listener));
-            let _ = turned_away.count();
-        }
     }
 
     fn back_off(&mut self, number: u32, placement: &Placement, poller: &Poller, now: Instant) {
@@ -232,13 +222,6 @@ impl Acceptor {
                     self.first_end.get_or_insert(backoff_end(now));
                 }
             }
-        }
-    }
-
-    /// Takes the reserve back after a connection has ended.
-    pub(crate) fn refill_reserve(&mut self) {
-        if let Some(reserve) = &mut self.reserve {
-            reserve.refill();
         }
     }
 

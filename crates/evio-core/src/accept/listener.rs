@@ -3,14 +3,13 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use evio_sys::net::{AcceptError, Listener, Stream};
 use evio_sys::{Interest, Poller};
 
 use crate::accept::placement::Placement;
 use crate::accept::random::Random;
-use crate::types::backoff::BACKOFF;
 use crate::types::event_target::EventTarget;
 
 /// Connections accepted from one listener in a turn at the most, so that a storm of them leaves
@@ -21,10 +20,6 @@ pub(super) const LISTENER_BUDGET: usize = 64;
 /// vain is one `accept` in eight.
 const MAX_PATIENCE: u8 = 8;
 
-/// After this time a shortage of descriptors is another one: a client that waited in the first has
-/// left.
-const FORGOTTEN: Duration = Duration::from_millis(200);
-
 /// A listener of the loop.
 #[derive(Debug)]
 pub(crate) struct BoundListener {
@@ -33,8 +28,6 @@ pub(crate) struct BoundListener {
     sharing: Sharing,
     /// Why it is out of the poller, if it is.
     pub(super) backoff: Option<Backoff>,
-    /// Since when it has found no descriptor for those who wait.
-    short_since: Option<Instant>,
     batch: Batch,
 }
 
@@ -77,8 +70,7 @@ pub(super) enum Backoff {
 
 impl BoundListener {
     pub(crate) fn new(address_index: u16, listener: Arc<Listener>, sharing: Sharing) -> Self {
-        let (backoff, short_since) = (None, None);
-        Self { listener, address_index, sharing, backoff, short_since, batch: Batch::new() }
+        Self { listener, address_index, sharing, backoff: None, batch: Batch::new() }
     }
 
     pub(crate) fn address_index(&self) -> u16 {
@@ -103,6 +95,7 @@ impl BoundListener {
                     true => placement.add(loop_id),
                     false => placement.place(random, peer),
                 };
+                placement.shortage.note_accepted();
                 let address_index = self.address_index;
                 Step::Accepted(target, Accepted { stream, peer, address_index })
             }
@@ -139,18 +132,6 @@ impl BoundListener {
     /// Notes how many connections there were: as many as expected, or fewer.
     pub(super) fn note_accepted(&mut self, count: usize) {
         self.batch.note(count);
-        if count > 0 {
-            self.short_since = None;
-        }
-    }
-
-    /// Notes that no descriptor is left. Returns whether the connections that wait are to be turned
-    /// away: they have waited long enough for one to become free.
-    pub(super) fn run_short(&mut self, now: Instant) -> bool {
-        let short = self.short_since.map(|since| now.saturating_duration_since(since));
-        let turns_away = short.is_some_and(|short| (BACKOFF..FORGOTTEN).contains(&short));
-        self.short_since = (!turns_away).then_some(now);
-        turns_away
     }
 }
 
@@ -219,19 +200,5 @@ mod tests {
         let (turns, _) = accept_all(&mut batch, 200);
         assert!(turns <= 16, "{turns} turns after a long quiet time");
         assert!(batch.expected <= LISTENER_BUDGET);
-    }
-
-    #[test]
-    fn those_who_wait_are_turned_away_after_one_backoff_and_not_long_after() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let listener = Arc::new(Listener::try_from(listener).unwrap());
-        let mut bound = BoundListener::new(0, listener, Sharing::AllLoops);
-        let now = evio_sys::clock::now();
-        assert!(!bound.run_short(now));
-        assert!(bound.run_short(now + BACKOFF));
-        assert!(!bound.run_short(now + 2 * BACKOFF), "a new shortage");
-        assert!(!bound.run_short(now + FORGOTTEN + 3 * BACKOFF), "an old one is forgotten");
-        bound.note_accepted(1);
-        assert!(!bound.run_short(now + FORGOTTEN + 5 * BACKOFF), "there was a descriptor");
     }
 }

@@ -9,3 +9,4 @@ pub(crate) mod listener;
 pub(crate) mod load_balance;
 pub(crate) mod placement;
 pub(crate) mod random;
+pub(crate) mod shortage;

@@ -7,11 +7,13 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::accept::load_balance::{LoadBalance, PlaceFn};
 use crate::accept::random::Random;
+use crate::accept::shortage::Shortage;
 
 /// The shared state behind the policy: whose turn it is, and the live connections of each loop.
 #[derive(Debug)]
 pub(crate) struct Placement {
     policy: Policy,
+    pub(crate) shortage: Shortage,
     turn: AtomicUsize,
     /// Held from an `accept` until its connection is placed: of two loops that accept at the same
     /// time, the one with the earlier connection places first.
@@ -44,6 +46,7 @@ impl Placement {
     pub(crate) fn new(policy: Policy, max_connections: usize, loops: usize) -> Self {
         Self {
             policy,
+            shortage: Shortage::default(),
             turn: AtomicUsize::new(0),
             accepting: Mutex::default(),
             choosing: Mutex::default(),

@@ -110,7 +110,7 @@ impl<H: Handler> Runner<H> {
         let address_index = bound.address_index();
         // A server that is ending takes no more sockets; they are closed.
         if !self.shutdown.has_begun() {
-            let result = self.acceptor.add(bound, &self.state.poller);
+            let result = self.acceptor.add(bound, &self.state.group.placement, &self.state.poller);
             self.check_listening(address_index, result);
         }
     }

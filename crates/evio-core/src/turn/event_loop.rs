@@ -168,7 +168,8 @@ impl EventLoop {
     ) -> io::Result<()> {
         let Parts { state, acceptor, .. } = &mut self.parts;
         state.group.add_local_addr(address_index, listener.local_addr()?);
-        acceptor.add(BoundListener::new(address_index, listener, sharing), &state.poller)
+        let bound = BoundListener::new(address_index, listener, sharing);
+        acceptor.add(bound, &state.group.placement, &state.poller)
     }
 
     /// Receives datagrams from `socket`.

@@ -153,7 +153,7 @@ impl<H: Handler> Runner<H> {
 
     /// Wakes the listeners that wait for a connection to end, now that one has.
     fn make_room(&mut self) {
-        self.acceptor.refill_reserve();
+        self.state.group.placement.shortage.refill_reserve();
         self.state.group.wake_listeners();
     }
 }

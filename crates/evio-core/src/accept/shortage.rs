@@ -1,0 +1,106 @@
+//! A shortage of descriptors, which is one of the whole process.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use evio_sys::net::{Listener, Reserve};
+use parking_lot::Mutex;
+
+use crate::types::backoff::BACKOFF;
+
+/// After this time a shortage of descriptors is another one: a client that waited in the first has
+/// left.
+const FORGOTTEN: Duration = Duration::from_millis(200);
+
+/// Since when the process has been short of descriptors, and the one that it holds in reserve to
+/// turn a client away. Shared by all loops: one of them may accept what another one found no
+/// descriptor for.
+#[derive(Debug, Default)]
+pub(crate) struct Shortage {
+    /// There is something under the lock to be changed when a connection is accepted, or ends.
+    is_short: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    since: Option<Instant>,
+    reserve: Option<Reserve>,
+}
+
+impl Shortage {
+    /// Takes a descriptor in reserve, once.
+    pub(super) fn hold_reserve(&self) {
+        self.state.lock().reserve.get_or_insert_with(Reserve::hold);
+    }
+
+    /// Notes that a connection was accepted: there was a descriptor for it.
+    pub(super) fn note_accepted(&self) {
+        if self.is_short.load(Ordering::Relaxed) {
+            self.state.lock().since = None;
+        }
+    }
+
+    /// Notes that no descriptor is left. If clients have waited long enough for one, up to `most`
+    /// of those that wait at the listener are turned away: a peer that is told can go elsewhere.
+    pub(super) fn run_short(&self, listener: &Listener, most: usize, now: Instant) {
+        self.is_short.store(true, Ordering::Relaxed);
+        let State { since, reserve } = &mut *self.state.lock();
+        if !waits_long_enough(since, now) {
+            return;
+        }
+        if let Some(reserve) = reserve {
+            let _ = (0..most).take_while(|_| reserve.turn_away(listener)).count();
+        }
+    }
+
+    /// Takes the reserve back after a connection has ended.
+    pub(crate) fn refill_reserve(&self) {
+        if self.is_short.load(Ordering::Relaxed) {
+            if let Some(reserve) = &mut self.state.lock().reserve {
+                reserve.refill();
+            }
+        }
+    }
+}
+
+/// Returns whether clients are to be turned away; if not, they wait from now on.
+fn waits_long_enough(since: &mut Option<Instant>, now: Instant) -> bool {
+    let short = since.map(|since| now.saturating_duration_since(since));
+    let is_over = short.is_some_and(|short| (BACKOFF..FORGOTTEN).contains(&short));
+    let is_new = short.is_none_or(|short| short >= FORGOTTEN);
+    if is_over {
+        *since = None;
+    } else if is_new {
+        *since = Some(now);
+    }
+    is_over
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_are_turned_away_after_one_backoff_and_not_long_after() {
+        let now = evio_sys::clock::now();
+        let mut since = None;
+        assert!(!waits_long_enough(&mut since, now));
+        assert!(!waits_long_enough(&mut since, now + BACKOFF / 2), "another loop came in between");
+        assert!(waits_long_enough(&mut since, now + BACKOFF));
+        assert!(!waits_long_enough(&mut since, now + 2 * BACKOFF), "a new shortage");
+        assert!(!waits_long_enough(&mut since, now + FORGOTTEN + 3 * BACKOFF), "it is forgotten");
+        assert!(waits_long_enough(&mut since, now + FORGOTTEN + 4 * BACKOFF));
+    }
+
+    #[test]
+    fn a_connection_that_is_accepted_ends_the_shortage() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = Listener::try_from(listener).unwrap();
+        let (shortage, now) = (Shortage::default(), evio_sys::clock::now());
+        shortage.run_short(&listener, 1, now);
+        assert_eq!(shortage.state.lock().since, Some(now));
+        shortage.note_accepted();
+        assert_eq!(shortage.state.lock().since, None);
+    }
+}
