@@ -276,7 +276,7 @@ impl<'a> Conn<'a> {
     /// Sets the connection's timer: [`Handler::timer`](crate::Handler::timer) is called once after
     /// `delay`. A connection has one: setting it again replaces it, and `None` stops it.
     ///
-    /// It never comes early, and counts in steps of 16 ms: a delay of 1 ms ends after 17 to 48 ms.
+    /// It never comes early, and counts in steps of 16 ms: a delay of 1 ms ends after 32 to 48 ms.
     pub fn set_timer(&mut self, delay: Option<Duration>) {
         self.state.table.set_timer(self.key, delay);
     }

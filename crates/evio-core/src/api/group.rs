@@ -72,7 +72,7 @@ impl Group {
     pub(crate) fn wake_listeners(&self) {
         self.placement.take_waiting(|loop_id| {
             // A loop that has ended accepts nothing.
-            let _ = self.mailboxes[loop_id].control(Control::AcceptAgain);
+            let _ = self.mailboxes[loop_id].urgent_control(Control::AcceptAgain);
         });
     }
 

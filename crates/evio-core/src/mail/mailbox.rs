@@ -23,6 +23,8 @@ const KEPT: usize = 4096;
 pub(crate) struct Mailbox<M, O> {
     sender: Arc<MailboxSender<M, O>>,
     incoming: Receiver<O>,
+    /// Controls that do not wait for commands.
+    urgent: Receiver<O>,
     /// Commands that have been taken and not been carried out.
     commands: VecDeque<M>,
     controls: VecDeque<O>,
@@ -38,6 +40,7 @@ pub(crate) struct Mailbox<M, O> {
 pub(crate) struct MailboxSender<M, O> {
     inbox: Inbox<M>,
     controls: Sender<O>,
+    urgent: Sender<O>,
     waker: Waker,
     bounds: Bounds,
 }
@@ -52,10 +55,13 @@ pub(crate) enum Envelope<M, O> {
 impl<M, O> Mailbox<M, O> {
     pub(crate) fn new(poller: &Poller, bounds: Bounds) -> io::Result<Self> {
         let (controls, incoming) = unbounded();
+        let (urgent_sender, urgent) = unbounded();
         let waker = Waker::new(poller, EventTarget::Waker.token())?;
-        let sender = Arc::new(MailboxSender { inbox: Inbox::new(), controls, waker, bounds });
+        let inbox = Inbox::new();
+        let sender = MailboxSender { inbox, controls, urgent: urgent_sender, waker, bounds };
         let (commands, controls) = (VecDeque::new(), VecDeque::new());
-        Ok(Self { sender, incoming, commands, controls, must_look: true })
+        let sender = Arc::new(sender);
+        Ok(Self { sender, incoming, urgent, commands, controls, must_look: true })
     }
 
     pub(crate) fn sender(&self) -> &Arc<MailboxSender<M, O>> {
@@ -94,6 +100,11 @@ impl<M, O> Mailbox<M, O> {
         command.or_else(|| self.controls.pop_front().map(Envelope::Control))
     }
 
+    /// Takes an urgent control, which overtakes everything else.
+    pub(crate) fn take_urgent(&mut self) -> Option<O> {
+        self.urgent.try_recv().ok()
+    }
+
     fn has_collected(&self) -> bool {
         !self.commands.is_empty() || !self.controls.is_empty()
     }
@@ -107,9 +118,11 @@ impl<M, O> Mailbox<M, O> {
         self.controls.shrink_to(KEPT);
         self.controls.extend(self.incoming.try_iter());
         self.commands.shrink_to(KEPT);
-        self.sender.inbox.take_all(&mut self.commands, !self.controls.is_empty());
+        let has_controls = !self.controls.is_empty() || !self.urgent.is_empty();
+        self.sender.inbox.take_all(&mut self.commands, has_controls);
         // A control may have come meanwhile, and its sender have found a wake pending.
-        self.must_look = self.has_collected() || !self.incoming.is_empty();
+        let has_more = !self.incoming.is_empty() || !self.urgent.is_empty();
+        self.must_look = self.has_collected() || has_more;
     }
 
     /// Refuses commands from now on, and returns whether everything that was sent has been carried
@@ -117,7 +130,7 @@ impl<M, O> Mailbox<M, O> {
     pub(crate) fn close(&mut self) -> bool {
         self.sender.inbox.close(&mut self.commands);
         self.controls.extend(self.incoming.try_iter());
-        self.must_look = self.has_collected();
+        self.must_look = self.has_collected() || !self.urgent.is_empty();
         !self.must_look
     }
 }
@@ -171,7 +184,16 @@ impl<M, O> MailboxSender<M, O> {
 
     /// Sends a control. A loop that has ended gives it back.
     pub(crate) fn control(&self, control: O) -> Result<(), O> {
-        self.controls.send(control).map_err(|error| error.into_inner())?;
+        self.send_control(&self.controls, control)
+    }
+
+    /// Sends a control that does not wait for the commands before it.
+    pub(crate) fn urgent_control(&self, control: O) -> Result<(), O> {
+        self.send_control(&self.urgent, control)
+    }
+
+    fn send_control(&self, queue: &Sender<O>, control: O) -> Result<(), O> {
+        queue.send(control).map_err(|error| error.into_inner())?;
         if self.inbox.notify() {
             self.wake();
         }
@@ -218,6 +240,22 @@ mod tests {
         assert!(mailbox.collect_or_arm_wake());
         assert_eq!(taken(&mut mailbox), "2b");
         assert!(!mailbox.collect_or_arm_wake());
+    }
+
+    #[test]
+    fn an_urgent_control_overtakes_what_was_collected() {
+        let (_poller, mut mailbox) = mailbox(9);
+        let sender = Arc::clone(mailbox.sender());
+        sender.try_push(1, 0).unwrap();
+        mailbox.collect();
+        sender.urgent_control('u').unwrap();
+        assert_eq!(mailbox.take_urgent(), Some('u'));
+        assert_eq!(taken(&mut mailbox), "1");
+        sender.urgent_control('v').unwrap();
+        assert!(mailbox.collect_or_arm_wake(), "nobody will wake the loop for it");
+        assert!(!mailbox.close());
+        assert_eq!(mailbox.take_urgent(), Some('v'));
+        assert!(mailbox.close());
     }
 
     #[test]

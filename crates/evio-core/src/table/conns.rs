@@ -228,6 +228,7 @@ impl Table {
     /// Lets the input of a connection go on, or not, while too much output waits.
     pub(crate) fn set_reads_while_congested(&mut self, key: ConnKey, reads: bool) {
         self.change(key, |entry, _| entry.reads_while_congested = reads);
+        self.resume_brought_input(key);
     }
 
     /// Keeps input that a handler has not used for the owner of the socket after a detach.

@@ -77,11 +77,12 @@ impl Deadlines {
         [(self.last_activity.after(limits.connect_timeout), Expired::Connect)]
     }
 
-    /// Returns the deadlines of a connection whose callbacks are made.
-    pub(super) fn active(&self, limits: &Limits, clock: &TurnClock) -> [Due; 5] {
+    /// Returns the deadlines of a connection whose callbacks are made; while input `is_overdue`, the
+    /// read deadline does not hold.
+    pub(super) fn active(&self, limits: &Limits, clock: &TurnClock, is_overdue: bool) -> [Due; 5] {
         let [stalled, congested] = self.output(limits, clock);
         [
-            (self.read_deadline, Expired::Read),
+            (self.read_deadline.filter(|_| !is_overdue), Expired::Read),
             (self.timer, Expired::Timer),
             stalled,
             congested,
@@ -151,7 +152,8 @@ mod tests {
             .write_timeout(Some(seconds(4)))
             .congestion_timeout(Some(seconds(3)))
             .flush_timeout(seconds(2));
-        let first = |deadlines: &Deadlines| earliest(&deadlines.active(&limits, &clock), now);
+        let first =
+            |deadlines: &Deadlines| earliest(&deadlines.active(&limits, &clock, false), now);
         let due = |count| now.after(seconds(count)).unwrap();
         assert_eq!(first(&deadlines), Some((due(5), Expired::Idle)));
         deadlines.stalled_since = Some(now);
@@ -182,7 +184,7 @@ mod tests {
         deadlines.stalled_since = Some(clock.tick());
         deadlines.congested_since = Some(clock.tick());
         let limits = Limits::default().idle_timeout(Some(Duration::MAX));
-        assert_eq!(earliest(&deadlines.active(&limits, &clock), clock.tick()), None);
+        assert_eq!(earliest(&deadlines.active(&limits, &clock, false), clock.tick()), None);
     }
 
     #[test]

@@ -249,7 +249,9 @@ impl Entry {
     #[inline]
     pub(super) fn has_special_input(&self) -> bool {
         match &self.extras {
-            Some(extras) => extras.overdue.is_some() || !extras.brought.is_empty(),
+            Some(extras) => {
+                extras.overdue.is_some_and(|overdue| overdue > 0) || !extras.brought.is_empty()
+            }
             None => false,
         }
     }

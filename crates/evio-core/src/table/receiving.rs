@@ -69,8 +69,7 @@ impl Table {
     /// Reads once, into `buffer`. `must_read_on` says that a short read does not get to all that
     /// the poller has reported.
     ///
-    /// Together with [`send_output`](Self::send_output) this is where bytes pass between a socket
-    /// and the handler.
+    /// This file and `sending.rs` are where bytes pass between a socket and the handler.
     #[inline(always)]
     pub(crate) fn receive(
         &mut self,
@@ -154,6 +153,7 @@ impl Table {
                 let overdue = entry.overdue().map(|overdue| overdue.saturating_sub(len));
                 entry.set_overdue(overdue);
                 self.read_on_later(key);
+                self.arm(key);
                 match is_active {
                     true => Receipt::Data(len),
                     false => self.discard(key, len),
@@ -188,6 +188,7 @@ impl Table {
     fn received_nothing(&mut self, key: ConnKey, result: io::Result<usize>) -> Receipt {
         if let Some(entry) = self.get_mut(key).filter(|entry| entry.overdue().is_some()) {
             entry.set_overdue(Some(0));
+            self.arm(key);
         }
         match result {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Receipt::Nothing,

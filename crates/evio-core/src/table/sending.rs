@@ -131,9 +131,13 @@ impl Table {
             }
             cold_path();
             self.sent(key, outgoing, result);
-        } else if !entry.unsent.is_empty() && !entry.unsent.is_blocked() {
+        } else if !entry.unsent.is_empty() {
+            // `pre_write` has run, also for what has to wait.
+            entry.unsent.release();
             // The poller reports when a full socket has room.
-            self.send_output(key, outgoing, budget);
+            if !entry.unsent.is_blocked() {
+                self.send_output(key, outgoing, budget);
+            }
         }
         self.get(key).is_some_and(|entry| !entry.is_settled())
     }

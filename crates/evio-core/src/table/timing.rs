@@ -29,7 +29,11 @@ impl Entry {
             Phase::Connecting | Phase::Established => {
                 earliest(&self.deadlines.connect(limits), now)
             }
-            Phase::Open | Phase::HalfClosed => earliest(&self.deadlines.active(limits, clock), now),
+            Phase::Open | Phase::HalfClosed => {
+                // Input that was there in time is read first.
+                let is_overdue = self.overdue().is_some_and(|overdue| overdue > 0);
+                earliest(&self.deadlines.active(limits, clock, is_overdue), now)
+            }
             Phase::Flushing | Phase::Detaching => {
                 earliest(&self.deadlines.closing(limits, clock), now)
             }
@@ -51,18 +55,14 @@ impl Table {
 
     /// Returns what the connection's time is up for.
     ///
-    /// Input that was there in time keeps the read deadline from passing until it is read, and
-    /// output that has come down keeps congestion from it until that is noted.
+    /// Output that has come down keeps congestion from expiring until that is noted.
     pub(crate) fn expired(&self, key: ConnKey) -> Option<Expired> {
         let (entry, limits) = (self.get(key)?, self.limits(key)?);
         let (tick, expired) = entry.next_deadline(limits, &self.clock)?;
         let has_passed = tick.since(self.clock.tick()) <= 0;
-        let is_served = match expired {
-            Expired::Read => entry.overdue().is_some_and(|overdue| overdue > 0),
-            Expired::Congestion => entry.output_len() <= limits.effective_low_watermark(),
-            _ => false,
-        };
-        (has_passed && !is_served).then_some(expired)
+        let is_over = expired == Expired::Congestion
+            && entry.output_len() <= limits.effective_low_watermark();
+        (has_passed && !is_over).then_some(expired)
     }
 
     /// Returns whether the deadline of a connection has passed long since: the loop was held up.
@@ -114,7 +114,7 @@ impl Table {
         let Some(entry) = self.get(key) else { return false };
         let wants_input = entry.wants_input();
         let was_asked = expired == Expired::Read && entry.overdue().is_some();
-        if was_asked || expired == Expired::Read && !wants_input {
+        if was_asked || entry.input_ended() || expired == Expired::Read && !wants_input {
             return false;
         }
         match entry.stream.has_input() {

@@ -25,9 +25,10 @@ impl Broadcast {
         loop {
             let key = table.first_from(self.next)?;
             self.next = key.index + 1;
-            // Generations wrap around.
-            let is_later = key.generation.wrapping_sub(self.last_generation) as i32 > 0;
-            if !is_later {
+            // Generations wrap around: those between the broadcast's and now are later.
+            let later = table.last_generation().wrapping_sub(self.last_generation);
+            let age = key.generation.wrapping_sub(self.last_generation);
+            if age == 0 || age > later {
                 return Some(key);
             }
         }

@@ -26,6 +26,11 @@ impl<H: Handler> Runner<H> {
 
     fn carry_out_mail(&mut self) {
         let mut budget = budget::MAIL;
+        // A connection that was handed over does not wait for what others have sent.
+        while let Some(control) = self.mailbox.take_urgent() {
+            budget = budget.saturating_sub(1);
+            self.follow(control);
+        }
         while budget > 0 {
             if self.broadcast.is_some() {
                 self.broadcast_to_next();

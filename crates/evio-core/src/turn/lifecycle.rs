@@ -28,6 +28,8 @@ impl<H: Handler> Runner<H> {
         if outcome.has_room {
             self.state.group.wake_listeners();
         }
+        // Those of other loops first: a callback of one of ours may take long.
+        accepted.sort_by_key(|&(target, _)| target == usize::from(self.state.loop_id));
         for (target, connection) in accepted.drain(..) {
             self.hand_over(target, connection);
         }
@@ -42,7 +44,7 @@ impl<H: Handler> Runner<H> {
             return self.open(accepted);
         }
         let mailbox = &self.state.group.mailboxes()[target];
-        if mailbox.control(Control::Adopt(accepted)).is_err() {
+        if mailbox.urgent_control(Control::Adopt(accepted)).is_err() {
             // That loop has ended, and this one is about to.
             self.state.group.placement.remove(target);
         }

@@ -178,19 +178,21 @@ impl<H: Handler> Runner<H> {
     #[inline(never)]
     fn dispatch_all(&mut self, events: &Events) {
         let share = budget::read_share(events.len());
-        let mut left = self.state.table.backlog_len().min(budget::BACKLOG);
-        let mut events = events.iter();
+        let mut left = self.state.table.backlog_len().min(EVENTS);
+        let (mut full, mut events) = (0, events.iter());
         loop {
-            let input = if let Some(event) = events.next() {
-                self.dispatch(event)
-            } else if left > 0 {
+            let (input, is_left) = if let Some(event) = events.next() {
+                (self.dispatch(event), false)
+            } else if left > 0 && full < budget::BACKLOG {
                 left -= 1;
-                self.state.table.next_in_backlog().map(|key| Input { key, must_read_on: true })
+                let key = self.state.table.next_in_backlog();
+                (key.map(|key| Input { key, must_read_on: true }), true)
             } else {
                 return;
             };
             if let Some(input) = input {
-                self.receive(input, share);
+                let is_full = self.receive(input, share);
+                full += usize::from(is_full && is_left);
             }
         }
     }

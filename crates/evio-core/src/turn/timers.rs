@@ -76,28 +76,32 @@ impl<H: Handler> Runner<H> {
             }
             Expired::Connect => self.check_connect(key),
             Expired::Idle | Expired::Read if self.state.table.ask_for_input(key, expired) => return,
-            Expired::Idle | Expired::Write | Expired::Congestion | Expired::Close => {
-                self.send_again(key);
+            Expired::Idle | Expired::Write | Expired::Congestion | Expired::Close
+                if self.send_again(key) =>
+            {
+                return;
             }
-            Expired::Read | Expired::Flush => {}
+            _ => {}
         }
         if self.state.table.expired(key) == Some(expired) {
             self.state.table.time_out(key, expired);
         }
     }
 
-    /// Sends output that has waited, if the socket has room by now. What was added in this turn has
-    /// to wait for its `pre_write`, and is sent with it in the next.
-    fn send_again(&mut self, key: ConnKey) {
+    /// Sends output that has waited, if the socket has room by now. Output that was added in this
+    /// turn has to wait for its `pre_write`: then everything is sent in the next turn, which this
+    /// returns.
+    fn send_again(&mut self, key: ConnKey) -> bool {
         let state = &mut self.state;
         let has_output = state.table.get(key).is_some_and(|entry| entry.output_len() > 0);
         if !has_output || !state.table.ask_for_room(key) {
-            return;
+            return false;
         }
+        state.table.list(key);
         let has_new = state.table.get(key).is_some_and(|entry| entry.has_new_output());
         if !has_new {
             state.table.send_output(key, &mut state.outgoing, budget::send_share(1));
         }
-        state.table.list(key);
+        has_new
     }
 }
