@@ -77,8 +77,8 @@ impl Deadlines {
         [(self.last_activity.after(limits.connect_timeout), Expired::Connect)]
     }
 
-    /// Returns the deadlines of a connection whose callbacks are made; while input `is_overdue`, the
-    /// read deadline does not hold.
+    /// Returns the deadlines of a connection whose callbacks are made; while input `is_overdue`,
+    /// the read deadline does not hold.
     pub(super) fn active(&self, limits: &Limits, clock: &TurnClock, is_overdue: bool) -> [Due; 5] {
         let [stalled, congested] = self.output(limits, clock);
         [

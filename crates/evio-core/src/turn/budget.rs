@@ -16,9 +16,9 @@ pub(crate) const READ_BUFFER: usize = 64 << 10;
 /// time to its end is the latency of all the others.
 const CROWDED_READ: usize = 16 << 10;
 
-/// Full reads in a turn of connections that the last turns left input of; reads that find little, or
-/// the end, cost little, and are bounded by [`EVENTS`]. All come after what has become ready since:
-/// a client that sends a request now and then does not wait for those that send without end.
+/// Full reads in a turn of connections that the last turns left input of; reads that find little,
+/// or the end, cost little, and are bounded by [`EVENTS`]. All come after what has become ready
+/// since: a client that sends a request now and then does not wait for those that send without end.
 pub(crate) const BACKLOG: usize = 8;
 
 /// Mail carried out in a turn: messages, tasks, and connections that a broadcast is written to.
