@@ -39,6 +39,7 @@ mod state_machine {
 }
 mod util;
 
+use std::fs;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
@@ -88,7 +89,10 @@ fn everything_at_any_time() {
     let mut run = |seed: u64, operations: i64| {
         number += 1;
         let world = Arc::new(World::new(seed, operations, round::directory(number)));
-        if let Err(what) = run_within_time(&world) {
+        let result = run_within_time(&world);
+        // Nothing of it is there if the round has gone well.
+        let _ = fs::remove_dir_all(&world.directory);
+        if let Err(what) = result {
             panic!("{what}\n{:?}\nEVIO_SEED={seed}", world.plan);
         }
         census.add(&world.census);

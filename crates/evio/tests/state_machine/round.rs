@@ -61,7 +61,6 @@ pub(crate) fn run(world: &Arc<World>) -> Result<(), String> {
     let storm = start_peers(world);
     ending::end(world, running, &event_loop, storm)?;
     drop(event_loop);
-    let _ = fs::remove_dir_all(&world.directory);
     world.handles.lock().clear();
     // A thread that has been joined may have a little to do yet.
     let left = world.pulse.until(Duration::from_secs(10), || {
