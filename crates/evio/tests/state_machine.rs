@@ -97,9 +97,11 @@ fn everything_at_any_time() {
         }
         census.add(&world.census);
     };
-    for line in KEPT_SEEDS.lines().filter(|line| !line.starts_with('#')) {
-        let seed = line.split_whitespace().next().expect("a line has a seed");
-        run(seed.parse().expect("a seed is a number"), ROUND);
+    for line in KEPT_SEEDS.lines() {
+        let seed = line.split('#').next().unwrap_or_default().trim();
+        if !seed.is_empty() {
+            run(seed.parse().expect("a line begins with a seed"), ROUND);
+        }
     }
     let first = util::seed();
     let wanted = std::env::var("EVIO_OPERATIONS").ok();

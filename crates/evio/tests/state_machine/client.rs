@@ -5,8 +5,9 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{MsgFlags, Shutdown, send, shutdown};
+use nix::sys::socket::{MsgFlags, Shutdown, send, setsockopt, shutdown, sockopt};
 
 use super::frame::Reader;
 use super::link::{Link, Outcome};
@@ -46,7 +47,6 @@ pub(crate) struct Client {
     outcome: Option<Outcome>,
     /// A copy of the server's descriptor of this connection.
     pub(crate) copy: Option<OwnedFd>,
-    has_sent_urgent: bool,
 }
 
 impl Client {
@@ -65,7 +65,6 @@ impl Client {
             broken: None,
             outcome: None,
             copy: None,
-            has_sent_urgent: false,
         };
         link.peer.lock().is_connected = true;
         client.set_reading(Reading::All);
@@ -203,8 +202,9 @@ impl Client {
     /// a second one can make the first an ordinary byte.
     pub(crate) fn send_urgent(&mut self) {
         if let Some(socket @ util::Client::Tcp(_)) = &self.socket {
-            if !self.has_sent_urgent && self.sent == self.goal {
-                self.has_sent_urgent = true;
+            let is_first = !self.link.peer.lock().has_sent_urgent;
+            if is_first && self.sent == self.goal {
+                self.link.peer.lock().has_sent_urgent = true;
                 let sent = send(socket.as_fd().as_raw_fd(), b"!", MsgFlags::MSG_OOB);
                 self.note(format!("sends an urgent byte: {sent:?}"));
                 self.broken = sent.err().map(|error| io::Error::from(error).kind());
@@ -241,7 +241,10 @@ impl Client {
         self.note(format!("leaves after {} bytes, by a reset: {by_reset}", self.sent));
         match self.socket.take() {
             Some(socket @ util::Client::Tcp(_)) if by_reset => {
-                socket.reset();
+                let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+                // It fails where the server has reset the connection already.
+                let _ = setsockopt(&socket, sockopt::Linger, &linger);
+                drop(socket);
                 self.link.peer.lock().has_reset = true;
             }
             socket => drop(socket),

@@ -110,11 +110,7 @@ fn wait_for_end(
         match running.result.recv_timeout(Duration::from_millis(100)) {
             Ok(Ok(Ok(()))) => return Ok(()),
             Ok(Ok(Err(error))) => return Err(format!("the server failed: {error}")),
-            Ok(Err(panic)) => {
-                let text = panic.downcast_ref::<String>().map(String::as_str);
-                let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-                return Err(format!("the server panicked: {text:?}\n{}", world.faults()));
-            }
+            Ok(Err(_)) => return Err(world.faults()),
             Err(_) => {}
         }
         if began.elapsed() > DEADLINE {

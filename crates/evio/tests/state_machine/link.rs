@@ -131,6 +131,8 @@ pub(crate) struct Peer {
     pub(crate) has_left: bool,
     /// It has left by a reset, which is noticed whatever the server does.
     pub(crate) has_reset: bool,
+    /// An urgent byte, which nobody reads, can make the kernel reset the connection at its close.
+    pub(crate) has_sent_urgent: bool,
     /// It has a copy of the server's descriptor, and has shut down the server's output by it.
     pub(crate) has_meddled: bool,
     pub(crate) is_reading: bool,

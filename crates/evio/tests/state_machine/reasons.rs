@@ -153,7 +153,7 @@ fn loses_output(last: Last) -> bool {
 
 /// A connection that closes well is not reset, unless it is given up while its peer still sends.
 fn may_reset(server: &Server, peer: &Peer, last: Last) -> bool {
-    let lingered_short = server.causes.short_close || peer.has_stalled;
+    let lingered_short = server.causes.short_close || peer.has_stalled || peer.has_sent_urgent;
     let is_given_up = server.causes.aborted
         || server.causes.discards_little
         || server.input_ended

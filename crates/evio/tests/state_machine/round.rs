@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::net::UnixStream;
+use std::panic;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -123,7 +124,12 @@ fn start(world: &Arc<World>) -> Result<Running, String> {
     let shared = Arc::clone(world);
     world.spawn("server".to_owned(), move || {
         let run = || server.run_each(LOOPS, |loop_id| Machine::new(&shared, loop_id));
-        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+        let ended = panic::catch_unwind(panic::AssertUnwindSafe(run));
+        if let Err(panic) = &ended {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            shared.fault(None, &format!("the server has panicked: {text:?}"));
+        }
         // Nobody is listening when the round has failed already.
         let _ = results.send(ended);
         shared.pulse.beat();
