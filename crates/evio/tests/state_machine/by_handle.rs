@@ -192,10 +192,14 @@ pub(crate) fn post(
 ) -> Result<(), SendError> {
     let mut ticket = Ticket { world: Arc::clone(world), is_run: false };
     world.tasks.posted.fetch_add(1, SeqCst);
-    event_loop.post(move |event_loop| {
+    let result = event_loop.post(move |event_loop| {
         ticket.is_run = true;
         task(&ticket.world, event_loop);
-    })
+    });
+    if result.is_err() {
+        world.tasks.refused.fetch_add(1, SeqCst);
+    }
+    result
 }
 
 /// Broadcasts, from a loop or another thread.

@@ -59,6 +59,10 @@ pub(crate) struct Server {
     pub(crate) limits: Limits,
     /// The limits were changed while output waited.
     pub(crate) limits_moved: bool,
+    /// The lowest of the high watermarks since it was last drained.
+    pub(crate) lowest_watermark: usize,
+    /// What the peer had when it was last drained.
+    pub(crate) taken_when_drained: u64,
     /// It was seen to be congested, and not drained since.
     pub(crate) is_congested: bool,
     /// Others have written, so it may be congested without this side having seen it.
@@ -148,6 +152,8 @@ impl Server {
             endings_on_the_way: 0,
             limits,
             limits_moved: false,
+            lowest_watermark: limits.high_watermark,
+            taken_when_drained: 0,
             is_congested: false,
             others_wrote: false,
             timer: None,
@@ -217,6 +223,7 @@ impl Server {
 
     pub(crate) fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
+        self.lowest_watermark = self.lowest_watermark.min(limits.high_watermark);
         let causes = &mut self.causes;
         causes.idle |= limits.idle_timeout.is_some();
         causes.write |= limits.write_timeout.is_some();

@@ -29,7 +29,7 @@ impl Server {
                     return Err(format!("woken for the {}th time, of {wakes}", self.times_woken));
                 }
             }
-            Call::Drained => self.check_drained(world)?,
+            Call::Drained => self.check_drained(link, world)?,
             Call::Timer => {
                 let due = self.timer.take().ok_or("a timer that was not set")?;
                 let early = due.saturating_duration_since(Instant::now());
@@ -90,12 +90,20 @@ impl Server {
         Ok(())
     }
 
-    fn check_drained(&mut self, world: &World) -> Result<(), String> {
-        let others_wrote = self.others_wrote || world.broadcast_bytes() > 0;
-        if !self.is_congested && !others_wrote && !self.limits_moved {
-            return Err("drained, without having been congested".to_owned());
+    /// Checks that so much can have waited at once that it was congested. More cannot have waited
+    /// since it was last drained than was written in all, less what the peer had by then.
+    fn check_drained(&mut self, link: &Link, world: &World) -> Result<(), String> {
+        let written = self.written + world.broadcast_bytes();
+        let most = written.saturating_sub(self.taken_when_drained);
+        if most <= self.lowest_watermark as u64 {
+            let high = self.lowest_watermark;
+            return Err(format!("drained, though no more than {most} bytes waited, of {high}"));
         }
         self.is_congested = false;
+        self.lowest_watermark = self.limits.high_watermark;
+        if link.continues.is_none() {
+            self.taken_when_drained = link.peer.lock().taken.bytes;
+        }
         Ok(())
     }
 

@@ -43,9 +43,8 @@ pub(crate) fn settle(world: &Arc<World>, event_loop: &LoopHandle) -> Result<(), 
     })?;
     wait(world, "tasks", || {
         let tasks = &world.tasks;
-        let posted = tasks.posted.load(SeqCst);
-        (posted > tasks.run.load(SeqCst) + tasks.dropped.load(SeqCst))
-            .then(|| format!("a task was not run: {tasks:?}"))
+        let taken = tasks.posted.load(SeqCst) - tasks.refused.load(SeqCst);
+        (taken != tasks.run.load(SeqCst)).then(|| format!("a task was not run: {tasks:?}"))
     })?;
     let seed = world.seed;
     on_each_loop(world, event_loop, move |world, event_loop| {

@@ -120,6 +120,8 @@ pub(crate) struct TaskCounts {
     pub(crate) posted: AtomicUsize,
     pub(crate) run: AtomicUsize,
     pub(crate) dropped: AtomicUsize,
+    /// Those that `post` said no to; they are dropped, too.
+    pub(crate) refused: AtomicUsize,
 }
 
 impl World {
