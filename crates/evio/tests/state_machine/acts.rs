@@ -1,4 +1,4 @@
-//! What a server does to a connection, by chance: its own, or another one of its loop.
+//! Random operations on a connection through its `Conn`, from a callback or a task.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use super::link::Link;
 use super::world::{Known, World};
 use super::writing;
 
-/// What can be done to a connection through its `Conn`.
+/// One operation.
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Write,

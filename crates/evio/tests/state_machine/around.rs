@@ -1,4 +1,4 @@
-//! What a callback or a task does that is not about its own connection: others of the loop, new
+//! Random operations that are not about the callback's own connection: others of the loop, new
 //! ones, and what goes to all loops.
 
 use std::collections::HashSet;
@@ -164,7 +164,7 @@ fn adopt(world: &Arc<World>, event_loop: &mut Loop<'_>, dice: &mut Dice) {
     }
 }
 
-/// Has the loop adopt a socket.
+/// Adopts a socket into the loop.
 pub(crate) fn adopt_as(
     world: &Arc<World>,
     event_loop: &mut Loop<'_>,
@@ -189,7 +189,7 @@ fn choose_tag(world: &World, event_loop: &Loop<'_>, link: &Link, dice: &mut Dice
     tag
 }
 
-/// Takes down what came of it, and does something to the new connection at once, perhaps.
+/// Records the result of `connect` or `adopt`, and operates on the new connection now and then.
 fn take_up(
     world: &Arc<World>,
     event_loop: &mut Loop<'_>,
@@ -227,7 +227,7 @@ fn take_up(
     }
 }
 
-/// Takes a connection off the list of those that can be reached.
+/// Removes a connection from the list of those that can be reached.
 pub(crate) fn forget(world: &World, loop_id: usize, link: &Link) {
     let side = &world.loops[loop_id];
     side.live.lock().retain(|(_, other)| other.number != link.number);

@@ -1,4 +1,4 @@
-//! What is done to a connection by its handle, from any thread.
+//! Operations on a connection by its handle, from any thread.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -11,7 +11,7 @@ use super::link::Link;
 use super::model::Stage;
 use super::world::{Known, World};
 
-/// What a handle can do.
+/// One operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Wake,
@@ -144,8 +144,8 @@ fn end(world: &Arc<World>, known: &Known, command: Command) {
     });
 }
 
-/// Takes down that what a sender has sent until now must arrive, if the connection still takes
-/// output when it has been carried out.
+/// Records that everything a sender has sent until now must arrive, if the connection still takes
+/// output when the loop has carried it out.
 pub(crate) fn fence_sends(world: &Arc<World>, known: &Known, sender: usize) {
     let sent = known.link.server.lock().sends[sender].sent;
     let id = known.handle.id();
@@ -158,7 +158,7 @@ pub(crate) fn fence_sends(world: &Arc<World>, known: &Known, sender: usize) {
     });
 }
 
-/// Has something done after the commands that this thread has given before.
+/// Posts `done` to the connection's loop, behind the commands that this thread has given before.
 fn fence(
     world: &Arc<World>,
     known: &Known,

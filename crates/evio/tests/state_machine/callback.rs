@@ -1,4 +1,4 @@
-//! What all callbacks have in common: a check against the model, then things done by chance.
+//! The common part of all callbacks: a check against the model, then random operations.
 
 use std::ops::ControlFlow;
 use std::panic;
@@ -105,7 +105,7 @@ impl Machine {
         if detaches && is_running { Action::Detach } else { Action::Close }
     }
 
-    /// Takes down what a callback asks for by its action.
+    /// Records the action that a callback returns.
     fn ask(&self, link: &Link, call: Call, action: Action) {
         let mut server = link.server.lock();
         if action == Action::Shutdown || server.is_ending {
@@ -130,7 +130,7 @@ impl Machine {
         self.world.plan.ending == ending && self.world.ends_now.load(SeqCst)
     }
 
-    /// What callbacks return that can end the server.
+    /// Returns `Break` if the plan says that this callback ends the server now.
     pub(super) fn flow(&self, ending: Ending) -> ControlFlow<()> {
         if self.ends_now(ending) {
             self.world.shutting_down(false);
@@ -153,7 +153,7 @@ impl Machine {
         }
     }
 
-    /// Takes down that nothing of this turn may be sent, and who has to end for it.
+    /// Records that nothing of this turn may be sent, and which connections must end for it.
     pub(super) fn withhold(&self) {
         let side = &self.world.loops[self.loop_id];
         let now = self.world.written_on(self.loop_id);

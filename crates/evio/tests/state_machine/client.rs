@@ -91,7 +91,7 @@ impl Client {
         peer.has_stalled |= reading == Reading::Not;
     }
 
-    /// Has so many more bytes sent.
+    /// Adds to the bytes that are to be sent.
     pub(crate) fn send(&mut self, len: usize) {
         self.goal += len as u64;
     }
@@ -184,7 +184,7 @@ impl Client {
         false
     }
 
-    /// Takes down how it ended, and leaves.
+    /// Records how the connection ended, and closes the socket.
     fn end(&mut self, outcome: Outcome, how: &str) {
         self.note(format!("finds {how}"));
         self.world.census.count(&format!("peer {outcome:?}"));

@@ -1,5 +1,4 @@
-//! What goes on with a socket that has left its loop: a thread takes it over, and neither side of
-//! the connection may notice.
+//! A detached socket goes on, on a thread or in a loop, and the peer must not notice.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -69,7 +68,7 @@ pub(crate) fn take_over(
 
 fn go_on(world: &World, link: &Link, mut socket: Detached, mut dice: Dice) -> Result<(), String> {
     let text = |error: io::Error| error.to_string();
-    // What was put back comes first, by either way; more than that would wait for the peer.
+    // Input that was put back comes first; to read more than that would wait for the peer.
     if link.server.lock().put_back > 0 && dice.coin() {
         let mut first = [0];
         socket.read_exact(&mut first).map_err(text)?;

@@ -49,7 +49,7 @@ pub(crate) fn end(
     if world.has_fault() { Err(world.faults()) } else { Ok(()) }
 }
 
-/// Has the server end.
+/// Ends the server in the way of the plan.
 fn ask(world: &Arc<World>, running: &mut Running, event_loop: &LoopHandle) {
     let handle = &running.handle;
     let ending = world.plan.ending;

@@ -1,5 +1,5 @@
-//! What a server sends, cut into frames: so that bytes written by several threads can be told
-//! apart, each whole and in the order of its writer.
+//! The frames that a server sends: they tell apart the bytes of several threads, each frame whole
+//! and in the order of its writer.
 
 use super::noise::{Stream, hash};
 
@@ -89,13 +89,13 @@ fn check(header: &[u8], seed: u64) -> u32 {
     hash(&words) as u32
 }
 
-/// Takes a stream apart into frames, and compares every byte.
+/// Parses a stream of frames, and compares every byte.
 #[derive(Debug)]
 pub(crate) struct Reader {
     seed: u64,
     header: Vec<u8>,
     frame: Option<Frame>,
-    /// What is still to come of the frame.
+    /// The rest of the frame, which is still to come.
     body: &'static [u8],
 }
 
@@ -109,7 +109,11 @@ impl Reader {
         self.header.is_empty() && self.frame.is_none()
     }
 
-    /// Takes the next bytes, and returns the frames that are whole now, or what is wrong.
+    /// Parses the next bytes, and returns the frames that are whole now.
+    ///
+    /// # Errors
+    ///
+    /// Says which byte is wrong.
     pub(crate) fn take(&mut self, mut bytes: &[u8]) -> Result<Vec<Frame>, String> {
         let mut whole = Vec::new();
         while !bytes.is_empty() || self.frame.is_some() && self.body.is_empty() {

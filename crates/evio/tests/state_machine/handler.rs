@@ -25,7 +25,7 @@ pub(crate) struct Machine {
     is_serving: bool,
 }
 
-/// What the library keeps for each connection, and must give back to the same one.
+/// The context of a connection, which the library must give back to the same one.
 pub(crate) struct Context {
     pub(super) link: Arc<Link>,
     pub(super) id: ConnId,

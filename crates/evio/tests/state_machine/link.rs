@@ -117,7 +117,7 @@ impl fmt::Display for Link {
     }
 }
 
-/// What the peer of the server has done and seen.
+/// The state of the server's peer: its operations, and the bytes it has received.
 #[derive(Debug, Default)]
 pub(crate) struct Peer {
     /// The connection that it gets frames of: the last one, of several that go on with a socket.
@@ -138,7 +138,7 @@ pub(crate) struct Peer {
     pub(crate) is_reading: bool,
     /// It has been without reading for a while, at least once.
     pub(crate) has_stalled: bool,
-    /// What came from the server.
+    /// The frames that came from the server.
     pub(crate) taken: Taken,
     pub(crate) outcome: Option<Outcome>,
 }
@@ -166,7 +166,7 @@ pub(crate) enum Outcome {
     Left,
 }
 
-/// What a peer has received, in whole frames.
+/// The whole frames that a peer has received.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Taken {
     pub(crate) bytes: u64,

@@ -1,6 +1,6 @@
-//! What the server's side of a connection is expected to be: which callbacks may come, what is
-//! owed, and what may have ended it. It follows from the documentation and from what the test has
-//! asked for, never from what the library says of itself.
+//! The expected state of the server's side of a connection: which callbacks may come, which bytes
+//! are owed, and which reasons to end there are. The model follows from the documentation and from
+//! the operations of the test, never from the library's own account.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ pub(crate) struct Server {
     pub(crate) id: Option<ConnId>,
     /// The address of an outbound connection's own end.
     pub(crate) local_addr: Option<SocketAddr>,
-    /// What it was asked for with.
+    /// The tag that it was asked for with.
     pub(crate) tag: Option<Tag>,
     pub(crate) stage: Stage,
     pub(crate) has_context: bool,
@@ -52,7 +52,7 @@ pub(crate) struct Server {
     pub(crate) reads_while_congested: bool,
     /// Unknown while a command of another thread is on its way.
     pub(crate) is_paused: Option<bool>,
-    /// Counts the changes of that, by whomever.
+    /// Counts the changes of that, by any thread.
     pub(crate) pauses: u32,
     pub(crate) pauses_on_the_way: u32,
     pub(crate) endings_on_the_way: u32,
@@ -61,7 +61,7 @@ pub(crate) struct Server {
     pub(crate) limits_moved: bool,
     /// The lowest of the high watermarks since it was last drained.
     pub(crate) lowest_watermark: usize,
-    /// What the peer had when it was last drained.
+    /// The bytes that the peer had when the connection was last drained.
     pub(crate) taken_when_drained: u64,
     /// It was seen to be congested, and not drained since.
     pub(crate) is_congested: bool,
@@ -75,7 +75,7 @@ pub(crate) struct Server {
     pub(crate) put_back: usize,
     /// Frames written on the loop's thread.
     pub(crate) frames: u32,
-    /// Bytes written by anybody but those who broadcast.
+    /// Bytes written, without broadcasts.
     pub(crate) written: u64,
     /// When it last wrote something that waits for `pre_write`.
     pub(crate) last_written: Option<Written>,
@@ -97,7 +97,7 @@ pub(crate) struct Server {
 /// An ending may take this long, where the limits leave it time.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// What one sender has sent by handle.
+/// The frames that one sender has sent by handle.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sends {
     pub(crate) sent: u32,
@@ -105,7 +105,7 @@ pub(crate) struct Sends {
     pub(crate) owed: u32,
 }
 
-/// What may end the connection.
+/// The causes that may end the connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Causes {
     pub(crate) closed: bool,

@@ -80,7 +80,7 @@ pub(crate) fn connect(world: &Arc<World>, listening: Listening) {
     });
 }
 
-/// Has a client say something and end its output.
+/// Starts a client that sends a little, ends its output and waits for the end.
 pub(crate) fn poke(world: &Arc<World>) -> Arc<Link> {
     let listening = world.listeners.lock()[0].clone();
     let link = new_client(world, &listening);

@@ -28,7 +28,7 @@ pub(crate) struct Plan {
     pub(crate) ending: Ending,
 }
 
-/// What ends the server.
+/// The way in which the server ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Handle,
@@ -104,7 +104,7 @@ impl Plan {
     }
 }
 
-/// What connections start with.
+/// Makes the limits that connections start with.
 fn limits(dice: &mut Dice) -> Limits {
     let mut limits = Limits::default();
     limits.connect_timeout = Duration::from_millis(100) + dice.millis(200);

@@ -84,11 +84,11 @@ pub(crate) fn check_pair(world: &World, link: &Link) -> Result<(), String> {
         stage => return Err(format!("the server has ended, and it is {stage:?}")),
     };
     if matches!(last, Last::ConnectFailed(_) | Last::NotBegun) {
-        // What was written is lost, and so is what the peer has sent.
+        // The bytes of both directions are lost.
         return Ok(());
     }
     if link.is_continued() {
-        // What the peer sees of it is seen with the one that goes on.
+        // The peer's side is checked with the connection that goes on.
         return Ok(());
     }
     match peer.outcome {

@@ -1,4 +1,4 @@
-//! What a client makes of the bytes that come: whole frames, each in its place.
+//! The client's check of everything that it receives: whole frames, each in its place.
 
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -28,7 +28,11 @@ impl Client {
         Ok(())
     }
 
-    /// Takes the next bytes, and returns what is wrong with them.
+    /// Checks the next bytes.
+    ///
+    /// # Errors
+    ///
+    /// Says which frame is wrong.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Result<(), String> {
         let frames = self.reader.take(bytes)?;
         for frame in frames {

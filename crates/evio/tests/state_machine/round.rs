@@ -32,7 +32,7 @@ const TIME: Duration = Duration::from_secs(20);
 /// Everything is over after this time, or hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(100);
 
-/// A server that runs, for those who end it.
+/// A running server.
 pub(crate) struct Running {
     pub(crate) handle: ServerHandle,
     pub(crate) addrs: Vec<BoundAddress>,

@@ -1,4 +1,4 @@
-//! What a client does in the course of its life, by chance.
+//! The life of a client, by chance.
 
 use std::time::{Duration, Instant};
 

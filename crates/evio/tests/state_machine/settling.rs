@@ -25,7 +25,7 @@ pub(crate) fn settle(world: &Arc<World>, event_loop: &LoopHandle) -> Result<(), 
         (callers > 0).then(|| format!("{callers} callers are not done"))
     })?;
     world.set_phase(Phase::Settling);
-    // What a callback was doing may have left something for another loop.
+    // A callback that was under way may have posted something to the other loop.
     for _ in 0..2 {
         on_each_loop(world, event_loop, |_, _| {})?;
     }
@@ -64,7 +64,7 @@ fn wait(
     what: &str,
     mut missing: impl FnMut() -> Option<String>,
 ) -> Result<(), String> {
-    // What is wrong already need not be waited for.
+    // After a fault, nothing is waited for.
     let result = world.pulse.until(DEADLINE, || if world.has_fault() { None } else { missing() });
     if world.has_fault() {
         return Err(world.faults());
@@ -85,7 +85,7 @@ fn links(world: &World) -> Vec<Arc<Link>> {
     world.links.lock().clone()
 }
 
-/// Has something done on each loop, after all that was left for it before, and waits for that.
+/// Runs a task on each loop, behind everything that was sent to it before, and waits for it.
 pub(crate) fn on_each_loop(
     world: &Arc<World>,
     event_loop: &LoopHandle,
@@ -109,7 +109,7 @@ pub(crate) fn on_each_loop(
     Ok(())
 }
 
-/// Has every connection read again, in one of the two ways there are.
+/// Resumes reading on every connection, by handle or by a task.
 fn resume_all(world: &Arc<World>) -> Result<(), String> {
     let mut dice = Dice::new(world.seed, u64::MAX - 40);
     let handles = world.handles.lock().clone();

@@ -1,4 +1,4 @@
-//! The last operations of a connection, to be read by whoever looks for a fault.
+//! The last operations of a connection, printed with a fault.
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What the threads of a round share.
+//! The state that all threads of a round share.
 
 use std::collections::{HashMap, HashSet};
 use std::net;
@@ -64,7 +64,7 @@ pub(crate) struct World {
     /// Contexts that are alive.
     pub(crate) contexts: AtomicUsize,
     pub(crate) tasks: TaskCounts,
-    /// What the function that places connections was told last.
+    /// The counts that the function that places connections was given last.
     pub(crate) placed: Mutex<Vec<usize>>,
     /// Where datagrams can be sent to.
     pub(crate) udp_peer: Mutex<Option<net::SocketAddr>>,
@@ -82,7 +82,7 @@ pub(crate) struct World {
     pub(crate) directory: PathBuf,
 }
 
-/// A connection that was opened once, for whoever has its handle.
+/// A connection that was opened once, with its handle.
 #[derive(Clone)]
 pub(crate) struct Known {
     pub(crate) handle: ConnHandle,
@@ -161,7 +161,7 @@ impl World {
         }
     }
 
-    /// Takes one of the operations that may still be done.
+    /// Spends one operation, if any are left.
     pub(crate) fn spend(&self) -> bool {
         self.phase() == Phase::Running && self.left.fetch_sub(1, SeqCst) > 0
     }
@@ -264,7 +264,7 @@ impl World {
         link.trace.note(self.elapsed(), text);
     }
 
-    /// Takes down that something is wrong. No lock of the connection's may be held.
+    /// Records a fault; only the first one counts. The caller holds no lock of the connection.
     pub(crate) fn fault(&self, link: Option<&Link>, what: &str) {
         let mut faults = self.faults.lock();
         // The others may be what comes of the first.

@@ -90,7 +90,7 @@ fn write_pieces(world: &World, conn: &mut Conn<'_>, frame: &Frame, pieces: &[(Fo
     for &(form, len) in pieces {
         let piece = &bytes[at..at + len];
         match form {
-            // What is in the body lives as long as the program.
+            // The bytes of a body live as long as the program.
             Form::Shared if at >= header.len() && len % 2 == 0 => {
                 conn.write_static(&body[at - header.len()..][..len]);
             }
