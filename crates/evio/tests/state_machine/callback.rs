@@ -96,12 +96,17 @@ impl Machine {
             Call::Stopping => 60,
             _ if !is_running => 0,
             Call::Opened => 2,
+            Call::Data => 5,
             _ => 3,
         };
         if !dice.percent(chance) {
             return Action::None;
         }
-        let detaches = dice.percent(if call == Call::PeerClosed { 20 } else { 40 });
+        let detaches = dice.percent(match call {
+            Call::PeerClosed => 20,
+            Call::Data => 60,
+            _ => 40,
+        });
         if detaches && is_running { Action::Detach } else { Action::Close }
     }
 

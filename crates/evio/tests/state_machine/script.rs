@@ -19,6 +19,8 @@ enum Act {
     ReadSlowly,
     Stall,
     HalfClose,
+    /// Sends one burst, then only reads: input that is forgotten stays so.
+    FallSilent,
     Leave,
     Reset,
     /// Sends what does not belong to the stream.
@@ -28,7 +30,7 @@ enum Act {
     Vanish,
 }
 
-const ACTS: [(usize, Act); 12] = [
+const ACTS: [(usize, Act); 13] = [
     (35, Act::Pipeline),
     (6, Act::Burst),
     (20, Act::Listen),
@@ -36,6 +38,7 @@ const ACTS: [(usize, Act); 12] = [
     (5, Act::ReadSlowly),
     (6, Act::Stall),
     (2, Act::HalfClose),
+    (2, Act::FallSilent),
     (1, Act::Leave),
     (1, Act::Reset),
     (1, Act::Urgent),
@@ -105,6 +108,10 @@ fn act(client: &mut Client, dice: &mut Dice) -> Fate {
             Act::Urgent => client.send_urgent(),
             Act::Meddle => client.meddle(),
             Act::HalfClose => return half_close(client),
+            Act::FallSilent => {
+                pipeline(client, dice);
+                return Fate::Stay;
+            }
             Act::Leave | Act::Reset => {
                 client.leave(matches!(act, Act::Reset));
                 return Fate::Gone;
