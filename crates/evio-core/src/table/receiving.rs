@@ -98,6 +98,9 @@ impl Table {
                 entry.deadlines.note_activity(clock);
                 let is_active = entry.phase().is_active();
                 if must_read_on || len == buffer.len() {
+                    if len == buffer.len() {
+                        self.backlog.note_full_read();
+                    }
                     self.read_on_later(key);
                 }
                 if !is_active {
@@ -120,12 +123,20 @@ impl Table {
         }
     }
 
-    /// Takes the connection that has waited longest out of the backlog; `None` if it has gone.
+    /// Takes the connection that has waited longest out of the backlog; `None` if it has gone, or the
+    /// turn has made its full reads.
     pub(crate) fn next_in_backlog(&mut self) -> Option<ConnKey> {
         let key = self.backlog.pop()?;
         let entry = self.get_mut(key)?;
         entry.in_backlog = false;
         Some(key)
+    }
+
+    /// Begins a turn in which so many full reads of the backlog are made. Returns how many
+    /// connections are in it.
+    #[inline]
+    pub(crate) fn begin_backlog(&mut self, full_reads: usize) -> usize {
+        self.backlog.begin_turn(full_reads)
     }
 
     #[inline]

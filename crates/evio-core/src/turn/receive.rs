@@ -10,29 +10,22 @@ use crate::types::action::CloseReason;
 use crate::types::cold_path::cold_path;
 
 impl<H: Handler> Runner<H> {
-    /// Reads once, up to `share` bytes, and tells the handler. Returns whether there were so many.
+    /// Reads once, up to `share` bytes, and tells the handler.
     #[inline(always)]
-    pub(super) fn receive(&mut self, Input { key, must_read_on }: Input, share: usize) -> bool {
+    pub(super) fn receive(&mut self, Input { key, must_read_on }: Input, share: usize) {
         match self.state.table.receive(key, must_read_on, &mut self.buffer[..share]) {
-            Receipt::Data(len) => {
-                self.call_with_input(
-                    key,
-                    len,
-                    CloseReason::Closed,
-                    |handler, conn, context, input| handler.data(conn, context, input),
-                );
-                len == share
-            }
-            Receipt::Nothing => {
-                cold_path();
-                false
-            }
+            Receipt::Data(len) => self.call_with_input(
+                key,
+                len,
+                CloseReason::Closed,
+                |handler, conn, context, input| handler.data(conn, context, input),
+            ),
+            Receipt::Nothing => cold_path(),
             Receipt::End => {
                 cold_path();
                 self.call_for(key, CloseReason::PeerClosed, |handler, conn, context| {
                     handler.peer_closed(conn, context)
                 });
-                false
             }
         }
     }

@@ -178,21 +178,19 @@ impl<H: Handler> Runner<H> {
     #[inline(never)]
     fn dispatch_all(&mut self, events: &Events) {
         let share = budget::read_share(events.len());
-        let mut left = self.state.table.backlog_len().min(EVENTS);
-        let (mut full, mut events) = (0, events.iter());
+        let mut left = self.state.table.begin_backlog(budget::BACKLOG).min(EVENTS);
+        let mut events = events.iter();
         loop {
-            let (input, is_left) = if let Some(event) = events.next() {
-                (self.dispatch(event), false)
-            } else if left > 0 && full < budget::BACKLOG {
+            let input = if let Some(event) = events.next() {
+                self.dispatch(event)
+            } else if left > 0 {
                 left -= 1;
-                let key = self.state.table.next_in_backlog();
-                (key.map(|key| Input { key, must_read_on: true }), true)
+                self.state.table.next_in_backlog().map(|key| Input { key, must_read_on: true })
             } else {
                 return;
             };
             if let Some(input) = input {
-                let is_full = self.receive(input, share);
-                full += usize::from(is_full && is_left);
+                self.receive(input, share);
             }
         }
     }
