@@ -13,8 +13,8 @@ use super::dial::{self, Buffers};
 use super::neighbour::Noise;
 
 /// Connections that are looked after in a step. Each takes up to a read and a write of [`PIECE`]
-/// bytes, some 20 microseconds.
-const EVENTS: usize = 8;
+/// bytes, some 50 microseconds.
+const EVENTS: usize = 4;
 
 /// The most that is read or written at once.
 const PIECE: usize = 64 * 1024;
