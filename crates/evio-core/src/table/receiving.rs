@@ -123,8 +123,8 @@ impl Table {
         }
     }
 
-    /// Takes the connection that has waited longest out of the backlog; `None` if it has gone, or the
-    /// turn has made its full reads.
+    /// Takes the connection that has waited longest out of the backlog; `None` if it has gone, or
+    /// the turn has made its full reads.
     pub(crate) fn next_in_backlog(&mut self) -> Option<ConnKey> {
         let key = self.backlog.pop()?;
         let entry = self.get_mut(key)?;
