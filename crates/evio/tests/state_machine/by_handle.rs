@@ -38,7 +38,13 @@ pub(crate) fn act_on(world: &Arc<World>, known: &Known, sender: usize, dice: &mu
     let command = dice.weigh(&COMMANDS);
     world.census.count(&format!("handle {command:?}"));
     let result = match command {
-        Command::Wake => return wake(world, known),
+        Command::Wake => {
+            let wake = wake(world, known);
+            if wake.is_some_and(|_| dice.percent(40)) {
+                fence_wake(world, known, wake);
+            }
+            return;
+        }
         Command::Send | Command::SendShared => send(world, known, sender, command, dice),
         Command::Pause => return set_paused(world, known, true),
         Command::Resume => return set_paused(world, known, false),
@@ -49,8 +55,8 @@ pub(crate) fn act_on(world: &Arc<World>, known: &Known, sender: usize, dice: &mu
     }
 }
 
-/// Wakes a connection.
-pub(crate) fn wake(world: &World, known: &Known) {
+/// Wakes a connection, and returns which wake that was if it was taken.
+pub(crate) fn wake(world: &World, known: &Known) -> Option<u32> {
     let link = &known.link;
     let wake = link.wakes.fetch_add(1, SeqCst) + 1;
     let result = known.handle.wake();
@@ -58,6 +64,22 @@ pub(crate) fn wake(world: &World, known: &Known) {
         link.server.lock().wake_was_refused = true;
     }
     world.note_of(link, format!("wake {wake} by handle: {result:?}"));
+    result.is_ok().then_some(wake)
+}
+
+/// Checks that a wake is carried out before the next message of the same thread. One that is
+/// connecting is not woken.
+fn fence_wake(world: &Arc<World>, known: &Known, wake: Option<u32>) {
+    let id = known.handle.id();
+    fence(world, known, move |world, event_loop, link| {
+        let server = link.server.lock();
+        let is_owed = wake > Some(server.wakes_before) && wake > Some(server.woken);
+        let is_open = server.stage == Stage::Open;
+        drop(server);
+        if is_owed && is_open && event_loop.conn(id).is_some() {
+            world.fault(Some(link), &format!("a wake was lost: {wake:?}"));
+        }
+    });
 }
 
 fn send(

@@ -152,7 +152,7 @@ impl Machine {
                 event_loop: conn.loop_handle(),
                 link: Arc::clone(link),
             };
-            by_handle::wake(&self.world, &known);
+            let _ = by_handle::wake(&self.world, &known);
         } else if self.ends_now(Ending::Action(Call::Timer)) {
             acts::start_timer(&self.world, conn, link, Some(Duration::from_millis(5)));
         }
