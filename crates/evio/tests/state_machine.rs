@@ -18,7 +18,6 @@ mod state_machine {
     pub(crate) mod ending;
     pub(crate) mod frame;
     pub(crate) mod handler;
-    pub(crate) mod known;
     pub(crate) mod link;
     pub(crate) mod model;
     pub(crate) mod noise;

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use evio::{Action, Events, Limits, Tag, Timeout};
+use evio::{Action, Conn, Events, Limits, Tag, Timeout};
 use nix::sys::socket::{Backlog, getsockopt, listen};
 use nix::{getsockopt_impl, libc, sockopt_impl};
 
@@ -54,32 +54,39 @@ fn a_connection_that_is_accepted_or_asked_for_has_it_from_the_beginning() {
         return;
     }
     let (sockets, socket) = reports();
+    let copy = move |conn: &mut Conn<'_>, (): &mut ()| {
+        sockets.send(conn.as_fd().try_clone_to_owned().unwrap()).unwrap();
+        Action::None
+    };
     let server = bind_all([TCP, TCP]).limits(write_timeout(Some(SERVER)));
-    let server = start(server.limits_of(1, write_timeout(Some(ADDRESS))), move || {
-        // The option is the socket's own, and so it stays when that leaves the loop.
-        Events::new().opened(|_, ()| Action::Detach).detached(move |_, _, (), socket| {
-            sockets.send(socket.into_parts().0).unwrap();
-            ControlFlow::Continue(())
-        })
-    });
+    let server = server.limits_of(1, write_timeout(Some(ADDRESS)));
+    let Driven { server, driver, .. } = start_driven(server, move || Events::new().opened(copy));
     for (bound, expected) in server.addrs().iter().zip([SERVER, ADDRESS]) {
         let _client = Client::connect(bound.addr());
         check(&socket.next(), Some(expected), &format!("address {}", bound.index()));
     }
-    server.stop();
-
-    let (sockets, socket) = reports();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
-    let server = bind_all([TCP]).limits(write_timeout(Some(SERVER)));
-    let Driven { server, driver, .. } = start_driven(server, move || {
+    driver.ask(move |event_loop| event_loop.connect(address, Tag::default()).map(|_| ())).unwrap();
+    check(&socket.next(), Some(SERVER), "an outbound connection");
+    server.stop();
+}
+
+/// The next owner of the socket has not asked for it.
+#[test]
+fn a_socket_that_leaves_the_loop_has_it_no_more() {
+    if OS != "linux" {
+        return;
+    }
+    let (sockets, socket) = reports();
+    let server = start(bind_all([TCP]).limits(write_timeout(Some(SERVER))), move || {
         Events::new().opened(|_, ()| Action::Detach).detached(move |_, _, (), socket| {
             sockets.send(socket.into_parts().0).unwrap();
             ControlFlow::Continue(())
         })
     });
-    driver.ask(move |event_loop| event_loop.connect(address, Tag::default()).map(|_| ())).unwrap();
-    check(&socket.next(), Some(SERVER), "an outbound connection");
+    let _client = server.connect();
+    check(&socket.next(), None, "a detached socket");
     server.stop();
 }
 

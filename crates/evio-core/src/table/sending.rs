@@ -233,6 +233,7 @@ impl Table {
     pub(crate) fn drop_output(&mut self, key: ConnKey, outgoing: &mut Outgoing) {
         if let Some(entry) = self.get_mut(key) {
             outgoing.drop_unsent(&mut entry.unsent);
+            entry.deadlines.congested_since = None;
         }
     }
 }

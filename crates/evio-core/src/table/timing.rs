@@ -215,6 +215,14 @@ impl Table {
         }
     }
 
+    /// Takes that back for a socket that leaves the loop, whose next owner has limits of its own.
+    pub(crate) fn clear_user_timeout(&mut self, key: ConnKey) {
+        let Some((entry, limits)) = self.with_limits(key) else { return };
+        if limits.write_timeout.is_some() {
+            let _ = entry.stream.set_user_timeout(None);
+        }
+    }
+
     pub(crate) fn set_read_timeout(&mut self, key: ConnKey, timeout: Option<Duration>) {
         let deadline = timeout.and_then(|timeout| self.clock.tick_now().after(timeout));
         if let Some(entry) = self.get_mut(key) {

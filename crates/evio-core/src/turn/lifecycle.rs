@@ -130,6 +130,7 @@ impl<H: Handler> Runner<H> {
             self.state.table.end(key, CloseReason::Error(error), false);
             return self.finish_close(key);
         }
+        self.state.table.clear_user_timeout(key);
         let context = self.contexts.remove(key.index);
         let (Some(context), Some(entry)) = (context, self.release(key)) else { return };
         let (stream, input) = entry.into_parts();

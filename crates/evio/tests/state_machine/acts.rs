@@ -7,7 +7,6 @@ use evio::{Conn, Keepalive, Limits};
 
 use super::by_handle;
 use super::dice::Dice;
-use super::known::is_known;
 use super::link::Link;
 use super::world::{Known, World};
 use super::writing;
@@ -134,9 +133,6 @@ pub(crate) fn start_timer(
 
 fn set_limits(world: &World, conn: &mut Conn<'_>, link: &Link, dice: &mut Dice) {
     let is_waiting = conn.output_len() > 0 || conn.is_congested();
-    if is_waiting && is_known("C5") {
-        return;
-    }
     let mut limits = world.plan.limits;
     if dice.percent(70) {
         limits.high_watermark = dice.pick(&[0, 100, 5_000, 70_000, 1 << 20]);

@@ -11,7 +11,6 @@ use evio::{Action, CloseReason, Conn, ConnId, Loop};
 
 use super::dice::Dice;
 use super::handler::{Context, Machine};
-use super::known::is_known;
 use super::link::{Kind, Link};
 use super::noise::Stream;
 use super::plan::Ending;
@@ -184,10 +183,8 @@ impl Machine {
         let world = Arc::clone(&self.world);
         around::forget(&world, self.loop_id, link);
         world.check(link, reasons::check(&world, link, reason));
-        let is_congested = conn.is_congested() && !is_known("congested when closed");
-        if conn.output_len() > 0 || conn.takes_output() || is_congested {
-            let what = format!("over, with output: {conn:?}, congested: {is_congested}");
-            world.fault(Some(link), &what);
+        if conn.output_len() > 0 || conn.takes_output() || conn.is_congested() {
+            world.fault(Some(link), &format!("over, with output: {conn:?}"));
         }
         let mut dice = link.server.lock().dice.split();
         while dice.percent(30) && world.spend() {

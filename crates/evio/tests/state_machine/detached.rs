@@ -11,7 +11,6 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use super::callback::take_input;
 use super::dice::Dice;
 use super::frame::{Frame, HEADER, LOOP, Written};
-use super::known::is_known;
 use super::link::Link;
 use super::world::{LOOPS, Phase, World};
 use super::{around, by_handle};
@@ -95,11 +94,7 @@ fn go_on(world: &World, link: &Link, mut socket: Detached, mut dice: Dice) -> Re
     let peer = link.peer.lock();
     let may_fail = peer.has_left || peer.has_meddled;
     drop(peer);
-    // The kernel goes on as the limits of the loop have told it.
-    let had_timeout = is_known("user timeout of a detached socket");
-    let may_time_out = had_timeout && link.server.lock().causes.write;
     match result {
-        Err(error) if error.kind() == io::ErrorKind::TimedOut && may_time_out => Ok(()),
         Err(error) if !may_fail => Err(format!("a detached socket: {error}")),
         _ => Ok(()),
     }

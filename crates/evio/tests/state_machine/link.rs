@@ -8,7 +8,6 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::frame::SENDERS;
-use super::known::is_known;
 use super::model::Server;
 use super::trace::Trace;
 
@@ -73,8 +72,6 @@ impl Link {
         link.is_continued.store(true, Ordering::SeqCst);
         let old = link.server.lock();
         server.received = old.received;
-        let has_timeout = old.causes.write || old.causes.kernel_timeout;
-        server.causes.kernel_timeout = has_timeout && is_known("user timeout of a detached socket");
         drop(old);
         let mut new = Self::new(number, Kind::Adopted, link.is_unix, server);
         new.peer = Arc::clone(&link.peer);

@@ -120,8 +120,6 @@ pub(crate) struct Causes {
     pub(crate) short_close: bool,
     /// Its peer could send too much while it was closing.
     pub(crate) discards_little: bool,
-    /// The kernel has a timeout for it from before it was detached.
-    pub(crate) kernel_timeout: bool,
     /// It had written in a turn that `pre_write` withheld.
     pub(crate) withheld: bool,
     /// It may have.
@@ -207,7 +205,6 @@ impl Server {
         self.endings_on_the_way > 0
             || by_time
             || withheld
-            || self.causes.kernel_timeout
             || world.plan.withholds && (self.others_wrote || world.broadcast_bytes() > 0)
             || by_peer
             || self.input_ended && self.output_ended

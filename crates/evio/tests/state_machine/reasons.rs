@@ -36,9 +36,7 @@ fn fits(world: &World, link: &Link, server: &Server, peer: &Peer, reason: Reason
         Reason::Aborted => causes.aborted,
         Reason::Shutdown => world.is_shutting_down() && was_told(world, link, server, peer),
         // The kernel knows the write timeout, too.
-        Reason::Error(ErrorKind::TimedOut) => {
-            causes.write || causes.kernel_timeout || peer.has_left
-        }
+        Reason::Error(ErrorKind::TimedOut) => causes.write || peer.has_left,
         Reason::Error(_) => peer.has_left || peer.has_meddled || link.kind == Kind::Refused,
         Reason::OutputLimit => server.may_have_exceeded(world),
         Reason::DiscardLimit => causes.discards_little && has_begun_to_end,
