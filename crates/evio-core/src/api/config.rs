@@ -32,7 +32,8 @@ pub struct Config {
     /// Limits that accepted connections start with instead, by the index of the address that they
     /// came in by. Connections that the program asked for have `limits`.
     pub address_limits: Vec<Option<Limits>>,
-    /// How long a shutdown waits for peers to take what was written to them. Default: 5 seconds.
+    /// How long a shutdown waits for peers to take what was written to them, from when it is asked
+    /// for. Default: 5 seconds.
     pub shutdown_timeout: Duration,
     /// The consequence of a panic in a connection's callback. Default: [`PanicPolicy::EndServer`].
     pub panic_policy: PanicPolicy,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use evio_sys::clock;
 use evio_sys::net::SocketAddr;
 use parking_lot::{Condvar, Mutex};
 
@@ -57,12 +58,13 @@ impl Group {
     }
 
     /// Ends the server. Each loop is told by its mailbox, the caller's own too: so what was sent
-    /// before is carried out before.
+    /// before is carried out before. The time for it begins now, however late a loop comes to it.
     pub(crate) fn shutdown(&self, mode: ShutdownMode) {
         self.is_ending.store(true, Ordering::SeqCst);
+        let now = clock::now();
         for mailbox in &self.mailboxes {
             // A loop that has ended needs no telling.
-            let _ = mailbox.control(Control::Shutdown(mode));
+            let _ = mailbox.control(Control::Shutdown(mode, now));
         }
         // Those that are still waiting find the message first.
         self.open_gate();

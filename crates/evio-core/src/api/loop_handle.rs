@@ -188,8 +188,9 @@ impl LoopHandle {
     }
 
     /// Ends all loops of the group when their connections have come to an end by themselves, or at
-    /// the latest after `timeout`: nothing more is accepted, and
-    /// [`Handler::stopping`](crate::Handler::stopping) is called for each connection.
+    /// the latest `timeout` after this call: nothing more is accepted, and
+    /// [`Handler::stopping`](crate::Handler::stopping) is called for each connection. A loop that a
+    /// callback holds up for longer ends right after that.
     pub fn shutdown_gracefully(&self, timeout: Duration) {
         self.group.shutdown(ShutdownMode::Graceful(timeout));
     }

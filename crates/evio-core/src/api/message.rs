@@ -1,7 +1,7 @@
 //! The messages that are sent to a loop.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::accept::listener::{Accepted, BoundListener};
 use crate::api::tasks::Tasks;
@@ -38,7 +38,8 @@ pub(crate) enum Control {
     Adopt(Accepted),
     /// A connection of some loop has ended, and a listener of this one waited for that.
     AcceptAgain,
-    Shutdown(ShutdownMode),
+    /// End the server, as was asked for at that time.
+    Shutdown(ShutdownMode, Instant),
 }
 
 /// How a server ends.

@@ -20,6 +20,8 @@ pub(crate) struct Outgoing {
     turn: TurnBuffer,
     pool: QueuePool,
     is_waiting: bool,
+    /// Bytes that queues may still send in this turn.
+    queue_budget: usize,
 }
 
 /// How output may be sent.
@@ -64,7 +66,8 @@ impl Outgoing {
         unsent.push(chunk, &self.turn, &mut self.pool);
     }
 
-    /// Sends what the socket takes, and returns how many bytes that were.
+    /// Sends what the socket takes, within the budget of the connection and that of the turn, and
+    /// returns how many bytes that were.
     #[inline]
     pub(crate) fn send(
         &mut self,
@@ -73,7 +76,10 @@ impl Outgoing {
         options: SendOptions,
     ) -> io::Result<usize> {
         let SendOptions { before_fin, budget } = options;
-        unsent.send(stream, before_fin, budget, &self.turn, &mut self.pool)
+        let budget = budget.min(self.queue_budget);
+        let sent = unsent.send(stream, before_fin, budget, &self.turn, &mut self.pool)?;
+        self.queue_budget = self.queue_budget.saturating_sub(sent);
+        Ok(sent)
     }
 
     /// Sends what a connection has written in this turn, with nothing before it.
@@ -87,11 +93,17 @@ impl Outgoing {
         unsent.clear(&mut self.pool);
     }
 
-    /// Begins to send the output of a turn: what is written from now on waits for another
-    /// `pre_write`.
+    /// Begins to send the output of a turn, up to `budget` bytes of it from queues: what is written
+    /// from now on waits for another `pre_write`.
     #[inline]
-    pub(crate) fn begin_flush(&mut self) {
+    pub(crate) fn begin_flush(&mut self, budget: usize) {
         self.is_waiting = false;
+        self.queue_budget = budget;
+    }
+
+    /// Returns whether queues may send in this turn.
+    pub(crate) fn has_budget(&self) -> bool {
+        self.queue_budget > 0
     }
 
     /// Empties the turn buffer: each connection that has written has sent, or queued, all of it.
@@ -144,7 +156,7 @@ mod tests {
             assert!(outgoing.is_waiting());
             let mut seen = [Vec::new(), Vec::new()];
             while seen != expected {
-                outgoing.begin_flush();
+                outgoing.begin_flush(usize::MAX);
                 for ((unsent, socket), seen) in unsent.iter_mut().zip(&sockets).zip(&mut seen) {
                     assert_eq!(unsent.is_new(), seen.is_empty());
                     unsent.release();
@@ -168,6 +180,7 @@ mod tests {
     #[test]
     fn a_full_socket_blocks_and_an_exhausted_budget_does_not() {
         let mut outgoing = Outgoing::default();
+        outgoing.begin_flush(usize::MAX);
         let (mut full, mut budgeted) = (Unsent::default(), Unsent::default());
         let (socket, _peer) = pair();
         outgoing.write(&mut full, &vec![0; 4 << 20], false);
@@ -184,6 +197,25 @@ mod tests {
         let options = SendOptions { budget: 1, ..PLAIN };
         assert!(outgoing.send(&mut budgeted, &socket, options).unwrap() >= 1);
         assert!(!budgeted.is_blocked());
+    }
+
+    #[test]
+    fn queues_send_within_the_budget_of_the_turn() {
+        let mut outgoing = Outgoing::default();
+        let sockets = [pair(), pair()];
+        let mut unsent = [Unsent::default(), Unsent::default()];
+        for unsent in &mut unsent {
+            outgoing.push(unsent, Chunk::Owned(vec![0; 10_000]), false);
+        }
+        let mut send = |outgoing: &mut Outgoing, number: usize| {
+            outgoing.send(&mut unsent[number], &sockets[number].0, PLAIN).unwrap()
+        };
+        outgoing.begin_flush(5_000);
+        assert_eq!(send(&mut outgoing, 0), 10_000, "the last send goes beyond it");
+        assert!(!outgoing.has_budget());
+        assert_eq!(send(&mut outgoing, 1), 0);
+        outgoing.begin_flush(5_000);
+        assert_eq!(send(&mut outgoing, 1), 10_000);
     }
 
     #[test]

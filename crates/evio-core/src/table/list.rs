@@ -13,6 +13,8 @@ pub(super) struct List {
     keys: Vec<ConnKey>,
     /// The memory of the last round, used again.
     spare: Vec<ConnKey>,
+    /// How many of the keys come after the others in the next round.
+    served: usize,
 }
 
 /// A proof that the end of the turn looks at a connection. Whatever changes a phase needs one, so
@@ -48,8 +50,17 @@ impl List {
         self.keys.len()
     }
 
+    /// Puts the connections that are listed already behind all that are listed from now on: they
+    /// have sent in this round, and the others have not. Only the first call of a round counts.
+    pub(super) fn note_served(&mut self) {
+        if self.served == 0 {
+            self.served = self.keys.len();
+        }
+    }
+
     /// Takes all connections off the list; what is listed meanwhile is for the next round.
     pub(super) fn begin_round(&mut self) -> Vec<ConnKey> {
+        self.keys.rotate_left(mem::take(&mut self.served));
         mem::replace(&mut self.keys, mem::take(&mut self.spare))
     }
 
@@ -69,6 +80,22 @@ impl List {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn those_that_were_not_served_come_first_in_the_next_round() {
+        let mut list = List::default();
+        let key = |index| ConnKey { index, generation: 1 };
+        for index in 0..5 {
+            list.add(key(index), &mut false);
+            if index >= 2 {
+                list.note_served();
+            }
+        }
+        assert_eq!(list.begin_round(), [3, 4, 0, 1, 2].map(key));
+        list.add(key(5), &mut false);
+        list.add(key(6), &mut false);
+        assert_eq!(list.begin_round(), [5, 6].map(key));
+    }
 
     #[test]
     fn a_connection_is_listed_once_and_memory_goes_back() {

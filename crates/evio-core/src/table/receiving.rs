@@ -1,5 +1,6 @@
 //! From the socket to the read buffer.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 
 use evio_sys::Event;
@@ -153,11 +154,15 @@ impl Table {
         let brought = &mut entry.extras_mut().brought;
         if is_active && !brought.is_empty() {
             let len = brought.read(buffer).unwrap_or(0);
+            if brought.is_empty() {
+                // Its memory is not needed again.
+                *brought = VecDeque::new();
+            }
             // The socket may have more, and nothing has asked it.
             self.read_on_later(key);
             return Receipt::Data(len);
         }
-        brought.clear();
+        *brought = VecDeque::new();
         match entry.stream.recv(buffer) {
             Ok(len) if len > 0 => {
                 entry.deadlines.note_activity(clock);

@@ -218,15 +218,18 @@ impl Table {
             return false;
         }
         cold_path();
-        let has_budget = entry.unsent.is_blocked();
-        if entry.deadlines.stalled_since.is_none() {
+        let is_blocked = entry.unsent.is_blocked();
+        if is_blocked && entry.deadlines.stalled_since.is_none() {
             entry.deadlines.stalled_since = Some(clock.tick());
             self.arm(key);
         }
-        if !has_budget {
+        if !is_blocked {
+            if sent == 0 {
+                self.list.note_served();
+            }
             self.list(key);
         }
-        !has_budget
+        !is_blocked
     }
 
     /// Drops the output of a connection that has ended.

@@ -21,15 +21,16 @@ const CROWDED_READ: usize = 16 << 10;
 /// since: a client that sends a request now and then does not wait for those that send without end.
 pub(crate) const BACKLOG: usize = 8;
 
-/// Mail carried out in a turn: messages, tasks, and connections that a broadcast is written to.
+/// Mail carried out in a turn: messages, tasks, and connections that a broadcast is written to. The
+/// last message goes beyond it by the tasks that share it, 64 at the most.
 pub(crate) const MAIL: usize = 1024;
 
 /// Connections looked at in a turn because a deadline may have passed.
 pub(crate) const DEADLINES: usize = 256;
 
-/// Bytes sent from queues in a turn, shared out among the connections that have any; with more than
-/// 64 of them each still sends the least.
-const SEND: usize = 4 << 20;
+/// Bytes sent from queues in a turn, shared out among the connections that have any; those that get
+/// none come first in the next turn. The last send goes beyond it by what the socket has room for.
+pub(crate) const SEND: usize = 4 << 20;
 
 /// The least and the most that one connection sends from its queue in a turn.
 const SEND_MIN: usize = 64 << 10;

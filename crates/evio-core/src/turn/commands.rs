@@ -10,7 +10,6 @@ use crate::api::message::{Command, ConnCommand, Control};
 use crate::datagram::bound_udp::BoundUdp;
 use crate::mail::mailbox::Envelope;
 use crate::turn::broadcast::Broadcast;
-use crate::turn::budget;
 use crate::turn::runner::Runner;
 use crate::types::action::CloseReason;
 use crate::types::conn_id::ConnKey;
@@ -25,26 +24,28 @@ impl<H: Handler> Runner<H> {
     }
 
     fn carry_out_mail(&mut self) {
-        let mut budget = budget::MAIL;
-        // A connection that was handed over does not wait for what others have sent.
-        while let Some(control) = self.mailbox.take_urgent() {
-            budget = budget.saturating_sub(1);
+        // A connection that was handed over does not wait for what others have sent, nor do they
+        // wait for any number of connections.
+        let for_others = self.mail_budget / 2;
+        while self.mail_budget > for_others {
+            let Some(control) = self.mailbox.take_urgent() else { break };
+            self.mail_budget -= 1;
             self.follow(control);
         }
-        while budget > 0 {
+        while self.mail_budget > 0 {
             if self.broadcast.is_some() {
+                self.mail_budget -= 1;
                 self.broadcast_to_next();
-                budget -= 1;
                 continue;
             }
             let Some(envelope) = self.mailbox.take() else { return };
             match envelope {
                 Envelope::Command(command) => {
-                    budget = budget.saturating_sub(command.cost());
+                    self.mail_budget = self.mail_budget.saturating_sub(command.cost());
                     self.carry_out(command);
                 }
                 Envelope::Control(control) => {
-                    budget -= 1;
+                    self.mail_budget -= 1;
                     self.follow(control);
                 }
             }
@@ -74,7 +75,7 @@ impl<H: Handler> Runner<H> {
                 let now = self.state.table.clock().now();
                 self.acceptor.resume_all(&self.state.poller, now);
             }
-            Control::Shutdown(mode) => self.begin_shutdown(mode),
+            Control::Shutdown(mode, asked_at) => self.begin_shutdown(mode, asked_at),
         }
     }
 

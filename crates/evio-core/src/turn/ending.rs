@@ -1,5 +1,9 @@
 //! The end of a loop, step by step.
 
+use std::time::Instant;
+
+use evio_sys::clock;
+
 use crate::api::handler::Handler;
 use crate::api::message::ShutdownMode;
 use crate::turn::runner::Runner;
@@ -17,8 +21,8 @@ impl<H: Handler> Runner<H> {
 
     /// Stops listening, and closes or tells every connection.
     #[cold]
-    pub(super) fn begin_shutdown(&mut self, mode: ShutdownMode) {
-        if !self.shutdown.begin(mode, self.state.table.len()) {
+    pub(super) fn begin_shutdown(&mut self, mode: ShutdownMode, asked_at: Instant) {
+        if !self.shutdown.begin(mode, asked_at, self.state.table.len()) {
             return;
         }
         self.acceptor.stop(None, &self.state.poller);
@@ -66,7 +70,7 @@ impl<H: Handler> Runner<H> {
     pub(super) fn abort_all(&mut self) {
         // The callbacks made here must not begin new connections.
         self.state.group.shutdown(ShutdownMode::Immediate);
-        self.shutdown.begin(ShutdownMode::Immediate, 0);
+        self.shutdown.begin(ShutdownMode::Immediate, clock::now(), 0);
         self.end_all();
     }
 

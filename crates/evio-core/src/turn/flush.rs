@@ -27,7 +27,7 @@ impl<H: Handler> Runner<H> {
         let is_due = state.outgoing.is_waiting() || state.datagrams.has_output();
         let withheld = is_due && self.handler.pre_write(&mut Loop::new(state)).is_err();
         let state = &mut self.state;
-        state.outgoing.begin_flush();
+        state.outgoing.begin_flush(budget::SEND);
         // Everything is sent before the first callback is made: what that writes, to any
         // connection, has to wait for another `pre_write`.
         let share = budget::send_share(state.table.listed_len());

@@ -1,5 +1,7 @@
 //! How connections begin and end.
 
+use std::io;
+use std::mem;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -20,23 +22,35 @@ impl<H: Handler> Runner<H> {
     /// Apart from `dispatch_all`, which is for requests.
     #[inline(never)]
     pub(super) fn accept(&mut self, number: u32) {
-        let mut accepted = std::mem::take(&mut self.accepted);
+        let failed = self.accept_from(number);
+        self.open_accepted();
+        if let Some((address_index, error)) = failed {
+            self.listener_failed(address_index, &error);
+        }
+    }
+
+    /// Accepts what waits at a listener, for [`open_accepted`](Self::open_accepted), and makes no
+    /// callback. Returns the address index of a listener that has failed, and the error.
+    pub(super) fn accept_from(&mut self, number: u32) -> Option<(u16, io::Error)> {
         let state = &self.state;
         let now = || state.table.clock().now();
         let (placement, poller) = (&state.group.placement, &state.poller);
-        let outcome = self.acceptor.accept(number, placement, poller, now, &mut accepted);
+        let outcome = self.acceptor.accept(number, placement, poller, now, &mut self.accepted);
         if outcome.has_room {
             self.state.group.wake_listeners();
         }
+        outcome.failed
+    }
+
+    /// Opens the connections that were accepted, or hands them over.
+    pub(super) fn open_accepted(&mut self) {
+        let mut accepted = mem::take(&mut self.accepted);
         // Those of other loops first: a callback of one of ours may take long.
         accepted.sort_by_key(|&(target, _)| target == usize::from(self.state.loop_id));
         for (target, connection) in accepted.drain(..) {
             self.hand_over(target, connection);
         }
         self.accepted = accepted;
-        if let Some((address_index, error)) = outcome.failed {
-            self.listener_failed(address_index, &error);
-        }
     }
 
     fn hand_over(&mut self, target: usize, accepted: Accepted) {

@@ -13,6 +13,7 @@ pub(crate) mod event_loop;
 pub(crate) mod flush;
 pub(crate) mod lifecycle;
 pub(crate) mod parts;
+pub(crate) mod read_buffer;
 pub(crate) mod receive;
 pub(crate) mod runner;
 pub(crate) mod shutdown;

@@ -33,7 +33,7 @@ impl<H: Handler> Runner<H> {
     pub(super) fn receive_datagrams(&mut self, number: u32) {
         for attempt in 0..self.state.datagrams.share() {
             let state = &mut self.state;
-            let (buffer, poller) = (&mut self.buffer, &state.poller);
+            let (buffer, poller) = (&mut self.buffer[..], &state.poller);
             match state.datagrams.receive(number, attempt == 0, buffer, poller) {
                 Reception::Datagram(received) => {
                     let peer = received.peer;

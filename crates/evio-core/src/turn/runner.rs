@@ -19,8 +19,9 @@ use crate::mail::mailbox::Mailbox;
 use crate::table::pages::Pages;
 use crate::table::receiving::Readiness;
 use crate::turn::broadcast::Broadcast;
-use crate::turn::budget::{self, EVENTS, READ_BUFFER};
+use crate::turn::budget::{self, EVENTS};
 use crate::turn::parts::Parts;
+use crate::turn::read_buffer::ReadBuffer;
 use crate::turn::shutdown::Shutdown;
 use crate::turn::ticker::Ticker;
 use crate::types::conn_id::ConnKey;
@@ -37,7 +38,7 @@ const PREFETCH_MIN_CONNS: usize = 256;
 #[repr(C)]
 pub(crate) struct Runner<H: Handler> {
     /// The one read buffer: input is borrowed from it for the time of a callback.
-    pub(super) buffer: Box<[u8]>,
+    pub(super) buffer: Box<ReadBuffer>,
     /// By the index of the connection, beside the table and not in it: so a callback can be given
     /// its context together with a `Conn` that reaches the whole table.
     pub(super) contexts: Pages<H::Context>,
@@ -51,6 +52,8 @@ pub(crate) struct Runner<H: Handler> {
     pub(super) mailbox: Mailbox<Command, Control>,
     pub(super) acceptor: Acceptor,
     pub(super) shutdown: Shutdown,
+    /// How much mail this turn still carries out.
+    pub(super) mail_budget: usize,
     /// The broadcast that is under way.
     pub(super) broadcast: Option<Broadcast>,
     /// Connections that the wheel has named and that have not been looked at.
@@ -73,7 +76,7 @@ impl<H: Handler> Runner<H> {
     pub(super) fn new(parts: Parts, handler: H) -> Self {
         let Parts { state, mailbox, acceptor, shutdown, panic_policy } = parts;
         Self {
-            buffer: vec![0; READ_BUFFER].into_boxed_slice(),
+            buffer: ReadBuffer::new(),
             contexts: Pages::default(),
             next_deadline: None,
             ticker: Ticker::new(None),
@@ -83,6 +86,7 @@ impl<H: Handler> Runner<H> {
             mailbox,
             acceptor,
             shutdown,
+            mail_budget: 0,
             broadcast: None,
             fired: VecDeque::new(),
             accepted: Vec::new(),
@@ -142,19 +146,25 @@ impl<H: Handler> Runner<H> {
 
     fn begin_turn(&mut self) {
         self.state.table.begin_turn();
+        self.mail_budget = budget::MAIL;
         if self.next_deadline.is_some() {
             // Somebody waits for a deadline: what happens now is stamped with the beginning.
             self.state.table.clock().now();
         }
     }
 
-    /// Accepts before any callback of a connection is made: the poller wakes one loop for a
-    /// connection that waits, and if a callback held it up, no other loop would accept it.
+    /// Accepts before any callback is made: the poller wakes one loop for a connection that waits,
+    /// and if a callback held it up, no other loop would accept it.
     fn accept_first(&mut self, events: &Events) {
+        let mut failed = Vec::new();
         for event in events.iter() {
             if let EventTarget::Listener(number) = EventTarget::from(event.token()) {
-                self.accept(number);
+                failed.extend(self.accept_from(number));
             }
+        }
+        self.open_accepted();
+        for (address_index, error) in failed {
+            self.listener_failed(address_index, &error);
         }
     }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use evio_sys::net::Stream;
-use evio_sys::{Interest, Poller, clock};
+use evio_sys::{Interest, Poller};
 use slab::Slab;
 
 use crate::api::message::ShutdownMode;
@@ -62,9 +62,14 @@ impl Shutdown {
         self.begun.map(|(deadline, _)| deadline)
     }
 
-    /// Begins in a mode, and returns whether that is something new: an immediate shutdown overtakes
-    /// a graceful one; other than that the first one stays.
-    pub(super) fn begin(&mut self, mode: ShutdownMode, connections: usize) -> bool {
+    /// Begins in a mode, as was asked for at `asked_at`, and returns whether that is something new:
+    /// an immediate shutdown overtakes a graceful one; other than that the first one stays.
+    pub(super) fn begin(
+        &mut self,
+        mode: ShutdownMode,
+        asked_at: Instant,
+        connections: usize,
+    ) -> bool {
         let timeout = match (mode, self.begun) {
             (ShutdownMode::Graceful(_), Some(_)) | (_, Some((_, ShutdownMode::Immediate))) => {
                 return false;
@@ -72,12 +77,10 @@ impl Shutdown {
             (ShutdownMode::Graceful(timeout), None) => timeout,
             (ShutdownMode::Immediate, _) => self.timeout,
         };
-        // Not the beginning of the turn: a callback may have taken long.
-        let now = clock::now();
         let connections = u32::try_from(connections).unwrap_or(u32::MAX);
         let cut_off_time = CUT_OFF_TIME.saturating_mul(connections).min(timeout / 10);
         // A timeout that is too long to express is no timeout.
-        let deadline = now.checked_add(timeout - cut_off_time).unwrap_or(now + NEVER);
+        let deadline = asked_at.checked_add(timeout - cut_off_time).unwrap_or(asked_at + NEVER);
         // One that overtakes another waits no longer than that would have.
         let deadline = self.begun.map_or(deadline, |(before, _)| before.min(deadline));
         self.begun = Some((deadline, mode));
@@ -87,32 +90,35 @@ impl Shutdown {
 
 #[cfg(test)]
 mod tests {
+    use evio_sys::clock;
+
     use super::*;
 
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
     fn an_immediate_shutdown_overtakes_a_graceful_one_and_waits_no_longer() {
+        let now = clock::now();
         let mut shutdown = Shutdown::new(2 * MINUTE);
         assert!(!shutdown.has_begun());
-        assert!(shutdown.begin(ShutdownMode::Graceful(MINUTE), 0));
+        assert!(shutdown.begin(ShutdownMode::Graceful(MINUTE), now, 0));
         let graceful = shutdown.deadline();
-        assert!(!shutdown.begin(ShutdownMode::Graceful(Duration::ZERO), 0));
-        assert!(shutdown.begin(ShutdownMode::Immediate, 0));
+        assert!(!shutdown.begin(ShutdownMode::Graceful(Duration::ZERO), now, 0));
+        assert!(shutdown.begin(ShutdownMode::Immediate, now, 0));
         assert_eq!(shutdown.deadline(), graceful);
-        assert!(!shutdown.begin(ShutdownMode::Immediate, 0));
-        assert!(!shutdown.begin(ShutdownMode::Graceful(MINUTE), 0));
+        assert!(!shutdown.begin(ShutdownMode::Immediate, now, 0));
+        assert!(!shutdown.begin(ShutdownMode::Graceful(MINUTE), now, 0));
     }
 
     #[test]
     fn many_connections_are_cut_off_in_time_and_an_endless_timeout_can_be_computed_with() {
         let now = clock::now();
         let mut shutdown = Shutdown::new(MINUTE);
-        shutdown.begin(ShutdownMode::Immediate, 1_000_000);
+        shutdown.begin(ShutdownMode::Immediate, now, 1_000_000);
         let left = shutdown.deadline().unwrap() - now;
         assert!(left >= MINUTE * 9 / 10 && left < MINUTE, "{left:?}");
         let mut shutdown = Shutdown::new(Duration::MAX);
-        shutdown.begin(ShutdownMode::Immediate, 1);
+        shutdown.begin(ShutdownMode::Immediate, now, 1);
         assert!(shutdown.deadline().unwrap() > now + NEVER / 2);
     }
 }

@@ -89,8 +89,8 @@ impl<H: Handler> Runner<H> {
     }
 
     /// Sends output that has waited, if the socket has room by now. Output that was added in this
-    /// turn has to wait for its `pre_write`: then everything is sent in the next turn, which this
-    /// returns.
+    /// turn has to wait for its `pre_write`, and the turn may have sent its bytes: then everything
+    /// is sent in the next turn, which this returns.
     fn send_again(&mut self, key: ConnKey) -> bool {
         let state = &mut self.state;
         let has_output = state.table.get(key).is_some_and(|entry| entry.output_len() > 0);
@@ -99,9 +99,10 @@ impl<H: Handler> Runner<H> {
         }
         state.table.list(key);
         let has_new = state.table.get(key).is_some_and(|entry| entry.has_new_output());
-        if !has_new {
+        let must_wait = has_new || !state.outgoing.has_budget();
+        if !must_wait {
             state.table.send_output(key, &mut state.outgoing, budget::send_share(1));
         }
-        has_new
+        must_wait
     }
 }
