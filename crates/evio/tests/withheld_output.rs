@@ -154,6 +154,34 @@ fn nothing_of_the_turn_leaves_and_others_go_on() {
     fixture.server.stop();
 }
 
+/// An answer that waits in a full socket was let go by the `pre_write` of its own turn.
+#[test]
+fn an_answer_that_waits_for_the_peer_is_not_withheld_later() {
+    let fixture = Fixture::new();
+    let [control, waiting, answered] = [(); 3].map(|()| fixture.connect());
+    let handles = [(); 3].map(|()| fixture.handles.next());
+    waiting.send(b"l");
+    assert_eq!(waiting.receive(1), b".");
+    handles[1].send("answer").unwrap();
+    for _ in 0..2 {
+        control.send(b"?");
+        assert_eq!(control.receive(6), b"answer");
+    }
+
+    fixture.fail(&control, || {
+        answered.send(b"a");
+        // So that the turn looks at it.
+        handles[1].resume_reading().unwrap();
+    });
+
+    assert_eq!(answered.receive_to_any_end().unwrap_or(0), 0, "bytes of the turn");
+    assert_eq!(fixture.ends.next(), "withheld");
+    assert_eq!(waiting.receive(LONG - 1).len(), LONG - 1);
+    assert_eq!(waiting.receive(6), b"answer");
+    assert!(fixture.ends.rest().is_empty(), "nobody else has ended");
+    fixture.server.stop();
+}
+
 /// As long as it fails, nobody gets an answer; then everybody does.
 #[test]
 fn it_may_fail_time_and_again() {
