@@ -18,6 +18,8 @@ pub(crate) mod pages;
 pub(crate) mod phase;
 pub(crate) mod receiving;
 pub(crate) mod sending;
+#[cfg(test)]
+mod tests;
 pub(crate) mod timing;
 pub(crate) mod turn_clock;
 pub(crate) mod wheel;

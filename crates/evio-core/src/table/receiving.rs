@@ -239,3 +239,6 @@ impl Table {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -240,3 +240,6 @@ impl Table {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -240,3 +240,6 @@ impl Table {
         self.arm(key);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,6 +99,13 @@ mod tests {
 
     use super::*;
 
+    impl TurnClock {
+        /// Lets the present turn be at `tick`.
+        pub(in crate::table) fn set_tick(&self, tick: WheelTime) {
+            self.read.set(Some((self.now(), tick)));
+        }
+    }
+
     #[test]
     fn a_turn_has_one_time() {
         let mut clock = TurnClock::new(clock::now());
