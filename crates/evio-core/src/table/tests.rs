@@ -110,7 +110,7 @@ impl Fixture {
 
     /// Sends the output of the listed connections, and returns those that have to be settled.
     pub(super) fn send(&mut self, budget: usize) -> Vec<ConnKey> {
-        self.outgoing.begin_flush();
+        self.outgoing.begin_flush(usize::MAX);
         let round = self.table.send_round(&mut self.outgoing, budget);
         self.table.end_round(round.clone());
         round
