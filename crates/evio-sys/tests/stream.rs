@@ -65,6 +65,24 @@ fn fill(stream: &Stream) -> usize {
 }
 
 #[test]
+fn output_is_counted_until_the_peer_has_taken_it() {
+    if !is_linux() {
+        return;
+    }
+    for (mut peer, stream) in pairs() {
+        assert_eq!(stream.output_len().unwrap(), 0);
+        let sent = fill(&stream);
+        let full = stream.output_len().unwrap();
+        assert!(full > 0);
+        // A quarter, for which a poller does not report room yet.
+        peer.read_exact(&mut vec![0; sent / 4]).unwrap();
+        wait_until(|| stream.output_len().unwrap() < full);
+        peer.read_exact(&mut vec![0; sent - sent / 4]).unwrap();
+        wait_until(|| stream.output_len().unwrap() == 0);
+    }
+}
+
+#[test]
 fn room_is_what_the_poller_reports() {
     for (mut peer, stream) in pairs() {
         assert!(stream.has_room().unwrap());

@@ -37,11 +37,16 @@ fn no_limits() -> Limits {
 
 /// Connections that have more output than their sockets take.
 fn connect(driven: &Driven) -> Vec<Client> {
-    let (streams, clients): (Vec<Stream>, _) = (0..MANY).map(|_| pair(Transport::Unix)).unzip();
+    let (streams, clients): (Vec<Stream>, Vec<Client>) =
+        (0..MANY).map(|_| pair(Transport::Unix)).unzip();
     driven.driver.adopt_all(streams);
     driven.driver.ask(|event_loop| {
         event_loop.for_each_conn(|mut conn| conn.write_static(&OUTPUT));
     });
+    // It takes more than one turn.
+    for client in &clients {
+        recv(client.as_fd().as_raw_fd(), &mut [0], MsgFlags::MSG_PEEK).unwrap();
+    }
     driven.driver.fence();
     clients
 }

@@ -55,7 +55,7 @@ impl Table {
         let is_above = entry.output_len() > limits.high_watermark;
         assert!(!is_above || entry.is_congested() || is_over, "{key:?} is congested unnoticed");
         let waits = entry.unsent.is_queued() && !entry.phase().is_connecting();
-        let is_timed = entry.deadlines.stalled_since.is_some();
+        let is_timed = entry.deadlines.stalled_since().is_some();
         assert!(!waits || is_timed || entry.listed, "{key:?} waits to send since no moment");
         let can_send = entry.unsent.is_queued() && !entry.unsent.is_blocked();
         let is_asked = entry.listed || entry.phase().is_connecting();

@@ -1,10 +1,14 @@
 //! When a connection must be looked at, and why.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::table::turn_clock::TurnClock;
 use crate::table::wheel_time::WheelTime;
 use crate::types::limits::Limits;
+
+/// How long output has waited when the kernel is asked for the first time how much it holds.
+const FIRST_ASK: Duration = Duration::from_millis(50);
 
 /// The times of one connection: starts, from which limits count, and deadlines. Moving one later is
 /// a store; the wheel is told only of what comes earlier than what it knows.
@@ -13,7 +17,9 @@ pub(super) struct Deadlines {
     /// When bytes last went in either direction, or connecting began.
     pub(super) last_activity: WheelTime,
     /// Since when output has waited without the peer taking any.
-    pub(super) stalled_since: Option<WheelTime>,
+    stalled_since: Option<WheelTime>,
+    /// Bytes of output that the kernel held when it was asked for the first time since then.
+    kernel_len: Option<NonZeroU32>,
     /// Since when the output has been above the watermarks.
     pub(super) congested_since: Option<WheelTime>,
     /// Since when the connection has been closing, or detaching, with output left.
@@ -31,6 +37,8 @@ pub(super) struct Deadlines {
 pub(crate) enum Expired {
     Connect,
     Idle,
+    /// The kernel is to be asked how much output it holds.
+    KernelLen,
     Write,
     Congestion,
     Read,
@@ -46,6 +54,7 @@ impl Deadlines {
         Self {
             last_activity: now,
             stalled_since: None,
+            kernel_len: None,
             congested_since: None,
             closing_since: None,
             read_deadline: None,
@@ -77,24 +86,60 @@ impl Deadlines {
         [(self.last_activity.after(limits.connect_timeout), Expired::Connect)]
     }
 
+    #[inline]
+    pub(super) fn stalled_since(&self) -> Option<WheelTime> {
+        self.stalled_since
+    }
+
+    /// Notes that output waits for the peer from now on; `None` says that it does not.
+    #[inline]
+    pub(super) fn set_stalled(&mut self, since: Option<WheelTime>) {
+        (self.stalled_since, self.kernel_len) = (since, None);
+    }
+
+    /// Notes how many bytes of output the kernel holds. Returns whether the peer has taken some
+    /// since the last time, which is progress though there is no room yet; the stall begins anew.
+    pub(super) fn note_kernel_len(&mut self, len: usize, now: WheelTime) -> bool {
+        // One that holds nothing has room, so it is not asked; zero is taken by the niche.
+        let len = u32::try_from(len)
+            .map_or(NonZeroU32::MAX, |len| NonZeroU32::new(len).unwrap_or(NonZeroU32::MIN));
+        let has_progress = self.kernel_len.is_some_and(|before| len < before);
+        if has_progress {
+            self.last_activity = now;
+            self.stalled_since = Some(now);
+        }
+        self.kernel_len = Some(len);
+        has_progress
+    }
+
+    /// Returns when the kernel is asked for the first time: not at once, when what was sent last is
+    /// still on its way to the peer's kernel.
+    fn first_ask(&self, clock: &TurnClock) -> Option<WheelTime> {
+        let is_due = self.kernel_len.is_none();
+        since(self.stalled_since.filter(|_| is_due), Some(FIRST_ASK), clock)
+    }
+
     /// Returns the deadlines of a connection whose callbacks are made; while input `is_overdue`,
     /// the read deadline does not hold.
-    pub(super) fn active(&self, limits: &Limits, clock: &TurnClock, is_overdue: bool) -> [Due; 5] {
+    pub(super) fn active(&self, limits: &Limits, clock: &TurnClock, is_overdue: bool) -> [Due; 6] {
         let [stalled, congested] = self.output(limits, clock);
+        let idle = since(Some(self.last_activity), limits.idle_timeout, clock);
+        let is_asked = stalled.0.or(idle).is_some();
         [
+            (self.first_ask(clock).filter(|_| is_asked), Expired::KernelLen),
             (self.read_deadline.filter(|_| !is_overdue), Expired::Read),
             (self.timer, Expired::Timer),
             stalled,
             congested,
-            (since(Some(self.last_activity), limits.idle_timeout, clock), Expired::Idle),
+            (idle, Expired::Idle),
         ]
     }
 
     /// Returns those of one that sends its last output.
-    pub(super) fn closing(&self, limits: &Limits, clock: &TurnClock) -> [Due; 4] {
+    pub(super) fn closing(&self, limits: &Limits, clock: &TurnClock) -> [Due; 5] {
         let [stalled, congested] = self.output(limits, clock);
         let [close, flush] = self.lingering(limits);
-        [stalled, congested, close, flush]
+        [(self.first_ask(clock), Expired::KernelLen), stalled, congested, close, flush]
     }
 
     /// Returns those of one that waits for the peer's FIN.
@@ -156,7 +201,9 @@ mod tests {
             |deadlines: &Deadlines| earliest(&deadlines.active(&limits, &clock, false), now);
         let due = |count| now.after(seconds(count)).unwrap();
         assert_eq!(first(&deadlines), Some((due(5), Expired::Idle)));
-        deadlines.stalled_since = Some(now);
+        deadlines.set_stalled(Some(now));
+        assert_eq!(first(&deadlines), Some((now.after(FIRST_ASK).unwrap(), Expired::KernelLen)));
+        assert!(!deadlines.note_kernel_len(100, now));
         assert_eq!(first(&deadlines), Some((due(4), Expired::Write)));
         deadlines.congested_since = Some(now);
         assert_eq!(first(&deadlines), Some((due(3), Expired::Congestion)));
@@ -179,9 +226,26 @@ mod tests {
     }
 
     #[test]
+    fn what_the_peer_takes_begins_the_stall_anew() {
+        let (_, mut deadlines) = parts();
+        let start = deadlines.last_activity;
+        let at = |count| start.after(seconds(count)).unwrap();
+        deadlines.set_stalled(Some(start));
+        for (len, count, since) in
+            [(100, 1, start), (100, 2, start), (99, 3, at(3)), (99, 4, at(3))]
+        {
+            let has_progress = deadlines.note_kernel_len(len, at(count));
+            assert_eq!((has_progress, deadlines.stalled_since()), (count == 3, Some(since)));
+            assert_eq!(deadlines.last_activity, since);
+        }
+        deadlines.set_stalled(Some(at(5)));
+        assert!(!deadlines.note_kernel_len(1, at(6)), "what was known before does not count");
+    }
+
+    #[test]
     fn without_limits_nothing_is_due() {
         let (clock, mut deadlines) = parts();
-        deadlines.stalled_since = Some(clock.tick());
+        deadlines.set_stalled(Some(clock.tick()));
         deadlines.congested_since = Some(clock.tick());
         let limits = Limits::default().idle_timeout(Some(Duration::MAX));
         assert_eq!(earliest(&deadlines.active(&limits, &clock, false), clock.tick()), None);
@@ -197,7 +261,7 @@ mod tests {
         let before = clock.tick();
         clock.end_turn(clock.now() + seconds(1));
         deadlines.note_activity(&clock);
-        deadlines.stalled_since = Some(before);
+        deadlines.set_stalled(Some(before));
         deadlines.correct(&clock);
         let end = clock.corrected(before);
         assert_ne!(end, before);

@@ -211,7 +211,7 @@ impl Table {
         let Some(entry) = entries.get_mut(key.index) else { return false };
         if sent > 0 {
             entry.deadlines.note_activity(clock);
-            entry.deadlines.stalled_since = None;
+            entry.deadlines.set_stalled(None);
             entry.deadlines.close_deadline = None;
         }
         if !entry.unsent.is_queued() {
@@ -219,8 +219,8 @@ impl Table {
         }
         cold_path();
         let is_blocked = entry.unsent.is_blocked();
-        if is_blocked && entry.deadlines.stalled_since.is_none() {
-            entry.deadlines.stalled_since = Some(clock.tick());
+        if is_blocked && entry.deadlines.stalled_since().is_none() {
+            entry.deadlines.set_stalled(Some(clock.tick()));
             self.arm(key);
         }
         if !is_blocked {

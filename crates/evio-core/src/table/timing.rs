@@ -92,7 +92,7 @@ impl Table {
             Expired::Write => Timeout::Write,
             Expired::Congestion => Timeout::Congestion,
             Expired::Close | Expired::Flush => Timeout::Close,
-            Expired::Timer => return,
+            Expired::Timer | Expired::KernelLen => return,
         };
         let reason = CloseReason::Timeout(timeout);
         match expired {
@@ -151,6 +151,20 @@ impl Table {
         has_room
     }
 
+    /// Asks the kernel how much output of a connection it holds. If the peer has taken some since
+    /// the last time, what waits for its progress counts anew: a poller reports room only when
+    /// there is much, which a slow peer takes long to make.
+    pub(crate) fn ask_for_progress(&mut self, key: ConnKey) {
+        let now = self.clock.tick();
+        let Some((entry, limits)) = self.with_limits(key) else { return };
+        // Where the system does not tell, there is no progress but by room.
+        let len = entry.stream.output_len().unwrap_or(0);
+        let has_progress = entry.deadlines.note_kernel_len(len, now);
+        if has_progress && entry.deadlines.close_deadline.is_some() {
+            entry.deadlines.close_deadline = now.after(limits.close_timeout);
+        }
+    }
+
     /// Gives an ending that waits for the peer to take output its deadlines.
     pub(super) fn start_closing(&mut self, key: ConnKey) {
         let now = self.clock.tick_now();
@@ -192,7 +206,7 @@ impl Table {
             deadlines.last_activity = now;
         }
         if was_none(before.write_timeout) {
-            deadlines.stalled_since = deadlines.stalled_since.map(|_| now);
+            deadlines.set_stalled(deadlines.stalled_since().map(|_| now));
         }
         if was_none(before.congestion_timeout) {
             deadlines.congested_since = deadlines.congested_since.map(|_| now);

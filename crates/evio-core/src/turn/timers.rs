@@ -74,6 +74,7 @@ impl<H: Handler> Runner<H> {
                 self.state.table.clear_timer(key);
                 return self.call(key, |handler, conn, context| handler.timer(conn, context));
             }
+            Expired::KernelLen => return self.state.table.ask_for_progress(key),
             Expired::Connect => self.check_connect(key),
             Expired::Idle | Expired::Read if self.state.table.ask_for_input(key, expired) => return,
             Expired::Idle | Expired::Write | Expired::Congestion | Expired::Close
@@ -94,7 +95,11 @@ impl<H: Handler> Runner<H> {
     fn send_again(&mut self, key: ConnKey) -> bool {
         let state = &mut self.state;
         let has_output = state.table.get(key).is_some_and(|entry| entry.output_len() > 0);
-        if !has_output || !state.table.ask_for_room(key) {
+        if !has_output {
+            return false;
+        }
+        if !state.table.ask_for_room(key) {
+            state.table.ask_for_progress(key);
             return false;
         }
         state.table.list(key);

@@ -44,8 +44,9 @@ pub struct Limits {
     /// before the connection is aborted: for slow consumers. Default: for ever.
     pub congestion_timeout: Option<Duration>,
     /// How long output may wait without the peer taking any of it before the connection is
-    /// aborted. Default: for ever. The loop notices that the peer takes some when the poller
-    /// reports room, which on Linux means that a third of the socket's send buffer is free.
+    /// aborted. Default: for ever. Room in the socket is progress, and on Linux so is whatever the
+    /// peer takes (`SIOCOUTQ`). The kernel is asked for that once in this time: a peer that goes on
+    /// taking little and then nothing is noticed within twice the time.
     ///
     /// It is also the `TCP_USER_TIMEOUT` of the socket, see tcp(7), on systems that have it: the
     /// kernel ends a connection whose peer has acknowledged nothing for so long, with

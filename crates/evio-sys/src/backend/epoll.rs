@@ -226,6 +226,11 @@ pub(crate) fn set_user_timeout(fd: BorrowedFd<'_>, milliseconds: u32) -> io::Res
     Ok(setsockopt(&fd, sockopt::TcpUserTimeout, &milliseconds)?)
 }
 
+/// Returns how many bytes of output the peer has not taken (`SIOCOUTQ`, tcp(7) and unix(7)).
+pub(crate) fn output_len(fd: BorrowedFd<'_>) -> io::Result<usize> {
+    super::raw::output_len(fd)
+}
+
 /// Returns the protocol of a socket, such as `IPPROTO_TCP`.
 pub(crate) fn protocol(fd: BorrowedFd<'_>) -> Option<i32> {
     getsockopt(&fd, options::SocketProtocol).ok()

@@ -259,6 +259,11 @@ pub(crate) fn set_user_timeout(_fd: BorrowedFd<'_>, _milliseconds: u32) -> io::R
     Ok(())
 }
 
+/// FreeBSD and NetBSD would tell by FIONWRITE, macOS by SO_NWRITE, and OpenBSD does not.
+pub(crate) fn output_len(_fd: BorrowedFd<'_>) -> io::Result<usize> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "only Linux is asked how much output it holds"))
+}
+
 pub(crate) fn enable_pktinfo(_fd: BorrowedFd<'_>, _is_v6: bool) -> io::Result<Option<Vec<u8>>> {
     Ok(None)
 }

@@ -31,6 +31,7 @@
 //! - `backlog`: how many connections may wait, as `listen` takes it; too many are as many as may.
 //! - `set_user_timeout`: how long what was sent may stay unacknowledged before TCP gives the
 //!   connection up, in milliseconds; nothing where the system cannot.
+//! - `output_len`: how many bytes of output the kernel holds because the peer has not taken them.
 //! - `set_defer_accept`: has a listener report connections when they have sent something.
 //! - `reset`: resets a TCP connection, at the latest when its last descriptor is closed.
 //! - `pin_thread`: has the calling thread run on the nth processor that it may use.
@@ -67,8 +68,8 @@ compile_error!("evio-sys needs epoll (Linux) or kqueue (macOS, FreeBSD, NetBSD, 
 
 pub(crate) use imp::{
     EventBuffer, Notifier, Selector, abstract_address, abstract_name, backlog, datagram_merger,
-    disable_error_queue, disable_multicast_all, enable_pktinfo, open_socket, pin_thread, protocol,
-    recv_with_local, reset, send, send_before_fin, send_from, send_vectored, set_defer_accept,
-    set_keepalive, set_reuse_port, set_user_timeout,
+    disable_error_queue, disable_multicast_all, enable_pktinfo, open_socket, output_len,
+    pin_thread, protocol, recv_with_local, reset, send, send_before_fin, send_from, send_vectored,
+    set_defer_accept, set_keepalive, set_reuse_port, set_user_timeout,
 };
 pub(crate) use raw::input_len;

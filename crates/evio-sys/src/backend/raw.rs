@@ -20,6 +20,20 @@ pub(crate) fn input_len(fd: BorrowedFd<'_>) -> io::Result<usize> {
     Ok(usize::try_from(len).unwrap_or(0))
 }
 
+/// Returns how many bytes of output the kernel holds; `TIOCOUTQ`, which Linux also calls
+/// `SIOCOUTQ`.
+#[allow(dead_code, reason = "only some backends can")]
+#[expect(unsafe_code, reason = "std has no ioctl, and those of nix are unsafe")]
+pub(crate) fn output_len(fd: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut len: c_int = 0;
+    // SAFETY: the descriptor is open for the time of the borrow, and for this request the kernel
+    // writes one `int` to the address, which is that of one and lives until the call returns.
+    let result =
+        unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCOUTQ, std::ptr::from_mut(&mut len)) };
+    Errno::result(result)?;
+    Ok(usize::try_from(len).unwrap_or(0))
+}
+
 /// Resets a TCP connection at once, for every copy of its descriptor: connect(2) with `AF_UNSPEC`
 /// dissolves the association, and Linux sends a RST for it (`tcp_disconnect`).
 #[allow(dead_code, reason = "only some backends can")]

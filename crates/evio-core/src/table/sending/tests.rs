@@ -100,7 +100,7 @@ fn a_full_socket_is_tried_again_when_it_has_room() {
     let mut it = Fixture::new(Limits::default().write_timeout(Some(HOUR)));
     let start = it.pass(HOUR);
     it.fill();
-    assert_eq!(it.entry().deadlines.stalled_since, Some(start));
+    assert_eq!(it.entry().deadlines.stalled_since(), Some(start));
     assert!(it.table.next_look().is_some(), "the write timeout runs");
     assert!(!it.table.has_listed() && !it.outgoing.is_waiting(), "the poller reports room");
     let left = it.entry().output_len();
@@ -117,7 +117,7 @@ fn a_full_socket_is_tried_again_when_it_has_room() {
     assert!(sent > 1);
     assert_eq!(it.entry().output_len(), left - sent);
     let deadlines = &it.entry().deadlines;
-    assert_eq!((deadlines.last_activity, deadlines.stalled_since), (later, Some(later)));
+    assert_eq!((deadlines.last_activity, deadlines.stalled_since()), (later, Some(later)));
     assert_eq!(deadlines.close_deadline, None);
 
     // It takes none: they do not.
@@ -126,7 +126,7 @@ fn a_full_socket_is_tried_again_when_it_has_room() {
     it.pass(HOUR);
     assert_eq!(it.table.send_output(it.key, &mut it.outgoing, NO_BUDGET), 0);
     let deadlines = &it.entry().deadlines;
-    assert_eq!((deadlines.last_activity, deadlines.stalled_since), (later, Some(later)));
+    assert_eq!((deadlines.last_activity, deadlines.stalled_since()), (later, Some(later)));
     assert_eq!(deadlines.close_deadline, Some(start));
 }
 
@@ -145,7 +145,7 @@ fn output_beyond_the_budget_goes_on_in_the_next_turn() {
         turns += 1;
     }
     assert!(turns > 1);
-    assert_eq!(it.entry().deadlines.stalled_since, None);
+    assert_eq!(it.entry().deadlines.stalled_since(), None);
     assert!(!it.table.has_listed() && !it.outgoing.is_waiting());
 }
 

@@ -39,10 +39,12 @@ fn the_deadlines_of_a_phase_pass_and_no_others() {
     closing.fill();
     closing.table.close(closing.key, CloseReason::Closed);
     closing.settle();
+    closing.table.ask_for_progress(closing.key);
     let mut flushing = Fixture::new(limits.close_timeout(2 * HOUR));
     flushing.fill();
     flushing.table.detach(flushing.key);
     flushing.settle();
+    flushing.table.ask_for_progress(flushing.key);
     let mut lingering = Fixture::new(limits.flush_timeout(2 * HOUR));
     lingering.table.close(lingering.key, CloseReason::Closed);
     lingering.settle();
@@ -77,7 +79,9 @@ fn congestion_that_is_over_does_not_expire() {
     assert_eq!(it.expired(), Some(Expired::Congestion));
 
     let mut it = Fixture::new(limits.write_timeout(Some(HOUR)));
-    it.entry_mut().deadlines.stalled_since = Some(it.table.clock.tick());
+    let now = it.table.clock.tick();
+    it.entry_mut().deadlines.set_stalled(Some(now));
+    it.table.ask_for_progress(it.key);
     it.write(&[0; 1]);
     it.pass(2 * HOUR);
     assert_eq!(it.expired(), Some(Expired::Write), "little output has to be taken, too");
@@ -205,7 +209,8 @@ fn a_failure_that_is_found_at_a_deadline_comes_before_the_timeout() {
 fn a_full_socket_is_tried_at_a_deadline_if_it_has_room_or_the_loop_is_late() {
     let mut it = Fixture::new(Limits::default().write_timeout(Some(HOUR)));
     it.fill();
-    let due = it.entry().deadlines.stalled_since.unwrap().after(HOUR).unwrap();
+    it.table.ask_for_progress(it.key);
+    let due = it.entry().deadlines.stalled_since().unwrap().after(HOUR).unwrap();
     let [in_time, late] = [16, 17].map(|ms| due.after(Duration::from_millis(ms)).unwrap());
     assert_eq!((in_time.since(due), late.since(due)), (LATE, LATE + 1));
     for tick in [due, in_time] {
@@ -276,13 +281,13 @@ fn a_new_timeout_counts_from_now_where_there_was_none() {
         let stamp = it.pass(3 * HOUR);
         let deadlines = &mut it.entry_mut().deadlines;
         deadlines.last_activity = stamp;
-        deadlines.stalled_since = Some(stamp);
+        deadlines.set_stalled(Some(stamp));
         deadlines.congested_since = Some(stamp);
         let limits = all.max_output(12_345);
         it.table.set_limits(it.key, limits);
         let deadlines = &it.entry().deadlines;
         let starts =
-            [Some(deadlines.last_activity), deadlines.stalled_since, deadlines.congested_since];
+            [Some(deadlines.last_activity), deadlines.stalled_since(), deadlines.congested_since];
         assert_eq!(starts.map(|start| start == Some(stamp)), kept);
         assert_eq!(it.table.limits(it.key), Some(&limits));
         assert!(it.table.next_look().is_some() && it.table.has_listed());
@@ -295,7 +300,7 @@ fn new_limits_hold_for_the_output_that_is_there() {
     let limits = Limits::default().high_watermark(10);
     it.table.set_limits(it.key, limits);
     assert!(!it.entry().is_congested());
-    assert_eq!(it.entry().deadlines.stalled_since, None);
+    assert_eq!(it.entry().deadlines.stalled_since(), None);
     it.table.set_limits(it.key, Limits::default());
     it.write(&[0; 11]);
     it.table.set_limits(it.key, limits);

@@ -40,6 +40,34 @@ impl Stream {
         uninterrupted(|| backend::input_len(self.as_fd()))
     }
 
+    /// Returns how many bytes were sent that the kernel still holds: for TCP those that the peer
+    /// has not acknowledged, for a Unix socket what the peer has not read, with what the kernel
+    /// needs to keep it. It falls as the peer takes some, long before
+    /// [`has_room`](Self::has_room) is true again.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Unsupported`](io::ErrorKind::Unsupported) on systems other than Linux
+    /// (`SIOCOUTQ`), and when the system call does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::unix::net::UnixStream;
+    /// use evio_sys::net::Stream;
+    ///
+    /// let (stream, _peer) = UnixStream::pair()?;
+    /// let stream = Stream::from(stream);
+    /// stream.send(b"hello")?;
+    /// if let Ok(len) = stream.output_len() {
+    ///     assert!(len >= 5);
+    /// }
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn output_len(&self) -> io::Result<usize> {
+        uninterrupted(|| backend::output_len(self.as_fd()))
+    }
+
     /// Returns whether a poller would report room for output now (`poll(2)` with `POLLOUT` and no
     /// wait), or that the connection failed: the next [`send`](Self::send) says how.
     ///
