@@ -243,3 +243,6 @@ impl Acceptor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -201,4 +201,11 @@ mod tests {
         assert!(turns <= 16, "{turns} turns after a long quiet time");
         assert!(batch.expected <= LISTENER_BUDGET);
     }
+
+    #[test]
+    fn single_connections_are_asked_for_in_vain_less_and_less_often() {
+        let mut batch = Batch::new();
+        let in_vain: Vec<usize> = (1..=40).filter(|_| accept_all(&mut batch, 1).1 == 2).collect();
+        assert_eq!(in_vain, [2, 5, 10, 19, 28, 37]);
+    }
 }

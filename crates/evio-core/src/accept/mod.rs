@@ -10,3 +10,5 @@ pub(crate) mod load_balance;
 pub(crate) mod placement;
 pub(crate) mod random;
 pub(crate) mod shortage;
+#[cfg(test)]
+mod tests;

@@ -228,6 +228,17 @@ mod tests {
     }
 
     #[test]
+    fn one_of_several_loops_accepts_at_a_time() {
+        assert!(placement(LoadBalance::Random, 2).begin_accepting().is_some());
+        assert!(placement(LoadBalance::Random, 1).begin_accepting().is_none());
+        let placement = placement(LoadBalance::Random, 2);
+        let turn = placement.begin_accepting();
+        assert!(placement.accepting.is_locked());
+        drop(turn);
+        assert!(!placement.accepting.is_locked());
+    }
+
+    #[test]
     fn one_loop_takes_everything() {
         for policy in [LoadBalance::Random, LoadBalance::RoundRobin, LoadBalance::LeastConnections]
         {

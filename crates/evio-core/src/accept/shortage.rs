@@ -79,7 +79,12 @@ fn waits_long_enough(since: &mut Option<Instant>, now: Instant) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
+    use crate::accept::tests::{
+        connect, has_few_descriptors, listener, take_descriptors, was_closed,
+    };
 
     #[test]
     fn clients_are_turned_away_after_one_backoff_and_not_long_after() {
@@ -94,9 +99,44 @@ mod tests {
     }
 
     #[test]
+    fn as_many_clients_are_turned_away_as_may_be_and_no_more() {
+        let (listener, now) = (listener(), evio_sys::clock::now());
+        let clients = [(); 3].map(|()| connect(&listener));
+        let closed = || clients.each_ref().map(was_closed);
+        let shortage = Shortage::default();
+        shortage.hold_reserve();
+        shortage.run_short(&listener, 2, now);
+        assert_eq!(closed(), [false; 3]);
+        shortage.run_short(&listener, 2, now + BACKOFF);
+        assert_eq!(closed(), [true, true, false]);
+    }
+
+    #[test]
+    fn a_reserve_that_could_not_be_held_is_taken_when_a_connection_ends() {
+        let name = "accept::shortage::tests::\
+                    a_reserve_that_could_not_be_held_is_taken_when_a_connection_ends";
+        if !has_few_descriptors(name) {
+            return;
+        }
+        let (listener, now) = (listener(), evio_sys::clock::now());
+        let client = connect(&listener);
+        let shortage = Shortage::default();
+        let mut taken = take_descriptors();
+        shortage.hold_reserve();
+        shortage.run_short(&listener, 1, now);
+        shortage.run_short(&listener, 1, now + BACKOFF);
+        assert!(!was_closed(&client), "there is no descriptor to turn it away with");
+        taken.pop();
+        shortage.refill_reserve();
+        assert!(File::open("/dev/null").is_err(), "the reserve has it");
+        shortage.run_short(&listener, 1, now + 2 * BACKOFF);
+        shortage.run_short(&listener, 1, now + 3 * BACKOFF);
+        assert!(was_closed(&client));
+    }
+
+    #[test]
     fn a_connection_that_is_accepted_ends_the_shortage() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let listener = Listener::try_from(listener).unwrap();
+        let listener = listener();
         let (shortage, now) = (Shortage::default(), evio_sys::clock::now());
         shortage.run_short(&listener, 1, now);
         assert_eq!(shortage.state.lock().since, Some(now));
