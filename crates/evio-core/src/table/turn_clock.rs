@@ -104,6 +104,11 @@ mod tests {
         pub(in crate::table) fn set_tick(&self, tick: WheelTime) {
             self.read.set(Some((self.now(), tick)));
         }
+
+        /// Lets the present turn be at `now`.
+        pub(crate) fn set_now(&self, now: Instant) {
+            self.read.set(Some((now, WheelTime::of(now, self.origin))));
+        }
     }
 
     #[test]

@@ -259,3 +259,16 @@ impl Drop for EndGroup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl EventLoop {
+        /// Returns the loop, for a test that runs it turn by turn.
+        pub(in crate::turn) fn into_runner<H: Handler>(mut self, handler: H) -> Runner<H> {
+            self.end.armed = false;
+            Runner::new(self.parts, handler)
+        }
+    }
+}

@@ -111,3 +111,6 @@ impl<H: Handler> Runner<H> {
         must_wait
     }
 }
+
+#[cfg(test)]
+mod tests;

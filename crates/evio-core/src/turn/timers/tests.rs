@@ -1,0 +1,292 @@
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use evio_sys::clock;
+
+use super::*;
+use crate::accept::listener::Accepted;
+use crate::api::config::Config;
+use crate::api::conn::Conn;
+use crate::turn::event_loop::EventLoop;
+use crate::types::action::{Action, CloseReason, Timeout};
+use crate::types::limits::Limits;
+use crate::types::origin::Tag;
+
+/// So long that it does not matter how long a test takes.
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// More than all rounding of deadlines.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// More than the buffers of a Unix socket hold.
+const MUCH: usize = 4 << 20;
+
+/// Notes the callbacks that are made.
+struct Calls {
+    calls: Vec<String>,
+    ticks: ControlFlow<(), Duration>,
+}
+
+impl Handler for Calls {
+    type Context = ();
+
+    fn context(&mut self, _: &Conn<'_>) {}
+
+    fn opened(&mut self, _: &mut Conn<'_>, (): &mut ()) -> Action {
+        self.calls.push("opened".into());
+        Action::None
+    }
+
+    fn data(&mut self, _: &mut Conn<'_>, (): &mut (), _: &[u8]) -> Action {
+        Action::None
+    }
+
+    fn timer(&mut self, _: &mut Conn<'_>, (): &mut ()) -> Action {
+        self.calls.push("timer".into());
+        Action::None
+    }
+
+    fn closed(&mut self, _: &mut Conn<'_>, (): (), reason: CloseReason) -> ControlFlow<()> {
+        self.calls.push(format!("closed: {reason}"));
+        ControlFlow::Continue(())
+    }
+
+    fn connect_failed(&mut self, _: &mut Conn<'_>, reason: CloseReason) -> ControlFlow<()> {
+        self.calls.push(format!("not connected: {reason}"));
+        ControlFlow::Continue(())
+    }
+
+    fn tick(&mut self, _: &mut Loop<'_>) -> ControlFlow<(), Duration> {
+        self.calls.push("tick".into());
+        self.ticks
+    }
+}
+
+/// A loop that is run turn by turn, and at other times than it is.
+struct Fixture {
+    runner: Runner<Calls>,
+    start: Instant,
+}
+
+impl Fixture {
+    fn new(limits: Limits) -> Self {
+        let event_loop = EventLoop::new(Config::default().limits(limits)).unwrap();
+        let calls = Calls { calls: Vec::new(), ticks: ControlFlow::Continue(HOUR) };
+        Self { runner: event_loop.into_runner(calls), start: clock::now() }
+    }
+
+    /// Accepts a connection, and returns its peer as well.
+    fn open(&mut self) -> (ConnKey, UnixStream) {
+        let (stream, client) = UnixStream::pair().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let state = &self.runner.state;
+        state.group.placement.add(0);
+        let accepted = Accepted { stream: stream.into(), peer: None, address_index: 0 };
+        self.runner.open(accepted);
+        self.calls();
+        let key = self.runner.state.table.keys().pop().unwrap();
+        (key, client)
+    }
+
+    /// Returns a fixture with a connection.
+    fn with_one(limits: Limits) -> (Self, ConnKey, UnixStream) {
+        let mut fixture = Self::new(limits);
+        let (key, client) = fixture.open();
+        (fixture, key, client)
+    }
+
+    /// Begins a turn at a time after the start, with what the loop waits for at its beginning.
+    fn begin_turn(&mut self, time: Duration) {
+        let table = &mut self.runner.state.table;
+        table.begin_turn();
+        table.clock().set_now(self.start + time);
+        let first = [table.next_look(), self.runner.ticker.deadline()];
+        self.runner.next_deadline = first.into_iter().flatten().min();
+    }
+
+    /// Runs the timers of a turn, and returns the callbacks.
+    fn run_timers(&mut self, time: Duration) -> Vec<String> {
+        self.begin_turn(time);
+        self.runner.run_timers();
+        self.calls()
+    }
+
+    fn calls(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.runner.handler.calls)
+    }
+
+    fn is_active(&self, key: ConnKey) -> bool {
+        self.runner.state.table.get(key).is_some_and(|entry| entry.phase().is_active())
+    }
+
+    fn output_len(&self, key: ConnKey) -> usize {
+        self.runner.state.table.get(key).map_or(0, |entry| entry.output_len())
+    }
+
+    fn write(&mut self, key: ConnKey, bytes: &[u8]) {
+        let state = &mut self.runner.state;
+        state.table.write(key, bytes, &mut state.outgoing);
+    }
+}
+
+/// Returns a connection that has written more than its socket takes. Its write timeout is an hour.
+fn stalled() -> (Fixture, ConnKey, UnixStream) {
+    let limits = Limits::default().write_timeout(Some(HOUR));
+    let (mut fixture, key, client) = Fixture::with_one(limits);
+    fixture.write(key, &vec![0; MUCH]);
+    fixture.runner.flush();
+    assert!(fixture.output_len(key) > 0);
+    (fixture, key, client)
+}
+
+/// As [`stalled`], and the peer has taken since what the kernel had.
+fn with_room() -> (Fixture, ConnKey, UnixStream) {
+    let (fixture, key, mut client) = stalled();
+    client.read_exact(&mut vec![0; MUCH - fixture.output_len(key)]).unwrap();
+    (fixture, key, client)
+}
+
+#[test]
+fn a_timer_is_called_once_when_it_is_due() {
+    let (mut fixture, key, _client) = Fixture::with_one(Limits::default());
+    fixture.runner.state.table.set_timer(key, Some(HOUR));
+    assert!(fixture.run_timers(HOUR - SECOND).is_empty());
+    assert_eq!(fixture.run_timers(HOUR + SECOND), ["timer"]);
+    assert!(fixture.run_timers(2 * HOUR).is_empty());
+}
+
+#[test]
+fn what_is_due_at_this_moment_is_due() {
+    let mut fixture = Fixture::new(Limits::default());
+    fixture.runner.ticker = Ticker::new(Some(fixture.start + HOUR));
+    assert_eq!(fixture.run_timers(HOUR), ["tick"]);
+}
+
+/// The loop has not looked at the time at their beginning.
+#[test]
+fn timers_that_were_set_in_this_turn_are_not_due_in_it() {
+    let (mut fixture, key, _client) = Fixture::with_one(Limits::default());
+    fixture.begin_turn(HOUR);
+    fixture.runner.state.table.set_timer(key, Some(SECOND));
+    fixture.runner.run_timers();
+    assert!(fixture.calls().is_empty());
+    assert_eq!(fixture.run_timers(HOUR), ["timer"]);
+}
+
+#[test]
+fn a_turn_looks_at_some_connections_and_the_next_ones_at_the_others() {
+    const MANY: usize = budget::DEADLINES + 44;
+    let mut fixture = Fixture::new(Limits::default());
+    let _clients: Vec<UnixStream> = (0..MANY).map(|_| fixture.open().1).collect();
+    let table = &mut fixture.runner.state.table;
+    for key in table.keys() {
+        table.set_timer(key, Some(HOUR));
+    }
+    assert_eq!(fixture.run_timers(HOUR + SECOND).len(), budget::DEADLINES);
+    // Nobody waits for anything else.
+    fixture.begin_turn(HOUR + SECOND);
+    assert_eq!(fixture.runner.next_deadline, None);
+    fixture.runner.run_timers();
+    assert_eq!(fixture.calls().len(), 44);
+}
+
+#[test]
+fn memory_of_many_deadlines_goes_back() {
+    let mut fixture = Fixture::new(Limits::default());
+    for (count, is_kept) in [(900, true), (2_000, false)] {
+        // None of them is a connection any more.
+        fixture.runner.fired.extend(0..count);
+        while !fixture.runner.fired.is_empty() {
+            assert!(fixture.runner.fired.capacity() > 0);
+            fixture.run_timers(SECOND);
+        }
+        assert_eq!(fixture.runner.fired.capacity() > 0, is_kept, "{count}");
+    }
+}
+
+#[test]
+fn ticks_go_on_until_one_ends_the_server() {
+    let mut fixture = Fixture::new(Limits::default());
+    let first = fixture.start + HOUR;
+    fixture.runner.ticker = Ticker::new(Some(first));
+    assert!(fixture.run_timers(HOUR - SECOND).is_empty());
+    assert_eq!(fixture.run_timers(HOUR + SECOND), ["tick"]);
+    assert_eq!(fixture.runner.ticker.deadline(), Some(first + HOUR));
+    fixture.runner.handler.ticks = ControlFlow::Break(());
+    assert!(!fixture.runner.state.group.is_ending());
+    assert_eq!(fixture.run_timers(3 * HOUR), ["tick"]);
+    assert!(fixture.runner.state.group.is_ending());
+    assert!(fixture.run_timers(9 * HOUR).is_empty());
+}
+
+#[test]
+fn a_peer_that_is_silent_times_out_and_one_whose_input_waits_does_not() {
+    let limits = Limits::default().idle_timeout(Some(HOUR));
+    for (has_spoken, read_timeout) in
+        [(true, None), (false, None), (true, Some(HOUR)), (false, Some(HOUR))]
+    {
+        let limits = if read_timeout.is_some() { Limits::default() } else { limits };
+        let (mut fixture, key, mut client) = Fixture::with_one(limits);
+        fixture.runner.state.table.set_read_timeout(key, read_timeout);
+        if has_spoken {
+            client.write_all(b"?").unwrap();
+        }
+        fixture.run_timers(HOUR - SECOND);
+        assert!(fixture.is_active(key));
+        fixture.run_timers(HOUR + SECOND);
+        assert_eq!(fixture.is_active(key), has_spoken, "{read_timeout:?}");
+    }
+}
+
+#[test]
+fn a_peer_that_takes_nothing_is_cut_off() {
+    let (mut fixture, key, _client) = stalled();
+    fixture.run_timers(HOUR + SECOND);
+    assert!(!fixture.is_active(key));
+    fixture.runner.flush();
+    let expected = CloseReason::Timeout(Timeout::Write);
+    assert_eq!(fixture.calls(), [format!("closed: {expected}")]);
+}
+
+#[test]
+fn output_goes_on_at_its_deadline_if_there_is_room() {
+    let (mut fixture, key, _client) = with_room();
+    let before = fixture.output_len(key);
+    fixture.run_timers(HOUR + SECOND);
+    assert!(fixture.is_active(key));
+    assert!(fixture.output_len(key) < before, "what has waited is sent");
+}
+
+#[test]
+fn output_that_must_wait_for_the_next_turn_is_not_cut_off() {
+    for is_new in [true, false] {
+        let (mut fixture, key, _client) = with_room();
+        fixture.begin_turn(HOUR + SECOND);
+        if is_new {
+            fixture.write(key, b"new");
+        } else {
+            // The turn has sent as much as it may.
+            fixture.runner.state.outgoing.begin_flush(0);
+        }
+        let before = fixture.output_len(key);
+        fixture.runner.run_timers();
+        assert!(fixture.is_active(key));
+        assert_eq!(fixture.output_len(key), before, "is new: {is_new}");
+        fixture.runner.flush();
+        assert!(fixture.output_len(key) < before, "is new: {is_new}");
+    }
+}
+
+#[test]
+fn a_connection_that_has_come_about_in_time_is_opened() {
+    let limits = Limits::default().connect_timeout(HOUR);
+    let mut fixture = Fixture::new(limits);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let id = fixture.runner.state.connect(&address.into(), Tag::default()).unwrap();
+    let _client = listener.accept().unwrap();
+    assert_eq!(fixture.run_timers(HOUR + SECOND), ["opened"]);
+    assert!(fixture.is_active(id.key()));
+}
