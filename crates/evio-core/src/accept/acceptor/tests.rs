@@ -11,7 +11,9 @@ use super::*;
 use crate::accept::listener::Sharing;
 use crate::accept::load_balance::LoadBalance;
 use crate::accept::placement::Policy;
-use crate::accept::tests::{connect, has_few_descriptors, listener, take_descriptors, was_closed};
+use crate::accept::tests::{
+    DEADLINE, connect, has_few_descriptors, listener, take_descriptors, was_closed,
+};
 use crate::types::backoff::BACKOFF;
 use crate::types::event_target::EventTarget;
 
@@ -150,7 +152,7 @@ fn connections_of_all_loops_are_spread_and_others_stay() {
     let address = fixture.listeners[1].local_addr().unwrap().as_inet().unwrap();
     for _ in 0..2 {
         let client = TcpStream::connect(address).unwrap();
-        while fixture.reported() != [local] {}
+        fixture.poller.poll(&mut Events::with_capacity(1), Some(DEADLINE)).unwrap();
         let (accepted, _) = fixture.accept(local);
         let (target, connection) = &accepted[0];
         assert_eq!((accepted.len(), *target, connection.address_index), (1, LOOP_ID, 4));
