@@ -351,30 +351,4 @@ impl Drop for Table {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    pub(in crate::table) fn table(limits: Limits) -> Table {
-        Table::new(limits, Vec::new(), evio_sys::clock::now())
-    }
-
-    #[test]
-    fn a_recycled_place_has_another_key() {
-        let mut table = table(Limits::default());
-        let first = table.insert(Entry::for_test());
-        assert!(table.get(first).is_some());
-        assert!(table.remove(first).is_some());
-        let second = table.insert(Entry::for_test());
-        assert_eq!(first.index, second.index);
-        assert!(table.get(first).is_none(), "a stale key finds nothing");
-        assert!(table.remove(first).is_none());
-        assert!(table.get_mut(second).is_some());
-    }
-
-    #[test]
-    fn generations_skip_zero() {
-        let mut table = table(Limits::default());
-        table.last_generation = u32::MAX;
-        assert_eq!(table.insert(Entry::for_test()).generation, 1);
-    }
-}
+mod tests;

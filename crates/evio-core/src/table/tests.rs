@@ -22,7 +22,7 @@ use crate::types::origin::OriginKind;
 pub(super) const HOUR: Duration = Duration::from_secs(3_600);
 
 /// The longest wait for something that the system does at once.
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(5);
 
 /// More than the buffers of a Unix socket hold.
 const MUCH: usize = 4 << 20;

@@ -131,6 +131,17 @@ fn a_full_socket_is_tried_again_when_it_has_room() {
 }
 
 #[test]
+fn what_a_full_socket_leaves_of_a_turn_waits_since_that_turn() {
+    let mut it = Fixture::new(Limits::default());
+    it.pass(HOUR);
+    while it.entry().unsent.is_empty() {
+        it.write(&[0; 50_000]);
+        it.send(NO_BUDGET);
+    }
+    assert_eq!(it.entry().deadlines.stalled_since, Some(it.table.clock.tick()));
+}
+
+#[test]
 fn output_beyond_the_budget_goes_on_in_the_next_turn() {
     let mut it = Fixture::new(Limits::default());
     (0..MANY).for_each(|_| it.push(5_000));

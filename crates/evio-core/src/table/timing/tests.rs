@@ -303,6 +303,8 @@ fn new_limits_hold_for_the_output_that_is_there() {
     assert_eq!(it.entry().deadlines.stalled_since(), None);
     it.table.set_limits(it.key, Limits::default());
     it.write(&[0; 11]);
+    it.table.set_limits(it.key, limits.high_watermark(11));
+    assert!(!it.entry().is_congested());
     it.table.set_limits(it.key, limits);
     assert!(it.entry().is_congested());
     it.table.set_limits(it.key, limits.max_output(10));
