@@ -66,3 +66,105 @@ impl Table {
         key.index
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::table::entry::Entry;
+    use crate::table::tests::Fixture;
+    use crate::types::action::CloseReason;
+    use crate::types::limits::Limits;
+
+    /// A change that breaks an invariant, and the message of the check.
+    type Case = (fn(&mut Fixture), &'static str);
+
+    /// Returns what is found to be wrong after `change`, which comes between turns.
+    fn finding(change: fn(&mut Fixture)) -> Option<String> {
+        let mut it = Fixture::new(Limits::default());
+        let (other, _) = it.add();
+        it.table.read_on_later(other);
+        it.fill();
+        it.table.list(other);
+        it.table.rearmed(it.key, it.entry().wanted_interest());
+        it.table.check(0);
+        change(&mut it);
+        let result = catch_unwind(AssertUnwindSafe(|| it.table.check(0)));
+        Some(*result.err()?.downcast().unwrap())
+    }
+
+    #[test]
+    fn a_broken_invariant_is_found() {
+        let cases: [Case; 9] = [
+            (
+                |it| {
+                    it.table.list(it.key);
+                    it.entry_mut().listed = false;
+                },
+                "is not marked listed",
+            ),
+            (
+                |it| {
+                    it.table.read_on_later(it.key);
+                    it.entry_mut().in_backlog = false;
+                },
+                "is not marked",
+            ),
+            (|it| it.entry_mut().listed = true, "is not on the list"),
+            (|it| it.entry_mut().in_backlog = true, "is not in the backlog"),
+            (
+                |it| {
+                    it.table.end(it.key, CloseReason::Closed, false);
+                    for key in it.table.list.begin_round() {
+                        it.table.get_mut(key).unwrap().listed = false;
+                    }
+                },
+                "has ended and nobody will look at it",
+            ),
+            (|it| it.entry_mut().deadlines.congested_since = None, "is congested unnoticed"),
+            (|it| it.entry_mut().deadlines.stalled_since = None, "waits to send since no moment"),
+            (|it| it.entry_mut().unsent.unblock(), "could send and nobody will try"),
+            (|it| it.entry_mut().poll_interest = None, "is not polled"),
+        ];
+        for (change, expected) in cases {
+            let found = finding(change).unwrap_or_default();
+            assert!(found.contains(expected), "{found:?} and not {expected:?}");
+        }
+    }
+
+    #[test]
+    fn what_waits_for_good_reason_is_all_right() {
+        let cases: [fn(&mut Fixture); 4] = [
+            |it| {
+                it.table.list(it.key);
+                it.entry_mut().unsent.unblock();
+                it.entry_mut().deadlines.stalled_since = None;
+            },
+            // Nobody looks at the output of a connection that has ended.
+            |it| {
+                it.table.end(it.key, CloseReason::Aborted, true);
+                it.entry_mut().deadlines.congested_since = None;
+            },
+            |it| *it = Fixture::connecting(Limits::default()),
+            |it| {
+                *it = Fixture::connecting(Limits::default().high_watermark(5));
+                it.write(b"hello");
+                it.send(usize::MAX);
+            },
+        ];
+        for case in cases {
+            assert_eq!(finding(case), None);
+        }
+    }
+
+    #[test]
+    fn the_turns_go_round() {
+        let mut it = Fixture::new(Limits::default());
+        for _ in 0..SAMPLE {
+            it.table.insert(Entry::for_test());
+        }
+        let end = SAMPLE as u32;
+        assert_eq!([0, end, end + 1].map(|start| it.table.check(start)), [end, end + 1, 0]);
+    }
+}

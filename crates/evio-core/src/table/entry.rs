@@ -294,23 +294,4 @@ impl Entry {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::net::UnixStream;
-
-    use super::*;
-    use crate::table::turn_clock::TurnClock;
-
-    impl Entry {
-        /// Returns a new connection.
-        pub(crate) fn for_test() -> Self {
-            let now = TurnClock::new(evio_sys::clock::now()).tick();
-            Self::accepted(UnixStream::pair().unwrap().0.into(), None, 0, now)
-        }
-    }
-
-    /// An idle connection must stay within its share of the 160 bytes that it may cost in all.
-    #[test]
-    fn an_entry_is_small() {
-        assert!(size_of::<Option<Entry>>() <= 128, "{} bytes", size_of::<Option<Entry>>());
-    }
-}
+mod tests;
