@@ -117,10 +117,19 @@ impl Outgoing {
 mod tests {
     use std::io::Read;
     use std::os::unix::net::UnixStream;
+    use std::sync::Arc;
 
     use super::*;
+    use crate::output::queue::GATHERED;
 
     const PLAIN: SendOptions = SendOptions { before_fin: false, budget: 1 << 20 };
+
+    /// Returns one that sends whatever the socket takes.
+    fn outgoing() -> Outgoing {
+        let mut outgoing = Outgoing::default();
+        outgoing.begin_flush(usize::MAX);
+        outgoing
+    }
 
     fn pair() -> (Stream, UnixStream) {
         let (sender, receiver) = UnixStream::pair().unwrap();
@@ -148,7 +157,7 @@ mod tests {
 
     #[test]
     fn every_byte_arrives_in_order_whatever_the_way_it_was_written() {
-        let mut outgoing = Outgoing::default();
+        let mut outgoing = outgoing();
         let mut unsent = [Unsent::default(), Unsent::default()];
         let (sockets, mut peers): (Vec<_>, Vec<_>) = (0..2).map(|_| pair()).unzip();
         for turn in 0..20 {
@@ -179,8 +188,7 @@ mod tests {
 
     #[test]
     fn a_full_socket_blocks_and_an_exhausted_budget_does_not() {
-        let mut outgoing = Outgoing::default();
-        outgoing.begin_flush(usize::MAX);
+        let mut outgoing = outgoing();
         let (mut full, mut budgeted) = (Unsent::default(), Unsent::default());
         let (socket, _peer) = pair();
         outgoing.write(&mut full, &vec![0; 4 << 20], false);
@@ -201,7 +209,7 @@ mod tests {
 
     #[test]
     fn queues_send_within_the_budget_of_the_turn() {
-        let mut outgoing = Outgoing::default();
+        let mut outgoing = outgoing();
         let sockets = [pair(), pair()];
         let mut unsent = [Unsent::default(), Unsent::default()];
         for unsent in &mut unsent {
@@ -219,13 +227,109 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_when_the_budget_is_spent_is_not_blocked() {
+        let mut outgoing = outgoing();
+        let mut unsent = Unsent::default();
+        let (socket, _peer) = pair();
+        let call = GATHERED * (SMALL + 1);
+        for _ in 0..GATHERED + 1 {
+            outgoing.push(&mut unsent, Chunk::Owned(vec![0; SMALL + 1]), false);
+        }
+        let options = SendOptions { budget: call, ..PLAIN };
+        assert_eq!(outgoing.send(&mut unsent, &socket, options).unwrap(), call);
+        assert_eq!((unsent.len(), unsent.is_blocked()), (SMALL + 1, false));
+    }
+
+    #[test]
+    fn a_turn_goes_from_its_buffer_to_the_socket_and_the_rest_is_queued() {
+        let mut outgoing = outgoing();
+        let mut unsent = Unsent::default();
+        let (socket, mut peer) = pair();
+        let (mut written, mut seen) = (Vec::new(), Vec::new());
+        for turn in 0.. {
+            let bytes: Vec<u8> = (0..60_000u32).map(|n| (n % 251 + turn % 5) as u8).collect();
+            outgoing.write(&mut unsent, &bytes, false);
+            written.extend(bytes);
+            assert!(unsent.is_in_turn_buffer() && unsent.is_new() && !unsent.is_queued());
+            let sent = outgoing.send_turn(&mut unsent, &socket).unwrap();
+            assert_eq!(unsent.len(), 60_000 - sent);
+            outgoing.end_flush();
+            if !unsent.is_empty() {
+                break;
+            }
+            assert!(!unsent.is_new() && !unsent.is_queued() && !unsent.is_in_turn_buffer());
+        }
+        assert!(unsent.is_queued() && unsent.is_blocked() && !unsent.is_in_turn_buffer());
+        let mut buffer = [0; 7_919];
+        while seen.len() < written.len() {
+            let count = peer.read(&mut buffer).unwrap();
+            seen.extend_from_slice(&buffer[..count]);
+            outgoing.send(&mut unsent, &socket, SendOptions { before_fin: true, ..PLAIN }).unwrap();
+        }
+        assert!(seen == written && unsent.is_empty());
+    }
+
+    #[test]
+    fn a_broken_connection_is_an_error_whatever_is_sent() {
+        let (socket, _) = pair();
+        let before_fin = SendOptions { before_fin: true, ..PLAIN };
+        for (deferred, options) in [(false, PLAIN), (true, PLAIN), (false, before_fin)] {
+            let mut outgoing = outgoing();
+            let mut unsent = Unsent::default();
+            outgoing.write(&mut unsent, b"abc", deferred);
+            let error = outgoing.send(&mut unsent, &socket, options).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        }
+        let (mut outgoing, mut unsent) = (outgoing(), Unsent::default());
+        outgoing.write(&mut unsent, b"abc", false);
+        assert!(outgoing.send_turn(&mut unsent, &socket).is_err());
+    }
+
+    #[test]
+    fn a_small_chunk_is_copied_and_a_large_one_is_kept_until_it_is_dropped() {
+        let mut outgoing = outgoing();
+        let mut unsent = Unsent::default();
+        let small: Arc<[u8]> = vec![1; SMALL].into();
+        let large: Arc<[u8]> = vec![2; SMALL + 1].into();
+        outgoing.push(&mut unsent, Arc::clone(&small).into(), false);
+        outgoing.push(&mut unsent, Arc::clone(&large).into(), false);
+        assert_eq!((Arc::strong_count(&small), Arc::strong_count(&large)), (1, 2));
+        outgoing.drop_unsent(&mut unsent);
+        assert_eq!(Arc::strong_count(&large), 1);
+    }
+
+    #[test]
+    fn pre_write_is_due_after_whatever_adds_output_until_it_has_begun() {
+        let mut outgoing = outgoing();
+        let mut unsent = Unsent::default();
+        assert!(!outgoing.is_waiting());
+        let add: [fn(&mut Outgoing, &mut Unsent); 4] = [
+            |outgoing, unsent| outgoing.write(unsent, b"x", false),
+            |outgoing, unsent| outgoing.write(unsent, b"x", true),
+            |outgoing, unsent| outgoing.push(unsent, vec![0; SMALL + 1].into(), false),
+            |outgoing, _| outgoing.expect_output(),
+        ];
+        for add in add {
+            add(&mut outgoing, &mut unsent);
+            assert!(outgoing.is_waiting());
+            outgoing.begin_flush(usize::MAX);
+            assert!(!outgoing.is_waiting());
+        }
+    }
+
+    #[test]
     fn dropped_output_is_gone_and_its_memory_is_used_again() {
-        let mut outgoing = Outgoing::default();
+        let mut outgoing = outgoing();
         let mut unsent = Unsent::default();
         outgoing.write(&mut unsent, &[0; 100], true);
         outgoing.drop_unsent(&mut unsent);
         assert!(unsent.is_empty() && !unsent.is_new() && !unsent.is_blocked());
-        outgoing.write(&mut unsent, b"new", false);
-        assert_eq!(unsent.len(), 3);
+        // More, all turns together, than the turn buffer holds.
+        for _ in 0..40 {
+            outgoing.write(&mut unsent, &[0; 60_000], false);
+            assert!(unsent.len() == 60_000 && unsent.is_in_turn_buffer());
+            outgoing.drop_unsent(&mut unsent);
+            outgoing.end_flush();
+        }
     }
 }

@@ -242,4 +242,43 @@ mod tests {
         assert!(seen == message);
         assert_eq!(queue.len(), 0);
     }
+
+    fn lens(queue: &Queue) -> Vec<usize> {
+        queue.chunks.iter().map(|chunk| chunk.bytes().len()).collect()
+    }
+
+    #[test]
+    fn copies_share_a_chunk_until_it_is_full_and_its_memory_is_used_again() {
+        let mut pool = ChunkPool::default();
+        let mut queue = Queue::default();
+        for _ in 0..CHUNK / 1_024 {
+            queue.append(&[1; 1_024], &mut pool);
+        }
+        assert_eq!(lens(&queue), [CHUNK]);
+        queue.append(&[2], &mut pool);
+        queue.append(&[3; 100], &mut pool);
+        assert_eq!(lens(&queue), [CHUNK, 101]);
+        queue.push(Chunk::Static(b"in between"));
+        queue.append(&[4], &mut pool);
+        assert_eq!((lens(&queue), queue.len()), (vec![CHUNK, 101, 10, 1], CHUNK + 112));
+        queue.advance(CHUNK + 50, &mut pool);
+        assert_eq!((lens(&queue), pool.len()), (vec![101, 10, 1], 1), "the first is sent");
+        queue.clear(&mut pool);
+        assert_eq!((queue.len(), pool.len()), (0, 3), "static bytes are nobody's memory");
+    }
+
+    #[test]
+    fn a_send_ends_with_the_call_that_reaches_the_budget() {
+        let (sender, _receiver) = UnixStream::pair().unwrap();
+        let sender = Stream::from(sender);
+        let mut pool = ChunkPool::default();
+        for (budget, sent) in [(0, 0), (1, 16), (16, 16), (17, 32), (40, 40), (100, 40)] {
+            for before_fin in [false, true] {
+                let mut queue = Queue::default();
+                (0..40).for_each(|_| queue.push(Chunk::Static(b"x")));
+                let result = queue.send(&sender, before_fin, budget, &mut pool);
+                assert_eq!((result.unwrap(), queue.len()), (sent, 40 - sent), "budget {budget}");
+            }
+        }
+    }
 }

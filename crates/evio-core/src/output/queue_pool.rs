@@ -44,4 +44,16 @@ mod tests {
         pool.give(queue);
         assert_eq!(pool.queues.len(), 0);
     }
+
+    #[test]
+    fn the_pool_is_bounded_and_a_queue_is_used_again() {
+        let mut pool = QueuePool::default();
+        for _ in 0..POOLED_CHUNKS + 10 {
+            pool.give(Box::default());
+        }
+        assert_eq!(pool.queues.len(), POOLED_CHUNKS);
+        let queue = pool.take();
+        assert_eq!(pool.queues.len(), POOLED_CHUNKS - 1);
+        drop(queue);
+    }
 }

@@ -181,3 +181,19 @@ impl Unsent {
         assert!(self.queue.is_none() || self.span.len() == 0, "output in two places");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "output in two places")]
+    fn output_in_two_places_is_noticed() {
+        let (mut unsent, mut other) = (Unsent::default(), Unsent::default());
+        let (mut turn, mut pool) = (TurnBuffer::default(), QueuePool::default());
+        unsent.append(b"in the turn buffer", &mut turn, &mut pool);
+        other.append_queued(b"in the queue", &turn, &mut pool);
+        unsent.queue = other.queue;
+        unsent.check();
+    }
+}
