@@ -253,7 +253,6 @@ mod tests {
         }
     }
 
-    /// The bytes that are moved must not exceed those that came in, whatever the pattern.
     #[test]
     fn a_growing_backlog_is_bounded_by_what_is_unread() {
         let mut stream = InputStream::new();
@@ -263,7 +262,33 @@ mod tests {
             input.consume(16);
         }
         assert_eq!(stream.len(), 64);
-        assert!(stream.buffer.capacity() <= 512, "capacity {}", stream.buffer.capacity());
+        assert!(stream.buffer.capacity() <= 2 * 64 + 16, "capacity {}", stream.buffer.capacity());
+    }
+
+    /// So the work is linear in the input, whatever the pattern.
+    #[test]
+    fn no_more_bytes_are_moved_than_were_consumed() {
+        for unread in [1, 15, 16, 64, 1_000, 70_000] {
+            let mut stream = InputStream::new();
+            drop(stream.begin(&vec![0; unread]).unwrap());
+            let (mut moved, mut consumed) = (0, 0);
+            for _ in 0..1_000 {
+                let start = stream.start;
+                let mut input = stream.begin(&[0; 16]).unwrap();
+                moved += if input.stream.start < start { unread } else { 0 };
+                assert!(moved <= consumed, "{moved} moved, {consumed} consumed, {unread} unread");
+                input.consume(16);
+                consumed += 16;
+            }
+        }
+    }
+
+    #[test]
+    fn a_stream_holds_a_mebibyte_unless_told_otherwise() {
+        let mut stream = InputStream::default();
+        drop(stream.begin(&vec![0; 1 << 20]).unwrap());
+        drop(stream.begin(b"x").unwrap());
+        assert!(stream.begin(b"").is_err());
     }
 
     #[test]
