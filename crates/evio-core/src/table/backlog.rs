@@ -87,4 +87,19 @@ mod tests {
         assert_eq!(backlog.begin_turn(2), 9);
         assert_eq!(backlog.pop(), Some(key(11)), "first in, first out");
     }
+
+    #[test]
+    fn memory_of_a_burst_goes_back_and_that_of_a_few_is_kept() {
+        let mut backlog = Backlog::default();
+        let keys = |count| (0..count).map(|index| ConnKey { index, generation: 1 });
+        for (count, is_kept) in [(10, true), (KEPT as u32, true), (10_000, false)] {
+            backlog.keys = VecDeque::with_capacity(count as usize);
+            keys(count).for_each(|key| backlog.push(key));
+            assert!(backlog.len() == count as usize && backlog.keys().eq(keys(count)));
+            backlog.begin_turn(1);
+            assert!(keys(count).all(|key| backlog.pop() == Some(key)));
+            assert_eq!((backlog.pop(), backlog.len()), (None, 0));
+            assert_eq!(backlog.keys.capacity() > 0, is_kept, "of {count}");
+        }
+    }
 }

@@ -95,7 +95,22 @@ mod tests {
                 indexes.give_back(index);
             }
         }
-        assert!(indexes.used.capacity() <= 256, "{}", indexes.used.capacity());
+        assert!((128..=256).contains(&indexes.used.capacity()), "{}", indexes.used.capacity());
         assert!(indexes.with_room.capacity() <= 256, "{}", indexes.with_room.capacity());
+    }
+
+    #[test]
+    fn the_lowest_free_index_is_known_after_a_burst() {
+        let mut indexes = Indexes::default();
+        for _ in 0..64 * 256 {
+            indexes.take();
+        }
+        let words = indexes.used.capacity();
+        let gaps: Vec<u32> = (0..10).map(|word| word * 64 + 5).collect();
+        gaps.iter().for_each(|&gap| indexes.give_back(gap));
+        (640..64 * 256).rev().for_each(|index| indexes.give_back(index));
+        assert_eq!(indexes.used.capacity(), words, "for the next one");
+        assert!(gaps.iter().all(|&gap| indexes.take() == gap));
+        assert_eq!(indexes.take(), 640);
     }
 }

@@ -116,4 +116,17 @@ mod tests {
         list.add(key(2), &mut false);
         assert!(list.keys.capacity() <= KEPT);
     }
+
+    #[test]
+    fn memory_of_an_ordinary_turn_is_used_again() {
+        let mut list = List::default();
+        list.end_round(Vec::with_capacity(KEPT));
+        assert!(list.begin_round().is_empty());
+        assert_eq!(list.keys.capacity(), KEPT);
+        for index in 0..3 {
+            list.add(ConnKey { index, generation: 1 }, &mut false);
+        }
+        assert_eq!((list.len(), list.is_empty()), (3, false));
+        assert_eq!(list.keys().last(), Some(&ConnKey { index: 2, generation: 1 }));
+    }
 }

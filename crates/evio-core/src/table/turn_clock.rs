@@ -156,4 +156,32 @@ mod tests {
         clock.forget_slow_turns();
         assert!(clock.slow.is_empty());
     }
+
+    #[test]
+    fn a_stamp_counts_from_the_end_of_the_last_slow_turn_that_put_it_down() {
+        let origin = clock::now();
+        let mut clock = TurnClock::new(origin);
+        let after = |seconds| origin + Duration::from_secs(seconds);
+        let tick = |seconds| WheelTime::of(after(seconds), origin);
+        for (begin, end) in [(1, 2), (5, 6), (5, 7)] {
+            clock.read.set(Some((after(begin), tick(begin))));
+            assert!(!clock.end_turn(after(end)));
+        }
+        assert_eq!(clock.corrected(tick(1)), tick(2));
+        assert_eq!(clock.corrected(tick(5)), tick(7));
+        clock.forget_slow_turns();
+        assert_eq!(clock.corrected(tick(5)), tick(5));
+    }
+
+    #[test]
+    fn the_time_of_this_moment_goes_on_within_a_turn() {
+        let clock = TurnClock::new(clock::now());
+        let stamp = clock.tick();
+        let deadline = clock::now() + Duration::from_secs(10);
+        while clock.tick_now() == stamp {
+            assert!(clock::now() < deadline);
+        }
+        assert_eq!(clock.tick(), stamp);
+        assert!(clock.tick_now().since(stamp) > 0);
+    }
 }

@@ -218,6 +218,7 @@ mod tests {
     #[test]
     fn deadlines_fire_in_their_window() {
         let half_a_year = 180 * 24 * 3_600 * 1_000;
+        let a_year = 2 * half_a_year;
         let many: Vec<u64> = (0..2_000).map(|n| n * n * 37 % 3_000_000).collect();
         let three_years = Duration::from_secs(3 * 365 * 86_400);
         // Just before the highest level begins anew.
@@ -226,7 +227,8 @@ mod tests {
             check(begin, &[]);
             check(begin, &[0]);
             check(begin, &[1, 15, 16, 17, 32]);
-            check(begin, &[1_007, 1_008, 1_023, 1_024, 65_535, 65_536, 5, half_a_year]);
+            check(begin, &[1_007, 1_008, 1_023, 1_024, 65_535, 65_536, 5]);
+            check(begin, &[5, half_a_year, a_year]);
             check(begin, &many);
         }
     }

@@ -67,4 +67,28 @@ mod tests {
         assert_eq!(late.after(Duration::MAX), None);
         assert_eq!(size_of::<Option<WheelTime>>(), 4);
     }
+
+    #[test]
+    fn a_deadline_is_never_early_and_at_most_three_steps_late() {
+        let stamp = WheelTime::new(1_000);
+        for duration in [0, 1, 15, 16, 17, 160, 1_000, 86_400_000] {
+            let due = stamp.after(Duration::from_millis(duration)).unwrap();
+            let due = due.since(stamp) as u64 * RESOLUTION_MS;
+            // From the beginning of the stamp's tick to the end of the last that it may stand for.
+            let last = RESOLUTION_MS * (1 + WheelTime::STAMP_ERROR as u64) - 1;
+            assert!(due > last + duration, "{duration} ms are over after {due}");
+            assert!(due <= duration + 3 * RESOLUTION_MS, "{duration} ms are over after {due}");
+        }
+    }
+
+    #[test]
+    fn a_moment_lies_in_the_tick_that_began_last() {
+        let origin = evio_sys::clock::now();
+        let moment = |ms| origin + Duration::from_millis(ms);
+        for (ms, tick) in [(0, 0), (15, 0), (16, 1), (999, 62), (1_500, 93), (1_000_000, 62_500)] {
+            assert_eq!(count(moment(ms), origin), tick, "{ms} ms");
+            assert_eq!(WheelTime::of(moment(ms), origin), WheelTime::new(tick));
+        }
+        assert_eq!(count(origin, moment(5_000)), 0, "there is no time before the origin");
+    }
 }
