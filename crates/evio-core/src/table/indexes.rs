@@ -89,10 +89,18 @@ mod tests {
     #[test]
     fn memory_of_bursts_goes_back() {
         let mut indexes = Indexes::default();
-        for _ in 0..100 {
+        for _ in 0..10 {
             let taken: Vec<u32> = (0..100_000).map(|_| indexes.take()).collect();
             for index in taken.into_iter().rev() {
+                let places = (indexes.used.capacity(), indexes.with_room.capacity());
                 indexes.give_back(index);
+                let left = (indexes.used.capacity(), indexes.with_room.capacity());
+                let used = indexes.used.len();
+                // And one, until the word that is listed last is empty.
+                assert!(indexes.with_room.len() <= 2 * used + 64 + 1, "{used} words");
+                // As much as there is may come again without an allocation.
+                assert!(left.0 == places.0 || left.0 >= 2 * used, "{left:?} for {used} words");
+                assert!(left.1 >= places.1.min(2 * used + 64), "{left:?} for {used} words");
             }
         }
         assert!((128..=256).contains(&indexes.used.capacity()), "{}", indexes.used.capacity());
@@ -106,11 +114,11 @@ mod tests {
             indexes.take();
         }
         let words = indexes.used.capacity();
-        let gaps: Vec<u32> = (0..10).map(|word| word * 64 + 5).collect();
+        let gaps: Vec<u32> = (0..11).map(|word| word * 64 + 5).collect();
         gaps.iter().for_each(|&gap| indexes.give_back(gap));
-        (640..64 * 256).rev().for_each(|index| indexes.give_back(index));
-        assert_eq!(indexes.used.capacity(), words, "for the next one");
+        (11 * 64..64 * 256).rev().for_each(|index| indexes.give_back(index));
+        assert_eq!((indexes.used.len(), indexes.used.capacity()), (11, words));
         assert!(gaps.iter().all(|&gap| indexes.take() == gap));
-        assert_eq!(indexes.take(), 640);
+        assert_eq!(indexes.take(), 11 * 64);
     }
 }

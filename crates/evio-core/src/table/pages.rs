@@ -174,6 +174,7 @@ mod tests {
             assert_eq!(pages.remove(index), Some(index));
         }
         assert_eq!((pages.len(), page_count(&pages)), (1, 2));
+        assert!(!pages.is_empty());
         assert_eq!(pages.remove(5_000), Some(5_000));
         assert!(pages.is_empty() && pages.end() == 64);
         assert_eq!(page_count(&pages), 1, "the first page stays");
