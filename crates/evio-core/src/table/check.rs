@@ -123,7 +123,7 @@ mod tests {
                 "has ended and nobody will look at it",
             ),
             (|it| it.entry_mut().deadlines.congested_since = None, "is congested unnoticed"),
-            (|it| it.entry_mut().deadlines.stalled_since = None, "waits to send since no moment"),
+            (|it| it.entry_mut().deadlines.set_stalled(None), "waits to send since no moment"),
             (|it| it.entry_mut().unsent.unblock(), "could send and nobody will try"),
             (|it| it.entry_mut().poll_interest = None, "is not polled"),
         ];
@@ -139,7 +139,7 @@ mod tests {
             |it| {
                 it.table.list(it.key);
                 it.entry_mut().unsent.unblock();
-                it.entry_mut().deadlines.stalled_since = None;
+                it.entry_mut().deadlines.set_stalled(None);
             },
             // Nobody looks at the output of a connection that has ended.
             |it| {

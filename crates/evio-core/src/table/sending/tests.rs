@@ -138,7 +138,7 @@ fn what_a_full_socket_leaves_of_a_turn_waits_since_that_turn() {
         it.write(&[0; 50_000]);
         it.send(NO_BUDGET);
     }
-    assert_eq!(it.entry().deadlines.stalled_since, Some(it.table.clock.tick()));
+    assert_eq!(it.entry().deadlines.stalled_since(), Some(it.table.clock.tick()));
 }
 
 #[test]

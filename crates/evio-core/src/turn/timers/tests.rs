@@ -138,6 +138,8 @@ fn stalled() -> (Fixture, ConnKey, UnixStream) {
     fixture.write(key, &vec![0; MUCH]);
     fixture.runner.flush();
     assert!(fixture.output_len(key) > 0);
+    // The kernel is asked what it holds.
+    fixture.run_timers(SECOND);
     (fixture, key, client)
 }
 
