@@ -2,6 +2,7 @@
 
 use std::mem;
 
+use crate::types::cold_path::cold_path;
 use crate::types::conn_id::ConnKey;
 
 /// Keys that the list keeps memory for between turns; a burst of more gives it back.
@@ -60,7 +61,10 @@ impl List {
 
     /// Takes all connections off the list; what is listed meanwhile is for the next round.
     pub(super) fn begin_round(&mut self) -> Vec<ConnKey> {
-        self.keys.rotate_left(mem::take(&mut self.served));
+        if self.served > 0 {
+            cold_path();
+            self.keys.rotate_left(mem::take(&mut self.served));
+        }
         mem::replace(&mut self.keys, mem::take(&mut self.spare))
     }
 
