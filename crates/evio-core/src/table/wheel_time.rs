@@ -19,7 +19,8 @@ impl WheelTime {
     const MAX_DISTANCE: u128 = i32::MAX as u128;
 
     pub(super) fn new(count: u64) -> Self {
-        // Zero is taken by the niche; being one tick late once in two years does no harm.
+        // Zero is taken by the niche. A deadline that is put down or looked for in that one tick of
+        // two years is a tick off, within the error of a stamp that `after` allows for.
         Self(NonZeroU32::new(count as u32).unwrap_or(NonZeroU32::MIN))
     }
 
