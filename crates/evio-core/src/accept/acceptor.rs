@@ -158,7 +158,7 @@ impl Acceptor {
             return outcome;
         }
         if count == 0 {
-            // So many failed connections are none: something refuses this process every accept.
+            // As many failed connections in a row do not happen: something refuses every accept.
             self.back_off(number, placement, poller, now());
         }
         outcome

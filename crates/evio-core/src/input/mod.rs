@@ -1,6 +1,5 @@
-//! What connections have received and nobody has read.
+//! Received bytes that a handler has left unread.
 //!
-//! [`InputStream`](stream::InputStream) is for handlers; the backlog is for the loop. The folder
-//! knows no socket.
+//! [`InputStream`](stream::InputStream) keeps them for it. The folder knows no socket.
 
 pub(crate) mod stream;

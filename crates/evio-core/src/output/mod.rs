@@ -1,4 +1,4 @@
-//! What connections have written and the kernel has not taken.
+//! Written bytes that the kernel has not taken.
 //!
 //! [`Outgoing`](outgoing::Outgoing) owns the memory of all of them; each connection holds an
 //! [`Unsent`](unsent::Unsent), which says which bytes are its own. The folder knows no connection

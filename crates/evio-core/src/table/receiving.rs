@@ -39,8 +39,8 @@ impl Table {
     /// |---|---|---|---|
     /// | connecting | check | check | check |
     /// | input wanted | read | send | read: it tells the error or the end |
-    /// | no input wanted, no output | - | - | take SO_ERROR; end if there is one, or both FINs |
-    /// | no input wanted, output | - | send | send: it tells the error |
+    /// | no input wanted, no output | leave it: `force_rearm` | - | take SO_ERROR; end if there is one, or both FINs |
+    /// | no input wanted, output | the same | send | send: it tells the error |
     #[inline(never)]
     pub(crate) fn ready(&mut self, key: ConnKey, event: Event) -> Readiness {
         let Some(entry) = self.get_mut(key) else { return Readiness::Nothing };
