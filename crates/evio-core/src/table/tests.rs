@@ -47,9 +47,9 @@ impl Fixture {
         Self::with(limits, tcp_pair(), Entry::accepted_for_test)
     }
 
-    /// Begins to connect.
+    /// Begins to connect, by TCP.
     pub(super) fn connecting(limits: Limits) -> Self {
-        Self::with(limits, unix_pair(), |stream, now| {
+        Self::with(limits, tcp_pair(), |stream, now| {
             Entry::outbound(stream, None, OriginKind::Connected, false, now)
         })
     }

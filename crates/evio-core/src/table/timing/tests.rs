@@ -227,6 +227,33 @@ fn a_full_socket_is_tried_at_a_deadline_if_it_has_room_or_the_loop_is_late() {
 }
 
 #[test]
+fn what_the_peer_takes_is_progress_though_there_is_no_room_yet() {
+    for has_close_deadline in [false, true] {
+        let mut it = Fixture::new(Limits::default().close_timeout(HOUR));
+        it.fill();
+        if it.entry().stream.output_len().is_err() {
+            return;
+        }
+        let start = it.table.clock.tick();
+        let close_deadline = has_close_deadline.then_some(start);
+        it.entry_mut().deadlines.close_deadline = close_deadline;
+        for _ in 0..2 {
+            it.table.ask_for_progress(it.key);
+            it.pass(HOUR);
+        }
+        let deadlines = &it.entry().deadlines;
+        assert_eq!(deadlines.stalled_since(), Some(start), "it has taken nothing");
+        assert_eq!(deadlines.close_deadline, close_deadline);
+        it.peer_catches_up();
+        let later = it.pass(HOUR);
+        it.table.ask_for_progress(it.key);
+        let deadlines = &it.entry().deadlines;
+        assert_eq!((deadlines.stalled_since(), deadlines.last_activity), (Some(later), later));
+        assert_eq!(deadlines.close_deadline, close_deadline.and_then(|_| later.after(HOUR)));
+    }
+}
+
+#[test]
 fn a_closing_connection_keeps_its_deadlines_while_its_peer_takes_nothing() {
     let mut it = Fixture::new(Limits::default().close_timeout(HOUR));
     it.fill();
@@ -320,7 +347,11 @@ fn the_kernel_is_told_of_the_write_timeout() {
     let mut cleared = Fixture::tcp(limits);
     cleared.table.set_user_timeout(cleared.key);
     cleared.table.clear_user_timeout(cleared.key);
-    cleared.fill();
+    let mut connecting = Fixture::connecting(Limits::default());
+    connecting.table.set_limits(connecting.key, limits);
+    for it in [&cleared, &connecting] {
+        while it.entry().stream.send(&[0; 100_000]).is_ok() {}
+    }
     let mut accepted = Fixture::tcp(limits);
     accepted.table.set_user_timeout(accepted.key);
     let mut changed = Fixture::tcp(Limits::default());
@@ -331,5 +362,7 @@ fn the_kernel_is_told_of_the_write_timeout() {
         let error = it.entry().stream.recv(&mut [0]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
-    assert!(cleared.entry().stream.take_error().unwrap().is_none());
+    for it in [&cleared, &connecting] {
+        assert!(it.entry().stream.take_error().unwrap().is_none());
+    }
 }
