@@ -104,7 +104,7 @@ impl Acceptor {
     /// loop that it goes to.
     pub(crate) fn accept(
         &mut self,
-        number: u32,
+        slot: u32,
         placement: &Placement,
         poller: &Poller,
         now: impl Fn() -> Instant,
@@ -115,7 +115,7 @@ impl Acceptor {
         let share =
             (ACCEPT_BUDGET / self.listeners.len().max(1)).clamp(LISTENER_MIN, LISTENER_BUDGET);
         for attempt in 0..share {
-            let Some(bound) = self.listeners.get_mut(number as usize) else { return outcome };
+            let Some(bound) = self.listeners.get_mut(slot as usize) else { return outcome };
             if bound.backoff.is_some() {
                 return outcome;
             }
@@ -130,7 +130,7 @@ impl Acceptor {
                     continue;
                 }
                 Step::Full => {
-                    self.wait_while_full(number, placement, poller, now());
+                    self.wait_while_full(slot, placement, poller, now());
                     return outcome;
                 }
                 Step::Failed(error, was_last) => (error, was_last),
@@ -145,41 +145,35 @@ impl Acceptor {
                 Verdict::Empty => bound.note_accepted(count),
                 Verdict::GiveUp(error) => {
                     outcome.failed = Some((bound.address_index, error));
-                    self.remove(number, poller);
+                    self.remove(slot, poller);
                 }
                 Verdict::Short => {
                     // Another loop must not take the descriptor that a client is turned away with.
                     let _turn = placement.begin_accepting();
                     placement.shortage.run_short(&bound.listener, LISTENER_BUDGET, now());
-                    self.back_off(number, placement, poller, now());
+                    self.back_off(slot, placement, poller, now());
                 }
-                Verdict::BackOff => self.back_off(number, placement, poller, now()),
+                Verdict::BackOff => self.back_off(slot, placement, poller, now()),
             }
             return outcome;
         }
         if count == 0 {
             // As many failed connections in a row do not happen: something refuses every accept.
-            self.back_off(number, placement, poller, now());
+            self.back_off(slot, placement, poller, now());
         }
         outcome
     }
 
-    fn back_off(&mut self, number: u32, placement: &Placement, poller: &Poller, now: Instant) {
+    fn back_off(&mut self, slot: u32, placement: &Placement, poller: &Poller, now: Instant) {
         let end = backoff_end(now);
-        self.listeners[number as usize].back_off(Backoff::Until(end), poller);
+        self.listeners[slot as usize].back_off(Backoff::Until(end), poller);
         // All are as long: the first to begin is the first to end.
         self.first_end.get_or_insert(end);
         placement.wait_for_room(self.loop_id);
     }
 
-    fn wait_while_full(
-        &mut self,
-        number: u32,
-        placement: &Placement,
-        poller: &Poller,
-        now: Instant,
-    ) {
-        self.listeners[number as usize].back_off(Backoff::Full, poller);
+    fn wait_while_full(&mut self, slot: u32, placement: &Placement, poller: &Poller, now: Instant) {
+        self.listeners[slot as usize].back_off(Backoff::Full, poller);
         if placement.wait_for_room(self.loop_id) {
             // A connection ended before its loop could know that somebody waits.
             self.resume_all(poller, now);
@@ -214,9 +208,9 @@ impl Acceptor {
     }
 
     fn resume_if(&mut self, poller: &Poller, now: Instant, is_over: impl Fn(Backoff) -> bool) {
-        for (number, bound) in &mut self.listeners {
+        for (slot, bound) in &mut self.listeners {
             if bound.backoff.is_some_and(&is_over) {
-                let result = bound.register(number as u32, poller);
+                let result = bound.register(slot as u32, poller);
                 bound.backoff = result.err().map(|_| Backoff::Until(backoff_end(now)));
                 if bound.backoff.is_some() {
                     self.first_end.get_or_insert(backoff_end(now));
@@ -230,13 +224,13 @@ impl Acceptor {
         let is_meant =
             |bound: &BoundListener| address_index.is_none_or(|meant| meant == bound.address_index);
         let meant = self.listeners.iter().filter(|(_, bound)| is_meant(bound));
-        for number in meant.map(|(number, _)| number as u32).collect::<Vec<_>>() {
-            self.remove(number, poller);
+        for slot in meant.map(|(slot, _)| slot as u32).collect::<Vec<_>>() {
+            self.remove(slot, poller);
         }
     }
 
-    fn remove(&mut self, number: u32, poller: &Poller) {
-        let bound = self.listeners.remove(number as usize);
+    fn remove(&mut self, slot: u32, poller: &Poller) {
+        let bound = self.listeners.remove(slot as usize);
         if bound.backoff.is_none() {
             // Fails only if the system has forgotten it already.
             let _ = poller.deregister(&*bound.listener);

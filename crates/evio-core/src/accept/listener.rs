@@ -107,13 +107,13 @@ impl BoundListener {
     }
 
     /// Registers the listener with the poller, which reports connections that wait.
-    pub(super) fn register(&self, number: u32, poller: &Poller) -> io::Result<()> {
+    pub(super) fn register(&self, slot: u32, poller: &Poller) -> io::Result<()> {
         let interest = match self.sharing {
             // One loop is woken for a connection, not all of them.
             Sharing::AllLoops => Interest::READABLE.exclusive(),
             Sharing::LocalOnly => Interest::READABLE,
         };
-        poller.register(&*self.listener, EventTarget::Listener(number).token(), interest)
+        poller.register(&*self.listener, EventTarget::Listener(slot).token(), interest)
     }
 
     /// Takes the listener out of the poller: it is polled level-triggered, and one that nothing is

@@ -156,8 +156,8 @@ impl<'a> Loop<'a> {
     }
 
     fn find_udp(&mut self, is_meant: impl Fn(&BoundUdp) -> bool) -> Option<Udp<'_>> {
-        let number = self.state.datagrams.find(is_meant)?;
-        Some(Udp::new(self.state, number, None))
+        let slot = self.state.datagrams.find(is_meant)?;
+        Some(Udp::new(self.state, slot, None))
     }
 
     /// Returns the index of this loop.

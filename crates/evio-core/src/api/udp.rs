@@ -32,24 +32,24 @@ use crate::types::thread_bound::ThreadBound;
 /// ```
 pub struct Udp<'a> {
     state: &'a mut LoopState,
-    number: u32,
+    slot: u32,
     /// The peer of the datagram that the callback is for, and the address it came to.
     conversation: Option<(SocketAddr, IpAddr)>,
     thread_bound: ThreadBound,
 }
 
 impl<'a> Udp<'a> {
-    /// `number` must be that of a socket of the loop.
+    /// `slot` must be that of a socket of the loop.
     pub(crate) fn new(
         state: &'a mut LoopState,
-        number: u32,
+        slot: u32,
         conversation: Option<(SocketAddr, IpAddr)>,
     ) -> Self {
-        Self { state, number, conversation, thread_bound: PhantomData }
+        Self { state, slot, conversation, thread_bound: PhantomData }
     }
 
     fn bound(&self) -> &BoundUdp {
-        self.state.datagrams.get(self.number).expect("a Udp lives shorter than its socket")
+        self.state.datagrams.get(self.slot).expect("a Udp lives shorter than its socket")
     }
 
     /// Sends a datagram at the end of the turn.
@@ -58,7 +58,7 @@ impl<'a> Udp<'a> {
     /// also when the socket is bound to a wildcard and the machine has several.
     pub fn send_to(&mut self, bytes: &[u8], peer: SocketAddr) {
         let source = self.source_for(peer);
-        self.state.datagrams.send_later(self.number, bytes, peer, source);
+        self.state.datagrams.send_later(self.slot, bytes, peer, source);
     }
 
     /// Sends a datagram at once, unless others are waiting for the end of the turn.
@@ -67,7 +67,7 @@ impl<'a> Udp<'a> {
     /// [`Handler::pre_write`](crate::Handler::pre_write).
     pub fn send_to_now(&mut self, bytes: &[u8], peer: SocketAddr) {
         let source = self.source_for(peer);
-        self.state.datagrams.send_now(self.number, bytes, peer, source);
+        self.state.datagrams.send_now(self.slot, bytes, peer, source);
     }
 
     fn source_for(&self, peer: SocketAddr) -> Option<IpAddr> {

@@ -60,14 +60,14 @@ impl Datagrams {
         Ok(())
     }
 
-    pub(crate) fn get(&self, number: u32) -> Option<&BoundUdp> {
-        self.sockets.get(number as usize)
+    pub(crate) fn get(&self, slot: u32) -> Option<&BoundUdp> {
+        self.sockets.get(slot as usize)
     }
 
-    /// Returns the number of the first socket that `is_meant`.
+    /// Returns the slot of the first socket that `is_meant`.
     pub(crate) fn find(&self, is_meant: impl Fn(&BoundUdp) -> bool) -> Option<u32> {
-        let (number, _) = self.sockets.iter().find(|(_, bound)| is_meant(bound))?;
-        Some(number as u32)
+        let (slot, _) = self.sockets.iter().find(|(_, bound)| is_meant(bound))?;
+        Some(slot as u32)
     }
 
     /// Returns how many datagrams a turn takes from each socket.
@@ -79,13 +79,13 @@ impl Datagrams {
     #[inline]
     pub(crate) fn receive(
         &mut self,
-        number: u32,
+        slot: u32,
         is_first: bool,
         buffer: &mut [u8],
         poller: &Poller,
     ) -> Reception {
         // Looked up each time: a callback may have given it up.
-        let Some(bound) = self.sockets.get_mut(number as usize) else { return Reception::Done };
+        let Some(bound) = self.sockets.get_mut(slot as usize) else { return Reception::Done };
         if self.outbox.is_full() && !is_first {
             return Reception::Done;
         }
@@ -99,23 +99,23 @@ impl Datagrams {
                 bound.failures = 0;
                 Reception::Done
             }
-            Err(error) => self.receive_failed(number, error, poller),
+            Err(error) => self.receive_failed(slot, error, poller),
         }
     }
 
     #[cold]
-    fn receive_failed(&mut self, number: u32, error: io::Error, poller: &Poller) -> Reception {
+    fn receive_failed(&mut self, slot: u32, error: io::Error, poller: &Poller) -> Reception {
         if is_defunct(&error) {
-            let bound = self.sockets.remove(number as usize);
-            self.outbox.give_up(number, None);
+            let bound = self.sockets.remove(slot as usize);
+            self.outbox.give_up(slot, None);
             // Fails only if the system has forgotten it already.
             let _ = poller.deregister(bound.socket());
             return Reception::Failed(bound.address_index(), error);
         }
-        let bound = &mut self.sockets[number as usize];
+        let bound = &mut self.sockets[slot as usize];
         bound.failures += 1;
         if bound.failures >= MAX_FAILURES {
-            self.back_off(number, poller);
+            self.back_off(slot, poller);
             return Reception::Done;
         }
         match error.kind() {
@@ -127,8 +127,8 @@ impl Datagrams {
 
     /// Takes a socket out of the poller for a while: it is polled level-triggered, so one that
     /// nothing can be had from would be reported again and again.
-    fn back_off(&mut self, number: u32, poller: &Poller) {
-        let bound = &mut self.sockets[number as usize];
+    fn back_off(&mut self, slot: u32, poller: &Poller) {
+        let bound = &mut self.sockets[slot as usize];
         bound.failures = 0;
         if poller.deregister(bound.socket()).is_ok() {
             let end = backoff_end(evio_sys::clock::now());
@@ -148,9 +148,9 @@ impl Datagrams {
         if self.first_end.is_none_or(|end| end > now) {
             return;
         }
-        for (number, bound) in &mut self.sockets {
+        for (slot, bound) in &mut self.sockets {
             if bound.backoff_end.is_some_and(|end| end <= now) {
-                let token = EventTarget::Datagram(number as u32).token();
+                let token = EventTarget::Datagram(slot as u32).token();
                 let result = poller.register(&bound.socket, token, Interest::READABLE);
                 bound.backoff_end = result.err().map(|_| backoff_end(now));
             }
@@ -164,37 +164,37 @@ impl Datagrams {
         let is_meant =
             |bound: &BoundUdp| address_index.is_none_or(|meant| meant == bound.address_index());
         let meant = self.sockets.iter().filter(|(_, bound)| is_meant(bound));
-        for number in meant.map(|(number, _)| number).collect::<Vec<_>>() {
-            let BoundUdp { socket, .. } = self.sockets.remove(number);
+        for slot in meant.map(|(slot, _)| slot).collect::<Vec<_>>() {
+            let BoundUdp { socket, .. } = self.sockets.remove(slot);
             let _ = poller.deregister(&socket);
-            self.outbox.give_up(number as u32, Some(socket));
+            self.outbox.give_up(slot as u32, Some(socket));
         }
     }
 
     /// Sends a datagram when the turn ends. One for which there is no room is dropped.
     pub(crate) fn send_later(
         &mut self,
-        number: u32,
+        slot: u32,
         bytes: &[u8],
         peer: SocketAddr,
         source: Option<IpAddr>,
     ) {
-        self.outbox.push(number, bytes, peer, source);
+        self.outbox.push(slot, bytes, peer, source);
     }
 
     /// Sends a datagram at once, unless others wait for the end of the turn.
     pub(crate) fn send_now(
         &mut self,
-        number: u32,
+        slot: u32,
         bytes: &[u8],
         peer: SocketAddr,
         source: Option<IpAddr>,
     ) {
-        match self.sockets.get(number as usize) {
+        match self.sockets.get(slot as usize) {
             Some(bound) if self.outbox.is_empty() => {
                 send_datagram(bound.socket(), bytes, peer, source);
             }
-            _ => self.send_later(number, bytes, peer, source),
+            _ => self.send_later(slot, bytes, peer, source),
         }
     }
 

@@ -63,11 +63,11 @@ impl Outbox {
         self.datagrams.push(Datagram { sender, peer, source, end: self.bytes.len() });
     }
 
-    /// Keeps a socket that the loop has given up, whose number may be another one's soon. What
+    /// Keeps a socket that the loop has given up, whose slot may be another one's soon. What
     /// waits for the end of the turn is sent by `socket`, or lost if there is none.
-    pub(crate) fn give_up(&mut self, number: u32, socket: Option<UdpSocket>) {
+    pub(crate) fn give_up(&mut self, slot: u32, socket: Option<UdpSocket>) {
         let given_up = Sender::GivenUp(self.given_up.len());
-        let mut waiting = self.datagrams.iter_mut().filter(|d| d.sender == Sender::Bound(number));
+        let mut waiting = self.datagrams.iter_mut().filter(|d| d.sender == Sender::Bound(slot));
         let Some(first) = waiting.next() else { return };
         first.sender = given_up;
         waiting.for_each(|datagram| datagram.sender = given_up);
@@ -94,7 +94,7 @@ impl Outbox {
             let bytes = &self.bytes[start..end];
             start = end;
             let socket = match sender {
-                Sender::Bound(number) => sockets.get(number as usize).map(|bound| &bound.socket),
+                Sender::Bound(slot) => sockets.get(slot as usize).map(|bound| &bound.socket),
                 Sender::GivenUp(place) => self.given_up[place].as_ref(),
             };
             if let Some(socket) = socket {
@@ -144,23 +144,23 @@ mod tests {
         BoundUdp::new(0, socket)
     }
 
-    /// The number of a socket that is given up may be another one's in the same turn.
+    /// The slot of a socket that is given up may be another one's in the same turn.
     #[test]
     fn nothing_of_one_socket_is_sent_by_another() {
         let receiver = StdSocket::bind("127.0.0.1:0").unwrap();
         let peer = receiver.local_addr().unwrap();
         for is_of_use in [true, false] {
             let (mut sockets, mut outbox) = (Slab::new(), Outbox::default());
-            let number = sockets.insert(socket());
+            let slot = sockets.insert(socket());
             for bytes in [b"1", b"2"] {
-                outbox.push(number as u32, bytes, peer, None);
+                outbox.push(slot as u32, bytes, peer, None);
             }
-            let given_up = sockets.remove(number).socket;
+            let given_up = sockets.remove(slot).socket;
             let old = given_up.local_addr().unwrap();
-            outbox.give_up(number as u32, is_of_use.then_some(given_up));
-            assert_eq!(sockets.insert(socket()), number);
-            outbox.push(number as u32, b"3", peer, None);
-            let new = sockets[number].socket.local_addr().unwrap();
+            outbox.give_up(slot as u32, is_of_use.then_some(given_up));
+            assert_eq!(sockets.insert(socket()), slot);
+            outbox.push(slot as u32, b"3", peer, None);
+            let new = sockets[slot].socket.local_addr().unwrap();
             outbox.send(&sockets);
             assert!(outbox.is_empty() && outbox.given_up.is_empty());
 

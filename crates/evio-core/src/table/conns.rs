@@ -6,7 +6,7 @@ use std::time::Instant;
 use evio_sys::Interest;
 
 use crate::table::backlog::Backlog;
-use crate::table::entry::{Entry, Fin, Input};
+use crate::table::entry::{Entry, Fin, InputState};
 use crate::table::indexes::Indexes;
 use crate::table::list::{List, Listed};
 use crate::table::pages::Pages;
@@ -35,9 +35,9 @@ pub(crate) struct Table {
     last_generation: u32,
 }
 
-/// The next step for a connection that has been settled.
+/// What is to be done with a connection that was on the list.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Settled {
+pub(crate) enum NextStep {
     /// Nothing: it waits for what the poller has been told of.
     Waits,
     /// The poller has to be told.
@@ -212,14 +212,14 @@ impl Table {
 
     /// Ends the input of a connection, as the peer's FIN does.
     pub(crate) fn end_input(&mut self, key: ConnKey) {
-        self.change(key, |entry, _| entry.input = Input::Ended);
+        self.change(key, |entry, _| entry.input = InputState::Ended);
     }
 
     /// Stops or resumes the input of a connection.
     pub(crate) fn set_paused(&mut self, key: ConnKey, paused: bool) {
         self.change(key, |entry, _| {
-            if entry.input != Input::Ended {
-                entry.input = if paused { Input::Paused } else { Input::Wanted };
+            if entry.input != InputState::Ended {
+                entry.input = if paused { InputState::Paused } else { InputState::Wanted };
             }
         });
         self.resume_brought_input(key);
@@ -270,11 +270,11 @@ impl Table {
         is_over
     }
 
-    /// Takes a connection that was on the list a phase on, if it can go on now, and returns what is
+    /// Moves a connection that was on the list a phase on, if it can go on now, and returns what is
     /// to be done with it.
-    pub(crate) fn settle(&mut self, key: ConnKey) -> Settled {
+    pub(crate) fn next_step(&mut self, key: ConnKey) -> NextStep {
         let listed = self.list.settling();
-        let Some(entry) = self.get_mut(key) else { return Settled::Waits };
+        let Some(entry) = self.get_mut(key) else { return NextStep::Waits };
         if entry.output_len() == 0 {
             if entry.advance(listed) {
                 self.start_lingering(key);
@@ -282,18 +282,18 @@ impl Table {
         } else if entry.phase().is_sending_the_last() {
             self.start_closing(key);
         }
-        let Some(entry) = self.get_mut(key) else { return Settled::Waits };
+        let Some(entry) = self.get_mut(key) else { return NextStep::Waits };
         match entry.phase() {
-            Phase::Ended | Phase::Aborted => Settled::Finish,
-            Phase::Detaching if entry.output_len() == 0 => Settled::Detach,
-            Phase::Established => Settled::Establish,
+            Phase::Ended | Phase::Aborted => NextStep::Finish,
+            Phase::Detaching if entry.output_len() == 0 => NextStep::Detach,
+            Phase::Established => NextStep::Establish,
             // The poller has been told already what such a connection waits for.
-            Phase::Connecting => Settled::Waits,
+            Phase::Connecting => NextStep::Waits,
             _ => {
                 let wanted = entry.wanted_interest();
                 match entry.poll_interest == Some(wanted) {
-                    true => Settled::Waits,
-                    false => Settled::Rearm(wanted),
+                    true => NextStep::Waits,
+                    false => NextStep::Rearm(wanted),
                 }
             }
         }

@@ -35,7 +35,7 @@ pub(crate) struct Entry {
     pub(super) listed: bool,
     /// In the backlog: there is more input than the poller will report.
     pub(super) in_backlog: bool,
-    pub(super) input: Input,
+    pub(super) input: InputState,
     /// Input is wanted however much output waits.
     pub(super) reads_while_congested: bool,
     pub(super) fin: Fin,
@@ -66,7 +66,7 @@ pub(super) struct Extras {
 
 /// The state of a connection's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Input {
+pub(super) enum InputState {
     Wanted,
     /// The handler does not want any for now.
     Paused,
@@ -98,7 +98,7 @@ impl Entry {
             reason: CloseReason::Closed,
             listed: false,
             in_backlog: false,
-            input: Input::Wanted,
+            input: InputState::Wanted,
             reads_while_congested: false,
             fin: Fin::No,
             deadlines: Deadlines::new(now),
@@ -211,13 +211,13 @@ impl Entry {
     pub(crate) fn wants_input(&self) -> bool {
         if self.phase.is_active() {
             let is_held_up = self.is_congested() && !self.reads_while_congested;
-            return self.input == Input::Wanted && !is_held_up;
+            return self.input == InputState::Wanted && !is_held_up;
         }
-        self.phase.discards_input() && self.input != Input::Ended
+        self.phase.discards_input() && self.input != InputState::Ended
     }
 
     pub(super) fn input_ended(&self) -> bool {
-        self.input == Input::Ended
+        self.input == InputState::Ended
     }
 
     /// Returns whether nothing is to be done for the connection until something happens to it, as

@@ -101,8 +101,9 @@ impl Table {
         self.list.len()
     }
 
-    /// Sends the output of the listed connections, up to `budget` bytes each, and returns those
-    /// that have to be [settled](Self::settle). To be given back to [`end_round`](Self::end_round).
+    /// Sends the output of the listed connections, up to `budget` bytes each. Returns those that the
+    /// caller asks for their [next step](Self::next_step), and gives back to
+    /// [`end_round`](Self::end_round).
     pub(crate) fn send_round(&mut self, outgoing: &mut Outgoing, budget: usize) -> Vec<ConnKey> {
         let mut round = self.list.begin_round();
         round.retain(|&key| self.flush(key, outgoing, budget));

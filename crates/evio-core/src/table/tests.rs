@@ -10,7 +10,7 @@ use evio_sys::{Event, Events, Interest, Poller, Token, clock};
 
 use crate::output::outgoing::Outgoing;
 use crate::output::queue::Chunk;
-use crate::table::conns::{Settled, Table};
+use crate::table::conns::{NextStep, Table};
 use crate::table::entry::Entry;
 use crate::table::wheel_time::WheelTime;
 use crate::types::action::CloseReason;
@@ -117,9 +117,9 @@ impl Fixture {
     }
 
     /// Sends the output, and settles the connection.
-    pub(super) fn settle(&mut self) -> Settled {
+    pub(super) fn settle(&mut self) -> NextStep {
         self.send(usize::MAX);
-        self.table.settle(self.key)
+        self.table.next_step(self.key)
     }
 
     /// Sends more than the socket takes.

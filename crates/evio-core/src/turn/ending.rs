@@ -12,8 +12,8 @@ use crate::types::action::CloseReason;
 impl<H: Handler> Runner<H> {
     /// Ends the server, since a stop socket says so.
     #[cold]
-    pub(super) fn stop(&mut self, number: u32) {
-        if let Some((stop, mode)) = self.shutdown.take_stop(number) {
+    pub(super) fn stop(&mut self, slot: u32) {
+        if let Some((stop, mode)) = self.shutdown.take_stop(slot) {
             let _ = self.state.poller.deregister(&stop);
             self.state.group.shutdown(mode);
         }

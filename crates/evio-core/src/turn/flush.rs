@@ -2,7 +2,7 @@
 
 use crate::api::event_loop_access::Loop;
 use crate::api::handler::Handler;
-use crate::table::conns::Settled;
+use crate::table::conns::NextStep;
 use crate::turn::budget;
 use crate::turn::runner::Runner;
 use crate::types::action::CloseReason;
@@ -51,16 +51,16 @@ impl<H: Handler> Runner<H> {
         if self.state.table.clear_congestion(key) {
             self.call(key, |handler, conn, context| handler.drained(conn, context));
         }
-        match self.state.table.settle(key) {
-            Settled::Waits => {}
-            Settled::Rearm(interest) => {
+        match self.state.table.next_step(key) {
+            NextStep::Waits => {}
+            NextStep::Rearm(interest) => {
                 if let Err(error) = self.state.rearm(key, interest) {
                     self.state.table.end(key, CloseReason::Error(error), false);
                 }
             }
-            Settled::Establish => self.open_outbound(key),
-            Settled::Finish => self.finish_close(key),
-            Settled::Detach => self.finish_detach(key),
+            NextStep::Establish => self.open_outbound(key),
+            NextStep::Finish => self.finish_close(key),
+            NextStep::Detach => self.finish_detach(key),
         }
     }
 }

@@ -21,8 +21,8 @@ impl<H: Handler> Runner<H> {
     ///
     /// Apart from `dispatch_all`, which is for requests.
     #[inline(never)]
-    pub(super) fn accept(&mut self, number: u32) {
-        let failed = self.accept_from(number);
+    pub(super) fn accept(&mut self, slot: u32) {
+        let failed = self.accept_from(slot);
         self.open_accepted();
         if let Some((address_index, error)) = failed {
             self.listener_failed(address_index, &error);
@@ -31,11 +31,11 @@ impl<H: Handler> Runner<H> {
 
     /// Accepts what waits at a listener, for [`open_accepted`](Self::open_accepted), and makes no
     /// callback. Returns the address index of a listener that has failed, and the error.
-    pub(super) fn accept_from(&mut self, number: u32) -> Option<(u16, io::Error)> {
+    pub(super) fn accept_from(&mut self, slot: u32) -> Option<(u16, io::Error)> {
         let state = &self.state;
         let now = || state.table.clock().now();
         let (placement, poller) = (&state.group.placement, &state.poller);
-        let outcome = self.acceptor.accept(number, placement, poller, now, &mut self.accepted);
+        let outcome = self.acceptor.accept(slot, placement, poller, now, &mut self.accepted);
         if outcome.has_room {
             self.state.group.wake_listeners();
         }

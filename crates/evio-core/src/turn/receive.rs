@@ -5,14 +5,15 @@ use crate::api::handler::Handler;
 use crate::api::udp::Udp;
 use crate::datagram::datagrams::Reception;
 use crate::table::receiving::Receipt;
-use crate::turn::runner::{Input, Runner};
+use crate::turn::runner::{ReadRequest, Runner};
 use crate::types::action::CloseReason;
 use crate::types::cold_path::cold_path;
 
 impl<H: Handler> Runner<H> {
     /// Reads once, up to `share` bytes, and tells the handler.
     #[inline(always)]
-    pub(super) fn receive(&mut self, Input { key, must_read_on }: Input, share: usize) {
+    pub(super) fn receive(&mut self, request: ReadRequest, share: usize) {
+        let ReadRequest { key, must_read_on } = request;
         match self.state.table.receive(key, must_read_on, &mut self.buffer[..share]) {
             Receipt::Data(len) => self.call_with_input(
                 key,
@@ -30,15 +31,15 @@ impl<H: Handler> Runner<H> {
         }
     }
 
-    pub(super) fn receive_datagrams(&mut self, number: u32) {
+    pub(super) fn receive_datagrams(&mut self, slot: u32) {
         for attempt in 0..self.state.datagrams.share() {
             let state = &mut self.state;
             let (buffer, poller) = (&mut self.buffer[..], &state.poller);
-            match state.datagrams.receive(number, attempt == 0, buffer, poller) {
+            match state.datagrams.receive(slot, attempt == 0, buffer, poller) {
                 Reception::Datagram(received) => {
                     let peer = received.peer;
                     let conversation = received.local.map(|local| (peer, local));
-                    let mut socket = Udp::new(state, number, conversation);
+                    let mut socket = Udp::new(state, slot, conversation);
                     let input = &self.buffer[..received.len];
                     let flow = self.handler.datagram(&mut socket, peer, input);
                     self.apply_flow(flow);

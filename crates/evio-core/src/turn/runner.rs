@@ -66,7 +66,7 @@ pub(crate) struct Runner<H: Handler> {
 }
 
 /// A connection that is to be read from.
-pub(super) struct Input {
+pub(super) struct ReadRequest {
     pub(super) key: ConnKey,
     /// A short read does not get to all that the poller has reported.
     pub(super) must_read_on: bool,
@@ -158,8 +158,8 @@ impl<H: Handler> Runner<H> {
     fn accept_first(&mut self, events: &Events) {
         let mut failed = Vec::new();
         for event in events.iter() {
-            if let EventTarget::Listener(number) = EventTarget::from(event.token()) {
-                failed.extend(self.accept_from(number));
+            if let EventTarget::Listener(slot) = EventTarget::from(event.token()) {
+                failed.extend(self.accept_from(slot));
             }
         }
         self.open_accepted();
@@ -195,7 +195,10 @@ impl<H: Handler> Runner<H> {
                 self.dispatch(event)
             } else if left > 0 {
                 left -= 1;
-                self.state.table.next_in_backlog().map(|key| Input { key, must_read_on: true })
+                self.state
+                    .table
+                    .next_in_backlog()
+                    .map(|key| ReadRequest { key, must_read_on: true })
             } else {
                 return;
             };
@@ -207,21 +210,22 @@ impl<H: Handler> Runner<H> {
 
     /// Handles an event. Input is left to the caller.
     #[inline(always)]
-    fn dispatch(&mut self, event: Event) -> Option<Input> {
+    fn dispatch(&mut self, event: Event) -> Option<ReadRequest> {
         match EventTarget::from(event.token()) {
             EventTarget::Conn(key) => {
                 let is_more = event.is_writable() || event.is_hangup_or_error();
                 let has_input = if is_more { self.ready(key, event) } else { event.is_readable() };
-                return has_input.then_some(Input { key, must_read_on: event.must_read_on() });
+                return has_input
+                    .then_some(ReadRequest { key, must_read_on: event.must_read_on() });
             }
             EventTarget::Waker => {
                 self.mailbox.woken();
                 self.read_mailbox();
             }
-            EventTarget::Listener(number) if self.state.group.loops() == 1 => self.accept(number),
+            EventTarget::Listener(slot) if self.state.group.loops() == 1 => self.accept(slot),
             EventTarget::Listener(_) => {}
-            EventTarget::Datagram(number) => self.receive_datagrams(number),
-            EventTarget::Stop(number) => self.stop(number),
+            EventTarget::Datagram(slot) => self.receive_datagrams(slot),
+            EventTarget::Stop(slot) => self.stop(slot),
         }
         None
     }

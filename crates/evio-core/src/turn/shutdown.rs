@@ -49,8 +49,8 @@ impl Shutdown {
 
     /// Takes the socket that has something to read, and how it ends the server. It is not listened
     /// to again: it would go on asking.
-    pub(super) fn take_stop(&mut self, number: u32) -> Option<(Stream, ShutdownMode)> {
-        self.stops.try_remove(number as usize)
+    pub(super) fn take_stop(&mut self, slot: u32) -> Option<(Stream, ShutdownMode)> {
+        self.stops.try_remove(slot as usize)
     }
 
     #[inline]

@@ -18,9 +18,9 @@ pub(crate) enum EventTarget {
     Conn(ConnKey),
 }
 
-/// The loop's own sources have their kind in the two bits above their number.
+/// The loop's own sources have their kind in the two bits above their slot.
 const KIND_SHIFT: u32 = 30;
-const NUMBER_MASK: u32 = (1 << KIND_SHIFT) - 1;
+const SLOT_MASK: u32 = (1 << KIND_SHIFT) - 1;
 const WAKER: u32 = 0;
 const LISTENER: u32 = 1;
 const DATAGRAM: u32 = 2;
@@ -30,9 +30,9 @@ impl EventTarget {
     pub(crate) fn token(self) -> Token {
         let (generation, low) = match self {
             Self::Waker => (0, 0),
-            Self::Listener(number) => (0, (LISTENER << KIND_SHIFT) | (number & NUMBER_MASK)),
-            Self::Datagram(number) => (0, (DATAGRAM << KIND_SHIFT) | (number & NUMBER_MASK)),
-            Self::Stop(number) => (0, (STOP << KIND_SHIFT) | (number & NUMBER_MASK)),
+            Self::Listener(slot) => (0, (LISTENER << KIND_SHIFT) | (slot & SLOT_MASK)),
+            Self::Datagram(slot) => (0, (DATAGRAM << KIND_SHIFT) | (slot & SLOT_MASK)),
+            Self::Stop(slot) => (0, (STOP << KIND_SHIFT) | (slot & SLOT_MASK)),
             Self::Conn(key) => (key.generation, key.index),
         };
         Token((u64::from(generation) << 32) | u64::from(low))
@@ -45,9 +45,9 @@ impl From<Token> for EventTarget {
         let (generation, low) = ((bits >> 32) as u32, bits as u32);
         match (generation, low >> KIND_SHIFT) {
             (0, WAKER) => Self::Waker,
-            (0, LISTENER) => Self::Listener(low & NUMBER_MASK),
-            (0, DATAGRAM) => Self::Datagram(low & NUMBER_MASK),
-            (0, _) => Self::Stop(low & NUMBER_MASK),
+            (0, LISTENER) => Self::Listener(low & SLOT_MASK),
+            (0, DATAGRAM) => Self::Datagram(low & SLOT_MASK),
+            (0, _) => Self::Stop(low & SLOT_MASK),
             (generation, _) => Self::Conn(ConnKey { index: low, generation }),
         }
     }
@@ -63,11 +63,11 @@ mod tests {
         let sources = [
             EventTarget::Waker,
             EventTarget::Listener(0),
-            EventTarget::Listener(NUMBER_MASK),
+            EventTarget::Listener(SLOT_MASK),
             EventTarget::Datagram(0),
             EventTarget::Datagram(7),
             EventTarget::Stop(0),
-            EventTarget::Stop(NUMBER_MASK),
+            EventTarget::Stop(SLOT_MASK),
             conn(0, 1),
             conn(u32::MAX, 1),
             conn(0, u32::MAX),

@@ -3,7 +3,7 @@ use std::os::fd::AsFd;
 
 use evio_sys::{Interest, clock};
 
-use super::{Settled, Table};
+use super::{NextStep, Table};
 use crate::table::entry::Entry;
 use crate::table::phase::Phase;
 use crate::table::tests::{Fixture, HOUR};
@@ -97,7 +97,7 @@ fn input_stops_while_it_is_paused_and_for_good_when_it_has_ended() {
     let mut it = fixture();
     it.table.set_paused(it.key, true);
     assert!(!it.entry().wants_input());
-    assert_eq!(it.settle(), Settled::Rearm(Interest::HANGUP));
+    assert_eq!(it.settle(), NextStep::Rearm(Interest::HANGUP));
     it.table.set_paused(it.key, false);
     assert!(it.entry().wants_input() && it.table.has_listed());
     it.table.end_input(it.key);
@@ -159,35 +159,35 @@ fn a_connection_that_comes_about_counts_from_then() {
 fn a_settled_connection_goes_on_with_what_its_phase_needs() {
     let close = |it: &mut Fixture| it.table.close(it.key, CloseReason::Closed);
     let mut it = fixture();
-    assert_eq!(it.settle(), Settled::Waits);
+    assert_eq!(it.settle(), NextStep::Waits);
     let gone = ConnKey { generation: it.key.generation + 1, ..it.key };
-    assert_eq!(it.table.settle(gone), Settled::Waits);
+    assert_eq!(it.table.next_step(gone), NextStep::Waits);
     close(&mut it);
-    assert_eq!(it.settle(), Settled::Waits);
+    assert_eq!(it.settle(), NextStep::Waits);
     assert_eq!(it.entry().phase(), Phase::Lingering);
     it.table.end_input(it.key);
-    assert_eq!(it.settle(), Settled::Finish);
+    assert_eq!(it.settle(), NextStep::Finish);
 
     let mut aborted = fixture();
     aborted.table.end(aborted.key, CloseReason::Aborted, true);
-    assert_eq!(aborted.settle(), Settled::Finish);
+    assert_eq!(aborted.settle(), NextStep::Finish);
 
     let mut connecting = Fixture::connecting(Limits::default());
-    assert_eq!(connecting.settle(), Settled::Waits);
-    assert_eq!(Fixture::adopting(b"").settle(), Settled::Establish);
+    assert_eq!(connecting.settle(), NextStep::Waits);
+    assert_eq!(Fixture::adopting(b"").settle(), NextStep::Establish);
 
     let mut detaching = fixture();
     detaching.fill();
     detaching.table.detach(detaching.key);
-    assert_eq!(detaching.settle(), Settled::Rearm(Interest::WRITABLE));
+    assert_eq!(detaching.settle(), NextStep::Rearm(Interest::WRITABLE));
     assert!(detaching.table.next_look().is_some(), "its close timeout runs");
     detaching.table.drop_output(detaching.key, &mut detaching.outgoing);
-    assert_eq!(detaching.settle(), Settled::Detach);
+    assert_eq!(detaching.settle(), NextStep::Detach);
 
     let mut flushing = fixture();
     flushing.fill();
     close(&mut flushing);
-    assert_eq!(flushing.settle(), Settled::Rearm(Interest::READABLE | Interest::WRITABLE));
+    assert_eq!(flushing.settle(), NextStep::Rearm(Interest::READABLE | Interest::WRITABLE));
     assert_eq!(flushing.entry().phase(), Phase::Flushing);
 }
 
@@ -196,13 +196,13 @@ fn the_poller_is_told_once_unless_it_has_to_report_again() {
     let mut it = fixture();
     it.table.set_paused(it.key, true);
     for _ in 0..2 {
-        assert_eq!(it.settle(), Settled::Rearm(Interest::HANGUP));
+        assert_eq!(it.settle(), NextStep::Rearm(Interest::HANGUP));
     }
     it.table.rearmed(it.key, Interest::HANGUP);
-    assert_eq!(it.settle(), Settled::Waits);
+    assert_eq!(it.settle(), NextStep::Waits);
     it.table.force_rearm(it.key);
     assert!(it.table.has_listed());
-    assert_eq!(it.settle(), Settled::Rearm(Interest::HANGUP));
+    assert_eq!(it.settle(), NextStep::Rearm(Interest::HANGUP));
 }
 
 #[test]

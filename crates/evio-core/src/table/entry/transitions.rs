@@ -114,7 +114,7 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Input;
+    use super::super::InputState;
     use super::*;
     use crate::table::list::List;
 
@@ -159,7 +159,7 @@ mod tests {
         assert!(!entry.takes_output() && entry.phase.is_active());
         assert!(!entry.advance(listed));
         assert!(entry.phase.is_active() && entry.fin == Fin::Sent);
-        entry.input = Input::Ended;
+        entry.input = InputState::Ended;
         entry.advance(listed);
         assert!(matches!(entry.take_end(), Some((CloseReason::PeerClosed, false))));
     }
@@ -173,11 +173,11 @@ mod tests {
         assert!(!entry.wants_input());
         entry.reads_while_congested = true;
         assert!(entry.wants_input());
-        entry.input = Input::Paused;
+        entry.input = InputState::Paused;
         assert!(!entry.wants_input());
         entry.close(CloseReason::Closed, listed);
         assert!(entry.wants_input(), "discarded");
-        entry.input = Input::Ended;
+        entry.input = InputState::Ended;
         assert!(!entry.wants_input());
     }
 }
