@@ -101,9 +101,8 @@ impl Table {
         self.list.len()
     }
 
-    /// Sends the output of the listed connections, up to `budget` bytes each. Returns those that the
-    /// caller asks for their [next step](Self::next_step), and gives back to
-    /// [`end_round`](Self::end_round).
+    /// Sends the output of the listed connections, up to `budget` bytes each. Returns those whose
+    /// [next step](Self::next_step) is due, a list that [`end_round`](Self::end_round) takes back.
     pub(crate) fn send_round(&mut self, outgoing: &mut Outgoing, budget: usize) -> Vec<ConnKey> {
         let mut round = self.list.begin_round();
         round.retain(|&key| self.flush(key, outgoing, budget));
