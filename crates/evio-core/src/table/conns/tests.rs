@@ -67,7 +67,7 @@ fn the_memory_of_deadlines_goes_back_with_the_connections() {
     for &key in &keys {
         table.set_timer(key, Some(HOUR));
     }
-    for &key in keys.iter().rev() {
+    for &key in &keys {
         table.remove(key);
     }
     assert!(table.wheel.capacity() < 1_000, "{}", table.wheel.capacity());
