@@ -257,9 +257,11 @@ fn what_the_peer_takes_is_progress_though_there_is_no_room_yet() {
 fn a_closing_connection_keeps_its_deadlines_while_its_peer_takes_nothing() {
     let mut it = Fixture::new(Limits::default().close_timeout(HOUR));
     it.fill();
+    it.settle();
+    assert_eq!(it.entry().deadlines.closing_since, None, "it is open");
     it.table.close(it.key, CloseReason::Closed);
     it.settle();
-    assert!(it.table.next_look().is_some());
+    assert!(it.entry().deadlines.closing_since.is_some() && it.table.next_look().is_some());
     let long_ago = it.pass(3 * HOUR);
     it.entry_mut().deadlines.close_deadline = Some(long_ago);
     it.entry_mut().deadlines.closing_since = Some(long_ago);
