@@ -161,6 +161,24 @@ fn output_beyond_the_budget_goes_on_in_the_next_turn() {
 }
 
 #[test]
+fn connections_that_the_budget_of_a_turn_left_out_come_first_in_the_next() {
+    let mut it = Fixture::new(Limits::default());
+    let (others, _peers): (Vec<_>, Vec<_>) = (0..2).map(|_| it.add()).unzip();
+    let keys = [it.key, others[0], others[1]];
+    for key in keys {
+        for _ in 0..MANY {
+            it.table.push(key, Chunk::Owned(vec![0; 5_000]), &mut it.outgoing);
+        }
+    }
+    it.outgoing.begin_flush(1);
+    let round = it.table.send_round(&mut it.outgoing, NO_BUDGET);
+    assert_eq!(round, keys);
+    let left = keys.map(|key| it.table.get(key).unwrap().output_len());
+    assert!(left[0] < left[1] && left[1] == left[2], "{left:?}");
+    assert_eq!(it.table.list.begin_round(), [keys[1], keys[2], keys[0]]);
+}
+
+#[test]
 fn a_peer_that_is_gone_ends_the_connection() {
     for len in [5, 5_000] {
         let mut it = Fixture::new(Limits::default());
