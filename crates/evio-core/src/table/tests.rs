@@ -103,7 +103,7 @@ impl Fixture {
         self.table.write(self.key, bytes, &mut self.outgoing);
     }
 
-    /// Writes something that is not copied, but for as much as can be no chunk.
+    /// Writes `len` bytes as a chunk.
     pub(super) fn push(&mut self, len: usize) {
         self.table.push(self.key, Chunk::Owned(vec![0; len]), &mut self.outgoing);
     }
