@@ -20,7 +20,7 @@ pub(crate) struct Outgoing {
     turn: TurnBuffer,
     pool: QueuePool,
     is_waiting: bool,
-    /// Bytes that queues may still send in this turn.
+    /// Bytes that connections whose output has waited, or ends, may still send in this turn.
     queue_budget: usize,
 }
 

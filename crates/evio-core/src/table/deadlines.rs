@@ -97,16 +97,21 @@ impl Deadlines {
         (self.stalled_since, self.kernel_len) = (since, None);
     }
 
-    /// Notes how many bytes of output the kernel holds. Returns whether the peer has taken some
-    /// since the last time, which is progress though there is no room yet; the stall begins anew.
-    pub(super) fn note_kernel_len(&mut self, len: usize, now: WheelTime) -> bool {
+    /// Notes how many bytes of output the kernel holds, if it tells. Returns whether the peer has
+    /// taken some since the last time, which is progress though there is no room yet; the stall
+    /// begins anew.
+    pub(super) fn note_kernel_len(&mut self, len: Option<usize>, now: WheelTime) -> bool {
+        let Some(len) = len else {
+            self.kernel_len.get_or_insert(NonZeroU32::MIN);
+            return false;
+        };
         // One that holds nothing has room, so it is not asked; zero is taken by the niche.
         let len = u32::try_from(len)
             .map_or(NonZeroU32::MAX, |len| NonZeroU32::new(len).unwrap_or(NonZeroU32::MIN));
         let has_progress = self.kernel_len.is_some_and(|before| len < before);
         if has_progress {
             self.last_activity = now;
-            self.stalled_since = Some(now);
+            self.stalled_since = self.stalled_since.map(|_| now);
         }
         self.kernel_len = Some(len);
         has_progress
@@ -203,7 +208,7 @@ mod tests {
         assert_eq!(first(&deadlines), Some((due(5), Expired::Idle)));
         deadlines.set_stalled(Some(now));
         assert_eq!(first(&deadlines), Some((now.after(FIRST_ASK).unwrap(), Expired::KernelLen)));
-        assert!(!deadlines.note_kernel_len(100, now));
+        assert!(!deadlines.note_kernel_len(Some(100), now));
         assert_eq!(first(&deadlines), Some((due(4), Expired::Write)));
         deadlines.congested_since = Some(now);
         assert_eq!(first(&deadlines), Some((due(3), Expired::Congestion)));
@@ -234,12 +239,14 @@ mod tests {
         for (len, count, since) in
             [(100, 1, start), (100, 2, start), (99, 3, at(3)), (99, 4, at(3))]
         {
-            let has_progress = deadlines.note_kernel_len(len, at(count));
+            let has_progress = deadlines.note_kernel_len(Some(len), at(count));
             assert_eq!((has_progress, deadlines.stalled_since()), (count == 3, Some(since)));
             assert_eq!(deadlines.last_activity, since);
         }
+        assert!(!deadlines.note_kernel_len(None, at(5)));
+        assert!(!deadlines.note_kernel_len(Some(99), at(5)), "a system that does not tell");
         deadlines.set_stalled(Some(at(5)));
-        assert!(!deadlines.note_kernel_len(1, at(6)), "what was known before does not count");
+        assert!(!deadlines.note_kernel_len(Some(1), at(6)), "what was known before does not count");
     }
 
     #[test]

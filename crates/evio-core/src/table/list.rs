@@ -15,7 +15,7 @@ pub(super) struct List {
     /// The memory of the last round, used again.
     spare: Vec<ConnKey>,
     /// How many of the keys come after the others in the next round.
-    served: usize,
+    served: Option<usize>,
 }
 
 /// A proof that the end of the turn looks at a connection. Whatever changes a phase needs one, so
@@ -54,16 +54,14 @@ impl List {
     /// Puts the connections that are listed already behind all that are listed from now on: they
     /// have sent in this round, and the others have not. Only the first call of a round counts.
     pub(super) fn note_served(&mut self) {
-        if self.served == 0 {
-            self.served = self.keys.len();
-        }
+        self.served.get_or_insert(self.keys.len());
     }
 
     /// Takes all connections off the list; what is listed meanwhile is for the next round.
     pub(super) fn begin_round(&mut self) -> Vec<ConnKey> {
-        if self.served > 0 {
+        if let Some(served) = self.served.take() {
             cold_path();
-            self.keys.rotate_left(mem::take(&mut self.served));
+            self.keys.rotate_left(served);
         }
         mem::replace(&mut self.keys, mem::take(&mut self.spare))
     }
@@ -96,6 +94,12 @@ mod tests {
             }
         }
         assert_eq!(list.begin_round(), [3, 4, 0, 1, 2].map(key));
+        // Those that were served have nothing left.
+        for index in 0..3 {
+            list.note_served();
+            list.add(key(index), &mut false);
+        }
+        assert_eq!(list.begin_round(), [0, 1, 2].map(key));
         list.add(key(5), &mut false);
         list.add(key(6), &mut false);
         assert_eq!(list.begin_round(), [5, 6].map(key));

@@ -21,6 +21,15 @@ const SHORT_LINGER: Duration = Duration::from_millis(500);
 /// three.
 const LATE: i32 = 3;
 
+/// The answer of a socket that was asked for room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    Yes,
+    /// Too little for poll(2). The loop is late, so the peer may have taken some in time.
+    Unknown,
+    No,
+}
+
 impl Entry {
     /// Returns the earliest deadline and what it is for.
     fn next_deadline(&self, limits: &Limits, clock: &TurnClock) -> Option<(WheelTime, Expired)> {
@@ -136,19 +145,24 @@ impl Table {
         true
     }
 
-    /// Returns whether the socket is to be tried once more at a deadline of its output: poll(2)
-    /// reports room, or the loop is late and the poller could not have.
+    /// Asks the socket of a connection for room at a deadline of its output, with poll(2).
     ///
     /// A send itself would not tell: it fills what little is left of the send buffer, though the
     /// peer has taken nothing.
-    pub(crate) fn ask_for_room(&mut self, key: ConnKey) -> bool {
-        let is_late = self.is_late(key);
-        let Some(entry) = self.get_mut(key) else { return false };
-        let has_room = is_late || entry.stream.has_room().unwrap_or(true);
-        if has_room {
-            entry.unsent.unblock();
+    pub(crate) fn ask_for_room(&self, key: ConnKey) -> Room {
+        let Some(entry) = self.get(key) else { return Room::No };
+        if entry.stream.has_room().unwrap_or(true) {
+            Room::Yes
+        } else if self.is_late(key) {
+            Room::Unknown
+        } else {
+            Room::No
         }
-        has_room
+    }
+
+    /// Has the socket of a connection tried again, in this turn or the next.
+    pub(crate) fn unblock(&mut self, key: ConnKey) {
+        self.change(key, |entry, _| entry.unsent.unblock());
     }
 
     /// Asks the kernel how much output of a connection it holds. If the peer has taken some since
@@ -157,9 +171,7 @@ impl Table {
     pub(crate) fn ask_for_progress(&mut self, key: ConnKey) {
         let now = self.clock.tick();
         let Some((entry, limits)) = self.with_limits(key) else { return };
-        // Where the system does not tell, there is no progress but by room.
-        let len = entry.stream.output_len().unwrap_or(0);
-        let has_progress = entry.deadlines.note_kernel_len(len, now);
+        let has_progress = entry.deadlines.note_kernel_len(entry.stream.output_len().ok(), now);
         if has_progress && entry.deadlines.close_deadline.is_some() {
             entry.deadlines.close_deadline = now.after(limits.close_timeout);
         }
@@ -205,7 +217,7 @@ impl Table {
         if was_none(before.idle_timeout) && !is_connecting {
             deadlines.last_activity = now;
         }
-        if was_none(before.write_timeout) {
+        if was_none(before.write_timeout) && !was_none(limits.write_timeout) {
             deadlines.set_stalled(deadlines.stalled_since().map(|_| now));
         }
         if was_none(before.congestion_timeout) {

@@ -43,17 +43,16 @@ impl<H: Handler> Runner<H> {
 
     #[inline]
     pub(super) fn advance_shutdown(&mut self) {
-        if self.shutdown.has_begun() {
-            self.cut_off_when_due();
+        if self.shutdown.has_begun() && self.is_cut_off_due() {
+            self.end_all();
         }
     }
 
+    /// Returns whether the time of the shutdown is over.
     #[cold]
-    fn cut_off_when_due(&mut self) {
+    pub(super) fn is_cut_off_due(&self) -> bool {
         let now = self.state.table.clock().now();
-        if self.shutdown.deadline().is_some_and(|deadline| now >= deadline) {
-            self.end_all();
-        }
+        self.shutdown.deadline().is_some_and(|deadline| now >= deadline)
     }
 
     /// Returns whether the loop has ended. From then on nothing can be sent to it, and everything

@@ -26,11 +26,13 @@ impl<H: Handler> Runner<H> {
         let state = &mut self.state;
         let is_due = state.outgoing.is_waiting() || state.datagrams.has_output();
         let withheld = is_due && self.handler.pre_write(&mut Loop::new(state)).is_err();
+        // The last turn of a shutdown does without budgets, or what has room would be lost.
+        let is_last = self.shutdown.has_begun() && self.is_cut_off_due();
         let state = &mut self.state;
-        state.outgoing.begin_flush(budget::SEND);
+        state.outgoing.begin_flush(if is_last { usize::MAX } else { budget::SEND });
         // Everything is sent before the first callback is made: what that writes, to any
         // connection, has to wait for another `pre_write`.
-        let share = budget::send_share(state.table.listed_len());
+        let share = if is_last { usize::MAX } else { budget::send_share(state.table.listed_len()) };
         let mut round = if withheld {
             state.datagrams.drop_output();
             state.table.withhold_round(&mut state.outgoing, share)

@@ -153,8 +153,9 @@ impl<H: Handler> Runner<H> {
         }
     }
 
-    /// Accepts before any callback is made: the poller wakes one loop for a connection that waits,
-    /// and if a callback held it up, no other loop would accept it.
+    /// Accepts before the callbacks of events: the poller wakes one loop for a connection that
+    /// waits, and if a callback held it up, no other loop would accept it. A loop that was asleep
+    /// has no mail left from the turn before.
     fn accept_first(&mut self, events: &Events) {
         let mut failed = Vec::new();
         for event in events.iter() {

@@ -8,6 +8,7 @@ use crate::api::event_loop_access::Loop;
 use crate::api::handler::Handler;
 use crate::api::message::ShutdownMode;
 use crate::table::deadlines::Expired;
+use crate::table::timing::Room;
 use crate::turn::budget;
 use crate::turn::runner::Runner;
 use crate::turn::ticker::Ticker;
@@ -98,17 +99,23 @@ impl<H: Handler> Runner<H> {
         if !has_output {
             return false;
         }
-        if !state.table.ask_for_room(key) {
+        let has_budget = state.outgoing.has_budget();
+        let room = state.table.ask_for_room(key);
+        // A loop that is late tries once, but waits for a budget only if there is room.
+        if room == Room::No || room == Room::Unknown && !has_budget {
             state.table.ask_for_progress(key);
             return false;
         }
-        state.table.list(key);
+        state.table.unblock(key);
         let has_new = state.table.get(key).is_some_and(|entry| entry.has_new_output());
-        let must_wait = has_new || !state.outgoing.has_budget();
-        if !must_wait {
-            state.table.send_output(key, &mut state.outgoing, budget::send_share(1));
+        if has_new || !has_budget {
+            state.outgoing.expect_output();
+            return true;
         }
-        must_wait
+        if state.table.send_output(key, &mut state.outgoing, budget::send_share(1)) == 0 {
+            state.table.ask_for_progress(key);
+        }
+        false
     }
 }
 

@@ -9,9 +9,15 @@ use crate::types::setters::setters;
 /// # Times
 ///
 /// Times are kept in steps of 16 ms: nothing ends early, and nothing later than three steps after
-/// the loop could look. A loop that was late, because a callback took long, asks the socket once
-/// before it cuts a connection off: input that waits is read, and output is sent if poll(2) reports
-/// room for it. A timeout of more than a year is none.
+/// the loop could look. Before the loop cuts a connection off, it asks the socket: input that waits
+/// is read, and output is tried if poll(2) reports room, or if the loop is late because a callback
+/// took long. A timeout of more than a year is none.
+///
+/// What the peer takes of the output is progress. On Linux the loop asks the kernel how much it
+/// still holds (`SIOCOUTQ`), 50 ms after a full socket has stopped the output and at each deadline;
+/// on other systems it knows only of room that the poller reports. A peer that goes on taking
+/// little and then nothing is noticed within twice the time. So timeouts of output should not be
+/// shorter than 100 ms.
 ///
 /// Closing a connection takes no limit away: `write_timeout` and `congestion_timeout` hold until
 /// the output is sent, `close_timeout` counts anew with each byte that the peer takes, and
@@ -44,9 +50,7 @@ pub struct Limits {
     /// before the connection is aborted: for slow consumers. Default: for ever.
     pub congestion_timeout: Option<Duration>,
     /// How long output may wait without the peer taking any of it before the connection is
-    /// aborted. Default: for ever. Room in the socket is progress, and on Linux so is whatever the
-    /// peer takes (`SIOCOUTQ`). The kernel is asked for that once in this time: a peer that goes on
-    /// taking little and then nothing is noticed within twice the time.
+    /// aborted. Default: for ever.
     ///
     /// It is also the `TCP_USER_TIMEOUT` of the socket, see tcp(7), on systems that have it: the
     /// kernel ends a connection whose peer has acknowledged nothing for so long, with
@@ -60,7 +64,8 @@ pub struct Limits {
     /// How long a connection may be silent in both directions before it is closed, as by
     /// [`Action::Close`](crate::Action::Close); a peer that does not close its end as well is
     /// waited for half a second. Input that waits unread, because the handler has paused it or too
-    /// much output waits, is not silence. Default: for ever.
+    /// much output waits, is not silence. Output counts until the kernel has taken the last of it,
+    /// which can be long before the peer has. Default: for ever.
     pub idle_timeout: Option<Duration>,
     /// How long a closing connection waits for a peer that takes nothing, and how long, once
     /// everything was sent, for the peer to close its side. Default: 5 seconds.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evio_sys::{Interest, clock};
 
-use super::LATE;
+use super::{LATE, Room};
 use crate::table::deadlines::Expired;
 use crate::table::phase::Phase;
 use crate::table::tests::{Fixture, HOUR};
@@ -213,17 +213,16 @@ fn a_full_socket_is_tried_at_a_deadline_if_it_has_room_or_the_loop_is_late() {
     let due = it.entry().deadlines.stalled_since().unwrap().after(HOUR).unwrap();
     let [in_time, late] = [16, 17].map(|ms| due.after(Duration::from_millis(ms)).unwrap());
     assert_eq!((in_time.since(due), late.since(due)), (LATE, LATE + 1));
-    for tick in [due, in_time] {
+    for (tick, room) in [(due, Room::No), (in_time, Room::No), (late, Room::Unknown)] {
         it.table.clock.set_tick(tick);
-        assert!(!it.table.ask_for_room(it.key));
-        assert!(it.entry().unsent.is_blocked());
+        assert_eq!(it.table.ask_for_room(it.key), room);
     }
-    it.table.clock.set_tick(late);
-    assert!(it.table.ask_for_room(it.key));
-    assert!(!it.entry().unsent.is_blocked());
+    assert!(it.entry().unsent.is_blocked());
+    it.table.unblock(it.key);
+    assert!(!it.entry().unsent.is_blocked() && it.entry().listed);
     it.table.clock.set_tick(due);
     it.peer_catches_up();
-    assert!(it.table.ask_for_room(it.key));
+    assert_eq!(it.table.ask_for_room(it.key), Room::Yes);
 }
 
 #[test]

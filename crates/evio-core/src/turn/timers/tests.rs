@@ -277,6 +277,7 @@ fn output_that_must_wait_for_the_next_turn_is_not_cut_off() {
         fixture.runner.run_timers();
         assert!(fixture.is_active(key));
         assert_eq!(fixture.output_len(key), before, "is new: {is_new}");
+        assert!(fixture.runner.state.outgoing.is_waiting(), "`pre_write` comes before it");
         fixture.runner.flush();
         assert!(fixture.output_len(key) < before, "is new: {is_new}");
     }
@@ -292,4 +293,42 @@ fn a_connection_that_has_come_about_in_time_is_opened() {
     let _client = listener.accept().unwrap();
     assert_eq!(fixture.run_timers(HOUR + SECOND), ["opened"]);
     assert!(fixture.is_active(id.key()));
+}
+
+/// What a slow peer takes is too little for the socket to take more, and progress all the same.
+#[test]
+fn a_peer_that_takes_little_is_not_cut_off() {
+    if std::env::consts::OS != "linux" {
+        return;
+    }
+    for late in [Duration::ZERO, SECOND] {
+        let (mut fixture, key, mut client) =
+            Fixture::with_one(Limits::default().write_timeout(Some(HOUR)));
+        // The kernel holds each of these apart, and gives its memory back when it is read.
+        for _ in 0..10 {
+            fixture.write(key, b"x");
+            fixture.runner.flush();
+        }
+        fixture.write(key, &vec![0; MUCH]);
+        fixture.runner.flush();
+        fixture.run_timers(SECOND);
+        client.read_exact(&mut [0; 5]).unwrap();
+        // The deadline lies in here, however it is rounded.
+        for step in 0..8 {
+            fixture.run_timers(HOUR + late + step * Duration::from_millis(16));
+        }
+        assert!(fixture.is_active(key), "late by {late:?}");
+        fixture.run_timers(2 * HOUR + 2 * SECOND);
+        assert!(!fixture.is_active(key), "it has stopped, late by {late:?}");
+    }
+}
+
+/// A loop that is late has each socket tried once, but only if others have left it bytes to send.
+#[test]
+fn a_peer_that_takes_nothing_is_cut_off_by_a_busy_loop_too() {
+    let (mut fixture, key, _client) = stalled();
+    fixture.begin_turn(HOUR + SECOND);
+    fixture.runner.state.outgoing.begin_flush(0);
+    fixture.runner.run_timers();
+    assert!(!fixture.is_active(key));
 }
