@@ -160,7 +160,7 @@ impl Table {
         }
     }
 
-    /// Has the socket of a connection tried again, in this turn or the next.
+    /// Lets the next flush try the socket of a connection again.
     pub(crate) fn unblock(&mut self, key: ConnKey) {
         self.change(key, |entry, _| entry.unsent.unblock());
     }
