@@ -171,6 +171,11 @@ impl<'a> Conn<'a> {
     /// reset ends the connection during the pause, and the input that waited is lost. A read
     /// timeout goes on. A connection that is closing reads in spite of a pause, and discards the
     /// input.
+    ///
+    /// # Platform notes
+    ///
+    /// kqueue has no filter that reports a reset alone: there it is found when output is sent, or
+    /// when reading is resumed.
     pub fn pause_reading(&mut self) {
         self.state.table.set_paused(self.key, true);
     }

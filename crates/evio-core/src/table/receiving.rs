@@ -39,7 +39,7 @@ impl Table {
     /// |---|---|---|---|
     /// | connecting | check | check | check |
     /// | input wanted | read | send | read: it tells the error or the end |
-    /// | no input wanted, no output | leave it: `force_rearm` | - | take SO_ERROR; end if there is one, or both FINs |
+    /// | no input wanted, no output | leave it: `force_rearm` | - | take SO_ERROR: end if there is one, or the input has ended already |
     /// | no input wanted, output | the same | send | send: it tells the error |
     #[inline(never)]
     pub(crate) fn ready(&mut self, key: ConnKey, event: Event) -> Readiness {
@@ -70,7 +70,8 @@ impl Table {
     /// Reads once, into `buffer`. `must_read_on` says that a short read does not get to all that
     /// the poller has reported.
     ///
-    /// This file and `sending.rs` are where bytes pass between a socket and the handler.
+    /// Input comes from the socket here and in `receive_special`; output leaves in
+    /// `output/unsent.rs`, in `output/queue.rs` and in `Table::send_now`.
     #[inline(always)]
     pub(crate) fn receive(
         &mut self,

@@ -183,9 +183,9 @@ impl<H: Handler> Runner<H> {
 
     /// Handles what the poller reports, then reads on where the last turns left input.
     ///
-    /// A function of its own, and the only place where `Handler::data` is called, so that the two
-    /// become one piece of code. After each system call the processor has to fetch it again, which
-    /// takes longer the more places it is in.
+    /// A function of its own, into which `receive` is inlined with the only call of
+    /// `Handler::data`, so that they become one piece of code. After each system call the processor
+    /// has to fetch it again, which takes longer the more places it is in.
     #[inline(never)]
     fn dispatch_all(&mut self, events: &Events) {
         let share = budget::read_share(events.len());

@@ -85,7 +85,8 @@ fn flags_of(interest: Interest) -> EpollFlags {
     flags.set(EpollFlags::EPOLLEXCLUSIVE, interest.is_exclusive());
     // EPOLLEXCLUSIVE is refused together with these two, which a listener has no use for.
     if interest.is_edge() && interest.is_readable() && !interest.is_exclusive() {
-        // What the end of the input and an urgent mark have in common: a read stops there.
+        // A read stops at a FIN and at an urgent mark. Only where input is wanted: neither is to
+        // wake the loop for a connection that is paused.
         flags |= EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLPRI;
     }
     flags.set(EpollFlags::EPOLLET, interest.is_edge() || waits_for_nothing);

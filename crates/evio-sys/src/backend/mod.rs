@@ -32,7 +32,8 @@
 //! - `set_user_timeout`: how long what was sent may stay unacknowledged before TCP gives the
 //!   connection up, in milliseconds; nothing where the system cannot.
 //! - `output_len`: how many bytes of output the kernel holds because the peer has not taken them.
-//! - `set_defer_accept`: has a listener report connections when they have sent something.
+//! - `set_defer_accept`: has a listener report connections when they have sent something; nothing
+//!   where the system cannot.
 //! - `reset`: resets a TCP connection, at the latest when its last descriptor is closed.
 //! - `pin_thread`: has the calling thread run on the nth processor that it may use.
 //! - `set_keepalive`, `abstract_address` and `abstract_name`: what only some systems have; an

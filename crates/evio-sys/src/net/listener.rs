@@ -5,7 +5,6 @@ use std::net;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{
@@ -14,7 +13,7 @@ use nix::sys::socket::{
 
 use super::accept_error::AcceptError;
 use super::addr::{SocketAddr, canonical};
-use super::options::{ListenOptions, whole_milliseconds};
+use super::options::ListenOptions;
 use super::stream::Stream;
 use super::taken_over::{check_kind, check_listens, close_without_waiting};
 use super::uninterrupted;
@@ -130,22 +129,6 @@ impl Listener {
         backend::set_reuse_port(self.as_fd())
     }
 
-    /// Limits how long what a connection has sent may stay unacknowledged, for connections that are
-    /// accepted from now on; they inherit it. See
-    /// [`Stream::set_user_timeout`](super::Stream::set_user_timeout).
-    ///
-    /// # Errors
-    ///
-    /// Fails only when the system call does.
-    pub fn set_user_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        match &self.socket {
-            Socket::Tcp(listener) => {
-                backend::set_user_timeout(listener.as_fd(), whole_milliseconds(timeout))
-            }
-            Socket::Unix(_) => Ok(()),
-        }
-    }
-
     /// Returns the address that was bound, with the real port.
     ///
     /// # Errors
@@ -253,7 +236,7 @@ fn explain(errno: Errno, address: net::SocketAddr) -> io::Error {
     io::Error::new(io::Error::from(errno).kind(), advice)
 }
 
-/// Sets what the connections of a listener inherit.
+/// Sets what the connections of a listener inherit, and when they are reported.
 fn set_tcp_options(socket: &OwnedFd, options: &ListenOptions) -> io::Result<()> {
     if options.nodelay {
         setsockopt(socket, sockopt::TcpNoDelay, &true)?;
