@@ -143,6 +143,13 @@ impl Placement {
 mod tests {
     use super::*;
 
+    impl Placement {
+        /// Returns how many connections a loop has.
+        pub(crate) fn live(&self, loop_id: usize) -> usize {
+            self.live[loop_id].0.load(Ordering::Relaxed)
+        }
+    }
+
     fn placement(load_balance: LoadBalance, loops: usize) -> Placement {
         Placement::new(Policy::Balance(load_balance), usize::MAX, loops)
     }

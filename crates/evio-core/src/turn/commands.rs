@@ -135,3 +135,6 @@ impl<H: Handler> Runner<H> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

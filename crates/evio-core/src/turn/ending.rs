@@ -83,3 +83,6 @@ impl<H: Handler> Runner<H> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

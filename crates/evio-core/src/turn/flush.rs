@@ -66,3 +66,6 @@ impl<H: Handler> Runner<H> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

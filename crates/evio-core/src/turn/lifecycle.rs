@@ -174,3 +174,6 @@ impl<H: Handler> Runner<H> {
         self.state.group.wake_listeners();
     }
 }
+
+#[cfg(test)]
+mod tests;

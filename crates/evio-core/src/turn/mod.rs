@@ -17,5 +17,7 @@ pub(crate) mod read_buffer;
 pub(crate) mod receive;
 pub(crate) mod runner;
 pub(crate) mod shutdown;
+#[cfg(test)]
+mod tests;
 pub(crate) mod ticker;
 pub(crate) mod timers;

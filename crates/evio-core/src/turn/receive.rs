@@ -59,3 +59,6 @@ impl<H: Handler> Runner<H> {
         self.apply_flow(flow);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,135 +1,15 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
-
-use evio_sys::clock;
 
 use super::*;
-use crate::accept::listener::Accepted;
-use crate::api::config::Config;
-use crate::api::conn::Conn;
-use crate::turn::event_loop::EventLoop;
-use crate::types::action::{Action, CloseReason, Timeout};
+use crate::turn::tests::{Fixture, HOUR, SECOND};
+use crate::types::action::{CloseReason, Timeout};
 use crate::types::limits::Limits;
 use crate::types::origin::Tag;
 
-/// So long that it does not matter how long a test takes.
-const HOUR: Duration = Duration::from_secs(3_600);
-
-/// More than all rounding of deadlines.
-const SECOND: Duration = Duration::from_secs(1);
-
 /// More than the buffers of a Unix socket hold.
 const MUCH: usize = 4 << 20;
-
-/// Notes the callbacks that are made.
-struct Calls {
-    calls: Vec<String>,
-    ticks: ControlFlow<(), Duration>,
-}
-
-impl Handler for Calls {
-    type Context = ();
-
-    fn context(&mut self, _: &Conn<'_>) {}
-
-    fn opened(&mut self, _: &mut Conn<'_>, (): &mut ()) -> Action {
-        self.calls.push("opened".into());
-        Action::None
-    }
-
-    fn data(&mut self, _: &mut Conn<'_>, (): &mut (), _: &[u8]) -> Action {
-        Action::None
-    }
-
-    fn timer(&mut self, _: &mut Conn<'_>, (): &mut ()) -> Action {
-        self.calls.push("timer".into());
-        Action::None
-    }
-
-    fn closed(&mut self, _: &mut Conn<'_>, (): (), reason: CloseReason) -> ControlFlow<()> {
-        self.calls.push(format!("closed: {reason}"));
-        ControlFlow::Continue(())
-    }
-
-    fn connect_failed(&mut self, _: &mut Conn<'_>, reason: CloseReason) -> ControlFlow<()> {
-        self.calls.push(format!("not connected: {reason}"));
-        ControlFlow::Continue(())
-    }
-
-    fn tick(&mut self, _: &mut Loop<'_>) -> ControlFlow<(), Duration> {
-        self.calls.push("tick".into());
-        self.ticks
-    }
-}
-
-/// A loop that is run turn by turn, and at other times than it is.
-struct Fixture {
-    runner: Runner<Calls>,
-    start: Instant,
-}
-
-impl Fixture {
-    fn new(limits: Limits) -> Self {
-        let event_loop = EventLoop::new(Config::default().limits(limits)).unwrap();
-        let calls = Calls { calls: Vec::new(), ticks: ControlFlow::Continue(HOUR) };
-        Self { runner: event_loop.into_runner(calls), start: clock::now() }
-    }
-
-    /// Accepts a connection, and returns its peer as well.
-    fn open(&mut self) -> (ConnKey, UnixStream) {
-        let (stream, client) = UnixStream::pair().unwrap();
-        stream.set_nonblocking(true).unwrap();
-        let state = &self.runner.state;
-        state.group.placement.add(0);
-        let accepted = Accepted { stream: stream.into(), peer: None, address_index: 0 };
-        self.runner.open(accepted);
-        self.calls();
-        let key = self.runner.state.table.keys().pop().unwrap();
-        (key, client)
-    }
-
-    /// Returns a fixture with a connection.
-    fn with_one(limits: Limits) -> (Self, ConnKey, UnixStream) {
-        let mut fixture = Self::new(limits);
-        let (key, client) = fixture.open();
-        (fixture, key, client)
-    }
-
-    /// Begins a turn at a time after the start, with what the loop waits for at its beginning.
-    fn begin_turn(&mut self, time: Duration) {
-        let table = &mut self.runner.state.table;
-        table.begin_turn();
-        table.clock().set_now(self.start + time);
-        let first = [table.next_look(), self.runner.ticker.deadline()];
-        self.runner.next_deadline = first.into_iter().flatten().min();
-    }
-
-    /// Runs the timers of a turn, and returns the callbacks.
-    fn run_timers(&mut self, time: Duration) -> Vec<String> {
-        self.begin_turn(time);
-        self.runner.run_timers();
-        self.calls()
-    }
-
-    fn calls(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.runner.handler.calls)
-    }
-
-    fn is_active(&self, key: ConnKey) -> bool {
-        self.runner.state.table.get(key).is_some_and(|entry| entry.phase().is_active())
-    }
-
-    fn output_len(&self, key: ConnKey) -> usize {
-        self.runner.state.table.get(key).map_or(0, |entry| entry.output_len())
-    }
-
-    fn write(&mut self, key: ConnKey, bytes: &[u8]) {
-        let state = &mut self.runner.state;
-        state.table.write(key, bytes, &mut state.outgoing);
-    }
-}
 
 /// Returns a connection that has written more than its socket takes. Its write timeout is an hour.
 fn stalled() -> (Fixture, ConnKey, UnixStream) {

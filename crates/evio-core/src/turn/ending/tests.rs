@@ -1,0 +1,29 @@
+use std::net::TcpListener;
+
+use crate::turn::tests::Fixture;
+use crate::types::limits::Limits;
+use crate::types::origin::Tag;
+
+#[test]
+fn every_connection_is_told_that_the_server_ends_by_a_failure_of_its_poller() {
+    let mut fixture = Fixture::new(Limits::default());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().into();
+    let _clients = [fixture.open(), fixture.open()];
+    let state = &mut fixture.runner.state;
+    state.connect(&address, Tag::default()).unwrap();
+    let keys = state.table.keys();
+    let is_connecting = state.table.get(keys[2]).unwrap().phase().is_connecting();
+    // One has output that nobody takes.
+    fixture.write(keys[1], &vec![0; 4 << 20]);
+    fixture.runner.abort_all();
+    let mut expected = vec!["closed: server shutdown"; 2];
+    if is_connecting {
+        expected.push("not connected: server shutdown");
+    }
+    assert_eq!(fixture.calls(), expected);
+    let state = &mut fixture.runner.state;
+    assert!(state.table.is_empty() && state.group.is_ending());
+    assert!(state.connect(&address, Tag::default()).is_err(), "nothing new begins");
+    assert_eq!(fixture.live(0), 0);
+}

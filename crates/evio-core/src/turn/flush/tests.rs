@@ -1,0 +1,20 @@
+use crate::turn::tests::{Fixture, poller_can_fail};
+use crate::types::limits::Limits;
+
+#[test]
+fn a_connection_that_cannot_be_polled_any_more_fails_once() {
+    if !poller_can_fail() {
+        return;
+    }
+    let (mut fixture, key, _client) = Fixture::with_one(Limits::default());
+    let state = &mut fixture.runner.state;
+    state.poller.deregister(state.table.get(key).unwrap().stream()).unwrap();
+    state.table.set_paused(key, true);
+    fixture.runner.flush();
+    assert!(!fixture.is_active(key), "nothing it waits for would be reported");
+    fixture.runner.flush();
+    let calls = fixture.calls();
+    assert_eq!(calls.len(), 1, "{calls:?}");
+    assert!(calls[0].starts_with("closed: connection failed: "), "{calls:?}");
+    assert!(fixture.runner.state.table.is_empty() && !fixture.runner.has_output());
+}
