@@ -110,6 +110,23 @@ impl Acceptor {
         now: impl Fn() -> Instant,
         accepted: &mut Vec<(usize, Accepted)>,
     ) -> Outcome {
+        let loop_id = self.loop_id;
+        let next =
+            |bound: &BoundListener, random: &mut Random| bound.accept(loop_id, placement, random);
+        self.accept_with(slot, placement, poller, now, accepted, next)
+    }
+
+    /// As [`accept`](Self::accept), with a function that accepts one connection.
+    #[inline]
+    fn accept_with(
+        &mut self,
+        slot: u32,
+        placement: &Placement,
+        poller: &Poller,
+        now: impl Fn() -> Instant,
+        accepted: &mut Vec<(usize, Accepted)>,
+        mut next: impl FnMut(&BoundListener, &mut Random) -> Step,
+    ) -> Outcome {
         let mut outcome = Outcome::default();
         let mut count = 0;
         let share =
@@ -123,7 +140,7 @@ impl Acceptor {
                 bound.note_accepted(count);
                 return outcome;
             }
-            let (error, was_last) = match bound.accept(self.loop_id, placement, &mut self.random) {
+            let (error, was_last) = match next(bound, &mut self.random) {
                 Step::Accepted(target, connection) => {
                     accepted.push((target, connection));
                     count += 1;

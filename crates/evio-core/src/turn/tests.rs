@@ -133,11 +133,11 @@ impl Fixture {
 
     /// Begins a turn at a time after the start, with what the loop waits for at its beginning.
     pub(super) fn begin_turn(&mut self, time: Duration) {
-        let table = &mut self.runner.state.table;
-        table.begin_turn();
-        table.clock().set_now(self.start + time);
-        let first = [table.next_look(), self.runner.ticker.deadline()];
-        self.runner.next_deadline = first.into_iter().flatten().min();
+        let Runner { state, ticker, acceptor, next_deadline, .. } = &mut self.runner;
+        state.table.begin_turn();
+        state.table.clock().set_now(self.start + time);
+        let first = [state.table.next_look(), ticker.deadline(), acceptor.first_end()];
+        *next_deadline = first.into_iter().flatten().min();
     }
 
     /// Runs the timers of a turn, and returns the callbacks.

@@ -17,6 +17,8 @@ use crate::accept::tests::{
 use crate::types::backoff::BACKOFF;
 use crate::types::event_target::EventTarget;
 
+mod failing;
+
 const MS: Duration = Duration::from_millis(1);
 
 /// The listeners of the second of two loops, which are told the time.

@@ -1,8 +1,16 @@
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evio_sys::net::{AcceptError, ListenOptions, Listener};
 
 use super::*;
+use crate::accept::listener::{BoundListener, Sharing};
+use crate::api::config::Config;
+use crate::api::message::Control;
+use crate::turn::event_loop::EventLoop;
 use crate::turn::tests::{Fixture, HOUR, SECOND};
 use crate::types::action::{CloseReason, Timeout};
 use crate::types::limits::Limits;
@@ -211,4 +219,23 @@ fn a_peer_that_takes_nothing_is_cut_off_by_a_busy_loop_too() {
     fixture.runner.state.outgoing.begin_flush(0);
     fixture.runner.run_timers();
     assert!(!fixture.is_active(key));
+}
+
+/// They were refused the last room while another listener had reserved it.
+#[test]
+fn listeners_that_wait_for_room_are_woken_after_a_backoff() {
+    let event_loop = EventLoop::new(Config::default().max_connections(1)).unwrap();
+    let mut fixture = Fixture::of(event_loop);
+    let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), &ListenOptions::default());
+    let bound = BoundListener::new(0, Arc::new(listener.unwrap()), Sharing::AllLoops);
+    let Runner { state, acceptor, .. } = &mut fixture.runner;
+    let (placement, poller) = (&state.group.placement, &state.poller);
+    acceptor.add(bound, placement, poller).unwrap();
+    let error = || AcceptError::Exhausted(io::ErrorKind::OutOfMemory.into());
+    acceptor.fail(0, placement, poller, fixture.start, error);
+    fixture.run_timers(Duration::ZERO);
+    assert!(fixture.runner.mailbox.take_urgent().is_none());
+    fixture.run_timers(SECOND);
+    let notice = fixture.runner.mailbox.take_urgent();
+    assert!(matches!(notice, Some(Control::AcceptAgain)), "{notice:?}");
 }
