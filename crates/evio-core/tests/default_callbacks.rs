@@ -113,5 +113,6 @@ fn a_handler_with_the_required_callbacks_alone_goes_on_until_it_is_stopped() {
     // A graceful end need not be waited for.
     handle.shutdown_gracefully(100 * DEADLINE);
     assert!(client.finds_the_end());
+    drop(client);
     ended.recv_timeout(DEADLINE).expect("the loop ends").unwrap();
 }

@@ -122,6 +122,7 @@ fn what_is_shown_of_a_value_says_which_one_it_is() {
     let id = handle.strip_prefix("ConnHandle { id: ").unwrap().strip_suffix(", .. }").unwrap();
     let expected = format!("Conn {{ id: {id}, peer: Some({peer}), output_len: 4, .. }}");
     assert_eq!(conn, expected);
+    drop(client);
 
     UdpSocket::bind(any_port).unwrap().send_to(b"?", udp_address).unwrap();
     assert_eq!(next(), "Udp { address_index: 7 }");
