@@ -347,4 +347,22 @@ mod tests {
             }
         }
     }
+
+    /// The address is one for documentation, which no machine has: as `[::]` on one without IPv6.
+    #[test]
+    fn a_wildcard_for_both_families_is_one_for_ipv4_where_there_is_no_ipv6() {
+        let place = "[2001:db8::1]:0".parse().unwrap();
+        for (address, has_fallback) in
+            [("tcp://:0", true), ("udp://:0", true), ("tcp6://:0", false), ("tcp://[::]:0", false)]
+        {
+            let address: Address = address.parse().unwrap();
+            let socket = bind_either_family(&address, &ListenOptions::default(), place);
+            let local = socket.map(|socket| socket.local_addr().unwrap().as_inet().unwrap());
+            match local {
+                Ok(local) if has_fallback => assert!(local.ip() == net::Ipv4Addr::UNSPECIFIED),
+                Err(error) if !has_fallback => assert!(is_unavailable(&error), "{error}"),
+                local => panic!("{address}: {local:?}"),
+            }
+        }
+    }
 }

@@ -110,3 +110,51 @@ impl From<Infallible> for Error {
         match never {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    fn cause() -> io::Error {
+        io::Error::other("the cause")
+    }
+
+    /// The text of the source is not repeated, so that a chain of errors reads well.
+    #[test]
+    fn each_error_says_what_failed_and_its_source_why() {
+        let address = Box::new("tcp://127.0.0.1:80".parse().unwrap());
+        let cases = [
+            (Error::NoAddress, "no address to listen on; give one, such as tcp://:5000"),
+            (Error::Bind { address, source: cause() }, "cannot listen on tcp://127.0.0.1:80"),
+            (Error::TooManyAddresses, "more than 65,536 addresses"),
+            (
+                Error::NoSuchAddress { index: 2, addresses: 1 },
+                "limits_of: no address has index 2; the server has 1, counted from 0",
+            ),
+            (Error::Socket(cause()), "cannot use the socket"),
+            (Error::NotRunning, "the server is not running"),
+            (Error::Loop(cause()), "event loop failed"),
+        ];
+        for (error, expected) in cases {
+            let has_source =
+                matches!(error, Error::Bind { .. } | Error::Socket(_) | Error::Loop(_));
+            assert_eq!(error.to_string(), expected);
+            let source = error.source().map(ToString::to_string);
+            assert_eq!(source.as_deref(), has_source.then_some("the cause"), "{expected}");
+            let shown = if has_source { format!("{expected}: the cause") } else { expected.into() };
+            assert_eq!(format!("{error:?}"), shown);
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_wrong_speaks_for_itself() {
+        let wrong = "tcp://[::1".parse::<Address>().unwrap_err();
+        let (text, source) = (wrong.to_string(), wrong.source().map(ToString::to_string));
+        let error = Error::from(wrong);
+        assert_eq!(error.to_string(), text);
+        assert_eq!(error.source().map(ToString::to_string), source);
+        assert!(!format!("{error:?}").contains('\n'));
+    }
+}

@@ -3,6 +3,7 @@
 
 mod util;
 
+use std::net::UdpSocket;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -194,4 +195,18 @@ fn a_contained_panic_costs_its_connection_and_nothing_else() {
     assert_eq!(ended.next(), "closed by the peer");
     server.connect().echo(b"still there");
     server.stop();
+}
+
+#[test]
+fn what_is_sent_before_a_server_runs_or_after_its_end_is_refused() {
+    let server = bind("udp://127.0.0.1:0");
+    let handle = server.handle();
+    let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = receiver.local_addr().unwrap();
+    let send = || [handle.broadcast(*b"all"), handle.send_datagram(0, *b"one", address)];
+    assert_eq!(send(), [Err(SendError::NotStarted); 2]);
+    handle.shutdown();
+    assert_eq!(send(), [Err(SendError::NotStarted); 2], "it is to end as soon as it runs");
+    start(server, Events::new).wait();
+    assert_eq!(send(), [Err(SendError::Stopped); 2]);
 }

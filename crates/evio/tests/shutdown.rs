@@ -13,7 +13,7 @@ use std::time::Duration;
 use evio::{Action, ConnId, Events, Limits, LoadBalance};
 
 use util::{
-    Call, Calls, Client, Reason, TCP, bind, bind_all, payload, recorder, reports, start,
+    Call, Calls, Client, DEADLINE, Reason, TCP, bind, bind_all, payload, recorder, reports, start,
     start_each, transports, unix_address,
 };
 
@@ -173,6 +173,19 @@ fn a_handle_can_shut_down_a_running_server_from_several_threads() {
         assert!(client.receive_to_end().is_empty());
     }
     assert_eq!(endings(&calls), [SHUTDOWN; 20]);
+}
+
+#[test]
+fn a_server_that_is_told_to_end_gracefully_before_it_runs_ends_as_soon_as_it_does() {
+    let server = bind(TCP);
+    let handle = server.handle();
+    for _ in 0..2 {
+        handle.shutdown_gracefully(1_000 * DEADLINE);
+    }
+    start(server, Events::new).wait();
+    // It is over.
+    handle.shutdown_gracefully(DEADLINE);
+    handle.shutdown();
 }
 
 #[test]

@@ -91,3 +91,12 @@ fn ids_are_names() {
     fn is_name<T: Copy + Eq + Ord + std::hash::Hash + std::fmt::Display>() {}
     is_name::<ConnId>();
 }
+
+/// They have no name, and say at least what they are.
+#[test]
+fn servers_and_their_callbacks_can_be_shown() {
+    let server = Server::bind(["tcp://127.0.0.1:0"]).unwrap();
+    assert_eq!(format!("{:?}", server.handle()), "ServerHandle { .. }");
+    let events: Events<'_> = Events::new();
+    assert_eq!(format!("{events:?}"), "Events { .. }");
+}
