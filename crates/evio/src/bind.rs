@@ -348,6 +348,17 @@ mod tests {
         }
     }
 
+    /// Both are the same address, so the second one finds each port taken.
+    #[test]
+    fn no_port_that_is_free_for_all_addresses_is_an_error() {
+        for address in ["tcp://localhost:0", "udp://localhost:0"] {
+            let address: Address = address.parse().unwrap();
+            let places = ["127.0.0.1:0"; 2].map(|place| place.parse().unwrap());
+            let error = bind_all(&address, &ListenOptions::default(), &places).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AddrInUse, "{address}");
+        }
+    }
+
     /// The address is one for documentation, which no machine has: as `[::]` on one without IPv6.
     #[test]
     fn a_wildcard_for_both_families_is_one_for_ipv4_where_there_is_no_ipv6() {

@@ -3,11 +3,11 @@
 
 mod util;
 
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use evio::Events;
+use evio::{Address, Events, Server};
 use socket2::SockRef;
 
 use util::{DEADLINE, TCP, bind, bind_all, reports, start, start_each};
@@ -137,6 +137,36 @@ fn a_multicast_group_is_received_by_the_loop_that_joined() {
     assert_eq!((len, from.port()), (3, port));
     server.stop();
     assert_eq!(datagram.rest(), [(0, b"all".to_vec())]);
+}
+
+#[test]
+fn an_ipv6_multicast_group_is_joined_and_left_once() {
+    let group: Ipv6Addr = "ff02::7701".parse().unwrap();
+    let scope = |zone| match format!("udp6://[fe80::1%{zone}]:1").parse::<Address>() {
+        Ok(address) => address.resolve().map(|places| places[0]),
+        Err(error) => panic!("{zone}: {error}"),
+    };
+    // The loopback interface has the first name on Linux, the second elsewhere.
+    let SocketAddr::V6(scoped) = scope("lo").or_else(|_| scope("lo0")).unwrap() else {
+        panic!("not an IPv6 address")
+    };
+    let lo = scoped.scope_id();
+    // A machine without IPv6.
+    let Ok(server) = Server::bind(["udp6://:0"]) else { return };
+    let server = start(server, move || {
+        Events::new().serving(move |event_loop, _| {
+            let socket = event_loop.udp(0).unwrap();
+            assert!(socket.leave_multicast_v6(group, lo).is_err(), "it was not joined");
+            socket.join_multicast_v6(group, lo).unwrap();
+            assert!(socket.join_multicast_v6(group, lo).is_err(), "it was joined already");
+            socket.leave_multicast_v6(group, lo).unwrap();
+            assert!(socket.leave_multicast_v6(group, lo).is_err(), "it was left");
+            let same = SockRef::from(&socket).local_addr().unwrap();
+            assert_eq!(same.as_socket(), Some(socket.local_addr().unwrap()));
+            ControlFlow::Break(())
+        })
+    });
+    server.wait();
 }
 
 /// What was given to the server before it ended, or gave up the address, is still sent.
