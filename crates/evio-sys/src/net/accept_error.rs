@@ -67,15 +67,16 @@ impl From<io::Error> for AcceptError {
     }
 }
 
+/// Says what failed; `source` says why.
 impl fmt::Display for AcceptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("no connection is waiting"),
-            Self::Connection(error) => write!(f, "connection failed before accept: {error}"),
-            Self::Descriptors(error) | Self::Exhausted(error) | Self::Listener(error) => {
-                write!(f, "cannot accept: {error}")
-            }
-        }
+        f.write_str(match self {
+            Self::Empty => "no connection is waiting",
+            Self::Connection(_) => "connection failed before accept",
+            Self::Descriptors(_) => "no descriptor is left to accept with",
+            Self::Exhausted(_) => "cannot accept for now",
+            Self::Listener(_) => "listener has failed",
+        })
     }
 }
 
@@ -122,6 +123,15 @@ mod tests {
         }
         for errno in [Errno::EBADF, Errno::EINVAL] {
             assert!(matches!(sort(errno), AcceptError::Listener(_)), "{errno}");
+        }
+    }
+
+    #[test]
+    fn the_cause_is_the_source_and_is_printed_once() {
+        for errno in [Errno::ECONNABORTED, Errno::EMFILE, Errno::ENOMEM, Errno::EBADF] {
+            let error = AcceptError::from(io::Error::from(errno));
+            let cause = error::Error::source(&error).unwrap().to_string();
+            assert!(!error.to_string().contains(&cause), "{error}: {cause}");
         }
     }
 }
