@@ -194,13 +194,14 @@ fn turns(seconds: f64) -> (u32, Duration) {
     (turns as u32, Duration::from_secs_f64(seconds / turns))
 }
 
-/// Starts the servers, and what they are in front of, which must not stop when one client does not
-/// read: the floor of the other suites would.
+/// Starts the servers, and what they are in front of. That must not stop when one client does not
+/// read, as the floor of the other suites would, and must be fair to its own clients: tokio's let
+/// some of them wait for more than a second beside 200 that pipeline, whatever the proxy.
 fn serve(run: &mut Run, group: &Group, contenders: &[Contender]) -> crate::Result<Vec<Server>> {
     if !group.has_upstream {
         return run.serve_contenders(contenders);
     }
-    let upstream = proxy::upstream(run, peers::TOKIO)?;
+    let upstream = proxy::upstream(run, peers::MIO)?;
     run.serve_in_front_of(Some(&upstream), contenders)
 }
 

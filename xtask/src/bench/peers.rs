@@ -34,7 +34,7 @@ pub(super) const EVIO: Peer =
 
 /// What a user would pick instead.
 pub(super) const OTHERS: &[Peer] = &[
-    Peer { name: "mio", program: "mio-echo", arguments: &[], package: Some("mio") },
+    MIO,
     TOKIO,
     Peer {
         name: "tokio-multi",
@@ -46,6 +46,10 @@ pub(super) const OTHERS: &[Peer] = &[
     THREADS,
     GO,
 ];
+
+/// A loop by hand on mio.
+pub(super) const MIO: Peer =
+    Peer { name: "mio", program: "mio-echo", arguments: &[], package: Some("mio") };
 
 /// A task per connection, on tokio's current-thread runtime.
 pub(super) const TOKIO: Peer =
