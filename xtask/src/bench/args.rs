@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(programs(&["redis"]), ["floor-redis", "redis-server"]);
         assert_eq!(programs(&["proxy"]), ["floor-echo", "tcp-proxy"]);
         let hubs = ["evio-hub", "http-server", "hyper-http", "neighbour-load", "redis-server"];
-        let proxies = ["tcp-proxy", "tokio-echo", "tokio-hub", "tokio-proxy"];
+        let proxies = ["mio-echo", "tcp-proxy", "tokio-hub", "tokio-proxy"];
         assert_eq!(programs(&["neighbours"]), [&hubs[..], &proxies].concat());
         assert!(programs(&[]).contains(&"go-echo"));
     }
