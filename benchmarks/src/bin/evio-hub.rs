@@ -21,6 +21,14 @@ impl Handler for Hub {
         InputStream::new()
     }
 
+    fn opened(&mut self, conn: &mut Conn<'_>, _: &mut InputStream) -> Action {
+        // The listener is made by std, which does not set it.
+        match conn.set_nodelay(true) {
+            Ok(()) => Action::None,
+            Err(_) => Action::Close,
+        }
+    }
+
     fn data(&mut self, conn: &mut Conn<'_>, stream: &mut InputStream, input: &[u8]) -> Action {
         let Ok(mut input) = stream.begin(input) else { return Action::Close };
         let whole = input.len() - input.len() % MESSAGE;
