@@ -31,7 +31,7 @@ impl Clock {
         Ok(Self { epoll, timer })
     }
 
-    /// Has events of `inner` end the wait, too.
+    /// Lets events of `inner` end the wait, too.
     pub(super) fn watch(&self, inner: BorrowedFd<'_>) -> io::Result<()> {
         Ok(self.epoll.add(inner, EpollEvent::new(EpollFlags::EPOLLIN, SOCKETS))?)
     }

@@ -97,7 +97,7 @@ impl Fixture {
         look.next()
     }
 
-    /// Has the loop look for input that the client sends, and returns whether it was read.
+    /// Makes the loop look for input that the client sends, and returns whether it was read.
     fn reads_input(&self) -> bool {
         self.client.send(b"input");
         self.driven.driver.fence();

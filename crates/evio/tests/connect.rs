@@ -58,7 +58,7 @@ fn asked(limits: Limits) -> Asked {
 }
 
 impl Asked {
-    /// Has the loop do something, and waits for it.
+    /// Makes the loop do something, and waits for it.
     #[track_caller]
     fn ask<T: Send + 'static>(&self, act: impl FnOnce(&mut Loop<'_>) -> T + Send + 'static) -> T {
         let (answers, answer) = reports();

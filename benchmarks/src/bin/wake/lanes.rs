@@ -98,7 +98,7 @@ fn evio_wake() -> io::Result<Lane> {
     Ok(Lane { name: "evio wake", board, merges: true, send })
 }
 
-/// Has the loop run a closure that holds the note.
+/// Makes the loop run a closure that holds the note.
 fn evio_post() -> io::Result<Lane> {
     let board = Board::leaked();
     let (handles, _handle) = mpsc::channel();

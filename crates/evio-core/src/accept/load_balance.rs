@@ -19,8 +19,7 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LoadBalance {
-    /// Every loop is equally likely. It costs most under a storm of short connections: a loop that
-    /// is chosen twice in a row has to be woken twice while another one sleeps.
+    /// Every loop is equally likely.
     Random,
     /// Each loop in turn.
     #[default]

@@ -18,7 +18,7 @@ pub(super) struct Deadlines {
     pub(super) last_activity: WheelTime,
     /// Since when output has waited without the peer taking any.
     stalled_since: Option<WheelTime>,
-    /// Bytes of output that the kernel held when it was asked for the first time since then.
+    /// Bytes of output that the kernel held when it was asked last, since then.
     kernel_len: Option<NonZeroU32>,
     /// Since when the output has been above the watermarks.
     pub(super) congested_since: Option<WheelTime>,

@@ -40,7 +40,7 @@ impl Driver {
         &self.0
     }
 
-    /// Has the loop do something, and waits for it.
+    /// Makes the loop do something, and waits for it.
     #[track_caller]
     pub(crate) fn ask<T: Send + 'static>(
         &self,

@@ -14,7 +14,7 @@ const TURNS: usize = 64;
 /// In which deadlines are counted.
 const STEP: Duration = Duration::from_millis(16);
 
-/// Has the loop do something in a turn that begins at `time` or later.
+/// Makes the loop do something in a turn that begins at `time` or later.
 fn later(
     event_loop: &mut Loop<'_>,
     time: Instant,
@@ -34,7 +34,7 @@ pub(crate) struct Late {
 }
 
 impl Late {
-    /// Has the loop `prepare`, and holds it up a little later: until the test lets it go, then,
+    /// Makes the loop `prepare`, and holds it up a little later: until the test lets it go, then,
     /// when `arm` has begun a timeout, for twice as long as that. Some turns later `disarm` takes
     /// the timeout back, so that nobody is cut off for what happens then.
     ///
