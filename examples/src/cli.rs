@@ -1,217 +1,50 @@
-//! What the example servers have in common on the command line.
+//! What the example servers have in common: command line, log, signals and limits.
+
+mod clients;
+mod descriptors;
+mod listen;
+mod signals;
+mod timeout;
 
 use std::error::Error;
-use std::net::Ipv6Addr;
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use clap::{Args, ValueEnum, value_parser};
-use evio::{Address, Endpoint, Host, LoadBalance, ReadySocket, Server};
-use listenfd::ListenFd;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
-use signal_hook::low_level::pipe;
+use evio::Server;
+use log::{error, info};
 
-/// More loops than this are a mistake: few machines have as many processors, and each is a thread.
-const MAX_LOOPS: i64 = 1024;
+use crate::logger;
 
-/// Where to listen, and on how many loops.
-#[derive(Args, Debug)]
-pub struct Listen {
-    /// Host name or IP address to listen on; "*" is every address of this machine
-    #[arg(long, default_value = "127.0.0.1", value_parser = parse_host)]
-    pub host: String,
-    /// Also listen on this Unix socket
-    #[arg(long, value_name = "PATH")]
-    pub unix_socket: Option<PathBuf>,
-    /// How many loops share the work.
-    #[command(flatten)]
-    pub loops: LoopCount,
-    /// How connections are spread over the loops
-    #[arg(long, value_enum, value_name = "POLICY", default_value_t = Balance::Random)]
-    pub balance: Balance,
-    /// Share the port with other processes (SO_REUSEPORT); the kernel then spreads the connections
-    #[arg(long)]
-    pub reuseport: bool,
-}
+pub use clients::ClientLimits;
+pub use listen::{Balance, Listen, LoopCount};
+pub use signals::first_signal;
+pub use timeout::Timeout;
 
-/// How many loops share the work.
-#[derive(Args, Clone, Copy, Debug)]
-pub struct LoopCount {
-    /// Number of event loops, each on a thread of its own; 0 takes all processors
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    #[arg(value_parser = value_parser!(u16).range(..=MAX_LOOPS))]
-    loops: u16,
-}
-
-impl LoopCount {
-    /// Returns the number of loops that was asked for.
-    #[must_use]
-    pub fn get(self) -> evio::Loops {
-        match self.loops {
-            0 => evio::Loops::Available,
-            count => evio::Loops::Exactly(usize::from(count)),
-        }
-    }
-}
-
-/// Ends a program the usual way: silently, or with the error on standard error.
-pub fn exit(result: Result<(), Box<dyn Error>>) -> ExitCode {
-    match result {
+/// Runs a program with its log, and ends it the usual way: silently, or with the error in the log.
+pub fn run(program: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {
+    let _logger = logger::install();
+    match program() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            error!("{error}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// The load balancing policies, as they are written on the command line.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Balance {
-    /// Every loop is equally likely
-    Random,
-    /// Each loop in turn
-    RoundRobin,
-    /// The loop with the fewest connections
-    LeastConnections,
-}
-
-impl From<Balance> for LoadBalance {
-    fn from(balance: Balance) -> Self {
-        match balance {
-            Balance::Random => Self::Random,
-            Balance::RoundRobin => Self::RoundRobin,
-            Balance::LeastConnections => Self::LeastConnections,
-        }
-    }
-}
-
-impl Listen {
-    /// Binds, says on standard error where, and has Ctrl-C and SIGTERM end the server.
-    ///
-    /// # Errors
-    ///
-    /// Fails when an address cannot be bound, and when the system refuses a signal handler.
-    pub fn bind(&self, scheme: &str, port: u16) -> Result<Server, Box<dyn Error>> {
-        let inet = inet_address(scheme, &self.host, port, self.reuseport);
-        let unix = self.unix_socket.as_deref().map(unix_address);
-        self.announce(Server::bind([inet].into_iter().chain(unix))?)
-    }
-
-    /// As `bind`, with the sockets that systemd has bound; see `sd_listen_fds(3)`.
-    ///
-    /// # Errors
-    ///
-    /// Fails when there are none, when one is of no kind that a server can use, and when the system
-    /// refuses a signal handler.
-    pub fn inherit(&self) -> Result<Server, Box<dyn Error>> {
-        let mut inherited = ListenFd::from_env();
-        let mut sockets = (0..inherited.len()).map(|index| take_socket(&mut inherited, index));
-        let first = sockets.next().ok_or("LISTEN_FDS names no sockets for this process")?;
-        let mut server = Server::from_socket(first?)?;
-        for socket in sockets {
-            server = server.with_socket(socket?)?;
-        }
-        self.announce(server)
-    }
-
-    fn announce(&self, server: Server) -> Result<Server, Box<dyn Error>> {
-        Ok(announce(server)?.load_balance(self.balance.into()))
-    }
-
-    /// Returns the number of loops.
-    #[must_use]
-    pub fn loops(&self) -> evio::Loops {
-        self.loops.get()
-    }
-}
-
-/// Says on standard error where a server listens, and has Ctrl-C and SIGTERM end it; a second one
-/// ends the program, whoever is still waiting for something.
+/// Makes a bound server ready to run: logs its addresses, raises the descriptor limit, limits the
+/// number of clients, and has Ctrl-C and SIGTERM end it.
+///
+/// The first signal drains the server: the handler's `stopping` is called for each connection, and
+/// what is open after the drain timeout is cut off. The second one ends the program at once.
 ///
 /// # Errors
 ///
 /// Fails when the system refuses a signal handler.
-pub fn announce(server: Server) -> Result<Server, Box<dyn Error>> {
+pub fn start(server: Server, clients: &ClientLimits) -> Result<Server, Box<dyn Error>> {
     for address in server.local_addrs() {
-        eprintln!("listening on {address}");
+        info!("listening on {address}");
     }
-    let (stop, signalled) = UnixStream::pair()?;
-    let is_second = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // In this order, so that the first one finds the flag down.
-        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&is_second))?;
-        flag::register(signal, Arc::clone(&is_second))?;
-        pipe::register(signal, signalled.try_clone()?)?;
-    }
-    Ok(server.shutdown_on(stop))
-}
-
-fn take_socket(inherited: &mut ListenFd, index: usize) -> Result<ReadySocket, Box<dyn Error>> {
-    if let Ok(Some(listener)) = inherited.take_tcp_listener(index) {
-        return Ok(listener.try_into()?);
-    }
-    if let Ok(Some(listener)) = inherited.take_unix_listener(index) {
-        return Ok(listener.try_into()?);
-    }
-    if let Ok(Some(socket)) = inherited.take_udp_socket(index) {
-        return Ok(socket.try_into()?);
-    }
-    Err(format!("number {index} of LISTEN_FDS is no TCP, UDP or Unix socket to listen on").into())
-}
-
-/// Checks a host by itself: the error of a whole address would tell of what was not typed.
-fn parse_host(text: &str) -> Result<String, String> {
-    let is_host = inet_address("tcp", text, 0, false).parse::<Address>().is_ok();
-    if is_host && !text.is_empty() {
-        return Ok(text.to_owned());
-    }
-    let has_more = text.contains(['/', '?']);
-    match text.parse::<Address>().as_ref().map(Address::endpoint) {
-        Ok(Endpoint::Inet { host, port }) if !has_more => {
-            let host = if *host == Host::Any { "\"*\"".into() } else { host.to_string() };
-            Err(format!("write the port apart: --host {host} --port {port}"))
-        }
-        _ => Err("write only a host name, an IP address or \"*\"".into()),
-    }
-}
-
-fn inet_address(scheme: &str, host: &str, port: u16, reuseport: bool) -> String {
-    // A bare IPv6 address is what people type; the address syntax wants brackets.
-    let ip = host.split('%').next().unwrap_or(host);
-    let host = if ip.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() };
-    let options = if reuseport { "?reuseport=true" } else { "" };
-    format!("{scheme}://{host}:{port}{options}")
-}
-
-fn unix_address(path: &Path) -> String {
-    let path = path.display().to_string();
-    // The last "?" begins the options, so a path that has one needs another.
-    let end = if path.contains('?') { "?" } else { "" };
-    format!("unix://{path}{end}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn flags_become_addresses() {
-        let cases = [
-            (inet_address("tcp", "127.0.0.1", 80, false), "tcp://127.0.0.1:80"),
-            (inet_address("udp", "::1", 0, false), "udp://[::1]:0"),
-            (inet_address("tcp", "fe80::1%1", 80, false), "tcp://[fe80::1%1]:80"),
-            (inet_address("tcp", "*", 80, true), "tcp://*:80?reuseport=true"),
-            (unix_address(Path::new("/tmp/a b")), "unix:///tmp/a b"),
-            (unix_address(Path::new("what?")), "unix://what??"),
-        ];
-        for (address, expected) in cases {
-            assert_eq!(address, expected);
-            assert!(address.parse::<evio::Address>().is_ok(), "{address}");
-        }
-    }
+    descriptors::raise_limit(clients.max_connections);
+    let server = server.max_connections(clients.max_connections);
+    Ok(server.shutdown_gracefully_on(first_signal()?, clients.drain_timeout))
 }

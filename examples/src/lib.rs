@@ -4,5 +4,6 @@
 
 pub mod cli;
 pub mod http;
+pub mod logger;
 pub mod redis;
 pub mod resp;

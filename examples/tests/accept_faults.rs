@@ -136,7 +136,7 @@ fn a_listener_that_is_broken_is_given_up_alone() {
     let mut refused = server.connect();
     refused.write_all(b"x").unwrap();
     let said = server.next_line();
-    assert!(said.starts_with("address 0: not listening any more: "), "{said}");
+    assert!(said.starts_with("error: address 0: not listening any more: "), "{said}");
     assert!(refused.read(&mut [0; 1]).map_or(true, |len| len == 0), "nobody serves it");
     let mut client = std::os::unix::net::UnixStream::connect(&path).unwrap();
     client.set_read_timeout(Some(util::DEADLINE)).unwrap();

@@ -59,7 +59,7 @@ fn every_line_goes_to_everyone_on_every_loop() {
 
 #[test]
 fn a_silent_guest_and_one_with_endless_lines_have_to_leave() {
-    let server = Server::start(CHAT_SERVER, &["--port", "0", "--idle-timeout", "1"], 1);
+    let server = Server::start(CHAT_SERVER, &["--port", "0", "--idle-timeout", "1s"], 1);
     let silent = Guest::enter(&server);
     silent.wait_for_the_end();
     let mut endless = Guest::enter(&server);

@@ -123,7 +123,7 @@ fn a_socket_that_is_broken_is_given_up() {
     let failing = Failing::start("EBADF", "2", HOSTS[0]);
     failing.echo(1);
     let said = failing.server.next_line();
-    assert!(said.starts_with("address 0: not listening any more: "), "{said}");
+    assert!(said.starts_with("error: address 0: not listening any more: "), "{said}");
     // Nobody has the port any more.
     let port = failing.server.port();
     while UdpSocket::bind(("127.0.0.1", port)).is_err() {

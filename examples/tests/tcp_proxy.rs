@@ -66,6 +66,7 @@ fn an_echo_comes_back_through_several_loops() {
     }
     proxy.signal(Signal::SIGTERM);
     for client in &clients {
+        client.shutdown(Shutdown::Write).unwrap();
         assert!(read_to_end(client).unwrap().is_empty());
     }
     drop(clients);

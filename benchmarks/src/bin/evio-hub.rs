@@ -56,14 +56,17 @@ impl Handler for Hub {
 }
 
 fn main() -> ExitCode {
-    cli::exit(run(Args::parse()))
+    let args = Args::parse();
+    cli::run(|| run(args))
 }
 
 fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(args.address())?;
     let socket = UdpSocket::bind(listener.local_addr()?)?;
     let server = Server::from_socket(listener.try_into()?)?.with_socket(socket.try_into()?)?;
-    let server = cli::announce(server)?;
-    server.run_each(Loops::Exactly(1), |_loop_id| Hub)?;
+    for address in server.local_addrs() {
+        eprintln!("listening on {address}");
+    }
+    server.shutdown_on(cli::first_signal()?).run_each(Loops::Exactly(1), |_loop_id| Hub)?;
     Ok(())
 }

@@ -4,11 +4,10 @@ use std::error::Error;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::{Parser, value_parser};
-use evio::{Action, CloseReason, Conn, Handler, InputStream, Limits};
-use evio_examples::cli::{self, Listen};
+use evio::{Action, CloseReason, Conn, Handler, InputStream};
+use evio_examples::cli::{self, ClientLimits, Listen};
 
 /// A chat room: every line goes to everyone. Ctrl-C ends it.
 ///
@@ -20,16 +19,14 @@ struct Options {
     /// Port to listen on; 0 takes any free one
     #[arg(long, default_value_t = 5555)]
     port: u16,
-    /// Seconds of silence, in both directions, after which a guest has to leave
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
-    #[arg(value_parser = value_parser!(u64).range(1..))]
-    idle_timeout: u64,
     /// Bytes of unread lines above which a guest has to leave
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
     #[arg(value_parser = value_parser!(u32).range(1024..))]
     max_backlog: u32,
     #[command(flatten)]
     listen: Listen,
+    #[command(flatten)]
+    clients: ClientLimits,
 }
 
 /// The longest line, and the longest name; a room has no use for more.
@@ -107,16 +104,14 @@ fn printable(line: &[u8]) -> String {
 }
 
 fn main() -> ExitCode {
-    cli::exit(run(&Options::parse()))
+    let options = Options::parse();
+    cli::run(|| run(&options))
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let max_backlog = options.max_backlog as usize;
-    let limits = Limits::default()
-        .idle_timeout(Some(Duration::from_secs(options.idle_timeout)))
-        .max_output(max_backlog)
-        .high_watermark(max_backlog);
+    let limits = options.clients.limits().max_output(max_backlog).high_watermark(max_backlog);
     let server = options.listen.bind("tcp", options.port)?.limits(limits);
-    server.run_each(options.listen.loops(), |_loop_id| Room)?;
+    cli::start(server, &options.clients)?.run_each(options.listen.loops(), |_loop_id| Room)?;
     Ok(())
 }

@@ -10,7 +10,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use evio::{Action, CloseReason, Conn, Handler, Loop, Udp};
-use evio_examples::cli::{self, Listen};
+use evio_examples::cli::{self, ClientLimits, Listen};
+use log::{error, info};
 
 /// Sends back whatever it receives. Ctrl-C ends it.
 #[derive(Parser)]
@@ -25,11 +26,13 @@ struct Options {
     /// Take the sockets that systemd has bound (LISTEN_FDS) instead of binding any
     #[arg(long, conflicts_with_all = ["port", "udp", "host", "unix_socket", "reuseport"])]
     systemd: bool,
-    /// Tell on standard error what happens
+    /// Log what happens
     #[arg(long)]
     trace: bool,
     #[command(flatten)]
     listen: Listen,
+    #[command(flatten)]
+    clients: ClientLimits,
 }
 
 /// The longest input that is sent back at the end of the turn, with that of all other connections.
@@ -50,14 +53,14 @@ impl Handler for Echo {
     fn opened(&mut self, conn: &mut Conn<'_>, _: &mut ()) -> Action {
         if self.trace {
             let peer = conn.peer_addr().map_or_else(|error| error.to_string(), |a| a.to_string());
-            eprintln!("{}: opened by {peer}", conn.id());
+            info!("{}: opened by {peer}", conn.id());
         }
         Action::None
     }
 
     fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
         if self.trace {
-            eprintln!("{}: {} bytes", conn.id(), input.len());
+            info!("{}: {} bytes", conn.id(), input.len());
         }
         if input.len() <= AT_END_OF_TURN {
             conn.write(input);
@@ -69,7 +72,7 @@ impl Handler for Echo {
 
     fn closed(&mut self, conn: &mut Conn<'_>, _: (), reason: CloseReason) -> ControlFlow<()> {
         if self.trace {
-            eprintln!("{}: {reason}", conn.id());
+            info!("{}: {reason}", conn.id());
         }
         ControlFlow::Continue(())
     }
@@ -81,7 +84,7 @@ impl Handler for Echo {
         error: &io::Error,
     ) -> ControlFlow<()> {
         // Not a matter of tracing: from now on some clients are not served.
-        eprintln!("address {address_index}: not listening any more: {error}");
+        error!("address {address_index}: not listening any more: {error}");
         ControlFlow::Continue(())
     }
 
@@ -92,7 +95,7 @@ impl Handler for Echo {
         input: &[u8],
     ) -> ControlFlow<()> {
         if self.trace {
-            eprintln!("{peer}: a datagram of {} bytes", input.len());
+            info!("{peer}: a datagram of {} bytes", input.len());
         }
         socket.send_to_now(input, peer);
         ControlFlow::Continue(())
@@ -100,7 +103,8 @@ impl Handler for Echo {
 }
 
 fn main() -> ExitCode {
-    cli::exit(run(&Options::parse()))
+    let options = Options::parse();
+    cli::run(|| run(&options))
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -109,6 +113,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         true => options.listen.inherit()?,
         false => options.listen.bind(scheme, options.port)?,
     };
+    let server = cli::start(server.limits(options.clients.limits()), &options.clients)?;
     server.run_each(options.listen.loops(), |_loop_id| Echo { trace: options.trace })?;
     Ok(())
 }

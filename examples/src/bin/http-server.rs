@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
 use clap::{Parser, value_parser};
-use evio::{Action, Conn, Handler, InputStream, Limits};
-use evio_examples::cli::{self, Listen};
+use evio::{Action, Conn, Handler, InputStream};
+use evio_examples::cli::{self, ClientLimits, Listen};
 use evio_examples::http::{DEFAULT_MAX_BODY, Exchange, Flow, Responses};
 
 /// Answers every request with the same page. Ctrl-C ends it.
@@ -21,6 +21,8 @@ struct Options {
     body: Option<u32>,
     #[command(flatten)]
     listen: Listen,
+    #[command(flatten)]
+    clients: ClientLimits,
 }
 
 /// How late the date of a response may change. Asking the clock for each request would cost half a
@@ -78,7 +80,8 @@ impl Handler for Http {
 }
 
 fn main() -> ExitCode {
-    cli::exit(run(&Options::parse()))
+    let options = Options::parse();
+    cli::run(|| run(&options))
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -86,11 +89,12 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         Some(size) => vec![b'x'; size as usize],
         None => b"Hello World!\r\n".to_vec(),
     };
-    let server = options.listen.bind("tcp", options.port)?;
-    server.run_each(options.listen.loops(), |_loop_id| Http {
+    let limits = options.clients.limits();
+    let server = options.listen.bind("tcp", options.port)?.limits(limits);
+    cli::start(server, &options.clients)?.run_each(options.listen.loops(), |_loop_id| Http {
         responses: Responses::new(page.clone(), SystemTime::now()),
         looked_at: Instant::now(),
-        room: Limits::default().high_watermark + 1,
+        room: limits.high_watermark + 1,
     })?;
     Ok(())
 }

@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Parser;
-use evio::{Action, Conn, Handler, InputStream, Limits};
-use evio_examples::cli::{self, Listen};
+use evio::{Action, Conn, Handler, InputStream};
+use evio_examples::cli::{self, ClientLimits, Listen};
 use evio_examples::redis::{COMMANDS, Client, Outcome, Store, execute, look_ahead};
 use evio_examples::resp;
+use log::info;
 use parking_lot::Mutex;
 
 /// Serves part of the redis commands from memory. Ctrl-C or the command SHUTDOWN ends it.
@@ -21,6 +22,8 @@ struct Options {
     port: u16,
     #[command(flatten)]
     listen: Listen,
+    #[command(flatten)]
+    clients: ClientLimits,
 }
 
 /// Room for the longest reply: a value of 512 MiB, and what was written before it.
@@ -130,21 +133,22 @@ impl Handler for Redis<'_> {
     }
 
     fn woken(&mut self, conn: &mut Conn<'_>, _: &mut Session) -> Action {
-        eprintln!("{}: woken", conn.id());
+        info!("{}: woken", conn.id());
         Action::None
     }
 }
 
 fn main() -> ExitCode {
-    cli::exit(run(&Options::parse()))
+    let options = Options::parse();
+    cli::run(|| run(&options))
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let shared = Shared::default();
-    let limits = Limits::default().max_output(MAX_OUTPUT);
+    let limits = options.clients.limits().max_output(MAX_OUTPUT);
     let room = limits.high_watermark + 1;
     let server = options.listen.bind("tcp", options.port)?.limits(limits);
-    server.run_each(options.listen.loops(), |_loop_id| Redis {
+    cli::start(server, &options.clients)?.run_each(options.listen.loops(), |_loop_id| Redis {
         shared: &shared,
         replies: Vec::new(),
         room,

@@ -9,10 +9,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use evio::{
-    Action, Address, CloseReason, Conn, ConnId, Endpoint, Handler, Host, Limits, Origin, Server,
+    Action, Address, CloseReason, Conn, ConnId, Endpoint, Handler, Host, Origin, Server,
     SocketAddr, Tag, UnixPath,
 };
-use evio_examples::cli::{self, LoopCount};
+use evio_examples::cli::{self, ClientLimits, LoopCount};
+use log::warn;
 
 /// Passes on what its clients send to another server, and the answers back. Ctrl-C ends it.
 #[derive(Parser)]
@@ -27,6 +28,8 @@ struct Options {
     upstream: SocketAddr,
     #[command(flatten)]
     loops: LoopCount,
+    #[command(flatten)]
+    clients: ClientLimits,
 }
 
 /// What may wait for one side, at most, beside one read of the other: no more than the kernel keeps
@@ -60,7 +63,7 @@ impl Handler for Proxy {
                 Action::None
             }
             Err(error) => {
-                eprintln!("{client}: cannot connect to {}: {error}", self.upstream);
+                warn!("{client}: cannot connect to {}: {error}", self.upstream);
                 Action::Close
             }
         }
@@ -122,7 +125,7 @@ impl Handler for Proxy {
         // If the client has gone, it was that which gave up.
         let client = client_of(conn);
         if let Some(mut client) = sibling(conn, client) {
-            eprintln!("{}: cannot connect to {}: {reason}", client.id(), self.upstream);
+            warn!("{}: cannot connect to {}: {reason}", client.id(), self.upstream);
             client.close();
         }
         ControlFlow::Continue(())
@@ -163,13 +166,15 @@ fn resolve(text: &str) -> Result<SocketAddr, Box<dyn Error + Send + Sync>> {
 }
 
 fn main() -> ExitCode {
-    cli::exit(run(&Options::parse()))
+    let options = Options::parse();
+    cli::run(|| run(&options))
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let limits = Limits::default().high_watermark(HIGH_WATERMARK).low_watermark(LOW_WATERMARK);
-    let server = cli::announce(Server::bind([options.listen.clone()])?)?.limits(limits);
-    server
+    let limits =
+        options.clients.limits().high_watermark(HIGH_WATERMARK).low_watermark(LOW_WATERMARK);
+    let server = Server::bind([options.listen.clone()])?.limits(limits);
+    cli::start(server, &options.clients)?
         .run_each(options.loops.get(), |_loop_id| Proxy { upstream: options.upstream.clone() })?;
     Ok(())
 }

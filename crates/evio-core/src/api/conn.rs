@@ -163,6 +163,28 @@ impl<'a> Conn<'a> {
         self.entry().is_congested()
     }
 
+    /// Returns how many bytes of output make the connection [congested](Self::is_congested); none
+    /// when it is. One that writes until there is no room left is called again, by
+    /// [`Handler::drained`](crate::Handler::drained).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use evio_core::Conn;
+    ///
+    /// /// Writes as many of the replies as there is room for, and leaves the others for `drained`.
+    /// fn reply(conn: &mut Conn<'_>, replies: &mut Vec<Vec<u8>>) {
+    ///     while conn.output_room() > 0 {
+    ///         let Some(reply) = replies.pop() else { return };
+    ///         conn.write_owned(reply);
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn output_room(&self) -> usize {
+        self.state.table.output_room(self.key)
+    }
+
     /// Stops the input: neither `data` nor `peer_closed` is called until
     /// [`resume_reading`](Self::resume_reading). The kernel's receive buffer fills up, and flow
     /// control makes the peer wait.
