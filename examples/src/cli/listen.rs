@@ -24,7 +24,7 @@ pub struct Listen {
     #[command(flatten)]
     pub loops: LoopCount,
     /// How connections are spread over the loops
-    #[arg(long, value_enum, value_name = "POLICY", default_value_t = Balance::Random)]
+    #[arg(long, value_enum, value_name = "POLICY", default_value_t = Balance::RoundRobin)]
     pub balance: Balance,
     /// Share the port with other processes (SO_REUSEPORT); the kernel then spreads the connections
     #[arg(long)]
@@ -54,10 +54,10 @@ impl LoopCount {
 /// The load balancing policies, as they are written on the command line.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Balance {
-    /// Every loop is equally likely
-    Random,
     /// Each loop in turn
     RoundRobin,
+    /// Every loop is equally likely
+    Random,
     /// The loop with the fewest connections
     LeastConnections,
 }

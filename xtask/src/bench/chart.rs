@@ -108,7 +108,7 @@ impl Figure {
 
 /// Tells whether a server is this project's.
 pub(super) fn is_ours(name: &str) -> bool {
-    name.split([' ', '-']).next() == Some("evio")
+    name.split([' ', '-', ',']).next() == Some("evio")
 }
 
 /// Says where and when the figures were measured.
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn ours_is_known_by_its_first_word() {
-        let ours = ["evio", "evio over unix", "evio-multi", "eviocorp", "mio", "my evio"];
+        let ours = ["evio", "evio over unix", "evio, 2 loops", "eviocorp", "mio", "my evio"];
         assert_eq!(ours.map(is_ours), [true, true, true, false, false, false]);
     }
 

@@ -31,6 +31,11 @@ pub(super) const CONTENDERS: &[Contender] = &[
         arguments: |place| Ok(port(place)),
     },
     Contender {
+        name: "evio, 2 loops",
+        program: Program::Built { program: "http-server", package: "evio" },
+        arguments: |place| Ok(on_two_loops(port(place))),
+    },
+    Contender {
         name: "hyper",
         program: Program::Built { program: "hyper-http", package: "hyper" },
         arguments: |place| Ok(port(place)),
@@ -133,6 +138,13 @@ frontend hello
 /// Returns the arguments of a server that wants only a port.
 pub(super) fn port(place: &Place) -> Vec<String> {
     vec!["--port".to_owned(), place.address.port().to_string()]
+}
+
+/// Adds the options that spread connections over two loops. All servers share one core, so the
+/// ratio to one loop is what sharing costs.
+pub(super) fn on_two_loops(mut arguments: Vec<String>) -> Vec<String> {
+    arguments.extend(["--loops", "2"].map(str::to_owned));
+    arguments
 }
 
 fn nginx_arguments(place: &Place) -> io::Result<Vec<String>> {

@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 
 use super::driver::{self, Driver};
+use super::http::on_two_loops;
 use super::outside::{Contender, Place, Program, Server, Tool};
 use super::results::{Latency, SuiteResults};
 use super::run::Run;
@@ -28,6 +29,11 @@ pub(super) const CONTENDERS: &[Contender] = &[
         name: "evio",
         program: Program::Built { program: "redis-server", package: "evio" },
         arguments: evio_arguments,
+    },
+    Contender {
+        name: "evio, 2 loops",
+        program: Program::Built { program: "redis-server", package: "evio" },
+        arguments: |place| Ok(on_two_loops(evio_arguments(place)?)),
     },
 ];
 
