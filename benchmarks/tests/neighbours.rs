@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use evio_benchmarks::load::{Endpoint, Target};
 use evio_benchmarks::neighbours::{Neighbour, Plan, Protocol, Turn, turn};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// A server in a process of its own, which ends with the test.
 struct Server {
@@ -80,6 +81,9 @@ fn every_server_comes_through_every_turn() {
         Neighbour::Churn,
     ];
     const CROWDS: &[Neighbour] = &[Neighbour::Nobody, Neighbour::Udp, Neighbour::Broadcast];
+    // The hostile ones are 3,001 clients.
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
     let echo = Server::start(env!("CARGO_BIN_EXE_tokio-echo"), &[]);
     let upstream = echo.address.to_string();
     let proxy =
@@ -89,6 +93,7 @@ fn every_server_comes_through_every_turn() {
     let hubs = hubs.map(|program| Server::start(program, &[]));
     for (server, protocol, neighbours) in [
         (&echo, Protocol::Echo, CLIENTS),
+        (&echo, Protocol::Echo, &[Neighbour::Hostile]),
         (&proxy, Protocol::Echo, CLIENTS),
         (&hyper, Protocol::Http, CLIENTS),
         (&hubs[0], Protocol::Frames, CROWDS),

@@ -14,6 +14,7 @@ mod churn;
 mod clock;
 mod datagrams;
 mod dial;
+mod drips;
 mod flood;
 mod neighbour;
 mod paced;

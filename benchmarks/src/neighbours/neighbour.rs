@@ -11,6 +11,7 @@ use super::broadcast::Broadcaster;
 use super::churn::Churn;
 use super::datagrams::Datagrams;
 use super::dial::Buffers;
+use super::drips::Drips;
 use super::flood::{Count, Flood};
 use super::protocol::{Protocol, Reply};
 
@@ -31,11 +32,16 @@ pub enum Neighbour {
     Udp,
     /// A client whose messages, 10,000 a second, go to everyone
     Broadcast,
+    /// 1,000 silent clients, 1,000 that begin a request and send a byte of it now and then, 1,000
+    /// that send and never read, and one that pipelines without end
+    Hostile,
 }
 
 const PIPELINING: usize = 200;
 const DEAF: usize = 1000;
 const BULK: usize = 20;
+const SILENT: usize = 1000;
+const DRIPPING: usize = 1000;
 
 /// A neighbour at work.
 pub(super) trait Noise {
@@ -59,19 +65,18 @@ impl Neighbour {
         reply: &Reply,
     ) -> io::Result<Box<dyn Noise>> {
         let flood = |clients, pattern, count| {
-            let buffers = if self == Self::Deaf { Buffers::Narrow } else { Buffers::Usual };
-            Flood::connect(address, clients, pattern, count, buffers)
+            Flood::connect(address, clients, pattern, count, Buffers::Usual)
+        };
+        let pipelining =
+            |clients| flood(clients, protocol.batch(), Count::Received(reply.len() as u64));
+        let deaf = || {
+            let count = Count::Sent(protocol.request().len() as u64);
+            Flood::connect(address, DEAF, protocol.batch(), count, Buffers::Narrow)
         };
         Ok(match self {
             Self::Nobody => Box::new(Silence),
-            Self::Pipelining => {
-                let count = Count::Received(reply.len() as u64);
-                Box::new(flood(PIPELINING, protocol.batch(), count)?)
-            }
-            Self::Deaf => {
-                let count = Count::Sent(protocol.request().len() as u64);
-                Box::new(flood(DEAF, protocol.batch(), count)?)
-            }
+            Self::Pipelining => Box::new(pipelining(PIPELINING)?),
+            Self::Deaf => Box::new(deaf()?),
             Self::Bulk => {
                 let request = protocol.bulk();
                 let count = Count::SentAndRead(request.len() as u64);
@@ -80,13 +85,44 @@ impl Neighbour {
             Self::Churn => Box::new(Churn::new(address, protocol.request())),
             Self::Udp => Box::new(Datagrams::connect(address, protocol.request())?),
             Self::Broadcast => Box::new(Broadcaster::connect(address, protocol)?),
+            Self::Hostile => {
+                let mut unfinished = protocol.request();
+                unfinished.pop();
+                Box::new(Crowd(vec![
+                    Box::new(Drips::connect(address, SILENT, Vec::new())?),
+                    Box::new(Drips::connect(address, DRIPPING, unfinished)?),
+                    Box::new(deaf()?),
+                    Box::new(pipelining(1)?),
+                ]))
+            }
         })
     }
 
     /// Tells whether what it has done is comparable from server to server, in CPU time too: what is
     /// taken of a client that never reads is a matter of the server's limits.
     pub(super) fn is_work(self) -> bool {
-        self != Self::Deaf
+        !matches!(self, Self::Deaf | Self::Hostile)
+    }
+}
+
+/// Several neighbours at once; what the last one is served counts.
+struct Crowd(Vec<Box<dyn Noise>>);
+
+impl Noise for Crowd {
+    fn step(&mut self, now: Instant) -> io::Result<bool> {
+        let mut goes_on = false;
+        for noise in &mut self.0 {
+            goes_on |= noise.step(now)?;
+        }
+        Ok(goes_on)
+    }
+
+    fn served(&self) -> u64 {
+        self.0.last().map_or(0, |noise| noise.served())
+    }
+
+    fn readiness(&self) -> Option<BorrowedFd<'_>> {
+        self.0.last()?.readiness()
     }
 }
 

@@ -48,6 +48,7 @@ const CLIENTS: &[Neighbour] = &[
     neighbour("deaf", "1,000 clients that send and never read"),
     neighbour("bulk", "20 clients that send 1 MiB each time"),
     neighbour("churn", "connect, ask, reset, without end"),
+    neighbour("hostile", "1,000 silent, 1,000 dripping, 1,000 that never read, one that pipelines"),
 ];
 
 /// Those of the hubs.
