@@ -166,7 +166,7 @@ impl Acceptor {
                 }
                 Verdict::Short => {
                     // Another loop must not take the descriptor that a client is turned away with.
-                    let _turn = placement.begin_accepting();
+                    let _lock = placement.begin_accepting();
                     placement.shortage.run_short(&bound.listener, LISTENER_BUDGET, now());
                     self.back_off(slot, placement, poller, now());
                 }
@@ -175,7 +175,7 @@ impl Acceptor {
             return outcome;
         }
         if count == 0 {
-            // As many failed connections in a row do not happen: something refuses every accept.
+            // Nothing but failed connections: something refuses every accept.
             self.back_off(slot, placement, poller, now());
         }
         outcome

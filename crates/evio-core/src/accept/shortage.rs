@@ -24,8 +24,15 @@ pub(crate) struct Shortage {
 
 #[derive(Debug, Default)]
 struct State {
-    since: Option<Instant>,
+    short: Option<Short>,
     reserve: Option<Reserve>,
+}
+
+/// When descriptors ran out, and when a loop has last found none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Short {
+    since: Instant,
+    seen: Instant,
 }
 
 impl Shortage {
@@ -37,7 +44,7 @@ impl Shortage {
     /// Notes that a connection was accepted: there was a descriptor for it.
     pub(super) fn note_accepted(&self) {
         if self.is_short.load(Ordering::Relaxed) {
-            self.state.lock().since = None;
+            self.change(|state| state.short = None);
         }
     }
 
@@ -45,8 +52,10 @@ impl Shortage {
     /// of those that wait at the listener are turned away: a peer that is told can go elsewhere.
     pub(super) fn run_short(&self, listener: &Listener, most: usize, now: Instant) {
         self.is_short.store(true, Ordering::Relaxed);
-        let State { since, reserve } = &mut *self.state.lock();
-        if !waits_long_enough(since, now) {
+        let State { short, reserve } = &mut *self.state.lock();
+        let current = Short::at(*short, now);
+        *short = Some(current);
+        if !current.is_over_backoff() {
             return;
         }
         if let Some(reserve) = reserve {
@@ -57,24 +66,36 @@ impl Shortage {
     /// Takes the reserve back after a connection has ended.
     pub(crate) fn refill_reserve(&self) {
         if self.is_short.load(Ordering::Relaxed) {
-            if let Some(reserve) = &mut self.state.lock().reserve {
-                reserve.refill();
-            }
+            self.change(|state| {
+                if let Some(reserve) = &mut state.reserve {
+                    reserve.refill();
+                }
+            });
         }
+    }
+
+    /// Changes the state, and notes when there is nothing left in it to be changed.
+    #[cold]
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let state = &mut *self.state.lock();
+        change(state);
+        let has_reserve = state.reserve.as_ref().is_none_or(Reserve::is_held);
+        self.is_short.store(state.short.is_some() || !has_reserve, Ordering::Relaxed);
     }
 }
 
-/// Returns whether clients are to be turned away; if not, they wait from now on.
-fn waits_long_enough(since: &mut Option<Instant>, now: Instant) -> bool {
-    let short = since.map(|since| now.saturating_duration_since(since));
-    let is_over = short.is_some_and(|short| (BACKOFF..FORGOTTEN).contains(&short));
-    let is_new = short.is_none_or(|short| short >= FORGOTTEN);
-    if is_over {
-        *since = None;
-    } else if is_new {
-        *since = Some(now);
+impl Short {
+    /// Returns the shortage that goes on at `now`, or a new one.
+    fn at(before: Option<Self>, now: Instant) -> Self {
+        let goes_on = |short: &Self| now.saturating_duration_since(short.seen) < FORGOTTEN;
+        let since = before.filter(goes_on).map_or(now, |short| short.since);
+        Self { since, seen: now }
     }
-    is_over
+
+    /// Returns whether there were no descriptors for so long that clients are to be turned away.
+    fn is_over_backoff(self) -> bool {
+        self.seen.saturating_duration_since(self.since) >= BACKOFF
+    }
 }
 
 #[cfg(test)]
@@ -87,15 +108,33 @@ mod tests {
     };
 
     #[test]
-    fn clients_are_turned_away_after_one_backoff_and_not_long_after() {
-        let now = evio_sys::clock::now();
-        let mut since = None;
-        assert!(!waits_long_enough(&mut since, now));
-        assert!(!waits_long_enough(&mut since, now + BACKOFF / 2), "another loop came in between");
-        assert!(waits_long_enough(&mut since, now + BACKOFF));
-        assert!(!waits_long_enough(&mut since, now + 2 * BACKOFF), "a new shortage");
-        assert!(!waits_long_enough(&mut since, now + FORGOTTEN + 3 * BACKOFF), "it is forgotten");
-        assert!(waits_long_enough(&mut since, now + FORGOTTEN + 4 * BACKOFF));
+    fn clients_are_turned_away_from_one_backoff_on_until_the_shortage_is_forgotten() {
+        let start = evio_sys::clock::now();
+        let mut short = None;
+        for (backoffs, is_over) in
+            [(0, false), (1, true), (2, true), (2, true), (7, false), (8, true)]
+        {
+            let at = Short::at(short, start + BACKOFF * backoffs);
+            assert_eq!(at.is_over_backoff(), is_over, "after {backoffs} backoffs");
+            short = Some(at);
+        }
+        let between = Short::at(None, start);
+        let between = Short::at(Some(between), start + BACKOFF / 2);
+        assert!(!between.is_over_backoff(), "another loop came in between");
+    }
+
+    #[test]
+    fn every_listener_turns_its_clients_away() {
+        let (listeners, now) = ([listener(), listener()], evio_sys::clock::now());
+        let clients = listeners.each_ref().map(connect);
+        let shortage = Shortage::default();
+        shortage.hold_reserve();
+        for at in [now, now + BACKOFF] {
+            for listener in &listeners {
+                shortage.run_short(listener, 1, at);
+            }
+        }
+        assert_eq!(clients.each_ref().map(was_closed), [true; 2]);
     }
 
     #[test]
@@ -139,8 +178,8 @@ mod tests {
         let listener = listener();
         let (shortage, now) = (Shortage::default(), evio_sys::clock::now());
         shortage.run_short(&listener, 1, now);
-        assert_eq!(shortage.state.lock().since, Some(now));
+        assert_eq!(shortage.state.lock().short, Some(Short { since: now, seen: now }));
         shortage.note_accepted();
-        assert_eq!(shortage.state.lock().since, None);
+        assert_eq!(shortage.state.lock().short, None);
     }
 }

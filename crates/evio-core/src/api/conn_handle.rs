@@ -118,7 +118,7 @@ impl ConnHandle {
     }
 
     fn end(&self, command: ConnCommand) -> Result<(), SendError> {
-        self.mailbox.push_urgent(Command::Conn(self.id.key(), command))
+        self.mailbox.push_reserved(Command::Conn(self.id.key(), command))
     }
 
     fn try_push(&self, command: ConnCommand) -> Result<(), SendError> {

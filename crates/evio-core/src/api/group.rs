@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use evio_sys::clock;
 use evio_sys::net::SocketAddr;
@@ -21,6 +22,7 @@ pub(crate) struct Group {
     mailboxes: Vec<Arc<Sender>>,
     /// The server is ending: it begins nothing new.
     is_ending: AtomicBool,
+    asked_shutdown: Mutex<Option<(ShutdownMode, Instant)>>,
     /// Loops other than the first wait here until `serving` and the first `tick` are over.
     started: Mutex<bool>,
     start: Condvar,
@@ -35,6 +37,7 @@ impl Group {
             placement,
             mailboxes,
             is_ending: AtomicBool::new(false),
+            asked_shutdown: Mutex::new(None),
             started: Mutex::new(false),
             start: Condvar::new(),
             local_addrs: Mutex::new(Vec::new()),
@@ -60,14 +63,29 @@ impl Group {
     /// Ends the server. Each loop is told by its mailbox, the caller's own too: so what was sent
     /// before is carried out before. The time for it begins now, however late a loop comes to it.
     pub(crate) fn shutdown(&self, mode: ShutdownMode) {
-        self.is_ending.store(true, Ordering::SeqCst);
         let now = clock::now();
+        self.note_asked(mode, now);
+        self.is_ending.store(true, Ordering::SeqCst);
         for mailbox in &self.mailboxes {
             // A loop that has ended needs no telling.
             let _ = mailbox.control(Control::Shutdown(mode, now));
         }
         // Those that are still waiting find the message first.
         self.open_gate();
+    }
+
+    fn note_asked(&self, mode: ShutdownMode, now: Instant) {
+        let asked = &mut *self.asked_shutdown.lock();
+        let overtakes = mode == ShutdownMode::Immediate
+            && asked.is_some_and(|(before, _)| before != ShutdownMode::Immediate);
+        if asked.is_none() || overtakes {
+            *asked = Some((mode, now));
+        }
+    }
+
+    /// Returns the shutdown that was asked for, an immediate one before a graceful one, and when.
+    pub(crate) fn asked_shutdown(&self) -> Option<(ShutdownMode, Instant)> {
+        *self.asked_shutdown.lock()
     }
 
     /// Wakes the listeners that wait for a connection to end, on all loops.

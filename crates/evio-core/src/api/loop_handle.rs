@@ -190,7 +190,8 @@ impl LoopHandle {
     /// Ends all loops of the group when their connections have come to an end by themselves, or at
     /// the latest `timeout` after this call: nothing more is accepted, and
     /// [`Handler::stopping`](crate::Handler::stopping) is called for each connection. A loop that a
-    /// callback holds up for longer ends right after that.
+    /// callback holds up for longer ends right after that. What was sent to the loop before is
+    /// carried out before, as far as the time allows, and else when the connections have been told.
     pub fn shutdown_gracefully(&self, timeout: Duration) {
         self.group.shutdown(ShutdownMode::Graceful(timeout));
     }

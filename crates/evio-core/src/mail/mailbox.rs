@@ -158,7 +158,7 @@ impl<M, O> MailboxSender<M, O> {
 
     /// Sends a command that makes room, such as an ending: when the mailbox is full, there is as
     /// much room again for these.
-    pub(crate) fn push_urgent(&self, command: M) -> Result<(), SendError> {
+    pub(crate) fn push_reserved(&self, command: M) -> Result<(), SendError> {
         let messages = self.bounds.messages.saturating_mul(2).max(2);
         let bounds = Bounds { messages, bytes: usize::MAX };
         self.push_within(bounds, 0, |commands| commands.push_back(command))

@@ -101,6 +101,11 @@ impl Outgoing {
         self.queue_budget = budget;
     }
 
+    /// Lets queues send up to `budget` bytes more in this turn, whatever has been sent.
+    pub(crate) fn raise_budget(&mut self, budget: usize) {
+        self.queue_budget = self.queue_budget.max(budget);
+    }
+
     /// Returns whether queues may send in this turn.
     pub(crate) fn has_budget(&self) -> bool {
         self.queue_budget > 0

@@ -97,6 +97,11 @@ impl Deadlines {
         (self.stalled_since, self.kernel_len) = (since, None);
     }
 
+    /// Returns since when the peer is waited for to take output, for whatever reason.
+    pub(super) fn waits_since(&self) -> Option<WheelTime> {
+        self.stalled_since.or(self.congested_since).or(self.closing_since)
+    }
+
     /// Notes how many bytes of output the kernel holds, if it tells. Returns whether the peer has
     /// taken some since the last time, which is progress though there is no room yet; the stall
     /// begins anew.

@@ -3,6 +3,7 @@
 mod transitions;
 
 use std::collections::VecDeque;
+use std::mem;
 use std::net::SocketAddr;
 
 use evio_sys::Interest;
@@ -62,6 +63,8 @@ pub(super) struct Extras {
     pub(super) overdue: Option<usize>,
     /// Bytes of input that have been discarded.
     pub(super) discarded: usize,
+    /// The stall in which a loop that was late has tried to send, by its beginning.
+    pub(super) tried_late: Option<WheelTime>,
 }
 
 /// The state of a connection's input.
@@ -242,6 +245,13 @@ impl Entry {
 
     pub(super) fn extras_mut(&mut self) -> &mut Extras {
         self.extras.get_or_insert_default()
+    }
+
+    /// Notes that a loop that was late tries to send. Returns whether it has not in this stall.
+    pub(super) fn try_late(&mut self) -> bool {
+        let waits_since = self.deadlines.waits_since();
+        let before = mem::replace(&mut self.extras_mut().tried_late, waits_since);
+        before != waits_since
     }
 
     /// Returns whether input is not read from the socket into the buffer and no more: it was

@@ -20,6 +20,10 @@ impl Indexes {
                 Some(word) if *word != u64::MAX => {
                     let bit = word.trailing_ones();
                     *word |= 1 << bit;
+                    if *word == u64::MAX {
+                        // It is listed again when it has room.
+                        self.with_room.pop();
+                    }
                     return number * 64 + bit;
                 }
                 _ => drop(self.with_room.pop()),
@@ -64,6 +68,19 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn a_word_that_is_filled_again_and_again_is_listed_once() {
+        let mut indexes = Indexes::default();
+        for _ in 0..63 {
+            indexes.take();
+        }
+        for _ in 0..1_000 {
+            let last = indexes.take();
+            indexes.give_back(last);
+        }
+        assert!(indexes.with_room.len() <= 2, "{} words", indexes.with_room.len());
+    }
 
     #[test]
     fn the_lowest_free_index_is_taken() {

@@ -155,12 +155,13 @@ impl Table {
         let brought = &mut entry.extras_mut().brought;
         if is_active && !brought.is_empty() {
             let len = brought.read(buffer).unwrap_or(0);
+            let is_full = len == buffer.len();
             if brought.is_empty() {
                 // Its memory is not needed again.
                 *brought = VecDeque::new();
             }
             // The socket may have more, and nothing has asked it.
-            self.read_on_later(key);
+            self.read_special_later(key, is_full);
             return Receipt::Data(len);
         }
         *brought = VecDeque::new();
@@ -169,7 +170,7 @@ impl Table {
                 entry.deadlines.note_activity(clock);
                 let overdue = entry.overdue().map(|overdue| overdue.saturating_sub(len));
                 entry.set_overdue(overdue);
-                self.read_on_later(key);
+                self.read_special_later(key, len == buffer.len());
                 self.arm(key);
                 match is_active {
                     true => Receipt::Data(len),
@@ -178,6 +179,13 @@ impl Table {
             }
             result => self.received_nothing(key, result),
         }
+    }
+
+    fn read_special_later(&mut self, key: ConnKey, is_full: bool) {
+        if is_full {
+            self.backlog.note_full_read();
+        }
+        self.read_on_later(key);
     }
 
     /// Counts what a closing connection has received.

@@ -149,11 +149,12 @@ impl Table {
     ///
     /// A send itself would not tell: it fills what little is left of the send buffer, though the
     /// peer has taken nothing.
-    pub(crate) fn ask_for_room(&self, key: ConnKey) -> Room {
-        let Some(entry) = self.get(key) else { return Room::No };
+    pub(crate) fn ask_for_room(&mut self, key: ConnKey) -> Room {
+        let is_late = self.is_late(key);
+        let Some(entry) = self.get_mut(key) else { return Room::No };
         if entry.stream.has_room().unwrap_or(true) {
             Room::Yes
-        } else if self.is_late(key) {
+        } else if is_late && entry.try_late() {
             Room::Unknown
         } else {
             Room::No
@@ -173,7 +174,11 @@ impl Table {
         let Some((entry, limits)) = self.with_limits(key) else { return };
         let has_progress = entry.deadlines.note_kernel_len(entry.stream.output_len().ok(), now);
         if has_progress && entry.deadlines.close_deadline.is_some() {
-            entry.deadlines.close_deadline = now.after(limits.close_timeout);
+            // Unlike a stamp, it is not corrected when the turn turns out to be slow.
+            let now = self.clock.tick_now().latest(now);
+            self.change(key, |entry, _| {
+                entry.deadlines.close_deadline = now.after(limits.close_timeout);
+            });
         }
     }
 

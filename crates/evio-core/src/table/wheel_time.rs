@@ -43,6 +43,11 @@ impl WheelTime {
         (ticks <= Self::MAX_DISTANCE).then(|| count(ticks))
     }
 
+    /// Returns the later one of two.
+    pub(super) fn latest(self, other: Self) -> Self {
+        if self.since(other) > 0 { self } else { other }
+    }
+
     /// Returns how many ticks this is after `other`; negative if it is before.
     pub(crate) fn since(self, other: Self) -> i32 {
         self.0.get().wrapping_sub(other.0.get()) as i32

@@ -32,6 +32,10 @@ pub(crate) const DEADLINES: usize = 256;
 /// none come first in the next turn. The last send goes beyond it by what the socket has room for.
 pub(crate) const SEND: usize = 4 << 20;
 
+/// Bytes that one connection sends at its deadline on a loop that is late, whatever the others have
+/// sent in the turn: a look for each of [`DEADLINES`] makes 4 MiB more at most.
+pub(crate) const LATE_TRY: usize = 16 << 10;
+
 /// The least and the most that one connection sends from its queue in a turn.
 const SEND_MIN: usize = 64 << 10;
 const SEND_MAX: usize = 1 << 20;

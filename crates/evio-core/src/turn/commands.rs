@@ -24,6 +24,9 @@ impl<H: Handler> Runner<H> {
     }
 
     fn carry_out_mail(&mut self) {
+        if self.state.group.is_ending() && !self.shutdown.has_begun() {
+            self.begin_overdue_shutdown();
+        }
         // A connection that was handed over does not wait for what others have sent, nor do they
         // wait for any number of connections.
         let for_others = self.mail_budget / 2;
@@ -48,6 +51,18 @@ impl<H: Handler> Runner<H> {
                     self.mail_budget -= 1;
                     self.follow(control);
                 }
+            }
+        }
+    }
+
+    /// Begins a shutdown that waits behind other mail when its time is up, so that the loop ends in
+    /// time however much mail there is. The rest is carried out after it.
+    #[cold]
+    fn begin_overdue_shutdown(&mut self) {
+        let now = self.state.table.clock().now();
+        if let Some((mode, asked_at)) = self.state.group.asked_shutdown() {
+            if now.saturating_duration_since(asked_at) >= self.shutdown.timeout_of(mode) {
+                self.begin_shutdown(mode, asked_at);
             }
         }
     }

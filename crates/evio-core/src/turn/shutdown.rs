@@ -58,6 +58,14 @@ impl Shutdown {
         self.begun.is_some()
     }
 
+    /// Returns how long connections may go on after a shutdown was asked for.
+    pub(super) fn timeout_of(&self, mode: ShutdownMode) -> Duration {
+        match mode {
+            ShutdownMode::Graceful(timeout) => timeout,
+            ShutdownMode::Immediate => self.timeout,
+        }
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.begun.map(|(deadline, _)| deadline)
     }
@@ -70,13 +78,12 @@ impl Shutdown {
         asked_at: Instant,
         connections: usize,
     ) -> bool {
-        let timeout = match (mode, self.begun) {
-            (ShutdownMode::Graceful(_), Some(_)) | (_, Some((_, ShutdownMode::Immediate))) => {
-                return false;
-            }
-            (ShutdownMode::Graceful(timeout), None) => timeout,
-            (ShutdownMode::Immediate, _) => self.timeout,
-        };
+        if let (ShutdownMode::Graceful(_), Some(_)) | (_, Some((_, ShutdownMode::Immediate))) =
+            (mode, self.begun)
+        {
+            return false;
+        }
+        let timeout = self.timeout_of(mode);
         let connections = u32::try_from(connections).unwrap_or(u32::MAX);
         let cut_off_time = CUT_OFF_TIME.saturating_mul(connections).min(timeout / 10);
         // A timeout that is too long to express is no timeout.

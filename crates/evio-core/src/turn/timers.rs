@@ -61,8 +61,10 @@ impl<H: Handler> Runner<H> {
     /// Looks at a connection that the wheel has named: at a deadline, or earlier if that has moved.
     fn look_at(&mut self, index: u32) {
         let Some(key) = self.state.table.key_at(index) else { return };
-        if let Some(expired) = self.state.table.expired(key) {
+        let mut last = None;
+        while let Some(expired) = self.state.table.expired(key).filter(|next| last != Some(*next)) {
             self.expire(key, expired);
+            last = Some(expired);
         }
         self.state.table.arm(key);
     }
@@ -99,18 +101,20 @@ impl<H: Handler> Runner<H> {
         if !has_output {
             return false;
         }
-        let has_budget = state.outgoing.has_budget();
         let room = state.table.ask_for_room(key);
-        // A loop that is late tries once, but waits for a budget only if there is room.
-        if room == Room::No || room == Room::Unknown && !has_budget {
+        if room == Room::No {
             state.table.ask_for_progress(key);
             return false;
         }
         state.table.unblock(key);
         let has_new = state.table.get(key).is_some_and(|entry| entry.has_new_output());
-        if has_new || !has_budget {
+        if has_new || room == Room::Yes && !state.outgoing.has_budget() {
             state.outgoing.expect_output();
             return true;
+        }
+        if room == Room::Unknown {
+            // A loop that is late tries once, whatever the others have used of its budget.
+            state.outgoing.raise_budget(budget::LATE_TRY);
         }
         if state.table.send_output(key, &mut state.outgoing, budget::send_share(1)) == 0 {
             state.table.ask_for_progress(key);

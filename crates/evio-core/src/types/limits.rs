@@ -14,10 +14,10 @@ use crate::types::setters::setters;
 /// took long. A timeout of more than a year is none.
 ///
 /// What the peer takes of the output is progress. On Linux the loop asks the kernel how much it
-/// still holds (`SIOCOUTQ`), 50 ms after a full socket has stopped the output and at each deadline;
-/// on other systems it knows only of room that the poller reports. A peer that goes on taking
-/// little and then nothing is noticed within twice the time. So timeouts of output should not be
-/// shorter than 100 ms.
+/// still holds (`SIOCOUTQ`), 50 to 100 ms after a full socket has stopped the output and at each
+/// deadline; on other systems it knows only of room that the poller reports. A peer that goes on
+/// taking little and then nothing is noticed within twice the time. So timeouts of output should
+/// not be shorter than 100 ms.
 ///
 /// Closing a connection takes no limit away: `write_timeout` and `congestion_timeout` hold until
 /// the output is sent, `close_timeout` counts anew with each byte that the peer takes, and

@@ -50,6 +50,12 @@ impl Reserve {
         accepted
     }
 
+    /// Returns whether there is a descriptor in reserve.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
     /// Takes a descriptor again if it was lost to another thread meanwhile.
     pub fn refill(&mut self) {
         if self.held.is_none() {

@@ -57,8 +57,8 @@ fn endings_have_as_much_room_again_and_no_more() {
     sender.try_push(1, 0).unwrap();
     sender.try_push(2, 0).unwrap();
     assert_eq!(sender.try_push(3, 0), Err(SendError::Full));
-    assert_eq!([sender.push_urgent(4), sender.push_urgent(5)], [Ok(()), Ok(())]);
-    assert_eq!(sender.push_urgent(6), Err(SendError::Full));
+    assert_eq!([sender.push_reserved(4), sender.push_reserved(5)], [Ok(()), Ok(())]);
+    assert_eq!(sender.push_reserved(6), Err(SendError::Full));
     sender.push_unbounded(7).unwrap();
     mailbox.collect();
     assert_eq!(taken(&mut mailbox), "12457");
@@ -82,7 +82,7 @@ fn whatever_is_sent_first_wakes_a_loop_that_sleeps_and_nothing_one_that_runs() {
     let sender = Arc::clone(mailbox.sender());
     let send: [&dyn Fn(); 5] = [
         &|| sender.try_push(1, 0).unwrap(),
-        &|| sender.push_urgent(2).unwrap(),
+        &|| sender.push_reserved(2).unwrap(),
         &|| sender.push_unbounded(3).unwrap(),
         &|| sender.control('a').unwrap(),
         &|| sender.urgent_control('u').unwrap(),

@@ -170,6 +170,17 @@ fn what_a_socket_has_brought_comes_before_what_it_receives() {
 }
 
 #[test]
+fn a_full_read_of_what_a_socket_has_brought_counts() {
+    let mut it = Fixture::adopting(b"hello world");
+    it.table.establish(it.key);
+    it.table.resume_brought_input(it.key);
+    it.table.begin_backlog(1);
+    assert_eq!(it.table.next_in_backlog(), Some(it.key));
+    assert_eq!(it.receive(), Receipt::Data(BUFFER));
+    assert_eq!((it.table.backlog_len(), it.table.next_in_backlog()), (1, None));
+}
+
+#[test]
 fn a_closing_connection_drops_what_its_socket_has_brought() {
     let mut it = Fixture::adopting(b"hello");
     it.table.establish(it.key);

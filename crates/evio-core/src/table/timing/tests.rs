@@ -253,6 +253,24 @@ fn what_the_peer_takes_is_progress_though_there_is_no_room_yet() {
 }
 
 #[test]
+fn progress_that_a_slow_turn_sees_gives_a_closing_peer_its_whole_time() {
+    let mut it = Fixture::new(Limits::default().close_timeout(HOUR));
+    it.fill();
+    if it.entry().stream.output_len().is_err() {
+        return;
+    }
+    let start = it.table.clock.tick();
+    it.entry_mut().deadlines.close_deadline = Some(start);
+    it.table.ask_for_progress(it.key);
+    it.peer_catches_up();
+    // A callback of this turn takes so long.
+    std::thread::sleep(Duration::from_millis(100));
+    it.table.ask_for_progress(it.key);
+    let deadline = it.entry().deadlines.close_deadline.unwrap();
+    assert!(deadline.since(start.after(HOUR).unwrap()) > 0, "it counts from the turn's beginning");
+}
+
+#[test]
 fn a_closing_connection_keeps_its_deadlines_while_its_peer_takes_nothing() {
     let mut it = Fixture::new(Limits::default().close_timeout(HOUR));
     it.fill();

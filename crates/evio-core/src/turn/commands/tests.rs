@@ -1,8 +1,12 @@
+use std::time::Duration;
+
 use evio_sys::net::{ListenOptions, Listener, UdpSocket};
 use evio_sys::{Interest, Token};
 
 use super::*;
 use crate::accept::listener::Sharing;
+use crate::api::message::ShutdownMode;
+use crate::turn::budget;
 use crate::turn::tests::{Fixture, poller_can_fail};
 use crate::types::limits::Limits;
 
@@ -24,4 +28,20 @@ fn a_socket_that_a_running_loop_cannot_poll_is_reported() {
     fixture.runner.carry_out(Command::Bind(Box::new(BoundUdp::new(4, socket))));
     assert_eq!(fixture.calls(), ["listener 4 failed"]);
     assert!(fixture.runner.state.datagrams.get(0).is_none());
+}
+
+#[test]
+fn a_shutdown_whose_time_is_up_overtakes_the_mail() {
+    let mut fixture = Fixture::new(Limits::default());
+    let _clients: Vec<_> = (0..20).map(|_| fixture.open().1).collect();
+    let group = Arc::clone(&fixture.runner.state.group);
+    for _ in 0..1_000 {
+        group.mailbox(0).try_push(Command::Broadcast(Arc::from(&b"x"[..])), 1).unwrap();
+    }
+    fixture.runner.mailbox.collect();
+    group.shutdown(ShutdownMode::Graceful(Duration::ZERO));
+    fixture.runner.mail_budget = budget::MAIL;
+    fixture.runner.read_mailbox();
+    assert!(fixture.runner.shutdown.has_begun());
+    assert!(fixture.runner.mailbox.may_have_mail(), "the rest is carried out later");
 }

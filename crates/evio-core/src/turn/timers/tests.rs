@@ -239,3 +239,40 @@ fn listeners_that_wait_for_room_are_woken_after_a_backoff() {
     let notice = fixture.runner.mailbox.take_urgent();
     assert!(matches!(notice, Some(Control::AcceptAgain)), "{notice:?}");
 }
+
+/// A loop that is late at each look, and a handler that writes right before it, as `tick` may.
+#[test]
+fn new_output_in_each_turn_does_not_put_off_a_timeout_for_ever() {
+    let (mut fixture, key, _client) = stalled();
+    fixture.runner.state.table.set_timer(key, Some(HOUR + SECOND));
+    let mut turns = 0;
+    while fixture.is_active(key) {
+        turns += 1;
+        assert!(turns < 10, "the connection is still there");
+        fixture.begin_turn(HOUR + turns * SECOND);
+        fixture.runner.flush();
+        fixture.write(key, b"x");
+        fixture.runner.run_timers();
+    }
+}
+
+/// The turn before has used its budget to the last byte, and this one has sent nothing.
+#[test]
+fn a_late_loop_tries_once_whatever_is_left_of_the_budget() {
+    let limits = Limits::default().write_timeout(Some(HOUR));
+    let (mut fixture, key, mut client) = Fixture::with_one(limits);
+    // Small messages first: a Unix socket has room for a piece when the peer has taken one.
+    for _ in 0..10 {
+        fixture.write(key, b"x");
+        fixture.runner.flush();
+    }
+    fixture.write(key, &vec![0; MUCH]);
+    fixture.runner.flush();
+    fixture.runner.state.outgoing.begin_flush(0);
+    // As much as poll(2) does not report.
+    client.read_exact(&mut [0; 50_000]).unwrap();
+    for step in 0..4 {
+        fixture.run_timers(HOUR + SECOND + step * Duration::from_millis(16));
+    }
+    assert!(fixture.is_active(key));
+}
