@@ -17,6 +17,7 @@ mod chunked;
 mod date;
 mod exchange;
 mod fields;
+pub mod files;
 mod grammar;
 mod head;
 mod parser;
