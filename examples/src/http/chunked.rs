@@ -6,10 +6,12 @@ use super::grammar;
 use super::scan::{Found, Scan};
 use super::{MAX_CHUNK_OVERHEAD, MAX_FIELDS, Status, Step};
 
-/// Most digits of a chunk size: those of a 64-bit number.
-const MAX_SIZE_DIGITS: usize = 16;
+/// Digits that a chunk size needs: those of a 64-bit number. More of them, which are zeros then,
+/// count as overhead.
+const SIZE_DIGITS: usize = 16;
 
-/// Fields that must stand in a head to have a meaning that all recipients agree on.
+/// Fields that must stand in a head to have a meaning that all recipients agree on. RFC 9110, section
+/// 6.5.1, has a sender leave them out; refusing them is stricter than to drop them.
 const FORBIDDEN_TRAILERS: [&str; 3] = ["Content-Length", "Transfer-Encoding", "Host"];
 
 /// The decoder of one body.
@@ -53,7 +55,7 @@ impl Chunked {
         loop {
             match self.part {
                 Part::Size => {
-                    let limit = MAX_SIZE_DIGITS + self.overhead_left + b"\r\n".len();
+                    let limit = SIZE_DIGITS + self.overhead_left + b"\r\n".len();
                     let found = self.scan.line(input, limit);
                     let Some(line) = self.take_found(found, input)? else {
                         return Ok(Step::NeedMore);
@@ -114,8 +116,8 @@ impl Chunked {
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let (digits, extensions) = line.split_at(digits);
         let size = chunk_size(digits).ok_or(Status::BadRequest)?;
-        self.overhead_left =
-            self.overhead_left.checked_sub(extensions.len()).ok_or(Status::BadRequest)?;
+        let overhead = extensions.len() + digits.len().saturating_sub(SIZE_DIGITS);
+        self.overhead_left = self.overhead_left.checked_sub(overhead).ok_or(Status::BadRequest)?;
         check_extensions(extensions).ok_or(Status::BadRequest)?;
         self.body_left = self.body_left.checked_sub(size).ok_or(Status::ContentTooLarge)?;
         self.part = if size == 0 { Part::Trailers } else { Part::Data(size) };
@@ -123,31 +125,39 @@ impl Chunked {
     }
 }
 
-/// Reads a hexadecimal number below 2^63, which leaves no implementation room to overflow.
+/// Reads a hexadecimal number below 2^63, which leaves no implementation room to overflow. RFC 9112,
+/// section 7.1, allows any number of zeros before it.
 fn chunk_size(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || digits.len() > MAX_SIZE_DIGITS {
+    if digits.is_empty() {
         return None;
     }
-    let size = digits.iter().try_fold(0u64, |size, &digit| {
-        Some((size << 4) | u64::from(char::from(digit).to_digit(16)?))
-    })?;
-    (size <= i64::MAX as u64).then_some(size)
+    digits.iter().try_fold(0u64, |size, &digit| {
+        let size = size.checked_mul(16)? | u64::from(char::from(digit).to_digit(16)?);
+        (size <= i64::MAX as u64).then_some(size)
+    })
 }
 
 /// Checks chunk extensions, which are otherwise ignored, RFC 9112, section 7.1.1.
 ///
-/// A lenient reading of them is how a chunk can look longer to one recipient than to another. So
-/// the blanks around `;` and `=` are refused too, which the grammar has for old senders only.
+/// The blanks that it allows around `;` and `=` for the sake of old senders are passed over. Blanks
+/// at the end of the line, where it allows none, are refused: a lenient reading of this line is how
+/// a chunk can look longer to one recipient than to another.
 fn check_extensions(mut rest: &[u8]) -> Option<()> {
     while !rest.is_empty() {
-        rest = skip_token(rest.strip_prefix(b";")?)?;
-        rest = match rest {
-            [b'=', b'"', quoted @ ..] => skip_quoted(quoted)?,
-            [b'=', token @ ..] => skip_token(token)?,
-            _ => rest,
-        };
+        rest = skip_token(skip_blanks(skip_blanks(rest).strip_prefix(b";")?))?;
+        if let Some(value) = skip_blanks(rest).strip_prefix(b"=") {
+            rest = match skip_blanks(value) {
+                [b'"', quoted @ ..] => skip_quoted(quoted)?,
+                token => skip_token(token)?,
+            };
+        }
     }
     Some(())
+}
+
+fn skip_blanks(bytes: &[u8]) -> &[u8] {
+    let blanks = bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    &bytes[blanks..]
 }
 
 fn skip_token(bytes: &[u8]) -> Option<&[u8]> {

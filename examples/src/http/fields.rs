@@ -1,28 +1,56 @@
 //! The field lines that decide how a request is read and whether the connection goes on.
 
+use std::mem;
+
 use super::Status;
 use super::grammar;
 
 /// What the fields of one head say. Fields that only concern an application are passed over.
 #[derive(Debug, Default)]
-pub(super) struct Fields<'a> {
-    pub(super) host: Option<&'a [u8]>,
+pub(super) struct Fields {
+    pub(super) has_host: bool,
     pub(super) content_length: Option<u64>,
-    pub(super) transfer_encoding: Option<&'a [u8]>,
-    pub(super) expect: Option<&'a [u8]>,
+    pub(super) codings: Codings,
+    pub(super) expectation: Expectation,
     /// Whether `Connection` lists `close`.
     pub(super) close: bool,
     /// Whether `Connection` lists `keep-alive`.
     pub(super) keep_alive: bool,
 }
 
-impl<'a> Fields<'a> {
+/// What the lines of `Transfer-Encoding` say together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Codings {
+    /// There is no such line.
+    #[default]
+    None,
+    /// `chunked` and nothing else.
+    Chunked,
+    /// `chunked` at the end, and others before it that are not known here.
+    UnknownThenChunked,
+    /// No `chunked` so far.
+    Unknown,
+    /// Something that is no coding, or that stands behind `chunked`.
+    Malformed,
+}
+
+/// What the lines of `Expect` say together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Expectation {
+    /// Nothing: there is no such line, or an empty one.
+    #[default]
+    None,
+    Continue,
+    Unknown,
+}
+
+impl Fields {
     /// Collects the fields of a head.
     ///
     /// # Errors
     ///
     /// 400 for a doubled or malformed field that must be single and well formed.
-    pub(super) fn collect(lines: &[httparse::Header<'a>]) -> Result<Self, Status> {
+    pub(super) fn collect(lines: &[httparse::Header<'_>]) -> Result<Self, Status> {
         let mut fields = Self::default();
         for line in lines {
             fields.add(line.name, line.value)?;
@@ -30,35 +58,68 @@ impl<'a> Fields<'a> {
         Ok(fields)
     }
 
-    fn add(&mut self, name: &str, value: &'a [u8]) -> Result<(), Status> {
+    fn add(&mut self, name: &str, value: &[u8]) -> Result<(), Status> {
         // The comparisons look at the lengths first, so other fields cost next to nothing.
         if name.eq_ignore_ascii_case("Host") {
-            if !grammar::is_authority(value) {
+            // RFC 9112, section 3.2: an empty one is what a client sends that knows no authority,
+            // and section 3.3 takes it for the server's own. A port without a host is refused,
+            // though the grammar has it.
+            if mem::replace(&mut self.has_host, true)
+                || !(value.is_empty() || grammar::is_authority(value))
+            {
                 return Err(Status::BadRequest);
             }
-            set_once(&mut self.host, value)
         } else if name.eq_ignore_ascii_case("Content-Length") {
-            set_once(&mut self.content_length, content_length(value)?)
+            // RFC 9110, section 8.6, lets a recipient take several equal values for one; this one
+            // refuses them, since the next server may take the first and the one after it the last.
+            if self.content_length.replace(content_length(value)?).is_some() {
+                return Err(Status::BadRequest);
+            }
         } else if name.eq_ignore_ascii_case("Transfer-Encoding") {
-            set_once(&mut self.transfer_encoding, value)
+            value.split(|&byte| byte == b',').for_each(|coding| self.codings.add(coding));
         } else if name.eq_ignore_ascii_case("Expect") {
-            set_once(&mut self.expect, value)
+            value.split(|&byte| byte == b',').for_each(|element| self.expectation.add(element));
         } else if name.eq_ignore_ascii_case("Connection") {
             for option in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
                 self.close |= option.eq_ignore_ascii_case(b"close");
                 self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
             }
-            Ok(())
-        } else {
-            Ok(())
+        }
+        Ok(())
+    }
+}
+
+impl Codings {
+    /// Adds the next element of the list, which may be spread over several lines, RFC 9110, section
+    /// 5.3.
+    ///
+    /// An empty element is refused, where section 5.6.1 has it ignored: no sender has a reason for
+    /// one here, and recipients that differ about it see different bodies.
+    fn add(&mut self, coding: &[u8]) {
+        let coding = coding.trim_ascii();
+        *self = match *self {
+            // RFC 9112, section 6.1: it comes once and last.
+            Self::Chunked | Self::UnknownThenChunked | Self::Malformed => Self::Malformed,
+            Self::None if coding.eq_ignore_ascii_case(b"chunked") => Self::Chunked,
+            Self::Unknown if coding.eq_ignore_ascii_case(b"chunked") => Self::UnknownThenChunked,
+            _ if grammar::is_token(coding) => Self::Unknown,
+            _ => Self::Malformed,
         }
     }
 }
 
-fn set_once<T>(slot: &mut Option<T>, value: T) -> Result<(), Status> {
-    match slot.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(Status::BadRequest),
+impl Expectation {
+    /// Adds the next element of the list; an empty one means nothing, RFC 9110, section 5.6.1.2.
+    fn add(&mut self, element: &[u8]) {
+        *self = match (*self, element.trim_ascii()) {
+            (before, b"") => before,
+            (Self::None | Self::Continue, element)
+                if element.eq_ignore_ascii_case(b"100-continue") =>
+            {
+                Self::Continue
+            }
+            _ => Self::Unknown,
+        }
     }
 }
 

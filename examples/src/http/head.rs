@@ -2,6 +2,8 @@
 
 use std::mem::MaybeUninit;
 
+use memchr::memchr;
+
 use super::fields::Fields;
 use super::request::check_target;
 use super::scan::{Found, Scan, is_clean};
@@ -64,6 +66,11 @@ impl Head {
         }
     }
 
+    /// Returns whether nothing of a head has been seen but empty lines.
+    pub(super) fn is_new(&self) -> bool {
+        self.scan.is_new()
+    }
+
     fn skip_blank_line(&mut self) -> Result<(), Status> {
         if self.blank_lines == MAX_BLANK_LINES {
             return Err(Status::BadRequest);
@@ -96,17 +103,23 @@ fn check_request_line(line: &[u8]) -> Result<(), Status> {
         Ok(_) => check_target(method, target),
         Err(httparse::Error::Version) => {
             // A space follows the method, and another one the target.
-            let is_version = is_version(&line[method.len() + target.len() + 2..]);
-            Err(if is_version { Status::VersionNotSupported } else { Status::BadRequest })
+            match version(&line[method.len() + target.len() + 2..]) {
+                // RFC 9110, section 2.5: a higher minor version is read as the highest known.
+                Some((b'1', _)) => check_target(method, target),
+                Some(_) => Err(Status::VersionNotSupported),
+                None => Err(Status::BadRequest),
+            }
         }
         Err(_) => Err(Status::BadRequest),
     }
 }
 
-/// Tells whether a request line ends in a well-formed version.
-fn is_version(end: &[u8]) -> bool {
-    let Some([major, b'.', minor, b'\r', b'\n']) = end.strip_prefix(b"HTTP/") else { return false };
-    major.is_ascii_digit() && minor.is_ascii_digit()
+/// Reads the version that a request line ends in, with its line break, RFC 9112, section 2.3.
+fn version(end: &[u8]) -> Option<(u8, u8)> {
+    match end.strip_prefix(b"HTTP/")? {
+        &[major @ b'0'..=b'9', b'.', minor @ b'0'..=b'9', b'\r', b'\n'] => Some((major, minor)),
+        _ => None,
+    }
 }
 
 /// Parses a head that is there as a whole and has no fault, as nearly all are.
@@ -131,6 +144,7 @@ fn parse(input: &[u8], max_body: u64) -> Result<(Request<'_>, usize), Status> {
     let len = match parsed.parse_with_uninit_headers(input, &mut fields) {
         Ok(httparse::Status::Complete(len)) => len,
         Err(httparse::Error::TooManyHeaders) => return Err(Status::HeaderFieldsTooLarge),
+        Err(httparse::Error::Version) => return parse_newer(input, max_body),
         Ok(httparse::Status::Partial) | Err(_) => return Err(Status::BadRequest),
     };
     let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version)
@@ -139,5 +153,27 @@ fn parse(input: &[u8], max_body: u64) -> Result<(Request<'_>, usize), Status> {
     };
     check_target(method, target)?;
     let fields = Fields::collect(parsed.headers)?;
-    Ok((Request::new(method, target, minor == 0, &fields, max_body)?, len))
+    Ok((Request::new(method, target, minor == 0, &fields, &input[..len], max_body)?, len))
+}
+
+/// Parses a head of HTTP/1.2 to HTTP/1.9, which httparse does not take, as one of HTTP/1.1.
+#[cold]
+fn parse_newer(input: &[u8], max_body: u64) -> Result<(Request<'_>, usize), Status> {
+    let line_end = memchr(b'\n', input).ok_or(Status::BadRequest)? + 1;
+    let (line, rest) = input.split_at(line_end);
+    check_request_line(line)?;
+    let mut parsed = httparse::Request::new(&mut []);
+    // It fails at the version, behind the method and the target.
+    let _ = parsed.parse(line);
+    let (Some(method), Some(target)) = (parsed.method, parsed.path) else {
+        return Err(Status::BadRequest);
+    };
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    let (len, fields) = match httparse::parse_headers(rest, &mut fields) {
+        Ok(httparse::Status::Complete((len, fields))) => (line_end + len, fields),
+        Err(httparse::Error::TooManyHeaders) => return Err(Status::HeaderFieldsTooLarge),
+        Ok(httparse::Status::Partial) | Err(_) => return Err(Status::BadRequest),
+    };
+    let fields = Fields::collect(fields)?;
+    Ok((Request::new(method, target, false, &fields, &input[..len], max_body)?, len))
 }

@@ -1,16 +1,31 @@
 //! What a request head says, as far as a server must know it to answer.
 
+use memchr::memchr;
+
 use super::Status;
-use super::fields::Fields;
+use super::fields::{Codings, Expectation, Fields};
 use super::grammar;
 
-/// The methods that get an answer.
+/// The methods that a service gets to see.
 ///
 /// CONNECT and TRACE are left out: there is no tunnel here, and echoing a head helps an attacker
 /// more than anyone else.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];
 
 /// The head of a valid request.
+///
+/// # Examples
+///
+/// ```
+/// use evio_examples::http::{DEFAULT_MAX_BODY, Parser, Step};
+///
+/// let mut input: &[u8] = b"GET /a?b=%20c HTTP/1.1\r\nHost: d\r\nRange:  bytes=0-9 \r\n\r\n";
+/// let Step::Request(request) = Parser::new(DEFAULT_MAX_BODY).step(&mut input) else { panic!() };
+///
+/// assert_eq!((request.method, request.path(), request.query()), ("GET", "/a", Some("b=%20c")));
+/// assert_eq!(request.field("range"), Some(&b"bytes=0-9"[..]));
+/// assert_eq!(request.line(), "GET /a?b=%20c HTTP/1.1");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request<'a> {
     /// The method, in upper case as it was sent.
@@ -23,6 +38,8 @@ pub struct Request<'a> {
     pub persistence: Persistence,
     /// Whether the client waits for a 100 (Continue) before it sends the body.
     pub expects_continue: bool,
+    /// The head from the request line to the empty line, and all of it valid.
+    head: &'a [u8],
 }
 
 /// How the length of a body is known.
@@ -57,10 +74,11 @@ impl<'a> Request<'a> {
         method: &'a str,
         target: &'a str,
         is_http_1_0: bool,
-        fields: &Fields<'_>,
+        fields: &Fields,
+        head: &'a [u8],
         max_body: u64,
     ) -> Result<Self, Status> {
-        if fields.host.is_none() && !is_http_1_0 {
+        if !fields.has_host && !is_http_1_0 {
             return Err(Status::BadRequest);
         }
         let body = body(is_http_1_0, fields)?;
@@ -71,13 +89,60 @@ impl<'a> Request<'a> {
             return Err(Status::ContentTooLarge);
         }
         // RFC 9110, section 10.1.1: an expectation in an HTTP/1.0 request is ignored.
-        let expectation = fields.expect.filter(|_| !is_http_1_0);
-        if expectation.is_some_and(|value| !value.eq_ignore_ascii_case(b"100-continue")) {
+        let expectation = if is_http_1_0 { Expectation::None } else { fields.expectation };
+        if expectation == Expectation::Unknown {
             return Err(Status::ExpectationFailed);
         }
-        let expects_continue = expectation.is_some() && body != Body::Empty;
+        let expects_continue = expectation == Expectation::Continue && body != Body::Empty;
         let persistence = persistence(is_http_1_0, fields);
-        Ok(Self { method, target, body, persistence, expects_continue })
+        Ok(Self { method, target, body, persistence, expects_continue, head })
+    }
+
+    /// Returns the path of the target, still percent-encoded: `/` for an absolute URI without one,
+    /// `*` for the server as a whole.
+    #[must_use]
+    pub fn path(&self) -> &'a str {
+        let rest = match self.target.find("://") {
+            Some(scheme_end) if !self.target.starts_with('/') => {
+                let authority = &self.target[scheme_end + 3..];
+                &authority[authority.find(['/', '?']).unwrap_or(authority.len())..]
+            }
+            _ => self.target,
+        };
+        match rest.split('?').next() {
+            Some("") | None => "/",
+            Some(path) => path,
+        }
+    }
+
+    /// Returns what stands behind the first `?` of the target.
+    #[must_use]
+    pub fn query(&self) -> Option<&'a str> {
+        Some(self.target.split_once('?')?.1)
+    }
+
+    /// Returns the request line as it was sent, without its line break.
+    #[must_use]
+    pub fn line(&self) -> &'a str {
+        let end = memchr(b'\r', self.head).unwrap_or(0);
+        // A method, a target and a version are ASCII.
+        std::str::from_utf8(&self.head[..end]).unwrap_or_default()
+    }
+
+    /// Returns the names and values of all fields, in the order in which they were sent, without
+    /// the blanks around the values.
+    pub fn fields(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+        // The first line is the request line; the last one is empty, and so is what follows it.
+        self.head.split(|&byte| byte == b'\n').skip(1).filter_map(|line| {
+            let (name, value) = line.split_at(memchr(b':', line)?);
+            Some((std::str::from_utf8(name).ok()?, value[1..].trim_ascii()))
+        })
+    }
+
+    /// Returns the value of the first field of that name, in whatever case.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&'a [u8]> {
+        self.fields().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 }
 
@@ -93,37 +158,23 @@ pub(super) fn check_target(method: &str, target: &str) -> Result<(), Status> {
 }
 
 /// Finds the length of the body, RFC 9112, section 6.3.
-fn body(is_http_1_0: bool, fields: &Fields<'_>) -> Result<Body, Status> {
-    match (fields.transfer_encoding, fields.content_length) {
-        (None, None | Some(0)) => Ok(Body::Empty),
-        (None, Some(length)) => Ok(Body::Sized(length)),
-        // Two lengths that may differ are how requests are smuggled past a proxy.
-        (Some(_), Some(_)) => Err(Status::BadRequest),
+fn body(is_http_1_0: bool, fields: &Fields) -> Result<Body, Status> {
+    match (fields.codings, fields.content_length) {
+        (Codings::None, None | Some(0)) => Ok(Body::Empty),
+        (Codings::None, Some(length)) => Ok(Body::Sized(length)),
+        // Two lengths that may differ are how requests are smuggled past a proxy. Section 6.3 lets
+        // a server ignore the Content-Length; this one refuses both.
+        (_, Some(_)) => Err(Status::BadRequest),
         // HTTP/1.0 has no transfer codings; a recipient of that time would see another length.
-        (Some(_), None) if is_http_1_0 => Err(Status::BadRequest),
-        (Some(codings), None) => check_codings(codings).map(|()| Body::Chunked),
+        _ if is_http_1_0 => Err(Status::BadRequest),
+        (Codings::Chunked, None) => Ok(Body::Chunked),
+        (Codings::UnknownThenChunked, None) => Err(Status::NotImplemented),
+        // Without a final `chunked`, nobody knows where the body ends.
+        (Codings::Unknown | Codings::Malformed, None) => Err(Status::BadRequest),
     }
 }
 
-/// Accepts `chunked` alone, the one transfer coding that is decoded here.
-fn check_codings(codings: &[u8]) -> Result<(), Status> {
-    let is_chunked = |coding: &[u8]| coding.trim_ascii().eq_ignore_ascii_case(b"chunked");
-    let mut before_last = codings.rsplit(|&byte| byte == b',');
-    // Without a final `chunked`, nobody knows where the body ends.
-    if !before_last.next().is_some_and(is_chunked) {
-        return Err(Status::BadRequest);
-    }
-    let mut result = Ok(());
-    for coding in before_last {
-        if is_chunked(coding) || !grammar::is_token(coding.trim_ascii()) {
-            return Err(Status::BadRequest);
-        }
-        result = Err(Status::NotImplemented);
-    }
-    result
-}
-
-fn persistence(is_http_1_0: bool, fields: &Fields<'_>) -> Persistence {
+fn persistence(is_http_1_0: bool, fields: &Fields) -> Persistence {
     match (is_http_1_0, fields.close, fields.keep_alive) {
         (_, true, _) | (true, _, false) => Persistence::Close,
         (true, false, true) => Persistence::Confirmed,

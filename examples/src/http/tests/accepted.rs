@@ -24,12 +24,22 @@ fn request_lines() {
         "http://a/",
         "HTTP://a:80?b",
         "https://[::1]:8080/x",
+        "http://[v1.a:b]/",
+        // As browsers send them, by the URL standard.
+        "/?ids[]=1&q=a|b",
+        "/[a]|^`{b}?[c]|^`{d}",
+        "/?a\\b\\",
+        "http://a/?b\\c",
+        "/100%",
+        "/a%1?b=%&c=%g1",
     ];
     check(targets.map(|target| ok(with_line(format!("GET {target} HTTP/1.1")))));
     let methods = ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
     check(methods.map(|method| ok(with_line(format!("{method} /a HTTP/1.1")))));
     check([
         ok(with_line("OPTIONS * HTTP/1.1")),
+        ok(with_line("GET / HTTP/1.2")),
+        ok(with_line("GET / HTTP/1.9")),
         case(with_line("HEAD / HTTP/1.1"), &[Reply::OkToHead(Persistence::Implied)]),
     ]);
 }
@@ -41,7 +51,19 @@ fn blank_lines_before_the_request() {
 
 #[test]
 fn hosts() {
-    let hosts = ["example.com", "a:1", "a:", "127.0.0.1:80", "[::1]", "[::1]:80", "a%2Db", "a_b"];
+    let hosts = [
+        "example.com",
+        "a:1",
+        "a:",
+        "127.0.0.1:80",
+        "[::1]",
+        "[::1]:80",
+        "a%2Db",
+        "a_b",
+        "[v1.a]",
+        "[vF.a:b]:1",
+        "",
+    ];
     check(hosts.map(|host| ok(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"))));
 }
 
@@ -80,6 +102,8 @@ fn chunked_bodies() {
         ok(chunked("A\r\n0123456789\r\n0\r\n\r\n")),
         ok(chunked("a\r\n0123456789\r\n1\r\n\n\r\n0\r\n\r\n")),
         ok(chunked("000000000000000a\r\n0123456789\r\n0\r\n\r\n")),
+        ok(chunked("0000000000000000000a\r\n0123456789\r\n00000000000000000000\r\n\r\n")),
+        ok(chunked("1 ;\ta = \t\"b\" ; c\r\nx\r\n0\t;d\r\n\r\n")),
         ok(chunked("0\r\nX: y\r\nContent-MD5: z\r\n\r\n")),
         ok(chunked("1;ext=val\r\nx\r\n0;a;b=c;d\r\n\r\n")),
         ok(chunked("1;ext=\"q;\\\"\\\\ \"\r\nx\r\n0;a=\"\"\r\n\r\n")),
@@ -95,6 +119,8 @@ fn expectations() {
         case(post("Expect: 100-continue\r\nContent-Length: 2", "hi"), &continued),
         case(post("Content-Length: 2\r\nexpect: 100-CONTINUE", "hi"), &continued),
         case(post("Expect: 100-continue\r\nTransfer-Encoding: chunked", "0\r\n\r\n"), &continued),
+        case(post("Expect: ,100-continue\r\nExpect:\r\nContent-Length: 2", "hi"), &continued),
+        ok(post("Expect:\r\nContent-Length: 2", "hi")),
         ok(with_field("Expect: 100-continue")),
         ok(with_field("Expect: 100-continue\r\nContent-Length: 0")),
         case(
