@@ -13,6 +13,8 @@
 //! never kept, so all a caller has to hold between two calls is an unfinished head, chunk line or
 //! trailer section, each shorter than [`MAX_HEAD`] plus a few bytes.
 
+mod access_log;
+mod body;
 mod chunked;
 mod date;
 mod exchange;
@@ -20,19 +22,32 @@ mod fields;
 pub mod files;
 mod grammar;
 mod head;
+mod output;
+mod page;
 mod parser;
 mod request;
-mod responses;
+mod response;
 mod scan;
+mod server;
+mod service;
 mod status;
 #[cfg(test)]
 mod tests;
+mod wait;
 
-pub use exchange::{Exchange, Flow, Progress};
+pub use access_log::AccessLog;
+pub use body::{ReplyBody, Shared, Stream};
+pub use date::Date;
+pub use exchange::{Exchange, Flow, Phase, Progress};
+pub use output::Output;
+pub use page::Page;
 pub use parser::{Parser, Step};
 pub use request::{Body, Persistence, Request};
-pub use responses::Responses;
+pub use response::{Reply, Response};
+pub use server::{HttpServer, Session};
+pub use service::Service;
 pub use status::Status;
+pub use wait::{MIN_BODY_RATE, Timeouts};
 
 /// Longest request head in bytes, from the request line to the empty line inclusive.
 ///

@@ -4,7 +4,9 @@ use std::hint::black_box;
 use std::time::UNIX_EPOCH;
 
 use criterion::{Criterion, Throughput};
-use evio_examples::http::{self, DEFAULT_MAX_BODY, Exchange, Responses, Step};
+use evio_examples::http::{
+    self, DEFAULT_MAX_BODY, Date, Exchange, Page, Reply, Request, Response, Service, Step,
+};
 use evio_examples::resp;
 
 /// Requests per packet.
@@ -80,7 +82,8 @@ fn http(criterion: &mut Criterion) {
             });
         });
     }
-    let responses = Responses::new(b"Hello World!\r\n".to_vec(), UNIX_EPOCH);
+    let date = Date::new(UNIX_EPOCH);
+    let mut site = Site(Page::new("text/plain", b"Hello World!\r\n".to_vec(), &date));
     let input = PLAIN_GET.repeat(PIPELINE);
     group.bench_function("answer plain", |bencher| {
         let mut exchange = Exchange::new(DEFAULT_MAX_BODY);
@@ -88,9 +91,24 @@ fn http(criterion: &mut Criterion) {
         bencher.iter(|| {
             output.clear();
             let input = black_box(input.as_bytes());
-            let progress = exchange.advance(input, &responses, &mut output, usize::MAX);
-            assert!(progress.is_ok_and(|progress| progress.consumed == input.len()));
+            let progress = exchange.advance(input, &mut site, &date, &mut output, usize::MAX);
+            assert_eq!(progress.consumed, input.len());
         });
     });
     group.finish();
+}
+
+/// Answers every request with the same page.
+struct Site(Page);
+
+impl Service for Site {
+    type Pending = ();
+
+    fn begin(&mut self, _: &Request<'_>) -> Result<(), Response> {
+        Ok(())
+    }
+
+    fn finish(&mut self, (): ()) -> Reply<'_> {
+        (&self.0).into()
+    }
 }

@@ -1,15 +1,23 @@
-//! Answers every HTTP/1.1 request with the same page. Try it with `curl -i 127.0.0.1:8080`.
+//! Answers HTTP/1.1 requests with a page. Try it with `curl -i 127.0.0.1:8080`.
+//!
+//! `POST /echo` answers with what it was sent: `curl --data-binary @FILE 127.0.0.1:8080/echo`.
 
 use std::error::Error;
+use std::fs::OpenOptions;
+use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
 use clap::{Parser, value_parser};
-use evio::{Action, Conn, Handler, InputStream};
-use evio_examples::cli::{self, ClientLimits, Listen};
-use evio_examples::http::{DEFAULT_MAX_BODY, Exchange, Flow, Responses};
+use evio_examples::cli::{self, ClientLimits, Listen, Timeout};
+use evio_examples::http::{
+    AccessLog, DEFAULT_MAX_BODY, Date, HttpServer, Page, Reply, ReplyBody, Request, Response,
+    Service, Status, Timeouts,
+};
+use evio_examples::logger::{Lines, LinesGuard};
 
-/// Answers every request with the same page. Ctrl-C ends it.
+/// Answers HTTP/1.1 requests with a page. Ctrl-C ends it.
 #[derive(Parser)]
 #[command(name = "http-server", version)]
 struct Options {
@@ -19,63 +27,89 @@ struct Options {
     /// Size of the page in bytes, instead of a greeting
     #[arg(long, value_name = "BYTES", value_parser = value_parser!(u32).range(..=1 << 30))]
     body: Option<u32>,
+    /// Log each request to this file, or to standard output if it is "-"
+    #[arg(long, value_name = "FILE")]
+    access_log: Option<PathBuf>,
     #[command(flatten)]
     listen: Listen,
     #[command(flatten)]
     clients: ClientLimits,
+    #[command(flatten)]
+    requests: RequestLimits,
 }
 
-/// How late the date of a response may change. Asking the clock for each request would cost half a
-/// percent of it.
-const DATE_LAG: Duration = Duration::from_millis(20);
-
-/// One loop's part of the server.
-struct Http {
-    responses: Responses,
-    /// When it was last seen to that the date of the responses is right.
-    looked_at: Instant,
-    /// How much may be written before the peer must read.
-    room: usize,
+/// Limits for requests.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Requests")]
+struct RequestLimits {
+    /// Longest body in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_MAX_BODY)]
+    max_body: u64,
+    /// Give up a head that is not whole after so long: 30s, 1m, or off
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    header_timeout: Timeout,
+    /// Give up a body that is not whole after so long, and a second for each KiB that has come
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    body_timeout: Timeout,
+    /// Close a connection that asks for nothing more for so long
+    #[arg(long, value_name = "TIME", default_value = "1m")]
+    keep_alive_timeout: Timeout,
 }
 
-/// One client.
-struct Session {
-    input: InputStream,
-    exchange: Exchange,
+/// What this server does with requests.
+struct Site {
+    page: Page,
 }
 
-impl Handler for Http {
-    type Context = Session;
+/// What is kept of a request until it is whole.
+enum Pending {
+    Page,
+    /// The body so far.
+    Echo(Vec<u8>),
+}
 
-    fn context(&mut self, _: &Conn<'_>) -> Session {
-        Session { input: InputStream::new(), exchange: Exchange::new(DEFAULT_MAX_BODY) }
-    }
+impl Service for Site {
+    type Pending = Pending;
 
-    fn data(&mut self, conn: &mut Conn<'_>, session: &mut Session, input: &[u8]) -> Action {
-        if conn.now().saturating_duration_since(self.looked_at) >= DATE_LAG {
-            self.responses.refresh(SystemTime::now());
-            self.looked_at = conn.now();
-        }
-        let Session { input: stream, exchange } = session;
-        let Ok(mut input) = stream.begin(input) else { return Action::Close };
-        let room = self.room.saturating_sub(conn.output_len());
-        let progress = exchange
-            .advance(&input, &self.responses, conn, room)
-            .expect("writing to a connection never fails");
-        input.consume(progress.consumed);
-        match progress.flow {
-            Flow::Continue | Flow::Blocked => Action::None,
-            Flow::Close => Action::Close,
-            Flow::Finish => {
-                conn.shutdown_read();
-                Action::Close
+    fn begin(&mut self, request: &Request<'_>) -> Result<Pending, Response> {
+        match (request.method, request.path()) {
+            ("POST", "/echo") => Ok(Pending::Echo(Vec::new())),
+            ("OPTIONS", path) => Err(Response::new(Status::NO_CONTENT).field("Allow", allow(path))),
+            ("GET" | "HEAD", path) if path != "/echo" => Ok(Pending::Page),
+            (_, path) => {
+                Err(Response::error(Status::METHOD_NOT_ALLOWED).field("Allow", allow(path)))
             }
         }
     }
 
-    /// Goes on with the requests that were left when the replies had piled up.
-    fn drained(&mut self, conn: &mut Conn<'_>, session: &mut Session) -> Action {
-        self.data(conn, session, &[])
+    fn body(&mut self, pending: &mut Pending, piece: &[u8]) -> Result<(), Status> {
+        if let Pending::Echo(body) = pending {
+            body.extend_from_slice(piece);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, pending: Pending) -> Reply<'_> {
+        match pending {
+            Pending::Page => (&self.page).into(),
+            Pending::Echo(body) => Response::new(Status::OK)
+                .field("Content-Type", "application/octet-stream")
+                .body(ReplyBody::Owned(body))
+                .into(),
+        }
+    }
+
+    fn set_date(&mut self, date: &Date) {
+        self.page.set_date(date);
+    }
+}
+
+/// Returns the methods that a path has; `*` stands for all paths.
+fn allow(path: &str) -> &'static str {
+    match path {
+        "*" => "GET, HEAD, POST, OPTIONS",
+        "/echo" => "POST, OPTIONS",
+        _ => "GET, HEAD, OPTIONS",
     }
 }
 
@@ -85,16 +119,36 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let page = match options.body {
+    let body = match options.body {
         Some(size) => vec![b'x'; size as usize],
         None => b"Hello World!\r\n".to_vec(),
     };
-    let limits = options.clients.limits();
-    let server = options.listen.bind("tcp", options.port)?.limits(limits);
-    cli::start(server, &options.clients)?.run_each(options.listen.loops(), |_loop_id| Http {
-        responses: Responses::new(page.clone(), SystemTime::now()),
-        looked_at: Instant::now(),
-        room: limits.high_watermark + 1,
+    let page = Page::new("text/plain", body, &Date::new(SystemTime::now()));
+    let (access_log, _guard) = open_log(options)?.unzip();
+    let RequestLimits { max_body, header_timeout, body_timeout, keep_alive_timeout } =
+        options.requests;
+    let timeouts =
+        Timeouts { head: header_timeout.0, body: body_timeout.0, keep_alive: keep_alive_timeout.0 };
+
+    let server = options.listen.bind("tcp", options.port)?.limits(options.clients.limits());
+    cli::start(server, &options.clients)?.run_each(options.listen.loops(), |_loop_id| {
+        HttpServer::new(Site { page: page.clone() })
+            .timeouts(timeouts)
+            .max_body(max_body)
+            .access_log(access_log.clone())
     })?;
     Ok(())
+}
+
+/// Opens the access log, if there is to be one; lines are added to a file that is there.
+fn open_log(options: &Options) -> io::Result<Option<(AccessLog, LinesGuard)>> {
+    let Some(path) = &options.access_log else { return Ok(None) };
+    let (lines, guard) = match path.to_str() {
+        Some("-") => Lines::new("access-log", io::stdout()),
+        _ => {
+            let file = OpenOptions::new().append(true).create(true).open(path)?;
+            Lines::new("access-log", file)
+        }
+    };
+    Ok(Some((AccessLog::new(lines), guard)))
 }

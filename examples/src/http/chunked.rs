@@ -77,7 +77,7 @@ impl Chunked {
                         self.part = Part::Size;
                     }
                     [] | [b'\r'] => return Ok(Step::NeedMore),
-                    _ => return Err(Status::BadRequest),
+                    _ => return Err(Status::BAD_REQUEST),
                 },
                 Part::Trailers => {
                     let limit = self.overhead_left + b"\r\n".len();
@@ -106,7 +106,7 @@ impl Chunked {
                 Ok(Some(lines))
             }
             Found::Partial => Ok(None),
-            Found::Malformed | Found::TooLong => Err(Status::BadRequest),
+            Found::Malformed | Found::TooLong => Err(Status::BAD_REQUEST),
         }
     }
 
@@ -115,11 +115,11 @@ impl Chunked {
         let line = &line[..line.len() - b"\r\n".len()];
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let (digits, extensions) = line.split_at(digits);
-        let size = chunk_size(digits).ok_or(Status::BadRequest)?;
+        let size = chunk_size(digits).ok_or(Status::BAD_REQUEST)?;
         let overhead = extensions.len() + digits.len().saturating_sub(SIZE_DIGITS);
-        self.overhead_left = self.overhead_left.checked_sub(overhead).ok_or(Status::BadRequest)?;
-        check_extensions(extensions).ok_or(Status::BadRequest)?;
-        self.body_left = self.body_left.checked_sub(size).ok_or(Status::ContentTooLarge)?;
+        self.overhead_left = self.overhead_left.checked_sub(overhead).ok_or(Status::BAD_REQUEST)?;
+        check_extensions(extensions).ok_or(Status::BAD_REQUEST)?;
+        self.body_left = self.body_left.checked_sub(size).ok_or(Status::CONTENT_TOO_LARGE)?;
         self.part = if size == 0 { Part::Trailers } else { Part::Data(size) };
         Ok(())
     }
@@ -191,11 +191,11 @@ fn check_trailers(section: &[u8]) -> Result<(), Status> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let Ok(httparse::Status::Complete((_, fields))) = httparse::parse_headers(section, &mut fields)
     else {
-        return Err(Status::BadRequest);
+        return Err(Status::BAD_REQUEST);
     };
     let is_forbidden = |name: &str| FORBIDDEN_TRAILERS.iter().any(|f| f.eq_ignore_ascii_case(name));
     if fields.iter().any(|field| is_forbidden(field.name)) {
-        return Err(Status::BadRequest);
+        return Err(Status::BAD_REQUEST);
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The text of the `Date` field.
+//! The date that replies have.
 
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,9 +11,19 @@ pub(super) const DATE_LEN: usize = 29;
 /// The last second whose year has four digits.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// A second of the wall clock and its text.
+/// A second of the wall clock, as the `Date` field writes it, RFC 9110, section 5.6.7.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::UNIX_EPOCH;
+///
+/// use evio_examples::http::Date;
+///
+/// assert_eq!(Date::new(UNIX_EPOCH).as_str(), "Thu, 01 Jan 1970 00:00:00 GMT");
+/// ```
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Date {
+pub struct Date {
     second: u64,
     text: [u8; DATE_LEN],
 }
@@ -23,7 +33,8 @@ impl Date {
     ///
     /// A clock outside the years 1970 to 9999 is taken for the nearest date inside them: a wrong
     /// date in a reply is better than no server.
-    pub(super) fn new(now: SystemTime) -> Self {
+    #[must_use]
+    pub fn new(now: SystemTime) -> Self {
         let second = whole_second(now);
         let mut text = [b' '; DATE_LEN];
         let date = HttpDate::from(UNIX_EPOCH + Duration::from_secs(second));
@@ -32,8 +43,15 @@ impl Date {
     }
 
     /// Tells whether `now` lies in this second.
-    pub(super) fn is_at(&self, now: SystemTime) -> bool {
+    #[must_use]
+    pub fn is_at(&self, now: SystemTime) -> bool {
         self.second == whole_second(now)
+    }
+
+    /// Returns the text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.text).expect("a date is ASCII")
     }
 
     pub(super) fn as_bytes(&self) -> &[u8; DATE_LEN] {

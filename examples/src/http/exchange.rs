@@ -1,43 +1,41 @@
 //! Requests in, replies out.
 
-use std::io::{self, Write};
-use std::mem;
+use super::body::Sending;
+use super::{
+    Body, Date, Output, Parser, Persistence, Reply, ReplyBody, Request, Response, Service, Status,
+    Step,
+};
 
-use super::{Body, Parser, Persistence, Request, Responses, Step};
+/// The reply to `Expect: 100-continue`.
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// The state of one connection: where its input stands, and which reply is due.
 ///
-/// # Examples
-///
-/// ```
-/// use std::time::SystemTime;
-///
-/// use evio_examples::http::{DEFAULT_MAX_BODY, Exchange, Flow, Responses};
-///
-/// let responses = Responses::new(b"hi".to_vec(), SystemTime::now());
-/// let mut exchange = Exchange::new(DEFAULT_MAX_BODY);
-/// let mut output = Vec::new();
-///
-/// let input = b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HT";
-/// let progress = exchange.advance(input, &responses, &mut output, usize::MAX)?;
-///
-/// assert_eq!(progress.flow, Flow::Continue);
-/// assert_eq!(&input[progress.consumed..], b"GET / HT");
-/// assert!(output.starts_with(b"HTTP/1.1 200 OK\r\n") && output.ends_with(b"\r\n\r\nhi"));
-/// # std::io::Result::Ok(())
-/// ```
-#[derive(Clone, Copy, Debug)]
-pub struct Exchange {
+/// `P` is what the [`Service`] keeps of a request whose body is on its way; there is an example
+/// there.
+#[derive(Debug)]
+pub struct Exchange<P> {
     parser: Parser,
-    /// What the request that is being read wants to know of the reply.
+    /// What shapes the reply to the request that is being read.
     due: Due,
+    /// Invariant: there while a request is read, from its head to its end.
+    pending: Option<Result<P, Box<Response>>>,
+    /// The body of the last reply, if not all of it is in the output yet.
+    sending: Option<Box<Sending>>,
+    /// The line of the request that is being read, if there is a log.
+    request_line: Option<Box<str>>,
+    /// Whether the connection closes when what was asked is answered.
+    is_ending: bool,
+    /// How many requests have come in whole; it begins anew at the end of its range.
+    requests: u32,
+    /// How much of the body of the present request has come.
+    body_len: u64,
 }
 
 /// What shapes the reply to a request.
 #[derive(Clone, Copy, Debug)]
 struct Due {
     head_only: bool,
-    has_body: bool,
     persistence: Persistence,
 }
 
@@ -56,78 +54,269 @@ pub struct Progress {
 pub enum Flow {
     /// Go on as soon as more input arrives.
     Continue,
-    /// Go on with the rest of the input as soon as there is room for output again.
+    /// Go on with the rest of the input, and of the last reply, as soon as there is room for output
+    /// again.
     Blocked,
-    /// Deliver what was written, then close. Further input is dropped.
+    /// Deliver what was written, then close. Further input is read and dropped, since a connection
+    /// that is closed before is reset, and the peer may lose the reply: RFC 9112, section 9.6.
     Close,
-    /// The same, and there is no further input: the peer has announced its last request.
-    Finish,
+    /// Close without delivering what was written: the body of a reply cannot be completed.
+    Abort,
 }
 
-impl Exchange {
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing: no request has begun.
+    Idle,
+    /// Waiting for the rest of a head.
+    Head,
+    /// Waiting for the rest of a body.
+    Body,
+    /// Waiting for the peer to take the reply.
+    Reply,
+}
+
+impl<P> Exchange<P> {
     /// Creates the state of a new connection, which refuses bodies longer than `max_body`.
+    #[must_use]
     pub fn new(max_body: u64) -> Self {
-        let due = Due { head_only: false, has_body: false, persistence: Persistence::Implied };
-        Self { parser: Parser::new(max_body), due }
+        Self {
+            parser: Parser::new(max_body),
+            due: Due { head_only: false, persistence: Persistence::Implied },
+            pending: None,
+            sending: None,
+            request_line: None,
+            is_ending: false,
+            requests: 0,
+            body_len: 0,
+        }
     }
 
     /// Answers all requests in `input`.
     ///
     /// `input` starts with the bytes that the last call did not consume. Once `room` bytes are
-    /// written no further request is started, because a page of small requests can ask for any
-    /// amount of output; the last reply may exceed `room`.
-    ///
-    /// # Errors
-    ///
-    /// Those of `output`. The connection is of no use afterwards.
-    pub fn advance(
+    /// written no more is, because a page of small requests can ask for any amount of output; the
+    /// last piece of a body, or a reply that comes in one piece, may exceed `room`.
+    pub fn advance<S: Service<Pending = P>>(
         &mut self,
         input: &[u8],
-        responses: &Responses,
-        output: &mut impl Write,
+        service: &mut S,
+        date: &Date,
+        output: &mut impl Output,
         room: usize,
-    ) -> io::Result<Progress> {
+    ) -> Progress {
         let mut rest = input;
         let mut written = 0;
         let flow = loop {
+            if self.sending.is_some() {
+                match self.go_on(output, &mut written, room) {
+                    Flow::Continue if written >= room && !rest.is_empty() => break Flow::Blocked,
+                    Flow::Continue => {}
+                    flow => break flow,
+                }
+            }
+            let before = rest;
             match self.parser.step(&mut rest) {
+                Step::NeedMore if self.is_ending && rest.is_empty() && self.pending.is_none() => {
+                    break Flow::Close;
+                }
                 Step::NeedMore => break Flow::Continue,
-                Step::Request(request) => {
-                    self.due = Due::of(&request);
-                    if request.expects_continue {
-                        written += responses.write_continue(output)?;
+                Step::Request(request) => match self.begin(&request, service, output) {
+                    Some(refusal) => {
+                        self.due.persistence = Persistence::Close;
+                        self.reply(refusal.into(), date, output);
+                        if self.sending.is_none() {
+                            break Flow::Close;
+                        }
+                    }
+                    None if request.expects_continue => {
+                        output.write_static(CONTINUE);
+                        written += CONTINUE.len();
+                    }
+                    None => {}
+                },
+                Step::Body(piece) => {
+                    self.body_len += piece.len() as u64;
+                    if let Some(Ok(pending)) = &mut self.pending {
+                        if let Err(status) = service.body(pending, piece) {
+                            break self.refuse(status, date, output);
+                        }
                     }
                 }
-                // The reply does not depend on the body.
-                Step::Body(_) => {}
                 Step::End => {
-                    let Due { head_only, persistence, .. } = self.due;
-                    written += responses.write_ok(persistence, head_only, output)?;
-                    if persistence == Persistence::Close {
-                        // Old clients send a line end behind a body.
-                        let is_last = mem::take(&mut rest).is_empty() && !self.due.has_body;
-                        break if is_last { Flow::Finish } else { Flow::Close };
+                    self.requests = self.requests.wrapping_add(1);
+                    if self.is_ending && rest.is_empty() {
+                        self.due.persistence = Persistence::Close;
+                    }
+                    let pending = self.pending.take();
+                    let reply = match pending.expect("the end of a request follows its head") {
+                        Ok(pending) => service.finish(pending),
+                        Err(refusal) => (*refusal).into(),
+                    };
+                    written += self.reply(reply, date, output);
+                    if self.sending.is_some() {
+                        continue;
+                    }
+                    if self.due.persistence == Persistence::Close {
+                        break Flow::Close;
                     }
                     if written >= room && !rest.is_empty() {
                         break Flow::Blocked;
                     }
                 }
                 Step::Error(status) => {
-                    responses.write_error(status, output)?;
-                    break Flow::Close;
+                    if self.pending.is_none() {
+                        self.due.head_only = asks_for_head(before);
+                    }
+                    break self.refuse(status, date, output);
                 }
             }
         };
-        Ok(Progress { consumed: input.len() - rest.len(), flow })
+        let left = if matches!(flow, Flow::Close | Flow::Abort) { 0 } else { rest.len() };
+        Progress { consumed: input.len() - left, flow }
+    }
+
+    /// Shows the head of a request to the service. Returns its refusal if that goes out at once.
+    #[inline]
+    fn begin<S: Service<Pending = P>>(
+        &mut self,
+        request: &Request<'_>,
+        service: &mut S,
+        output: &impl Output,
+    ) -> Option<Response> {
+        let Request { method, persistence, body, .. } = *request;
+        self.due = Due { head_only: method == "HEAD", persistence };
+        if body != Body::Empty {
+            self.body_len = 0;
+        }
+        if output.logs() {
+            self.request_line = Some(request.line().into());
+        }
+        let begun = match service.begin(request) {
+            Err(refusal) if request.expects_continue => return Some(refusal),
+            begun => begun.map_err(Box::new),
+        };
+        self.pending = Some(begun);
+        None
+    }
+
+    /// Writes a reply as far as it goes into the output at once, and returns how much that is.
+    #[inline]
+    fn reply(&mut self, reply: Reply<'_>, date: &Date, output: &mut impl Output) -> usize {
+        let Due { head_only, persistence } = self.due;
+        match reply {
+            Reply::Page(page) => {
+                if output.logs() {
+                    self.log(Status::OK, if head_only { 0 } else { page.body_len() }, output);
+                }
+                let (len, body) = page.write(persistence, head_only, output);
+                if let Some(body) = body {
+                    self.send(ReplyBody::Shared(body.clone()), output);
+                }
+                len
+            }
+            Reply::Response(response) => self.respond(response, date, output),
+        }
+    }
+
+    #[cold]
+    fn respond(&mut self, response: Response, date: &Date, output: &mut impl Output) -> usize {
+        let Due { head_only, persistence } = self.due;
+        let status = response.status();
+        let (head_len, body) = response.write_head(persistence, head_only, date, output);
+        let body_len = body.len();
+        self.log(status, body_len, output);
+        self.send(body, output);
+        // What is still to be sent is counted when it is.
+        let is_whole = self.sending.is_none();
+        head_len + if is_whole { usize::try_from(body_len).unwrap_or(usize::MAX) } else { 0 }
+    }
+
+    #[cold]
+    fn send(&mut self, body: ReplyBody, output: &mut impl Output) {
+        self.sending = Sending::begin(body, output).map(Box::new);
+    }
+
+    #[cold]
+    fn log(&mut self, status: Status, body_len: u64, output: &mut impl Output) {
+        if output.logs() {
+            output.log(self.request_line.take().as_deref().unwrap_or("-"), status.code(), body_len);
+        }
+    }
+
+    /// Writes more of the body of the last reply.
+    #[cold]
+    fn go_on(&mut self, output: &mut impl Output, written: &mut usize, room: usize) -> Flow {
+        let Some(sending) = &mut self.sending else { return Flow::Continue };
+        while !sending.is_done() {
+            if *written >= room {
+                return Flow::Blocked;
+            }
+            match sending.write_piece(output) {
+                Ok(len) => *written += len,
+                Err(_) => return Flow::Abort,
+            }
+        }
+        self.sending = None;
+        if self.due.persistence == Persistence::Close { Flow::Close } else { Flow::Continue }
+    }
+
+    /// Answers what is not an acceptable request, and ends the connection.
+    #[cold]
+    fn refuse(&mut self, status: Status, date: &Date, output: &mut impl Output) -> Flow {
+        self.due.persistence = Persistence::Close;
+        self.pending = None;
+        self.reply(Response::error(status).into(), date, output);
+        Flow::Close
+    }
+
+    /// Answers that the request took too long, RFC 9110, section 15.5.9. The connection has to be
+    /// closed.
+    pub fn time_out(&mut self, date: &Date, output: &mut impl Output) {
+        self.due.head_only &= self.pending.is_some();
+        self.refuse(Status::REQUEST_TIMEOUT, date, output);
+    }
+
+    /// Has the connection close when everything that was asked is answered. The last reply says so,
+    /// if it has not begun.
+    pub fn finish(&mut self) {
+        self.is_ending = true;
+    }
+
+    /// Returns what the connection is doing, `unread` being how many bytes of input were left by
+    /// the last call of [`advance`](Self::advance), whose outcome was `flow`.
+    #[inline]
+    #[must_use]
+    pub fn phase(&self, flow: Flow, unread: usize) -> Phase {
+        if flow == Flow::Blocked {
+            Phase::Reply
+        } else if !self.parser.is_between_requests() {
+            Phase::Body
+        } else if unread > 0 {
+            Phase::Head
+        } else {
+            Phase::Idle
+        }
+    }
+
+    /// Returns how many requests have come in whole; it begins anew at the end of its range.
+    #[must_use]
+    pub fn requests(&self) -> u32 {
+        self.requests
+    }
+
+    /// Returns how much of the body of the present request has come, in bytes.
+    #[must_use]
+    pub fn body_len(&self) -> u64 {
+        self.body_len
     }
 }
 
-impl Due {
-    fn of(request: &Request<'_>) -> Self {
-        Self {
-            head_only: request.method == "HEAD",
-            has_body: request.body != Body::Empty,
-            persistence: request.persistence,
-        }
+/// Tells whether a head that is being refused is that of a HEAD request, whose reply has no body.
+fn asks_for_head(mut input: &[u8]) -> bool {
+    while let Some(rest) = input.strip_prefix(b"\r\n") {
+        input = rest;
     }
+    input.starts_with(b"HEAD ")
 }

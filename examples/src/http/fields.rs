@@ -67,13 +67,13 @@ impl Fields {
             if mem::replace(&mut self.has_host, true)
                 || !(value.is_empty() || grammar::is_authority(value))
             {
-                return Err(Status::BadRequest);
+                return Err(Status::BAD_REQUEST);
             }
         } else if name.eq_ignore_ascii_case("Content-Length") {
             // RFC 9110, section 8.6, lets a recipient take several equal values for one; this one
             // refuses them, since the next server may take the first and the one after it the last.
             if self.content_length.replace(content_length(value)?).is_some() {
-                return Err(Status::BadRequest);
+                return Err(Status::BAD_REQUEST);
             }
         } else if name.eq_ignore_ascii_case("Transfer-Encoding") {
             value.split(|&byte| byte == b',').for_each(|coding| self.codings.add(coding));
@@ -131,6 +131,6 @@ fn content_length(digits: &[u8]) -> Result<u64, Status> {
     });
     match number {
         Some(number) if !digits.is_empty() && number <= i64::MAX as u64 => Ok(number),
-        _ => Err(Status::BadRequest),
+        _ => Err(Status::BAD_REQUEST),
     }
 }

@@ -57,23 +57,20 @@ impl Head {
                     }
                 }
                 Found::Partial => None,
-                Found::Malformed => Some(Status::BadRequest),
-                Found::TooLong if self.scan.first_line(input).is_none() => Some(Status::UriTooLong),
-                Found::TooLong => Some(Status::HeaderFieldsTooLarge),
+                Found::Malformed => Some(Status::BAD_REQUEST),
+                Found::TooLong if self.scan.first_line(input).is_none() => {
+                    Some(Status::URI_TOO_LONG)
+                }
+                Found::TooLong => Some(Status::HEADER_FIELDS_TOO_LARGE),
             };
             self.check_request_line_once(input)?;
             return fault.map_or(Ok(None), Err);
         }
     }
 
-    /// Returns whether nothing of a head has been seen but empty lines.
-    pub(super) fn is_new(&self) -> bool {
-        self.scan.is_new()
-    }
-
     fn skip_blank_line(&mut self) -> Result<(), Status> {
         if self.blank_lines == MAX_BLANK_LINES {
-            return Err(Status::BadRequest);
+            return Err(Status::BAD_REQUEST);
         }
         *self = Self { blank_lines: self.blank_lines + 1, ..Self::default() };
         Ok(())
@@ -97,7 +94,7 @@ fn check_request_line(line: &[u8]) -> Result<(), Status> {
     // With no field behind it, a valid request line is an incomplete head.
     let result = parsed.parse(line);
     let (Some(method), Some(target)) = (parsed.method, parsed.path) else {
-        return Err(Status::BadRequest);
+        return Err(Status::BAD_REQUEST);
     };
     match result {
         Ok(_) => check_target(method, target),
@@ -106,11 +103,11 @@ fn check_request_line(line: &[u8]) -> Result<(), Status> {
             match version(&line[method.len() + target.len() + 2..]) {
                 // RFC 9110, section 2.5: a higher minor version is read as the highest known.
                 Some((b'1', _)) => check_target(method, target),
-                Some(_) => Err(Status::VersionNotSupported),
-                None => Err(Status::BadRequest),
+                Some(_) => Err(Status::VERSION_NOT_SUPPORTED),
+                None => Err(Status::BAD_REQUEST),
             }
         }
-        Err(_) => Err(Status::BadRequest),
+        Err(_) => Err(Status::BAD_REQUEST),
     }
 }
 
@@ -143,13 +140,13 @@ fn parse(input: &[u8], max_body: u64) -> Result<(Request<'_>, usize), Status> {
     let mut parsed = httparse::Request::new(&mut []);
     let len = match parsed.parse_with_uninit_headers(input, &mut fields) {
         Ok(httparse::Status::Complete(len)) => len,
-        Err(httparse::Error::TooManyHeaders) => return Err(Status::HeaderFieldsTooLarge),
+        Err(httparse::Error::TooManyHeaders) => return Err(Status::HEADER_FIELDS_TOO_LARGE),
         Err(httparse::Error::Version) => return parse_newer(input, max_body),
-        Ok(httparse::Status::Partial) | Err(_) => return Err(Status::BadRequest),
+        Ok(httparse::Status::Partial) | Err(_) => return Err(Status::BAD_REQUEST),
     };
     let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version)
     else {
-        return Err(Status::BadRequest);
+        return Err(Status::BAD_REQUEST);
     };
     check_target(method, target)?;
     let fields = Fields::collect(parsed.headers)?;
@@ -159,20 +156,20 @@ fn parse(input: &[u8], max_body: u64) -> Result<(Request<'_>, usize), Status> {
 /// Parses a head of HTTP/1.2 to HTTP/1.9, which httparse does not take, as one of HTTP/1.1.
 #[cold]
 fn parse_newer(input: &[u8], max_body: u64) -> Result<(Request<'_>, usize), Status> {
-    let line_end = memchr(b'\n', input).ok_or(Status::BadRequest)? + 1;
+    let line_end = memchr(b'\n', input).ok_or(Status::BAD_REQUEST)? + 1;
     let (line, rest) = input.split_at(line_end);
     check_request_line(line)?;
     let mut parsed = httparse::Request::new(&mut []);
     // It fails at the version, behind the method and the target.
     let _ = parsed.parse(line);
     let (Some(method), Some(target)) = (parsed.method, parsed.path) else {
-        return Err(Status::BadRequest);
+        return Err(Status::BAD_REQUEST);
     };
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let (len, fields) = match httparse::parse_headers(rest, &mut fields) {
         Ok(httparse::Status::Complete((len, fields))) => (line_end + len, fields),
-        Err(httparse::Error::TooManyHeaders) => return Err(Status::HeaderFieldsTooLarge),
-        Ok(httparse::Status::Partial) | Err(_) => return Err(Status::BadRequest),
+        Err(httparse::Error::TooManyHeaders) => return Err(Status::HEADER_FIELDS_TOO_LARGE),
+        Ok(httparse::Status::Partial) | Err(_) => return Err(Status::BAD_REQUEST),
     };
     let fields = Fields::collect(fields)?;
     Ok((Request::new(method, target, false, &fields, &input[..len], max_body)?, len))

@@ -73,6 +73,11 @@ impl Parser {
         })
     }
 
+    /// Returns whether the next byte begins a request, or an empty line before one.
+    pub(super) fn is_between_requests(&self) -> bool {
+        matches!(self.state, State::Head(_) | State::Closed)
+    }
+
     fn try_step<'a>(&mut self, input: &mut &'a [u8]) -> Result<Step<'a>, Status> {
         match &mut self.state {
             State::Head(head) => {

@@ -64,6 +64,17 @@ pub enum Persistence {
     Close,
 }
 
+impl Persistence {
+    /// Returns the field line that says so, with its line break.
+    pub(super) const fn field(self) -> &'static str {
+        match self {
+            Self::Implied => "",
+            Self::Confirmed => "Connection: keep-alive\r\n",
+            Self::Close => "Connection: close\r\n",
+        }
+    }
+}
+
 impl<'a> Request<'a> {
     /// Judges a head whose request line is valid and whose fields are well formed.
     ///
@@ -79,19 +90,19 @@ impl<'a> Request<'a> {
         max_body: u64,
     ) -> Result<Self, Status> {
         if !fields.has_host && !is_http_1_0 {
-            return Err(Status::BadRequest);
+            return Err(Status::BAD_REQUEST);
         }
         let body = body(is_http_1_0, fields)?;
         if !METHODS.contains(&method) {
-            return Err(Status::NotImplemented);
+            return Err(Status::NOT_IMPLEMENTED);
         }
         if matches!(body, Body::Sized(length) if length > max_body) {
-            return Err(Status::ContentTooLarge);
+            return Err(Status::CONTENT_TOO_LARGE);
         }
         // RFC 9110, section 10.1.1: an expectation in an HTTP/1.0 request is ignored.
         let expectation = if is_http_1_0 { Expectation::None } else { fields.expectation };
         if expectation == Expectation::Unknown {
-            return Err(Status::ExpectationFailed);
+            return Err(Status::EXPECTATION_FAILED);
         }
         let expects_continue = expectation == Expectation::Continue && body != Body::Empty;
         let persistence = persistence(is_http_1_0, fields);
@@ -149,9 +160,9 @@ impl<'a> Request<'a> {
 /// Checks what a request line alone can get wrong beyond its bytes.
 pub(super) fn check_target(method: &str, target: &str) -> Result<(), Status> {
     if target.len() > super::MAX_TARGET {
-        Err(Status::UriTooLong)
+        Err(Status::URI_TOO_LONG)
     } else if !grammar::is_target(method, target) {
-        Err(Status::BadRequest)
+        Err(Status::BAD_REQUEST)
     } else {
         Ok(())
     }
@@ -164,13 +175,13 @@ fn body(is_http_1_0: bool, fields: &Fields) -> Result<Body, Status> {
         (Codings::None, Some(length)) => Ok(Body::Sized(length)),
         // Two lengths that may differ are how requests are smuggled past a proxy. Section 6.3 lets
         // a server ignore the Content-Length; this one refuses both.
-        (_, Some(_)) => Err(Status::BadRequest),
+        (_, Some(_)) => Err(Status::BAD_REQUEST),
         // HTTP/1.0 has no transfer codings; a recipient of that time would see another length.
-        _ if is_http_1_0 => Err(Status::BadRequest),
+        _ if is_http_1_0 => Err(Status::BAD_REQUEST),
         (Codings::Chunked, None) => Ok(Body::Chunked),
-        (Codings::UnknownThenChunked, None) => Err(Status::NotImplemented),
+        (Codings::UnknownThenChunked, None) => Err(Status::NOT_IMPLEMENTED),
         // Without a final `chunked`, nobody knows where the body ends.
-        (Codings::Unknown | Codings::Malformed, None) => Err(Status::BadRequest),
+        (Codings::Unknown | Codings::Malformed, None) => Err(Status::BAD_REQUEST),
     }
 }
 

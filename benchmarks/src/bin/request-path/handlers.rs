@@ -3,7 +3,9 @@
 use std::time::UNIX_EPOCH;
 
 use evio_core::{Action, Conn, Handler, InputStream};
-use evio_examples::http::{DEFAULT_MAX_BODY, Exchange, Flow, Responses};
+use evio_examples::http::{
+    DEFAULT_MAX_BODY, Date, Exchange, Page, Reply, Request, Response, Service,
+};
 use evio_examples::redis::{Client, Outcome, Store, execute};
 use evio_examples::resp;
 
@@ -70,35 +72,23 @@ pub(crate) fn redis_batch(requests: usize) -> (Vec<u8>, usize) {
 }
 
 /// Answers every HTTP request with the same page.
-pub(crate) struct Http {
-    responses: Responses,
-}
+pub(crate) struct Site(Page);
 
-impl Http {
+impl Site {
     pub(crate) fn new() -> Self {
-        Self { responses: Responses::new(b"Hello World!\r\n".to_vec(), UNIX_EPOCH) }
+        Self(Page::new("text/plain", b"Hello World!\r\n".to_vec(), &Date::new(UNIX_EPOCH)))
     }
 }
 
-impl Handler for Http {
-    type Context = (InputStream, Exchange);
+impl Service for Site {
+    type Pending = ();
 
-    fn context(&mut self, _: &Conn<'_>) -> Self::Context {
-        (InputStream::new(), Exchange::new(DEFAULT_MAX_BODY))
+    fn begin(&mut self, _: &Request<'_>) -> Result<(), Response> {
+        Ok(())
     }
 
-    fn data(
-        &mut self,
-        conn: &mut Conn<'_>,
-        (stream, exchange): &mut Self::Context,
-        input: &[u8],
-    ) -> Action {
-        let Ok(mut input) = stream.begin(input) else { return Action::Close };
-        let Ok(progress) = exchange.advance(&input, &self.responses, conn, usize::MAX) else {
-            return Action::Close;
-        };
-        input.consume(progress.consumed);
-        if progress.flow == Flow::Continue { Action::None } else { Action::Close }
+    fn finish(&mut self, (): ()) -> Reply<'_> {
+        (&self.0).into()
     }
 }
 
@@ -107,10 +97,10 @@ pub(crate) fn http_batch(requests: usize) -> (Vec<u8>, usize) {
     let request = "GET /index.html HTTP/1.1\r\nHost: localhost:8080\r\nUser-Agent: wrk/4.1.0\r\n\
                    Accept: text/html,application/xhtml+xml\r\nAccept-Language: en-US,en\r\n\r\n";
     let batch = request.repeat(requests).into_bytes();
-    let responses = Http::new().responses;
     let mut answer = Vec::new();
     let mut exchange = Exchange::new(DEFAULT_MAX_BODY);
-    let advanced = exchange.advance(&batch, &responses, &mut answer, usize::MAX);
-    assert!(advanced.is_ok(), "a vector takes any answer");
+    let date = Date::new(UNIX_EPOCH);
+    let progress = exchange.advance(&batch, &mut Site::new(), &date, &mut answer, usize::MAX);
+    assert_eq!(progress.consumed, batch.len(), "every request is whole");
     (batch, answer.len())
 }

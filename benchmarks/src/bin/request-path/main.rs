@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use evio_core::{Config, EventLoop, Handler, LoopHandle};
+use evio_examples::http::HttpServer;
 use evio_sys::net::{ListenOptions, Listener};
-use handlers::{Echo, Http, Redis};
+use handlers::{Echo, Redis, Site};
 
 /// Answers a number of requests, for an instruction counter
 #[derive(Debug, Parser)]
@@ -56,7 +57,7 @@ fn main() -> io::Result<()> {
     match case {
         Case::Echo | Case::EchoTurn => serve(Echo, load),
         Case::Redis => serve(Redis::default(), load),
-        Case::Http => serve(Http::new(), load),
+        Case::Http => serve(HttpServer::new(Site::new()), load),
     }
 }
 

@@ -1,8 +1,6 @@
 //! Requests that must be answered with success, odd as some of them look.
 
-use std::time::SystemTime;
-
-use crate::http::{DEFAULT_MAX_BODY, Exchange, Flow, Persistence, Progress, Responses};
+use crate::http::Persistence;
 
 use super::driver::{Case, GET, Reply, case, check, chunked, post, session, with_field, with_line};
 
@@ -165,26 +163,4 @@ fn pipelined_requests_are_answered_in_order() {
     let head = Reply::OkToHead(Persistence::Implied);
     check([case(input, &[Reply::OK, head, Reply::OK, Reply::OK, Reply::Continue, Reply::OK])]);
     check([case(GET.repeat(100), &[Reply::OK; 100])]);
-}
-
-/// The connection need not wait for the peer's end then; if there is more input, it had better.
-#[test]
-fn announced_last_request_is_told_from_others_that_close() {
-    let last = with_field("Connection: close");
-    let cases = [
-        (last.clone(), Flow::Finish),
-        ([GET, &last].concat(), Flow::Finish),
-        (b"GET / HTTP/1.0\r\n\r\n".to_vec(), Flow::Finish),
-        ([&last, GET].concat(), Flow::Close),
-        (post("Connection: close\r\nContent-Length: 2", "hi"), Flow::Close),
-        (b"nonsense\r\n\r\n".to_vec(), Flow::Close),
-        (GET.to_vec(), Flow::Continue),
-    ];
-    let responses = Responses::new(Vec::new(), SystemTime::UNIX_EPOCH);
-    for (input, flow) in cases {
-        let mut exchange = Exchange::new(DEFAULT_MAX_BODY);
-        let progress = exchange.advance(&input, &responses, &mut Vec::new(), usize::MAX).unwrap();
-        let expected = Progress { consumed: input.len(), flow };
-        assert_eq!(progress, expected, "{}", input.escape_ascii());
-    }
 }

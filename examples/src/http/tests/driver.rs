@@ -1,8 +1,10 @@
 //! Plays sessions against [`Exchange`] the way the server does, and compares them with a table.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
-use crate::http::{Exchange, Flow, MAX_HEAD, Persistence, Responses};
+use crate::http::{
+    Date, Exchange, Flow, MAX_HEAD, Page, Persistence, Reply as Answer, Request, Response, Service,
+};
 
 /// A body limit small enough to reach in a test.
 pub(super) const MAX_BODY: u64 = 1000;
@@ -23,6 +25,29 @@ pub(super) enum Reply {
     OkToHead(Persistence),
     Continue,
     Error(&'static str),
+    /// The same, to a HEAD request.
+    ErrorToHead(&'static str),
+}
+
+/// Answers every request with the same page, once its body is there.
+pub(super) struct Site(pub(super) Page);
+
+impl Site {
+    pub(super) fn new(body: Vec<u8>) -> Self {
+        Self(Page::new("text/plain", body, &test_date()))
+    }
+}
+
+impl Service for Site {
+    type Pending = ();
+
+    fn begin(&mut self, _: &Request<'_>) -> Result<(), Response> {
+        Ok(())
+    }
+
+    fn finish(&mut self, (): ()) -> Answer<'_> {
+        (&self.0).into()
+    }
 }
 
 /// What came back.
@@ -57,13 +82,19 @@ impl Reply {
                  {connection}\r\n"
             )
         };
+        let error_head = |status: &str| {
+            let length = status.len() + 1;
+            format!(
+                "HTTP/1.1 {status}\r\n{date}\r\nContent-Type: text/plain\r\n\
+                 Content-Length: {length}\r\nConnection: close\r\n\r\n"
+            )
+        };
         let text = match self {
             Self::Ok(persistence) => head(persistence) + "Hello World!\r\n",
             Self::OkToHead(persistence) => head(persistence),
             Self::Continue => "HTTP/1.1 100 Continue\r\n\r\n".to_owned(),
-            Self::Error(status) => format!(
-                "HTTP/1.1 {status}\r\n{date}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-            ),
+            Self::Error(status) => error_head(status) + status + "\n",
+            Self::ErrorToHead(status) => error_head(status),
         };
         text.into_bytes()
     }
@@ -74,14 +105,14 @@ impl Reply {
                 persistence == Persistence::Close
             }
             Self::Continue => false,
-            Self::Error(_) => true,
+            Self::Error(_) | Self::ErrorToHead(_) => true,
         }
     }
 }
 
 /// The moment that all replies of the tests are dated: the example of RFC 9110, section 5.6.7.
-pub(super) fn test_time() -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(784_111_777)
+pub(super) fn test_date() -> Date {
+    Date::new(UNIX_EPOCH + Duration::from_secs(784_111_777))
 }
 
 pub(super) fn case(input: impl AsRef<[u8]>, replies: &[Reply]) -> Case {
@@ -113,23 +144,24 @@ pub(super) fn with_line(line: impl AsRef<[u8]>) -> Vec<u8> {
 ///
 /// `room` is what the output may take before the server waits for the client to read.
 pub(super) fn session<'a>(chunks: impl IntoIterator<Item = &'a [u8]>, room: usize) -> Outcome {
-    let responses = Responses::new(b"Hello World!\r\n".to_vec(), test_time());
+    let date = test_date();
+    let mut site = Site::new(b"Hello World!\r\n".to_vec());
     let mut exchange = Exchange::new(MAX_BODY);
     let mut kept = Vec::new();
     let mut bytes = Vec::new();
     for chunk in chunks {
         kept.extend_from_slice(chunk);
         loop {
-            let progress =
-                exchange.advance(&kept, &responses, &mut bytes, room).expect("a Vec takes all");
+            let progress = exchange.advance(&kept, &mut site, &date, &mut bytes, room);
             kept.drain(..progress.consumed);
             match progress.flow {
                 Flow::Continue => break,
                 Flow::Blocked => assert!(progress.consumed > 0, "blocked without progress"),
-                Flow::Close | Flow::Finish => {
+                Flow::Abort => panic!("a page can be completed"),
+                Flow::Close => {
                     assert!(kept.is_empty(), "input is left over after the end");
                     let end = bytes.len();
-                    let _ = exchange.advance(GET, &responses, &mut bytes, room);
+                    let _ = exchange.advance(GET, &mut site, &date, &mut bytes, room);
                     assert_eq!(bytes.len(), end, "a request was executed after the end");
                     return Outcome { bytes, closed: true };
                 }

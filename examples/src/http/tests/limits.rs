@@ -1,11 +1,10 @@
 //! Everything a peer can make grow, at its limit and one past it.
 
 use super::driver::{
-    GET, MAX_BODY, Reply, case, check, chunked, post, session, test_time, with_field, with_line,
+    GET, MAX_BODY, Reply, Site, case, check, chunked, post, session, test_date, with_field,
+    with_line,
 };
-use crate::http::{
-    Exchange, Flow, MAX_CHUNK_OVERHEAD, MAX_FIELDS, MAX_HEAD, MAX_TARGET, Responses,
-};
+use crate::http::{Exchange, Flow, MAX_CHUNK_OVERHEAD, MAX_FIELDS, MAX_HEAD, MAX_TARGET};
 
 /// A GET request whose head has `len` bytes.
 fn head_of(len: usize) -> Vec<u8> {
@@ -129,13 +128,13 @@ fn junk() {
 /// A page of requests cannot make one call write without end.
 #[test]
 fn output_of_one_call() {
-    let responses = Responses::new(vec![b'x'; 10_000], test_time());
+    let (mut site, date) = (Site::new(vec![b'x'; 10_000]), test_date());
     let input = GET.repeat(1000);
     let mut exchange = Exchange::new(MAX_BODY);
     let (mut output, mut rest, mut calls) = (Vec::new(), &input[..], 0);
     while !rest.is_empty() {
         output.clear();
-        let progress = exchange.advance(rest, &responses, &mut output, 50_000).unwrap();
+        let progress = exchange.advance(rest, &mut site, &date, &mut output, 50_000);
         assert!(output.len() < 50_000 + 11_000);
         rest = &rest[progress.consumed..];
         calls += 1;

@@ -239,3 +239,16 @@ fn expectations() {
         case(post(&lines, "hi"), &[Reply::NOT_EXPECTED])
     }));
 }
+
+/// RFC 9110, section 9.3.2: an error is no exception.
+#[test]
+fn a_reply_to_head_has_no_body() {
+    let bad = [Reply::ErrorToHead("400 Bad Request")];
+    check([
+        case("HEAD / HTTP/1.1\r\n\r\n", &bad),
+        case("\r\n\r\nHEAD / HTTP/1.1\r\nHost: a b\r\n\r\n", &bad),
+        case("HEAD /\x01 HTTP/1.1\r\n", &bad),
+        case("HEAD / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", &bad),
+        case("HEAD\t/ HTTP/1.1\r\nHost: a\r\n\r\n", &[Reply::BAD_REQUEST]),
+    ]);
+}

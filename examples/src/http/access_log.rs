@@ -1,0 +1,59 @@
+//! Who asked for what, and what was answered.
+
+use evio::Conn;
+
+use super::Date;
+use crate::logger::Lines;
+
+/// The access log of a server, in the Common Log Format that began with NCSA httpd: a line for each
+/// reply, with the client's address, the time, the request line, the status and the length of the
+/// body.
+///
+/// A line is written when the reply begins. That all of it was sent is not known then.
+#[derive(Clone, Debug)]
+pub struct AccessLog {
+    lines: Lines,
+}
+
+impl AccessLog {
+    /// Logs to `lines`.
+    #[must_use]
+    pub fn new(lines: Lines) -> Self {
+        Self { lines }
+    }
+
+    pub(super) fn write(
+        &self,
+        conn: &Conn<'_>,
+        date: &Date,
+        request_line: &str,
+        code: u16,
+        length: u64,
+    ) {
+        let peer = conn.peer_addr().ok().and_then(|peer| peer.as_inet());
+        let peer = peer.map_or_else(|| "-".to_owned(), |peer| peer.ip().to_string());
+        let time = time(date);
+        // A request line holds no quote: the grammar of targets refuses it.
+        self.lines.write(format_args!("{peer} - - [{time}] \"{request_line}\" {code} {length}"));
+    }
+}
+
+/// Writes the time in the order of that format.
+fn time(date: &Date) -> String {
+    // Sun, 06 Nov 1994 08:49:37 GMT
+    let text = date.as_str();
+    format!("{}/{}/{}:{} +0000", &text[5..7], &text[8..11], &text[12..16], &text[17..25])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    #[test]
+    fn times() {
+        let date = Date::new(UNIX_EPOCH + Duration::from_secs(784_111_777));
+        assert_eq!(time(&date), "06/Nov/1994:08:49:37 +0000");
+    }
+}

@@ -1,0 +1,235 @@
+//! A [`Service`] on the connections of an event loop.
+
+use std::net::TcpStream;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use evio::{Action, Conn, Handler, InputStream};
+
+use super::access_log::AccessLog;
+use super::wait::{Expired, Wait};
+use super::{DEFAULT_MAX_BODY, Date, Exchange, Flow, Output, Phase, Progress, Service, Timeouts};
+
+/// How late the date of a reply may change. Asking the clock for each request would cost half a
+/// percent of it.
+const DATE_LAG: Duration = Duration::from_millis(20);
+
+/// The handler of one loop: HTTP/1.1 around a service.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::convert::Infallible;
+///
+/// use evio::{Loops, Server};
+/// use evio_examples::http::{HttpServer, Reply, ReplyBody, Request, Response, Service, Status};
+///
+/// struct Greeting;
+///
+/// impl Service for Greeting {
+///     type Pending = ();
+///
+///     fn begin(&mut self, _: &Request<'_>) -> Result<(), Response> {
+///         Ok(())
+///     }
+///
+///     fn finish(&mut self, (): ()) -> Reply<'_> {
+///         Response::new(Status::OK).body(ReplyBody::Static(b"hello\n")).into()
+///     }
+/// }
+///
+/// let server = Server::bind(["tcp://127.0.0.1:8080"])?;
+/// server.run_each(Loops::Exactly(2), |_| HttpServer::new(Greeting))?;
+/// # Ok::<(), evio::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct HttpServer<S> {
+    service: S,
+    timeouts: Timeouts,
+    max_body: u64,
+    log: Option<AccessLog>,
+    date: Date,
+    /// When it was last seen to that the date is right.
+    looked_at: Instant,
+}
+
+/// One client.
+#[derive(Debug)]
+pub struct Session<P> {
+    input: InputStream,
+    exchange: Exchange<P>,
+    wait: Wait,
+}
+
+impl<S: Service> HttpServer<S> {
+    /// Makes a handler with the default limits and without a log.
+    pub fn new(mut service: S) -> Self {
+        let date = Date::new(SystemTime::now());
+        service.set_date(&date);
+        Self {
+            service,
+            timeouts: Timeouts::default(),
+            max_body: DEFAULT_MAX_BODY,
+            log: None,
+            date,
+            looked_at: Instant::now(),
+        }
+    }
+
+    /// Sets how long clients may take.
+    #[must_use]
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// Sets the length above which a body is refused, in bytes.
+    #[must_use]
+    pub fn max_body(mut self, max_body: u64) -> Self {
+        self.max_body = max_body;
+        self
+    }
+
+    /// Has each reply logged.
+    #[must_use]
+    pub fn access_log(mut self, log: Option<AccessLog>) -> Self {
+        self.log = log;
+        self
+    }
+
+    #[inline]
+    fn update_date(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.looked_at) >= DATE_LAG {
+            self.looked_at = now;
+            let now = SystemTime::now();
+            if !self.date.is_at(now) {
+                self.date = Date::new(now);
+                self.service.set_date(&self.date);
+            }
+        }
+    }
+}
+
+impl<S: Service> Handler for HttpServer<S> {
+    type Context = Session<S::Pending>;
+
+    fn context(&mut self, conn: &Conn<'_>) -> Self::Context {
+        Session {
+            input: InputStream::new(),
+            exchange: Exchange::new(self.max_body),
+            wait: Wait::new(conn.now()),
+        }
+    }
+
+    fn opened(&mut self, conn: &mut Conn<'_>, session: &mut Self::Context) -> Action {
+        session.wait.begin(&session.exchange, &self.timeouts, conn);
+        Action::None
+    }
+
+    fn data(&mut self, conn: &mut Conn<'_>, session: &mut Self::Context, input: &[u8]) -> Action {
+        self.update_date(conn.now());
+        let Session { input: stream, exchange, wait } = session;
+        // Fails for no client: a head, a chunk line and a trailer section are shorter than that.
+        let Ok(mut input) = stream.begin(input) else { return Action::Close };
+        let room = conn.output_room();
+        let mut output = LoggedConn { conn, log: self.log.as_ref(), date: &self.date };
+        let Progress { consumed, flow } =
+            exchange.advance(&input, &mut self.service, &self.date, &mut output, room);
+        input.consume(consumed);
+        match flow {
+            Flow::Continue | Flow::Blocked => {
+                let phase = exchange.phase(flow, input.len());
+                wait.go_on(phase, exchange, &self.timeouts, conn);
+                Action::None
+            }
+            Flow::Close => Action::Close,
+            Flow::Abort => {
+                conn.abort();
+                Action::None
+            }
+        }
+    }
+
+    /// Goes on with what was left when too much output waited: the rest of a body, and requests.
+    fn drained(&mut self, conn: &mut Conn<'_>, session: &mut Self::Context) -> Action {
+        self.data(conn, session, &[])
+    }
+
+    fn timer(&mut self, conn: &mut Conn<'_>, session: &mut Self::Context) -> Action {
+        match session.wait.timer(&session.exchange, &self.timeouts, conn) {
+            None => Action::None,
+            // RFC 9112, section 9.5: a connection that nothing was asked on is just closed. So does
+            // nginx; a 408 there would be taken for the reply to a request that is on its way.
+            Some(Expired::Connection) => Action::Close,
+            Some(Expired::Request) => {
+                let mut output = LoggedConn { conn, log: self.log.as_ref(), date: &self.date };
+                session.exchange.time_out(&self.date, &mut output);
+                Action::Close
+            }
+        }
+    }
+
+    /// Closes, unless something that was asked before is still to be sent.
+    fn peer_closed(&mut self, _: &mut Conn<'_>, session: &mut Self::Context) -> Action {
+        if session.wait.phase() == Phase::Reply {
+            session.exchange.finish();
+            return Action::None;
+        }
+        Action::Close
+    }
+
+    /// Closes, unless there is something to answer first; the last reply then says that it is.
+    fn stopping(&mut self, conn: &mut Conn<'_>, session: &mut Self::Context) -> Action {
+        session.exchange.finish();
+        if session.wait.phase() == Phase::Idle && !has_input(conn) {
+            return Action::Close;
+        }
+        Action::None
+    }
+}
+
+/// Returns whether there is input that has not been read yet: a request that came just before the
+/// server was told to end.
+fn has_input(conn: &Conn<'_>) -> bool {
+    // Of any socket, recv(2) with MSG_PEEK is all that std's type is needed for.
+    let socket = conn.as_fd().try_clone_to_owned().map(TcpStream::from);
+    socket.and_then(|socket| socket.peek(&mut [0])).is_ok_and(|len| len > 0)
+}
+
+/// A connection, and the log of what is sent on it.
+struct LoggedConn<'a, 'c> {
+    conn: &'a mut Conn<'c>,
+    log: Option<&'a AccessLog>,
+    date: &'a Date,
+}
+
+impl Output for LoggedConn<'_, '_> {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) {
+        self.conn.write(bytes);
+    }
+
+    fn write_owned(&mut self, bytes: Vec<u8>) {
+        self.conn.write_owned(bytes);
+    }
+
+    fn write_shared(&mut self, bytes: Arc<[u8]>) {
+        self.conn.write_shared(bytes);
+    }
+
+    fn write_static(&mut self, bytes: &'static [u8]) {
+        self.conn.write_static(bytes);
+    }
+
+    #[inline]
+    fn logs(&self) -> bool {
+        self.log.is_some()
+    }
+
+    fn log(&mut self, request_line: &str, code: u16, length: u64) {
+        if let Some(log) = self.log {
+            log.write(self.conn, self.date, request_line, code, length);
+        }
+    }
+}
