@@ -1,17 +1,21 @@
-//! HTTP/1.1 as far as the `http-server` example needs it: bytes in, bytes out, no sockets.
+//! HTTP/1.1 as far as the `http-server` example needs it.
 //!
-//! [`Exchange`] is the state of one connection. It takes whatever bytes have arrived, in pieces of
-//! any size, and appends the replies to any [`Write`](std::io::Write). Below it, [`Parser`] turns
-//! bytes into [`Step`]s; beside it, [`Responses`] holds the preformatted replies that all
-//! connections of a server share.
+//! To build a server, implement [`Service`] and run it in an [`HttpServer`], which is the handler
+//! of an event loop. Below that there are no sockets: [`Exchange`] is the state of one connection;
+//! it takes whatever bytes have arrived, in pieces of any size, shows the requests to the service,
+//! and writes the replies to any [`Output`]. Below it, [`Parser`] turns bytes into [`Step`]s.
 //!
-//! The profile is the strict one of RFC 9112: whatever two implementations could read in two ways
-//! is answered with an error, and an error always ends the connection. What is deliberately absent:
-//! routing, upgrades, proxying and compression.
+//! The profile is the strict one of RFC 9112, lenient where browsers live: whatever two
+//! implementations could read in two ways is answered with an error, and an error always ends the
+//! connection. Where the code is stricter than the RFC lets it be, it says so at that place. What
+//! is deliberately absent: routing, upgrades, proxying, trailers, bodies of unknown length, and
+//! compression.
 //!
 //! Everything a peer can make grow has a limit here. Body bytes are handed on as they arrive and
-//! never kept, so all a caller has to hold between two calls is an unfinished head, chunk line or
-//! trailer section, each shorter than [`MAX_HEAD`] plus a few bytes.
+//! kept only by a service that wants them, and no more of a reply is written than there is room
+//! for. So all that is held between two calls is an unfinished head, chunk line or trailer section,
+//! each shorter than [`MAX_HEAD`] plus a few bytes, what the service keeps, and output up to the
+//! high watermark.
 
 mod access_log;
 mod body;

@@ -10,8 +10,8 @@ use super::{MAX_CHUNK_OVERHEAD, MAX_FIELDS, Status, Step};
 /// count as overhead.
 const SIZE_DIGITS: usize = 16;
 
-/// Fields that must stand in a head to have a meaning that all recipients agree on. RFC 9110, section
-/// 6.5.1, has a sender leave them out; refusing them is stricter than to drop them.
+/// Fields that must stand in a head to have a meaning that all recipients agree on. RFC 9110,
+/// section 6.5.1, has a sender leave them out; refusing them is stricter than to drop them.
 const FORBIDDEN_TRAILERS: [&str; 3] = ["Content-Length", "Transfer-Encoding", "Host"];
 
 /// The decoder of one body.
@@ -125,8 +125,8 @@ impl Chunked {
     }
 }
 
-/// Reads a hexadecimal number below 2^63, which leaves no implementation room to overflow. RFC 9112,
-/// section 7.1, allows any number of zeros before it.
+/// Reads a hexadecimal number below 2^63, which leaves no implementation room to overflow. RFC
+/// 9112, section 7.1, allows any number of zeros before it.
 fn chunk_size(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;

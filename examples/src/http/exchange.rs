@@ -145,16 +145,7 @@ impl<P> Exchange<P> {
                     }
                 }
                 Step::End => {
-                    self.requests = self.requests.wrapping_add(1);
-                    if self.is_ending && rest.is_empty() {
-                        self.due.persistence = Persistence::Close;
-                    }
-                    let pending = self.pending.take();
-                    let reply = match pending.expect("the end of a request follows its head") {
-                        Ok(pending) => service.finish(pending),
-                        Err(refusal) => (*refusal).into(),
-                    };
-                    written += self.reply(reply, date, output);
+                    written += self.end(rest.is_empty(), service, date, output);
                     if self.sending.is_some() {
                         continue;
                     }
@@ -199,6 +190,27 @@ impl<P> Exchange<P> {
         };
         self.pending = Some(begun);
         None
+    }
+
+    /// Answers a request that is whole, and returns how much it has written.
+    #[inline]
+    fn end<S: Service<Pending = P>>(
+        &mut self,
+        is_all: bool,
+        service: &mut S,
+        date: &Date,
+        output: &mut impl Output,
+    ) -> usize {
+        self.requests = self.requests.wrapping_add(1);
+        if self.is_ending && is_all {
+            self.due.persistence = Persistence::Close;
+        }
+        let pending = self.pending.take();
+        let reply = match pending.expect("the end of a request follows its head") {
+            Ok(pending) => service.finish(pending),
+            Err(refusal) => (*refusal).into(),
+        };
+        self.reply(reply, date, output)
     }
 
     /// Writes a reply as far as it goes into the output at once, and returns how much that is.

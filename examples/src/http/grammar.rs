@@ -9,9 +9,9 @@ const TOKEN: u8 = 1;
 /// A byte of a registered name, RFC 3986, section 3.2.2, that stands for itself.
 const NAME: u8 = 2;
 /// A byte that browsers leave in a path and a query as it is: those of RFC 3986, sections 3.3 and
-/// 3.4, and what the URL standard of WHATWG does not percent-encode in both or one of them: `[`, `]`,
-/// `^`, `|`, a backquote, braces, and a `%` that begins no escape. Its percent-encode sets have the
-/// controls, blanks, `"`, `#`, `<`, `>` and all bytes above 0x7e, so no browser sends these.
+/// 3.4, and what the URL standard of WHATWG does not percent-encode in both or one of them: `[`,
+/// `]`, `^`, `|`, a backquote, braces, and a `%` that begins no escape. It encodes controls, the
+/// blank, `"`, `#`, `<`, `>` and all bytes above 0x7e, so no browser sends these.
 const TARGET: u8 = 4;
 /// A byte of a query besides: browsers turn a backslash in a path into a slash, and only there.
 const QUERY: u8 = 8;

@@ -5,8 +5,8 @@ use super::{Date, Reply, Request, Response, Status};
 /// What a server does with requests. Each loop has a service of its own, as it has a handler.
 ///
 /// A request comes in three steps: its head, its body piece by piece, and its end. What has to be
-/// known at the end is kept in a [`Pending`](Self::Pending); nothing else of a request is kept, so a
-/// service decides itself how much memory a body takes.
+/// known at the end is kept in a [`Pending`](Self::Pending); nothing else of a request is kept, so
+/// a service decides itself how much memory a body takes.
 ///
 /// # Examples
 ///
