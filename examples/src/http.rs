@@ -23,6 +23,7 @@ mod chunked;
 mod date;
 mod exchange;
 mod fields;
+mod file_reply;
 pub mod files;
 mod grammar;
 mod head;
@@ -49,7 +50,7 @@ pub use parser::{Parser, Step};
 pub use request::{Body, Persistence, Request};
 pub use response::{Reply, Response};
 pub use server::{HttpServer, Session};
-pub use service::Service;
+pub use service::{Answer, Service};
 pub use status::Status;
 pub use wait::{MIN_BODY_RATE, Timeouts};
 

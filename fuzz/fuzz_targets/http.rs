@@ -4,7 +4,7 @@
 use std::time::SystemTime;
 
 use evio_examples::http::{
-    Date, Exchange, Flow, Reply, ReplyBody, Request, Response, Service, Status,
+    Answer, Date, Exchange, Flow, Reply, ReplyBody, Request, Response, Service, Status,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -17,16 +17,17 @@ struct Echo;
 impl Service for Echo {
     type Pending = Vec<u8>;
 
-    fn begin(&mut self, request: &Request<'_>) -> Result<Vec<u8>, Response> {
+    fn begin(&mut self, request: &Request<'_>) -> Answer<Vec<u8>> {
         let mut text = format!("{} {:?} ", request.path(), request.query()).into_bytes();
         for (name, value) in request.fields() {
             text.extend_from_slice(name.as_bytes());
             text.extend_from_slice(value);
         }
         if request.method == "DELETE" {
-            return Err(Response::error(Status::METHOD_NOT_ALLOWED).field("Allow", "GET"));
+            let refusal = Response::error(Status::METHOD_NOT_ALLOWED);
+            return Answer::Now(refusal.field("Allow", "GET"));
         }
-        Ok(text)
+        Answer::Later(text)
     }
 
     fn body(&mut self, text: &mut Vec<u8>, piece: &[u8]) -> Result<(), Status> {

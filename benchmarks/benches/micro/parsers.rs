@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 
 use criterion::{Criterion, Throughput};
 use evio_examples::http::{
-    self, DEFAULT_MAX_BODY, Date, Exchange, Page, Reply, Request, Response, Service, Step,
+    self, Answer, DEFAULT_MAX_BODY, Date, Exchange, Page, Reply, Request, Service, Step,
 };
 use evio_examples::resp;
 
@@ -104,8 +104,8 @@ struct Site(Page);
 impl Service for Site {
     type Pending = ();
 
-    fn begin(&mut self, _: &Request<'_>) -> Result<(), Response> {
-        Ok(())
+    fn begin(&mut self, _: &Request<'_>) -> Answer<()> {
+        Answer::Later(())
     }
 
     fn finish(&mut self, (): ()) -> Reply<'_> {

@@ -1,4 +1,5 @@
-//! Answers HTTP/1.1 requests with a page. Try it with `curl -i 127.0.0.1:8080`.
+//! Answers HTTP/1.1 requests with a page, or with files. Try it with `curl -i 127.0.0.1:8080`, or
+//! with `--dir DIR` and a browser.
 //!
 //! `POST /echo` answers with what it was sent: `curl --data-binary @FILE 127.0.0.1:8080/echo`.
 
@@ -7,17 +8,19 @@ use std::fs::OpenOptions;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use clap::{Parser, value_parser};
 use evio_examples::cli::{self, ClientLimits, Listen, Timeout};
 use evio_examples::http::{
-    AccessLog, DEFAULT_MAX_BODY, Date, HttpServer, Page, Reply, ReplyBody, Request, Response,
-    Service, Status, Timeouts,
+    AccessLog, Answer, DEFAULT_MAX_BODY, Date, HttpServer, Page, Reply, ReplyBody, Request,
+    Response, Service, Status, Timeouts,
+    files::{self, Files},
 };
 use evio_examples::logger::{Lines, LinesGuard};
 
-/// Answers HTTP/1.1 requests with a page. Ctrl-C ends it.
+/// Answers HTTP/1.1 requests with a page, or with files. Ctrl-C ends it.
 #[derive(Parser)]
 #[command(name = "http-server", version)]
 struct Options {
@@ -27,6 +30,9 @@ struct Options {
     /// Size of the page in bytes, instead of a greeting
     #[arg(long, value_name = "BYTES", value_parser = value_parser!(u32).range(..=1 << 30))]
     body: Option<u32>,
+    /// Serve the files beneath this directory instead of a page
+    #[arg(long, value_name = "DIR", conflicts_with = "body")]
+    dir: Option<PathBuf>,
     /// Log each request to this file, or to standard output if it is "-"
     #[arg(long, value_name = "FILE")]
     access_log: Option<PathBuf>,
@@ -57,8 +63,12 @@ struct RequestLimits {
 }
 
 /// What this server does with requests.
+#[derive(Clone)]
 struct Site {
     page: Page,
+    /// What is served instead of the page.
+    files: Option<Arc<Files>>,
+    date: Date,
 }
 
 /// What is kept of a request until it is whole.
@@ -71,13 +81,19 @@ enum Pending {
 impl Service for Site {
     type Pending = Pending;
 
-    fn begin(&mut self, request: &Request<'_>) -> Result<Pending, Response> {
+    fn begin(&mut self, request: &Request<'_>) -> Answer<Pending> {
         match (request.method, request.path()) {
-            ("POST", "/echo") => Ok(Pending::Echo(Vec::new())),
-            ("OPTIONS", path) => Err(Response::new(Status::NO_CONTENT).field("Allow", allow(path))),
-            ("GET" | "HEAD", path) if path != "/echo" => Ok(Pending::Page),
+            ("POST", "/echo") => Answer::Later(Pending::Echo(Vec::new())),
+            ("GET" | "HEAD", path) if path != "/echo" => match &self.files {
+                None => Answer::Later(Pending::Page),
+                Some(files) => Answer::Now(files.respond(request, &self.date)),
+            },
+            ("OPTIONS", path) => {
+                Answer::Now(Response::new(Status::NO_CONTENT).field("Allow", methods(path)))
+            }
             (_, path) => {
-                Err(Response::error(Status::METHOD_NOT_ALLOWED).field("Allow", allow(path)))
+                let refusal = Response::error(Status::METHOD_NOT_ALLOWED);
+                Answer::Now(refusal.field("Allow", methods(path)))
             }
         }
     }
@@ -100,12 +116,13 @@ impl Service for Site {
     }
 
     fn set_date(&mut self, date: &Date) {
+        self.date = *date;
         self.page.set_date(date);
     }
 }
 
 /// Returns the methods that a path has; `*` stands for all paths.
-fn allow(path: &str) -> &'static str {
+fn methods(path: &str) -> &'static str {
     match path {
         "*" => "GET, HEAD, POST, OPTIONS",
         "/echo" => "POST, OPTIONS",
@@ -123,7 +140,13 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         Some(size) => vec![b'x'; size as usize],
         None => b"Hello World!\r\n".to_vec(),
     };
-    let page = Page::new("text/plain", body, &Date::new(SystemTime::now()));
+    let date = Date::new(SystemTime::now());
+    let files = options.dir.as_ref().map(|dir| Files::open(dir, files::Config::default()));
+    let site = Site {
+        page: Page::new("text/plain", body, &date),
+        files: files.transpose()?.map(Arc::new),
+        date,
+    };
     let (access_log, _guard) = open_log(options)?.unzip();
     let RequestLimits { max_body, header_timeout, body_timeout, keep_alive_timeout } =
         options.requests;
@@ -132,7 +155,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 
     let server = options.listen.bind("tcp", options.port)?.limits(options.clients.limits());
     cli::start(server, &options.clients)?.run_each(options.listen.loops(), |_loop_id| {
-        HttpServer::new(Site { page: page.clone() })
+        HttpServer::new(site.clone())
             .timeouts(timeouts)
             .max_body(max_body)
             .access_log(access_log.clone())

@@ -48,6 +48,12 @@ impl Date {
         self.second == whole_second(now)
     }
 
+    /// Returns the beginning of this second.
+    #[must_use]
+    pub fn time(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(self.second)
+    }
+
     /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {

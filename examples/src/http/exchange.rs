@@ -2,8 +2,8 @@
 
 use super::body::Sending;
 use super::{
-    Body, Date, Output, Parser, Persistence, Reply, ReplyBody, Request, Response, Service, Status,
-    Step,
+    Answer, Body, Date, Output, Parser, Persistence, Reply, ReplyBody, Request, Response, Service,
+    Status, Step,
 };
 
 /// The reply to `Expect: 100-continue`.
@@ -123,9 +123,9 @@ impl<P> Exchange<P> {
                 }
                 Step::NeedMore => break Flow::Continue,
                 Step::Request(request) => match self.begin(&request, service, output) {
-                    Some(refusal) => {
+                    Some(response) => {
                         self.due.persistence = Persistence::Close;
-                        self.reply(refusal.into(), date, output);
+                        self.reply(response.into(), date, output);
                         if self.sending.is_none() {
                             break Flow::Close;
                         }
@@ -168,7 +168,7 @@ impl<P> Exchange<P> {
         Progress { consumed: input.len() - left, flow }
     }
 
-    /// Shows the head of a request to the service. Returns its refusal if that goes out at once.
+    /// Shows the head of a request to the service. Returns its response if that goes out at once.
     #[inline]
     fn begin<S: Service<Pending = P>>(
         &mut self,
@@ -184,11 +184,11 @@ impl<P> Exchange<P> {
         if output.logs() {
             self.request_line = Some(request.line().into());
         }
-        let begun = match service.begin(request) {
-            Err(refusal) if request.expects_continue => return Some(refusal),
-            begun => begun.map_err(Box::new),
-        };
-        self.pending = Some(begun);
+        self.pending = Some(match service.begin(request) {
+            Answer::Later(pending) => Ok(pending),
+            Answer::Now(response) if request.expects_continue => return Some(response),
+            Answer::Now(response) => Err(Box::new(response)),
+        });
         None
     }
 
@@ -208,7 +208,7 @@ impl<P> Exchange<P> {
         let pending = self.pending.take();
         let reply = match pending.expect("the end of a request follows its head") {
             Ok(pending) => service.finish(pending),
-            Err(refusal) => (*refusal).into(),
+            Err(response) => (*response).into(),
         };
         self.reply(reply, date, output)
     }

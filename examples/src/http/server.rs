@@ -20,18 +20,18 @@ const DATE_LAG: Duration = Duration::from_millis(20);
 /// # Examples
 ///
 /// ```no_run
-/// use std::convert::Infallible;
-///
 /// use evio::{Loops, Server};
-/// use evio_examples::http::{HttpServer, Reply, ReplyBody, Request, Response, Service, Status};
+/// use evio_examples::http::{
+///     Answer, HttpServer, Reply, ReplyBody, Request, Response, Service, Status,
+/// };
 ///
 /// struct Greeting;
 ///
 /// impl Service for Greeting {
 ///     type Pending = ();
 ///
-///     fn begin(&mut self, _: &Request<'_>) -> Result<(), Response> {
-///         Ok(())
+///     fn begin(&mut self, _: &Request<'_>) -> Answer<()> {
+///         Answer::Later(())
 ///     }
 ///
 ///     fn finish(&mut self, (): ()) -> Reply<'_> {

@@ -2,6 +2,18 @@
 
 use super::{Date, Reply, Request, Response, Status};
 
+/// When a request is answered.
+#[derive(Debug)]
+pub enum Answer<P> {
+    /// When its body is there. Until then the client is told to go on, if it waits for that, and
+    /// this is kept.
+    Later(P),
+    /// The response needs no body. A client that waits for a 100 (Continue) gets it at once, and
+    /// the connection closes, RFC 9110, section 10.1.1; from any other the body is read and dropped
+    /// first, so that the connection can go on.
+    Now(Response),
+}
+
 /// What a server does with requests. Each loop has a service of its own, as it has a handler.
 ///
 /// A request comes in three steps: its head, its body piece by piece, and its end. What has to be
@@ -14,7 +26,8 @@ use super::{Date, Reply, Request, Response, Status};
 /// use std::time::UNIX_EPOCH;
 ///
 /// use evio_examples::http::{
-///     DEFAULT_MAX_BODY, Date, Exchange, Reply, ReplyBody, Request, Response, Service, Status,
+///     Answer, DEFAULT_MAX_BODY, Date, Exchange, Reply, ReplyBody, Request, Response, Service,
+///     Status,
 /// };
 ///
 /// /// Says how long a body was.
@@ -23,10 +36,10 @@ use super::{Date, Reply, Request, Response, Status};
 /// impl Service for Count {
 ///     type Pending = usize;
 ///
-///     fn begin(&mut self, request: &Request<'_>) -> Result<usize, Response> {
+///     fn begin(&mut self, request: &Request<'_>) -> Answer<usize> {
 ///         match request.method {
-///             "POST" => Ok(0),
-///             _ => Err(Response::error(Status::METHOD_NOT_ALLOWED).field("Allow", "POST")),
+///             "POST" => Answer::Later(0),
+///             _ => Answer::Now(Response::error(Status::METHOD_NOT_ALLOWED).field("Allow", "POST")),
 ///         }
 ///     }
 ///
@@ -54,12 +67,7 @@ pub trait Service {
     type Pending;
 
     /// Is called with the head of each request.
-    ///
-    /// # Errors
-    ///
-    /// A response that needs no body. A client that waits for a 100 (Continue) gets it at once, and
-    /// the connection closes; from any other the body is read and dropped first.
-    fn begin(&mut self, request: &Request<'_>) -> Result<Self::Pending, Response>;
+    fn begin(&mut self, request: &Request<'_>) -> Answer<Self::Pending>;
 
     /// Is called with each piece of the body, in order; how it is cut means nothing.
     ///

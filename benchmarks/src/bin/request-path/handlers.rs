@@ -4,7 +4,7 @@ use std::time::UNIX_EPOCH;
 
 use evio_core::{Action, Conn, Handler, InputStream};
 use evio_examples::http::{
-    DEFAULT_MAX_BODY, Date, Exchange, Page, Reply, Request, Response, Service,
+    Answer, DEFAULT_MAX_BODY, Date, Exchange, Page, Reply, Request, Service,
 };
 use evio_examples::redis::{Client, Outcome, Store, execute};
 use evio_examples::resp;
@@ -83,8 +83,8 @@ impl Site {
 impl Service for Site {
     type Pending = ();
 
-    fn begin(&mut self, _: &Request<'_>) -> Result<(), Response> {
-        Ok(())
+    fn begin(&mut self, _: &Request<'_>) -> Answer<()> {
+        Answer::Later(())
     }
 
     fn finish(&mut self, (): ()) -> Reply<'_> {

@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::http::{
-    Date, Exchange, Flow, MAX_HEAD, Page, Persistence, Reply as Answer, Request, Response, Service,
+    Answer, Date, Exchange, Flow, MAX_HEAD, Page, Persistence, Reply as Replied, Request, Service,
 };
 
 /// A body limit small enough to reach in a test.
@@ -41,11 +41,11 @@ impl Site {
 impl Service for Site {
     type Pending = ();
 
-    fn begin(&mut self, _: &Request<'_>) -> Result<(), Response> {
-        Ok(())
+    fn begin(&mut self, _: &Request<'_>) -> Answer<()> {
+        Answer::Later(())
     }
 
-    fn finish(&mut self, (): ()) -> Answer<'_> {
+    fn finish(&mut self, (): ()) -> Replied<'_> {
         (&self.0).into()
     }
 }
