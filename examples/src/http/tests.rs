@@ -7,3 +7,5 @@ mod endings;
 mod limits;
 mod properties;
 mod refused;
+mod replies;
+mod vectors;
