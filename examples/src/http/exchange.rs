@@ -125,7 +125,7 @@ impl<P> Exchange<P> {
                 Step::Request(request) => match self.begin(&request, service, output) {
                     Some(response) => {
                         self.due.persistence = Persistence::Close;
-                        self.reply(response.into(), date, output);
+                        self.respond(response, date, output);
                         if self.sending.is_none() {
                             break Flow::Close;
                         }
@@ -279,7 +279,7 @@ impl<P> Exchange<P> {
     fn refuse(&mut self, status: Status, date: &Date, output: &mut impl Output) -> Flow {
         self.due.persistence = Persistence::Close;
         self.pending = None;
-        self.reply(Response::error(status).into(), date, output);
+        self.respond(Response::error(status), date, output);
         Flow::Close
     }
 

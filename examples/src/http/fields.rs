@@ -50,6 +50,9 @@ impl Fields {
     /// # Errors
     ///
     /// 400 for a doubled or malformed field that must be single and well formed.
+    // It has a second caller, for heads that nobody sends; returning the result to the first one
+    // would take two percent of a request.
+    #[inline(always)]
     pub(super) fn collect(lines: &[httparse::Header<'_>]) -> Result<Self, Status> {
         let mut fields = Self::default();
         for line in lines {

@@ -81,6 +81,8 @@ impl<'a> Request<'a> {
     /// # Errors
     ///
     /// The status to refuse the request with.
+    // As in `Fields::collect`.
+    #[inline(always)]
     pub(super) fn new(
         method: &'a str,
         target: &'a str,

@@ -1,11 +1,11 @@
 //! A [`Service`] on the connections of an event loop.
 
-use std::net::TcpStream;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use evio::{Action, Conn, Handler, InputStream};
+use nix::sys::socket::{MsgFlags, recv};
 
 use super::access_log::AccessLog;
 use super::wait::{Expired, Wait};
@@ -192,9 +192,8 @@ impl<S: Service> Handler for HttpServer<S> {
 /// Returns whether there is input that has not been read yet: a request that came just before the
 /// server was told to end.
 fn has_input(conn: &Conn<'_>) -> bool {
-    // Of any socket, recv(2) with MSG_PEEK is all that std's type is needed for.
-    let socket = conn.as_fd().try_clone_to_owned().map(TcpStream::from);
-    socket.and_then(|socket| socket.peek(&mut [0])).is_ok_and(|len| len > 0)
+    let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+    recv(conn.as_fd().as_raw_fd(), &mut [0], flags).is_ok_and(|len| len > 0)
 }
 
 /// A connection, and the log of what is sent on it.
