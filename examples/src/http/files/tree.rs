@@ -21,6 +21,7 @@ pub(super) enum Found {
 pub(super) struct OpenFile {
     pub(super) file: File,
     pub(super) len: u64,
+    pub(super) inode: u64,
     /// When the content was last changed; programs can set it to anything.
     pub(super) modified: SystemTime,
     /// When the content or the inode was last changed; the kernel alone sets it.
@@ -64,6 +65,7 @@ pub(super) fn open(dir: &Dir, path: &Path) -> io::Result<Found> {
     let changed = (metadata.ctime(), metadata.ctime_nsec());
     Ok(Found::File(OpenFile {
         len: metadata.len(),
+        inode: metadata.ino(),
         modified: metadata.modified()?,
         changed: since_epoch(changed.0, changed.1),
         file,

@@ -30,19 +30,24 @@ pub(super) struct Validators {
 impl Validators {
     /// Computes the validators of a file in this coding, for a reply dated `now`.
     ///
-    /// The tag is made of the time of the last change of the inode, because a file can be replaced
+    /// The tag is made of the inode and the time of its last change, because a file can be replaced
     /// by another of the same length and the same date (`cp -p`, archives with one fixed date), but
-    /// not with the same `st_ctime`. It contains the coding, since two codings must never share a
-    /// tag (RFC 9110, section 8.8.3.3).
+    /// that one has another inode or another `st_ctime`. The tag contains the coding, since two
+    /// codings must never share one (RFC 9110, section 8.8.3.3).
+    ///
+    /// As long as the file is not settled its tag is weak, and another one than later: a client
+    /// that has seen the file between two changes of one tick does not keep it for good.
     pub(super) fn new(file: &OpenFile, coding: Coding, now: SystemTime) -> Self {
         let changed = file.changed.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let suffix = coding.suffix().unwrap_or_default().replace('.', "-");
+        let coding = coding.suffix().unwrap_or_default();
+        let is_strong = file.changed + SETTLED <= now;
+        let state = if is_strong { "" } else { "-new" };
         let now_seconds = whole_seconds(now);
         let modified = whole_seconds(file.modified);
         Self {
-            opaque_tag: format!("\"{changed:x}-{:x}{suffix}\"", file.len),
-            is_strong: file.changed + SETTLED <= now,
-            date_is_strong: modified < now_seconds && file.changed + SETTLED <= now,
+            opaque_tag: format!("\"{:x}-{changed:x}-{:x}{coding}{state}\"", file.inode, file.len),
+            is_strong,
+            date_is_strong: is_strong && modified < now_seconds,
             // RFC 9110, section 8.8.2.1: not later than the reply itself.
             modified: modified.min(now_seconds).min(LAST_SECOND),
         }
