@@ -85,10 +85,16 @@ impl Files {
     ///
     /// # Errors
     ///
-    /// Fails when there is no such directory, or it may not be read.
+    /// Fails when there is no such directory, or it may not be read; the error names it.
     pub fn open(dir: impl AsRef<Path>, config: Config) -> io::Result<Self> {
-        let dir = Dir::open_ambient_dir(dir, cap_std::ambient_authority())?;
-        Ok(Self { dir, config })
+        let path = dir.as_ref();
+        match Dir::open_ambient_dir(path, cap_std::ambient_authority()) {
+            Ok(dir) => Ok(Self { dir, config }),
+            Err(error) => {
+                let text = format!("cannot serve {}: {error}", path.display());
+                Err(io::Error::new(error.kind(), text))
+            }
+        }
     }
 
     /// Answers a request; `now` is the time that the reply will be dated.

@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 
 use super::site::{Site, content, field};
-use crate::http::files::Config;
+use crate::http::files::{Config, Files};
 
 fn listing_site() -> Site {
     Site::with(Config { list_directories: true, ..Config::default() })
@@ -17,6 +17,16 @@ fn text(site: &Site, target: &str) -> String {
     assert_eq!(reply.status, 200, "{target}");
     assert_eq!(field(&reply, "Content-Type"), "text/html; charset=utf-8");
     String::from_utf8(content(reply)).unwrap()
+}
+
+#[test]
+fn what_is_no_directory_cannot_be_served() {
+    let site = Site::new();
+    site.write("a.txt", "a");
+    for name in ["a.txt", "none"] {
+        let error = Files::open(site.path(name), Config::default()).unwrap_err().to_string();
+        assert!(error.starts_with("cannot serve ") && error.contains(name), "{error}");
+    }
 }
 
 #[test]
