@@ -33,6 +33,9 @@ struct Options {
     /// Serve the files beneath this directory instead of a page
     #[arg(long, value_name = "DIR", conflicts_with = "body")]
     dir: Option<PathBuf>,
+    /// List directories that have no index.html
+    #[arg(long, requires = "dir")]
+    index: bool,
     /// Log each request to this file, or to standard output if it is "-"
     #[arg(long, value_name = "FILE")]
     access_log: Option<PathBuf>,
@@ -141,7 +144,12 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         None => b"Hello World!\r\n".to_vec(),
     };
     let date = Date::new(SystemTime::now());
-    let files = options.dir.as_ref().map(|dir| Files::open(dir, files::Config::default()));
+    let files = options.dir.as_ref().map(|dir| {
+        Files::open(
+            dir,
+            files::Config { list_directories: options.index, ..files::Config::default() },
+        )
+    });
     let site = Site {
         page: Page::new("text/plain", body, &date),
         files: files.transpose()?.map(Arc::new),
