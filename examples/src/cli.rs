@@ -31,8 +31,7 @@ pub fn run(program: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {
     }
 }
 
-/// Makes a bound server ready to run: logs its addresses, raises the descriptor limit, limits the
-/// number of clients, and has Ctrl-C and SIGTERM end it.
+/// Makes a bound server ready to run, as [`prepare`] does, and has Ctrl-C and SIGTERM end it.
 ///
 /// The first signal drains the server: the handler's `stopping` is called for each connection, and
 /// what is open after the drain timeout is cut off. The second one ends the program at once.
@@ -41,10 +40,17 @@ pub fn run(program: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {
 ///
 /// Fails when the system refuses a signal handler.
 pub fn start(server: Server, clients: &ClientLimits) -> Result<Server, Box<dyn Error>> {
+    let server = prepare(server, clients);
+    Ok(server.shutdown_gracefully_on(first_signal()?, clients.drain_timeout))
+}
+
+/// Logs the addresses of a bound server, raises the descriptor limit, and limits the number of
+/// clients: for a server that handles signals itself.
+#[must_use]
+pub fn prepare(server: Server, clients: &ClientLimits) -> Server {
     for address in server.local_addrs() {
         info!("listening on {address}");
     }
     descriptors::raise_limit(clients.max_connections);
-    let server = server.max_connections(clients.max_connections);
-    Ok(server.shutdown_gracefully_on(first_signal()?, clients.drain_timeout))
+    server.max_connections(clients.max_connections)
 }
