@@ -5,5 +5,6 @@
 pub mod cli;
 pub mod http;
 pub mod logger;
+pub mod proxy;
 pub mod redis;
 pub mod resp;

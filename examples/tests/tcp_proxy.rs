@@ -40,6 +40,16 @@ fn accept(listener: &TcpListener) -> TcpStream {
     stream
 }
 
+/// Waits for the proxy to log a line that says this.
+fn line_with(proxy: &Server, words: &str) -> String {
+    loop {
+        let line = proxy.next_line();
+        if line.contains(words) {
+            return line;
+        }
+    }
+}
+
 fn read_to_end(mut stream: &TcpStream) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).map(|_| bytes)
@@ -120,7 +130,7 @@ fn a_client_without_a_server_is_closed() {
     {
         let proxy = proxy_to(upstream, &[]);
         assert!(read_to_end(&proxy.connect()).unwrap().is_empty());
-        let line = proxy.next_line();
+        let line = line_with(&proxy, "cannot connect");
         let upstream = upstream.trim_start_matches("unix://");
         assert!(line.contains(&format!("cannot connect to {upstream}: ")), "{line}");
         assert!(line.contains(reason), "{line}");

@@ -1,0 +1,160 @@
+//! A client and the upstream connection that is made for it.
+
+use std::time::Duration;
+
+use evio::{ConnId, Origin, Tag};
+
+use super::header::Addresses;
+
+/// What of a client's bytes waits for its upstream, beside one read; the rest waits in the kernel.
+pub const MAX_EARLY: usize = 16 << 10;
+
+/// How often in an idle timeout a pair is looked at: it ends within a quarter more than that.
+const IDLE_LOOKS: u32 = 4;
+
+/// A client and its upstream connection. Both of them, and the connections that have failed before,
+/// name it by its place among the pairs of the loop.
+#[derive(Debug)]
+pub struct Pair {
+    /// The client.
+    pub client: ConnId,
+    /// The upstream connection, while there is one.
+    pub upstream: Option<ConnId>,
+    /// The index of the upstream, once one was chosen.
+    pub index: u16,
+    /// The client's connection has not ended.
+    pub has_client: bool,
+    /// The client has ended its output.
+    pub client_ended: bool,
+    /// Until the upstream is connected: what the client has sent meanwhile.
+    pub start: Option<Box<Start>>,
+    /// Bytes that the client has sent, and that the upstream has.
+    pub bytes: [u64; 2],
+    /// The upstreams that were tried.
+    pub tried: Vec<u16>,
+    /// What the client's PROXY header said.
+    pub addresses: Option<Box<Addresses>>,
+    quiet: Quiet,
+}
+
+/// What the client has sent while its upstream is being connected.
+#[derive(Debug, Default)]
+pub struct Start {
+    /// The client's bytes, at first with its PROXY header.
+    pub early: Vec<u8>,
+    /// The PROXY header is not whole yet.
+    pub awaits_header: bool,
+}
+
+#[derive(Debug, Default)]
+struct Quiet {
+    bytes: u64,
+    looks: u32,
+}
+
+impl Pair {
+    /// Makes a pair of a client alone.
+    #[must_use]
+    pub fn new(client: ConnId, awaits_header: bool) -> Self {
+        Self {
+            client,
+            upstream: None,
+            index: 0,
+            has_client: true,
+            client_ended: false,
+            start: Some(Box::new(Start { early: Vec::new(), awaits_header })),
+            bytes: [0; 2],
+            tried: Vec::new(),
+            addresses: None,
+            quiet: Quiet::default(),
+        }
+    }
+
+    /// Returns whether the upstream has seen no byte of the client, nor the client one of the
+    /// upstream: then another upstream can take its place, and nobody knows.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        self.bytes == [0; 2]
+    }
+
+    /// Returns whether both sides have ended.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        !self.has_client && self.upstream.is_none()
+    }
+
+    /// Returns whether nothing was passed on for as long as the idle timeout. To be asked at each
+    /// [`idle_look`].
+    ///
+    /// A pair is looked at now and then, since a time that is noted for each piece would cost every
+    /// request.
+    pub fn is_idle(&mut self) -> bool {
+        let bytes = self.bytes[0].wrapping_add(self.bytes[1]);
+        if bytes != self.quiet.bytes {
+            self.quiet = Quiet { bytes, looks: 0 };
+            return false;
+        }
+        self.quiet.looks += 1;
+        self.quiet.looks >= IDLE_LOOKS
+    }
+}
+
+/// Returns how long after another a pair is looked at.
+#[must_use]
+pub fn idle_look(timeout: Option<Duration>) -> Option<Duration> {
+    timeout.map(|timeout| timeout / IDLE_LOOKS)
+}
+
+/// The purpose of a connection that the proxy asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be the upstream connection of the pair in this place.
+    Pair(u32),
+    /// To check the upstream with this index.
+    Check(u16),
+    /// To tell of SIGTERM.
+    Signals,
+}
+
+impl Purpose {
+    /// Returns the tag that says it.
+    #[must_use]
+    pub fn tag(self) -> Tag {
+        let (kind, number) = match self {
+            Self::Pair(place) => (0, place),
+            Self::Check(index) => (1, u32::from(index)),
+            Self::Signals => (2, 0),
+        };
+        Tag::Number(kind << 32 | u64::from(number))
+    }
+
+    /// Returns the purpose of a connection, if it was asked for.
+    #[must_use]
+    pub fn of(origin: Origin) -> Option<Self> {
+        let (Origin::Connected(Tag::Number(tag)) | Origin::Adopted(Tag::Number(tag))) = origin
+        else {
+            return None;
+        };
+        let number = tag as u32;
+        match tag >> 32 {
+            0 => Some(Self::Pair(number)),
+            1 => Some(Self::Check(number as u16)),
+            _ => Some(Self::Signals),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_purpose_comes_back() {
+        for purpose in
+            [Purpose::Pair(0), Purpose::Pair(u32::MAX), Purpose::Check(u16::MAX), Purpose::Signals]
+        {
+            assert_eq!(Purpose::of(Origin::Connected(purpose.tag())), Some(purpose));
+        }
+        assert_eq!(Purpose::of(Origin::Accepted { address_index: 0 }), None);
+    }
+}

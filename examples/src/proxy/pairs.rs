@@ -1,0 +1,326 @@
+//! The pairs of one loop: how they begin, pass on what they get, and end.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use evio::{Action, CloseReason, Conn, ConnId, Keepalive, Loop};
+use log::warn;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use slab::Slab;
+
+use super::counters::ClientCounters;
+use super::header::{self, Addresses, Parsed};
+use super::pair::{MAX_EARLY, Pair, Purpose, idle_look};
+use super::shared::Shared;
+
+/// How long a PROXY header may take: section 2 of the specification asks for three seconds at
+/// least, in which TCP repeats a packet that was lost.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The side of a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The one that was accepted.
+    Client,
+    /// The one that was made for it.
+    Upstream,
+}
+
+/// The pairs of one loop: clients, and the upstream connections made for them. Both sides know the
+/// place of their pair.
+#[derive(Debug)]
+pub struct Pairs {
+    shared: Arc<Shared>,
+    loop_id: usize,
+    pairs: Slab<Pair>,
+}
+
+impl Pairs {
+    /// Makes those of a loop.
+    #[must_use]
+    pub fn new(shared: Arc<Shared>, loop_id: usize) -> Self {
+        Self { shared, loop_id, pairs: Slab::new() }
+    }
+
+    /// Adds a pair for a client that was accepted, and returns its place.
+    pub fn add(&mut self, client: ConnId) -> usize {
+        self.shared.open.fetch_add(1, Relaxed);
+        self.pairs.insert(Pair::new(client, self.shared.options.accept_proxy))
+    }
+
+    /// Begins to connect to an upstream, or waits for the client's PROXY header.
+    pub fn begin(&mut self, client: &mut Conn<'_>, place: usize) -> Action {
+        self.counters().accepted.add(1);
+        if is_gone(client) {
+            self.counters().gone.add(1);
+            return Action::Close;
+        }
+        // This side's own output says nothing about its input, which is the other side's output.
+        client.read_while_congested(true);
+        client.set_timer(idle_look(self.shared.options.clients.idle_timeout.0));
+        if self.shared.options.accept_proxy {
+            client.set_read_timeout(Some(HEADER_TIMEOUT));
+        } else {
+            self.connect(&mut client.event_loop(), place);
+        }
+        Action::None
+    }
+
+    /// Connects to an upstream that was not tried yet. If there is none, the client is closed.
+    fn connect(&mut self, event_loop: &mut Loop<'_>, place: usize) {
+        let upstreams = &self.shared.upstreams;
+        let pair = &mut self.pairs[place];
+        while let Some(index) = upstreams.choose(&pair.tried) {
+            let upstream = upstreams.get(index);
+            pair.tried.push(index);
+            let tag = Purpose::Pair(place as u32).tag();
+            match event_loop.connect(upstream.address().clone(), tag) {
+                Ok(id) => {
+                    upstream.begin();
+                    (pair.upstream, pair.index) = (Some(id), index);
+                    let is_retry = pair.tried.len() > 1;
+                    return self.counters().retries.add(u64::from(is_retry));
+                }
+                Err(error) => {
+                    warn!("{}: cannot connect to {}: {error}", pair.client, upstream.address());
+                    if is_shortage(&error) {
+                        break;
+                    }
+                    upstream.counters(self.loop_id).failed.add(1);
+                    self.shared.failed(index, &error);
+                }
+            }
+        }
+        let client = pair.client;
+        self.counters().unserved.add(1);
+        if let Some(mut client) = event_loop.conn(client) {
+            client.close();
+        }
+    }
+
+    /// Passes input on to the other side.
+    #[inline]
+    pub fn pass_on(
+        &mut self,
+        conn: &mut Conn<'_>,
+        place: usize,
+        side: Side,
+        input: &[u8],
+    ) -> Action {
+        let pair = &mut self.pairs[place];
+        if pair.start.is_some() {
+            return self.keep_early(conn, place, input);
+        }
+        let counters = self.shared.upstreams.get(pair.index).counters(self.loop_id);
+        let (counter, other) = match side {
+            Side::Client => (&counters.sent, pair.upstream),
+            Side::Upstream => (&counters.received, Some(pair.client)),
+        };
+        if side == Side::Upstream && pair.bytes[1] == 0 {
+            self.shared.succeeded(pair.index);
+        }
+        pair.bytes[side as usize] += input.len() as u64;
+        counter.add(input.len() as u64);
+        let Some(mut other) = sibling(conn, other) else { return Action::Close };
+        // There is nothing to be done before output is sent, so it may leave at once.
+        other.write_now(input);
+        if other.is_congested() {
+            conn.pause_reading();
+        }
+        Action::None
+    }
+
+    /// Keeps what the client has sent, for its upstream is not connected yet.
+    #[cold]
+    fn keep_early(&mut self, client: &mut Conn<'_>, place: usize, input: &[u8]) -> Action {
+        let pair = &mut self.pairs[place];
+        let Some(start) = &mut pair.start else { return Action::None };
+        start.early.extend_from_slice(input);
+        if start.early.len() >= MAX_EARLY {
+            client.pause_reading();
+        }
+        if !start.awaits_header {
+            return Action::None;
+        }
+        match header::parse(&start.early) {
+            Ok(Parsed::Incomplete) => {}
+            Ok(Parsed::Header { len, addresses }) => {
+                start.early.drain(..len);
+                start.awaits_header = false;
+                pair.addresses = addresses.map(Box::new);
+                client.set_read_timeout(None);
+                self.connect(&mut client.event_loop(), place);
+            }
+            Err(error) => {
+                self.counters().refused.add(1);
+                warn!("{}: wrong PROXY header: {error}", client.id());
+                client.abort();
+            }
+        }
+        Action::None
+    }
+
+    /// Joins the two sides, now that the upstream is connected.
+    pub fn join(&mut self, conn: &mut Conn<'_>, place: usize) -> Action {
+        let options = &self.shared.options;
+        let pair = &mut self.pairs[place];
+        let counters = self.shared.upstreams.get(pair.index).counters(self.loop_id);
+        counters.connected.add(1);
+        conn.read_while_congested(true);
+        if let Some(idle) = options.keepalive.0 {
+            // Fails only if the connection has, which is reported anyway.
+            let _ = conn.set_keepalive(&Keepalive { idle, ..Keepalive::default() });
+        }
+        let Some(mut client) = sibling(conn, Some(pair.client)) else { return Action::Close };
+        client.resume_reading();
+        let mut first = Vec::new();
+        if let Some(version) = options.send_proxy {
+            let addresses = pair.addresses.as_deref().copied().or_else(|| addresses_of(&client));
+            header::write(version, addresses, &mut first);
+        }
+        if let Some(start) = pair.start.take() {
+            pair.bytes[0] += start.early.len() as u64;
+            counters.sent.add(start.early.len() as u64);
+            first.extend(start.early);
+        }
+        if !first.is_empty() {
+            conn.write_owned(first);
+        }
+        if pair.client_ended {
+            conn.shutdown_write();
+        }
+        Action::None
+    }
+
+    /// Lets the other side go on, since this one has room again.
+    pub fn drained(&mut self, conn: &mut Conn<'_>, place: usize, side: Side) {
+        if let Some(mut other) = sibling(conn, self.other(place, side)) {
+            other.resume_reading();
+        }
+    }
+
+    /// Tells the other side that this one has ended its output.
+    pub fn peer_closed(&mut self, conn: &mut Conn<'_>, place: usize, side: Side) -> Action {
+        let pair = &mut self.pairs[place];
+        if side == Side::Client {
+            pair.client_ended = true;
+            if let Some(start) = &pair.start {
+                // The upstream is told when it is connected.
+                return if start.awaits_header { Action::Close } else { Action::None };
+            }
+        }
+        let other = self.other(place, side);
+        let Some(mut other) = sibling(conn, other) else { return Action::Close };
+        // Only this direction has ended; the connection closes when the other one has, too.
+        other.shutdown_write();
+        Action::None
+    }
+
+    /// Looks whether a pair still passes something on.
+    pub fn look(&mut self, client: &mut Conn<'_>, place: usize) {
+        if self.pairs[place].is_idle() {
+            self.counters().idle.add(1);
+            // A reset: the peers must not take what they have for all that there is.
+            client.abort();
+        } else {
+            client.set_timer(idle_look(self.shared.options.clients.idle_timeout.0));
+        }
+    }
+
+    /// Ends a pair, or its upstream connection if another one can take its place.
+    pub fn closed(&mut self, conn: &mut Conn<'_>, place: usize, side: Side, reason: &CloseReason) {
+        let pair = &mut self.pairs[place];
+        match side {
+            Side::Client => pair.has_client = false,
+            // One that accepts and resets is overloaded, or has just ended.
+            Side::Upstream if pair.is_untouched() && matches!(reason, CloseReason::Error(_)) => {
+                pair.start.get_or_insert_default();
+                return self.try_next(conn, place, reason);
+            }
+            Side::Upstream => {
+                pair.upstream = None;
+                self.shared.upstreams.get(pair.index).end();
+            }
+        }
+        let other = self.other(place, side);
+        end(sibling(conn, other), reason);
+        self.remove_if_over(place);
+    }
+
+    /// Tries the next upstream, since this one cannot be reached.
+    pub fn try_next(&mut self, conn: &mut Conn<'_>, place: usize, reason: &CloseReason) {
+        let pair = &mut self.pairs[place];
+        let upstream = self.shared.upstreams.get(pair.index);
+        upstream.end();
+        pair.upstream = None;
+        // If the client has gone, it was that which gave up.
+        if pair.has_client && conn.sibling(pair.client).is_some() {
+            warn!("{}: cannot connect to {}: {reason}", pair.client, upstream.address());
+            upstream.counters(self.loop_id).failed.add(1);
+            self.shared.failed(pair.index, reason);
+            self.connect(&mut conn.event_loop(), place);
+        }
+        self.remove_if_over(place);
+    }
+
+    fn other(&self, place: usize, side: Side) -> Option<ConnId> {
+        let pair = &self.pairs[place];
+        match side {
+            Side::Client => pair.upstream,
+            Side::Upstream => Some(pair.client),
+        }
+    }
+
+    fn remove_if_over(&mut self, place: usize) {
+        if self.pairs[place].is_over() {
+            self.pairs.remove(place);
+            self.shared.open.fetch_sub(1, Relaxed);
+        }
+    }
+
+    fn counters(&self) -> &ClientCounters {
+        &self.shared.clients[self.loop_id]
+    }
+}
+
+/// Returns the other side of a pair, unless it is ending.
+fn sibling<'a>(conn: &'a mut Conn<'_>, other: Option<ConnId>) -> Option<Conn<'a>> {
+    conn.sibling(other?)
+}
+
+/// Ends the other side of a pair.
+fn end(other: Option<Conn<'_>>, reason: &CloseReason) {
+    let Some(mut other) = other else { return };
+    // What has been given its end is whole, even if nobody takes what comes back. But who gets half
+    // an answer must not take it for a whole one.
+    if matches!(reason, CloseReason::PeerClosed | CloseReason::Closed) || !other.takes_output() {
+        other.close();
+    } else {
+        other.abort();
+    }
+}
+
+/// Returns whether a client has reset its connection already. accept(2) returns such connections
+/// too, and the loop hears of the reset in its next turn, when an upstream has been asked for a
+/// connection: so a flood of resets would be passed on.
+fn is_gone(conn: &Conn<'_>) -> bool {
+    let no_wait = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut asked = [PollFd::new(conn, PollFlags::empty())];
+    // Hang-ups and errors are reported without being asked for.
+    poll(&mut asked, Some(&no_wait)).is_ok_and(|ready| ready > 0)
+}
+
+/// Returns whether a connection failed since this process, or this system, has no room for it.
+fn is_shortage(error: &io::Error) -> bool {
+    let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|error| shortages.contains(&error))
+}
+
+fn addresses_of(client: &Conn<'_>) -> Option<Addresses> {
+    let source = client.peer_addr().ok()?.as_inet()?;
+    let destination = client.local_addr().ok()?.as_inet()?;
+    Some(Addresses { source, destination })
+}

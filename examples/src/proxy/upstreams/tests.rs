@@ -1,0 +1,99 @@
+use super::*;
+use crate::proxy::health::Thresholds;
+
+const ONCE: Thresholds = Thresholds { fall: 1, rise: 1 };
+
+fn address(port: u16) -> SocketAddr {
+    std::net::SocketAddr::from(([127, 0, 0, 1], port)).into()
+}
+
+fn upstreams(balance: Balance, count: u16) -> Upstreams {
+    let upstreams = Upstreams::new(balance, 1);
+    for port in 1..=count {
+        assert_eq!(upstreams.set(&format!("u{port}"), &[address(port)]), 0);
+    }
+    upstreams
+}
+
+fn choose(upstreams: &Upstreams, times: usize) -> Vec<usize> {
+    let mut chosen = vec![0; upstreams.all().count()];
+    for _ in 0..times {
+        chosen[usize::from(upstreams.choose(&[]).unwrap())] += 1;
+    }
+    chosen
+}
+
+#[test]
+fn each_upstream_has_its_turn_and_those_that_are_up_share_evenly() {
+    let upstreams = upstreams(Balance::RoundRobin, 4);
+    assert_eq!(choose(&upstreams, 400), [100, 100, 100, 100]);
+    upstreams.get(1).health().failed(ONCE);
+    assert_eq!(choose(&upstreams, 300), [100, 0, 100, 100]);
+    upstreams.get(1).health().succeeded(ONCE);
+    assert_eq!(choose(&upstreams, 400), [100, 100, 100, 100]);
+}
+
+#[test]
+fn the_upstream_with_the_fewest_connections_comes_first() {
+    let upstreams = upstreams(Balance::LeastConnections, 3);
+    let mut open = Vec::new();
+    for _ in 0..30 {
+        let index = upstreams.choose(&[]).unwrap();
+        upstreams.get(index).begin();
+        open.push(index);
+    }
+    let counts = || upstreams.all().map(|(_, one)| one.open()).collect::<Vec<_>>();
+    assert_eq!(counts(), [10, 10, 10]);
+    for _ in 0..7 {
+        upstreams.get(1).end();
+    }
+    for _ in 0..7 {
+        let index = upstreams.choose(&[]).unwrap();
+        assert_eq!(index, 1);
+        upstreams.get(index).begin();
+    }
+    // Equals have their turn.
+    let mut first: Vec<u16> = (0..3).filter_map(|_| upstreams.choose(&[])).collect();
+    first.sort_unstable();
+    assert_eq!(first, [0, 1, 2]);
+}
+
+#[test]
+fn no_upstream_is_tried_twice_and_none_for_ever() {
+    for balance in [Balance::RoundRobin, Balance::LeastConnections] {
+        let upstreams = upstreams(balance, 3);
+        upstreams.get(2).health().failed(ONCE);
+        let mut tried = Vec::new();
+        while let Some(index) = upstreams.choose(&tried) {
+            assert!(!tried.contains(&index));
+            tried.push(index);
+        }
+        assert_eq!(tried.len(), 3);
+        // The one that is down comes last, and comes all the same.
+        assert_eq!(tried[2], 2);
+    }
+    let many = upstreams(Balance::RoundRobin, 10);
+    let mut tried = Vec::new();
+    while let Some(index) = many.choose(&tried) {
+        tried.push(index);
+    }
+    assert_eq!(tried.len(), MAX_ATTEMPTS);
+    assert_eq!(Upstreams::new(Balance::RoundRobin, 1).choose(&[]), None);
+}
+
+#[test]
+fn a_name_follows_its_addresses_and_an_index_stays() {
+    let upstreams = Upstreams::new(Balance::RoundRobin, 2);
+    assert_eq!(upstreams.set("name:1", &[address(1), address(2)]), 0);
+    assert_eq!(upstreams.set("other:1", &[address(1)]), 0);
+    assert_eq!(choose(&upstreams, 30), [10, 10, 10]);
+    upstreams.get(0).begin();
+    assert_eq!(upstreams.set("name:1", &[address(2), address(3)]), 0);
+    assert_eq!(choose(&upstreams, 30), [0, 10, 10, 10]);
+    assert_eq!(upstreams.get(0).open(), 1);
+    assert_eq!(upstreams.set("name:1", &[address(1)]), 0);
+    assert_eq!(choose(&upstreams, 20), [10, 0, 10, 0]);
+    let all: Vec<SocketAddr> = (1..=300).map(address).collect();
+    assert_eq!(upstreams.set("name:1", &all), 300 + 1 - MAX_UPSTREAMS);
+    assert_eq!(upstreams.all().count(), MAX_UPSTREAMS);
+}
