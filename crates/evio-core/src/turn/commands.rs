@@ -24,9 +24,6 @@ impl<H: Handler> Runner<H> {
     }
 
     fn carry_out_mail(&mut self) {
-        if self.state.group.is_ending() && !self.shutdown.has_begun() {
-            self.begin_overdue_shutdown();
-        }
         // A connection that was handed over does not wait for what others have sent, nor do they
         // wait for any number of connections.
         let for_others = self.mail_budget / 2;
@@ -53,10 +50,13 @@ impl<H: Handler> Runner<H> {
                 }
             }
         }
+        if self.state.group.is_ending() && !self.shutdown.has_begun() {
+            self.begin_overdue_shutdown();
+        }
     }
 
-    /// Begins a shutdown that waits behind other mail when its time is up, so that the loop ends in
-    /// time however much mail there is. The rest is carried out after it.
+    /// Begins a shutdown that waits behind more mail than a turn carries out, when its time is up:
+    /// so the loop ends in time however much there is. The rest is carried out after it.
     #[cold]
     fn begin_overdue_shutdown(&mut self) {
         let now = self.state.table.clock().now();
