@@ -39,7 +39,7 @@ pub enum Answer<P> {
 ///     fn begin(&mut self, request: &Request<'_>) -> Answer<usize> {
 ///         match request.method {
 ///             "POST" => Answer::Later(0),
-///             _ => Answer::Now(Response::error(Status::METHOD_NOT_ALLOWED).field("Allow", "POST")),
+///             _ => Answer::Now(Response::error(Status::METHOD_NOT_ALLOWED)),
 ///         }
 ///     }
 ///
