@@ -50,8 +50,8 @@ pub struct HttpServer<S> {
     max_body: u64,
     log: Option<AccessLog>,
     date: Date,
-    /// When it was last seen to that the date is right.
-    looked_at: Instant,
+    /// When it is next seen to that the date is right.
+    date_due: Instant,
 }
 
 /// One client.
@@ -73,7 +73,7 @@ impl<S: Service> HttpServer<S> {
             max_body: DEFAULT_MAX_BODY,
             log: None,
             date,
-            looked_at: Instant::now(),
+            date_due: Instant::now() + DATE_LAG,
         }
     }
 
@@ -100,8 +100,8 @@ impl<S: Service> HttpServer<S> {
 
     #[inline]
     fn update_date(&mut self, now: Instant) {
-        if now.saturating_duration_since(self.looked_at) >= DATE_LAG {
-            self.looked_at = now;
+        if now >= self.date_due {
+            self.date_due = now + DATE_LAG;
             let now = SystemTime::now();
             if !self.date.is_at(now) {
                 self.date = Date::new(now);
