@@ -1,11 +1,10 @@
 //! A small redis: a keyspace and the commands on it, with no network in sight.
 //!
-//! [`execute`] runs one [`Command`] against a [`Store`] and appends the reply to an output. It
+//! [`execute`] runs one [`Command`] on the [`View`] of a [`Store`] and appends the reply to an output. It
 //! runs one command at a time, so that the caller can stop between two of them when the output
 //! grows faster than the peer takes it.
 //!
-//! The replies, the errors among them, are those of redis 7, within what is implemented. Keys do
-//! not expire: a command that asks for it is answered with a syntax error.
+//! The replies, the errors among them, are those of redis 7, within what is implemented.
 //!
 //! # Examples
 //!
@@ -17,7 +16,8 @@
 //!
 //! let input = b"SET k v\r\nGET k\r\nQUIT\r\nGET k\r\n";
 //! let mut output = Vec::new();
-//! let (mut store, mut client) = (Store::default(), Client::new(1));
+//! let (store, mut client) = (Store::default(), Client::new(1));
+//! let mut view = store.view();
 //! let mut parser = Parser::default();
 //! let mut read = 0;
 //! loop {
@@ -30,7 +30,7 @@
 //!         }
 //!     };
 //!     read += command.wire_len();
-//!     if execute(&mut store, &mut client, command, &mut output) == Outcome::Close {
+//!     if execute(&mut view, &mut client, command, &mut output) == Outcome::Close {
 //!         break;
 //!     }
 //! }
@@ -42,8 +42,11 @@ mod call;
 mod client;
 mod commands;
 mod connection;
+mod hash;
 mod hashes;
 mod keys;
+mod keyspace;
+mod list;
 mod lists;
 mod look_ahead;
 mod server;
@@ -51,7 +54,6 @@ mod set;
 mod sets;
 mod sorted_set;
 mod sorted_sets;
-mod store;
 mod strings;
 #[cfg(test)]
 mod tests;
@@ -62,8 +64,8 @@ use crate::resp::{Command, Reply};
 use call::Call;
 pub use client::Client;
 pub use commands::COMMANDS;
+pub use keyspace::{DEFAULT_MAX_MEMORY, Store, View};
 pub use look_ahead::look_ahead;
-pub use store::{DEFAULT_MAX_MEMORY, Store};
 
 /// The version of redis whose behaviour is followed, told to clients that choose by it.
 const VERSION: &str = "7.0.0";
@@ -84,7 +86,7 @@ pub enum Outcome {
 
 /// Runs `command` and appends its reply to `output`.
 pub fn execute(
-    store: &mut Store,
+    store: &mut View<'_>,
     client: &mut Client,
     command: Command<'_>,
     output: &mut Vec<u8>,

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use clap::Parser;
 use evio::{Action, Conn, Handler, InputStream};
 use evio_examples::cli::{self, ClientLimits, Listen};
-use evio_examples::redis::{COMMANDS, Client, Outcome, Store, execute, look_ahead};
+use evio_examples::redis::{
+    COMMANDS, Client, DEFAULT_MAX_MEMORY, Outcome, Store, View, execute, look_ahead,
+};
 use evio_examples::resp;
 use log::info;
-use parking_lot::Mutex;
 
 /// Serves part of the redis commands from memory. Ctrl-C or the command SHUTDOWN ends it.
 #[derive(Parser)]
@@ -34,9 +35,8 @@ const MAX_OUTPUT: usize = 1 << 30;
 const MAX_COPIED: usize = 64 * 1024;
 
 /// What all loops share.
-#[derive(Default)]
 struct Shared {
-    store: Mutex<Store>,
+    store: Store,
     clients: AtomicU64,
 }
 
@@ -63,7 +63,7 @@ impl Session {
         &mut self,
         conn: &Conn<'_>,
         input: &[u8],
-        store: &mut Store,
+        store: &mut View<'_>,
         replies: &mut Vec<u8>,
         room: usize,
     ) -> Action {
@@ -117,7 +117,7 @@ impl Handler for Redis<'_> {
 
     fn data(&mut self, conn: &mut Conn<'_>, session: &mut Session, input: &[u8]) -> Action {
         let room = self.room.saturating_sub(conn.output_len());
-        let store = &mut self.shared.store.lock();
+        let store = &mut self.shared.store.view();
         let action = session.run_commands(conn, input, store, &mut self.replies, room);
         if self.replies.len() <= MAX_COPIED {
             conn.write(&self.replies);
@@ -144,11 +144,13 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let shared = Shared::default();
+    let loops = options.listen.loops();
+    let store = Store::new(loops.count(), DEFAULT_MAX_MEMORY);
+    let shared = Shared { store, clients: AtomicU64::new(0) };
     let limits = options.clients.limits().max_output(MAX_OUTPUT);
     let room = limits.high_watermark + 1;
     let server = options.listen.bind("tcp", options.port)?.limits(limits);
-    cli::start(server, &options.clients)?.run_each(options.listen.loops(), |_loop_id| Redis {
+    cli::start(server, &options.clients)?.run_each(loops, |_loop_id| Redis {
         shared: &shared,
         replies: Vec::new(),
         room,

@@ -5,6 +5,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
+use super::keyspace::allocation;
+
 /// The longest string that is stored in place.
 ///
 /// It makes `Bytes` half a cache line, and is longer than most keys and many values. To find such
@@ -26,8 +28,12 @@ pub(super) enum Bytes {
 }
 
 impl Bytes {
-    pub(super) fn is_short(&self) -> bool {
-        matches!(self, Self::Short { .. })
+    /// Returns the memory that the string takes beyond itself.
+    pub(super) fn memory(&self) -> usize {
+        match self {
+            Self::Short { .. } => 0,
+            Self::Long(bytes) => allocation(bytes.capacity()),
+        }
     }
 
     /// Replaces the string by `new`.

@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 
-use super::{Client, Outcome, Store};
+use super::{Client, Outcome, View};
 use crate::resp::{Command, Reply, parse_integer};
 
 /// How much of what a client sent an error repeats, as in redis.
 const MAX_QUOTED_LEN: usize = 128;
 
 /// A command on its way: what it works on, and where its reply goes.
-pub(super) struct Call<'a> {
-    pub(super) store: &'a mut Store,
+pub(super) struct Call<'a, 's> {
+    pub(super) store: &'a mut View<'s>,
     pub(super) client: &'a mut Client,
     pub(super) command: Command<'a>,
     pub(super) reply: Reply<'a>,
@@ -27,6 +27,8 @@ impl Failure {
     pub(super) const SYNTAX: Self = Self::text("ERR syntax error");
     pub(super) const NOT_AN_INTEGER: Self =
         Self::text("ERR value is not an integer or out of range");
+    pub(super) const OUT_OF_MEMORY: Self =
+        Self::text("OOM command not allowed when used memory > 'maxmemory'.");
     pub(super) const NOT_A_COUNT: Self = Self::text("ERR value is out of range, must be positive");
 
     /// Makes an error that begins with its code, such as `ERR`.

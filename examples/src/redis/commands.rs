@@ -4,8 +4,10 @@ use std::ops::RangeInclusive;
 
 use super::call::{Call, Failure};
 use super::{Outcome, connection, hashes, keys, lists, server, sets, sorted_sets, strings};
+use crate::resp::{Command, parse_integer};
 
-use Memory::{Grows, Keeps};
+use Effect::{Grows, Reads, Writes};
+use Keys::{One, Whole};
 
 /// The commands that are understood, for people to read: a line for each kind.
 pub const COMMANDS: &str = "
@@ -25,34 +27,101 @@ const MAX_NAME_LEN: usize = 8;
 /// The upper bound of commands that take any number of arguments.
 const ANY: usize = usize::MAX;
 
-/// Whether a command can make the store larger, and so is refused when the store is full.
-#[derive(PartialEq, Eq)]
-enum Memory {
+/// What a command does to the keyspace.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// It changes nothing there.
+    Reads,
+    /// It changes something, and does not need more memory for that.
+    Writes,
+    /// It may need more memory, and so is refused when the store is full.
     Grows,
-    Keeps,
 }
 
-/// How many arguments a command takes, with the name; what it does to the memory; and the function
-/// that runs it.
-type Entry = (RangeInclusive<usize>, Memory, Run);
+/// Which arguments of a command are keys. The locks of several are taken before it runs.
+#[derive(Clone, Copy)]
+pub(super) enum Keys {
+    /// None, or the first argument alone; of that, the lock is taken when it is looked for.
+    One,
+    /// Every `step`-th argument from `first` to `last`, which counts from the end if negative.
+    Each { first: usize, last: isize, step: usize },
+    /// As many as the argument at `count` says, right behind it; and the first argument besides,
+    /// unless that is the count.
+    Counted { count: usize },
+    /// The whole keyspace, lock by lock. Only in a transaction are all locks taken before.
+    Whole,
+}
 
-type Run = fn(&mut Call<'_>) -> Result<(), Failure>;
+/// Every argument is a key.
+const EACH: Keys = Keys::Each { first: 1, last: -1, step: 1 };
+
+/// Every other argument is a key, from the first one on.
+const PAIRS: Keys = Keys::Each { first: 1, last: -1, step: 2 };
+
+/// A command: how many arguments it takes, with the name; what it does to the keyspace; which of
+/// its arguments are keys; and the function that runs it.
+pub(super) type Entry = (RangeInclusive<usize>, Effect, Keys, Run);
+
+pub(super) type Run = fn(&mut Call<'_, '_>) -> Result<(), Failure>;
+
+/// Finds the command that was asked for, and checks that it has as many arguments as it takes.
+#[inline(always)]
+pub(super) fn checked(command: &Command<'_>, name: &[u8]) -> Result<Entry, Failure> {
+    let Some(entry) = find(name).or_else(|| find_in_capitals(name)) else {
+        return Err(Failure::unknown(command));
+    };
+    if !entry.0.contains(&command.len()) {
+        return Err(Failure::arity(&String::from_utf8_lossy(name).to_ascii_lowercase()));
+    }
+    Ok(entry)
+}
 
 /// Runs the command of `call`.
-pub(super) fn run(call: &mut Call<'_>) -> Result<(), Failure> {
-    let Some(given) = call.command.get(0) else {
+#[inline(always)]
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    let Some(name) = call.command.get(0) else {
         return Ok(());
     };
-    let Some((arguments, memory, run)) = find(given).or_else(|| find_in_capitals(given)) else {
-        return Err(Failure::unknown(&call.command));
+    let (_, effect, keys, run) = checked(&call.command, name)?;
+    if effect == Effect::Grows && call.store.store().is_full() {
+        return Err(Failure::OUT_OF_MEMORY);
+    }
+    match keys {
+        Keys::One | Keys::Whole => run(call),
+        Keys::Each { .. } | Keys::Counted { .. } => run_pinned(call, keys, run),
+    }
+}
+
+/// Runs a command with the locks of all its keys.
+#[inline(never)]
+fn run_pinned(call: &mut Call<'_, '_>, keys: Keys, run: Run) -> Result<(), Failure> {
+    call.store.pin(keys_of(&call.command, keys));
+    let result = run(call);
+    call.store.unpin();
+    result
+}
+
+/// Returns the arguments of a command that are keys.
+pub(super) fn keys_of<'a>(command: &Command<'a>, keys: Keys) -> impl Iterator<Item = &'a [u8]> {
+    let len = command.len();
+    let (also, range, step) = match keys {
+        Keys::One => (None, 1..len.min(2), 1),
+        Keys::Each { first, last, step } => {
+            let end =
+                if last < 0 { len.saturating_add_signed(last + 1) } else { last as usize + 1 };
+            (None, first..end.min(len), step)
+        }
+        Keys::Counted { count } => {
+            let counted = command.get(count).and_then(parse_integer).unwrap_or(0);
+            let counted = usize::try_from(counted).unwrap_or(0).min(len - count.min(len));
+            let first = if count > 1 { command.get(1) } else { None };
+            (first, count + 1..(count + 1 + counted).min(len), 1)
+        }
+        Keys::Whole => (None, 0..0, 1),
     };
-    if !arguments.contains(&call.command.len()) {
-        return Err(Failure::arity(&String::from_utf8_lossy(given).to_ascii_lowercase()));
-    }
-    if memory == Grows && call.store.is_full() {
-        return Err(Failure::text("OOM command not allowed when used memory > 'maxmemory'."));
-    }
-    run(call)
+    let command = *command;
+    let others = range.step_by(step).filter_map(move |index| command.get(index));
+    also.into_iter().chain(others)
 }
 
 /// Finds a command by its name in letters of any case.
@@ -67,66 +136,66 @@ fn find_in_capitals(name: &[u8]) -> Option<Entry> {
 #[rustfmt::skip]
 fn find(name: &[u8]) -> Option<Entry> {
     Some(match name {
-        b"GET"      => (2..=2,   Keeps, strings::get),
-        b"SET"      => (3..=ANY, Grows, strings::set),
-        b"MGET"     => (2..=ANY, Keeps, strings::mget),
-        b"MSET"     => (3..=ANY, Grows, strings::mset),
-        b"APPEND"   => (3..=3,   Grows, strings::append),
-        b"STRLEN"   => (2..=2,   Keeps, strings::strlen),
-        b"INCR"     => (2..=2,   Grows, strings::incr),
-        b"DECR"     => (2..=2,   Grows, strings::decr),
-        b"INCRBY"   => (3..=3,   Grows, strings::incrby),
+        b"GET"      => (2..=2, Reads,  One,   strings::get),
+        b"SET"      => (3..=ANY, Grows,  One,   strings::set),
+        b"MGET"     => (2..=ANY, Reads,  EACH,  strings::mget),
+        b"MSET"     => (3..=ANY, Grows,  PAIRS, strings::mset),
+        b"APPEND"   => (3..=3, Grows,  One,   strings::append),
+        b"STRLEN"   => (2..=2, Reads,  One,   strings::strlen),
+        b"INCR"     => (2..=2, Grows,  One,   strings::incr),
+        b"DECR"     => (2..=2, Grows,  One,   strings::decr),
+        b"INCRBY"   => (3..=3, Grows,  One,   strings::incrby),
 
-        b"LPUSH"    => (3..=ANY, Grows, lists::lpush),
-        b"RPUSH"    => (3..=ANY, Grows, lists::rpush),
-        b"LPOP"     => (2..=3,   Keeps, lists::lpop),
-        b"RPOP"     => (2..=3,   Keeps, lists::rpop),
-        b"LRANGE"   => (4..=4,   Keeps, lists::lrange),
-        b"LLEN"     => (2..=2,   Keeps, lists::llen),
+        b"LPUSH"    => (3..=ANY, Grows,  One,   lists::lpush),
+        b"RPUSH"    => (3..=ANY, Grows,  One,   lists::rpush),
+        b"LPOP"     => (2..=3, Writes, One,   lists::lpop),
+        b"RPOP"     => (2..=3, Writes, One,   lists::rpop),
+        b"LRANGE"   => (4..=4, Reads,  One,   lists::lrange),
+        b"LLEN"     => (2..=2, Reads,  One,   lists::llen),
 
-        b"SADD"     => (3..=ANY, Grows, sets::sadd),
-        b"SPOP"     => (2..=ANY, Keeps, sets::spop),
-        b"SCARD"    => (2..=2,   Keeps, sets::scard),
-        b"SMEMBERS" => (2..=2,   Keeps, sets::smembers),
+        b"SADD"     => (3..=ANY, Grows,  One,   sets::sadd),
+        b"SPOP"     => (2..=ANY, Writes, One,   sets::spop),
+        b"SCARD"    => (2..=2, Reads,  One,   sets::scard),
+        b"SMEMBERS" => (2..=2, Reads,  One,   sets::smembers),
 
-        b"HSET"     => (4..=ANY, Grows, hashes::hset),
-        b"HGET"     => (3..=3,   Keeps, hashes::hget),
-        b"HGETALL"  => (2..=2,   Keeps, hashes::hgetall),
-        b"HLEN"     => (2..=2,   Keeps, hashes::hlen),
+        b"HSET"     => (4..=ANY, Grows,  One,   hashes::hset),
+        b"HGET"     => (3..=3, Reads,  One,   hashes::hget),
+        b"HGETALL"  => (2..=2, Reads,  One,   hashes::hgetall),
+        b"HLEN"     => (2..=2, Reads,  One,   hashes::hlen),
 
-        b"ZADD"     => (4..=ANY, Grows, sorted_sets::zadd),
-        b"ZPOPMIN"  => (2..=ANY, Keeps, sorted_sets::zpopmin),
-        b"ZRANGE"   => (4..=ANY, Keeps, sorted_sets::zrange),
-        b"ZCARD"    => (2..=2,   Keeps, sorted_sets::zcard),
+        b"ZADD"     => (4..=ANY, Grows,  One,   sorted_sets::zadd),
+        b"ZPOPMIN"  => (2..=ANY, Writes, One,   sorted_sets::zpopmin),
+        b"ZRANGE"   => (4..=ANY, Reads,  One,   sorted_sets::zrange),
+        b"ZCARD"    => (2..=2, Reads,  One,   sorted_sets::zcard),
 
-        b"DEL"      => (2..=ANY, Keeps, keys::del),
-        b"EXISTS"   => (2..=ANY, Keeps, keys::exists),
-        b"TYPE"     => (2..=2,   Keeps, keys::kind),
-        b"DBSIZE"   => (1..=1,   Keeps, keys::dbsize),
-        b"FLUSHDB"  => (1..=ANY, Keeps, keys::flush),
-        b"FLUSHALL" => (1..=ANY, Keeps, keys::flush),
+        b"DEL"      => (2..=ANY, Writes, EACH,  keys::del),
+        b"EXISTS"   => (2..=ANY, Reads,  EACH,  keys::exists),
+        b"TYPE"     => (2..=2, Reads,  One,   keys::kind),
+        b"DBSIZE"   => (1..=1, Reads,  Whole, keys::dbsize),
+        b"FLUSHDB"  => (1..=ANY, Writes, Whole, keys::flush),
+        b"FLUSHALL" => (1..=ANY, Writes, Whole, keys::flush),
 
-        b"PING"     => (1..=2,   Keeps, connection::ping),
-        b"ECHO"     => (2..=2,   Keeps, connection::echo),
-        b"SELECT"   => (2..=2,   Keeps, connection::select),
-        b"HELLO"    => (1..=ANY, Keeps, connection::hello),
-        b"CLIENT"   => (2..=ANY, Keeps, connection::client),
-        b"WAKE"     => (1..=1,   Keeps, connection::wake),
-        b"QUIT"     => (1..=ANY, Keeps, connection::quit),
+        b"PING"     => (1..=2, Reads,  One,   connection::ping),
+        b"ECHO"     => (2..=2, Reads,  One,   connection::echo),
+        b"SELECT"   => (2..=2, Reads,  One,   connection::select),
+        b"HELLO"    => (1..=ANY, Reads,  One,   connection::hello),
+        b"CLIENT"   => (2..=ANY, Reads,  One,   connection::client),
+        b"WAKE"     => (1..=1, Reads,  One,   connection::wake),
+        b"QUIT"     => (1..=ANY, Reads,  One,   connection::quit),
 
-        b"COMMAND"  => (1..=ANY, Keeps, server::command),
-        b"CONFIG"   => (2..=ANY, Keeps, server::config),
-        b"INFO"     => (1..=ANY, Keeps, server::info),
-        b"SHUTDOWN" => (1..=ANY, Keeps, server::shutdown),
+        b"COMMAND"  => (1..=ANY, Reads,  One,   server::command),
+        b"CONFIG"   => (2..=ANY, Reads,  One,   server::config),
+        b"INFO"     => (1..=ANY, Reads,  One,   server::info),
+        b"SHUTDOWN" => (1..=ANY, Reads,  One,   server::shutdown),
 
         // Lines of an HTTP request: a browser was led to send it here by a page that wants its
         // body to be run as commands. So nothing behind it is.
-        b"POST" | b"HOST:" => (1..=ANY, Keeps, disconnect),
+        b"POST" | b"HOST:" => (1..=ANY, Reads, One, disconnect),
         _ => return None,
     })
 }
 
-fn disconnect(call: &mut Call<'_>) -> Result<(), Failure> {
+fn disconnect(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     call.outcome = Outcome::Close;
     Ok(())
 }

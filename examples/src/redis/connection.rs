@@ -5,7 +5,7 @@ use super::{Client, Outcome, VERSION};
 use crate::resp::parse_integer;
 
 /// `PING [message]`
-pub(super) fn ping(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn ping(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     match call.command.get(1) {
         Some(message) => call.reply.bulk(message),
         None => call.reply.pong(),
@@ -14,13 +14,13 @@ pub(super) fn ping(call: &mut Call<'_>) -> Result<(), Failure> {
 }
 
 /// `ECHO message`
-pub(super) fn echo(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn echo(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     call.reply.bulk(&call.command[1]);
     Ok(())
 }
 
 /// `SELECT index`: there is one database.
-pub(super) fn select(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn select(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     match integer(&call.command[1])? {
         0 => call.reply.ok(),
         _ => return Err(Failure::text("ERR DB index is out of range")),
@@ -29,21 +29,21 @@ pub(super) fn select(call: &mut Call<'_>) -> Result<(), Failure> {
 }
 
 /// `WAKE`: lets the server wake the connection, which it does after the reply.
-pub(super) fn wake(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn wake(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     call.outcome = Outcome::Wake;
     call.reply.ok();
     Ok(())
 }
 
 /// `QUIT`
-pub(super) fn quit(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn quit(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     call.outcome = Outcome::Close;
     call.reply.ok();
     Ok(())
 }
 
 /// `HELLO [2 [SETNAME name]]`: version 2 of the protocol is the only one.
-pub(super) fn hello(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn hello(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     if let Some(version) = call.command.get(1) {
         match parse_integer(version) {
             Some(2) => {}
@@ -82,7 +82,7 @@ pub(super) fn hello(call: &mut Call<'_>) -> Result<(), Failure> {
 }
 
 /// `CLIENT ID | GETNAME | SETNAME name | SETINFO attribute value`
-pub(super) fn client(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn client(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let subcommand = &call.command[1];
     match (subcommand.to_ascii_uppercase().as_slice(), call.command.len()) {
         (b"ID", 2) => call.reply.integer(call.client.id() as i64),

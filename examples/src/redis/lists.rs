@@ -2,7 +2,7 @@
 
 use super::bytes::Bytes;
 use super::call::{Call, Failure, count, integer, range};
-use super::value::{List, element_cost, sparse};
+use super::list::List;
 
 /// An end of a list.
 #[derive(Clone, Copy)]
@@ -28,70 +28,59 @@ impl End {
 }
 
 /// `LPUSH key element...`
-pub(super) fn lpush(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn lpush(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     push(call, End::Left)
 }
 
 /// `RPUSH key element...`
-pub(super) fn rpush(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn rpush(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     push(call, End::Right)
 }
 
 /// `LPOP key [count]`
-pub(super) fn lpop(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn lpop(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     pop(call, End::Left)
 }
 
 /// `RPOP key [count]`
-pub(super) fn rpop(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn rpop(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     pop(call, End::Right)
 }
 
-fn push(call: &mut Call<'_>, end: End) -> Result<(), Failure> {
-    let list: &mut List = call.store.collection_or_new(&call.command[1])?;
-    let mut cost = 0;
-    for element in call.command.iter_from(2) {
-        end.push(list, element.into());
-        cost += element_cost(element);
-    }
-    let len = list.len();
-    call.store.charge(cost);
+fn push(call: &mut Call<'_, '_>, end: End) -> Result<(), Failure> {
+    let len = call.store.change_or_new(&call.command[1], |list: &mut List| {
+        for element in call.command.iter_from(2) {
+            end.push(list, element.into());
+        }
+        (true, list.len())
+    })?;
     call.reply.count(len);
     Ok(())
 }
 
-fn pop(call: &mut Call<'_>, end: End) -> Result<(), Failure> {
+fn pop(call: &mut Call<'_, '_>, end: End) -> Result<(), Failure> {
     let key = &call.command[1];
     let wanted = count(&call.command)?;
-    let Some(list) = call.store.collection_mut::<List>(key)? else {
-        match wanted {
-            Some(_) => call.reply.null_array(),
-            None => call.reply.null(),
+    let popped = call.store.change(key, |list: &mut List| {
+        let taken = wanted.unwrap_or(1).min(list.len());
+        if wanted.is_some() {
+            call.reply.array(taken);
         }
-        return Ok(());
-    };
-    let taken = wanted.unwrap_or(1).min(list.len());
-    if wanted.is_some() {
-        call.reply.array(taken);
-    }
-    let mut cost = 0;
-    for element in (0..taken).map_while(|_| end.pop(list)) {
-        cost += element_cost(&element);
-        call.reply.bulk(element);
-    }
-    if let Some(capacity) = sparse(list.len(), list.capacity()) {
-        list.shrink_to(capacity);
-    }
-    let is_empty = list.is_empty();
-    call.store.release(cost);
-    if is_empty {
-        call.store.remove(key);
+        for element in (0..taken).map_while(|_| end.pop(list)) {
+            call.reply.bulk(element);
+        }
+        (taken > 0, ())
+    })?;
+    match (popped, wanted) {
+        (Some(()), _) => {}
+        (None, Some(_)) => call.reply.null_array(),
+        (None, None) => call.reply.null(),
     }
     Ok(())
 }
 
 /// `LRANGE key start stop`
-pub(super) fn lrange(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn lrange(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let (start, stop) = (integer(&call.command[2])?, integer(&call.command[3])?);
     let Some(list) = call.store.collection::<List>(&call.command[1])? else {
         call.reply.array(0);
@@ -106,7 +95,7 @@ pub(super) fn lrange(call: &mut Call<'_>) -> Result<(), Failure> {
 }
 
 /// `LLEN key`
-pub(super) fn llen(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn llen(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let len = call.store.collection(&call.command[1])?.map_or(0, List::len);
     call.reply.count(len);
     Ok(())

@@ -1,6 +1,6 @@
 //! Finding the keys of many commands at once.
 
-use super::Store;
+use super::View;
 use crate::resp::Parser;
 
 /// How many commands are looked at: about as many reads as a processor has under way at once.
@@ -16,8 +16,8 @@ const CACHED_KEYS: usize = 4096;
 /// first argument of a command is, it is taken for a key.
 // Not inlined: it runs once for many commands, and would take registers from what runs for each.
 #[inline(never)]
-pub fn look_ahead(parser: &mut Parser, input: &[u8], store: &Store) -> usize {
-    if store.len() <= CACHED_KEYS {
+pub fn look_ahead(parser: &mut Parser, input: &[u8], store: &mut View<'_>) -> usize {
+    if !store.can_touch(CACHED_KEYS) {
         return usize::MAX;
     }
     let ahead = parser.parse_ahead(input, COMMANDS);
@@ -37,18 +37,19 @@ pub fn look_ahead(parser: &mut Parser, input: &[u8], store: &Store) -> usize {
         // Commands of a pipeline are mostly alike: without keys, long, or inline.
         return usize::MAX;
     }
-    store.touch(&mut hashes[..found]);
+    store.touch::<COMMANDS>(&hashes[..found]);
     commands
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redis::Store;
 
     fn store_of(keys: usize) -> Store {
-        let mut store = Store::default();
+        let store = Store::default();
         for number in 0..keys {
-            store.set(format!("key:{number}").as_bytes(), b"value");
+            store.view().set(format!("key:{number}").as_bytes(), b"value");
         }
         store
     }
@@ -58,7 +59,7 @@ mod tests {
     }
 
     fn ahead(input: &str, store: &Store) -> usize {
-        look_ahead(&mut Parser::default(), input.as_bytes(), store)
+        look_ahead(&mut Parser::default(), input.as_bytes(), &mut store.view())
     }
 
     #[test]

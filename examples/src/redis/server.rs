@@ -6,7 +6,7 @@ use super::{Outcome, VERSION};
 /// `COMMAND [subcommand...]`: nothing is told about the commands.
 ///
 /// redis-cli asks for it at start, to give hints, and is content with nothing.
-pub(super) fn command(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn command(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     match call.command.get(1).map(<[u8]>::to_ascii_uppercase).as_deref() {
         None | Some(b"DOCS" | b"INFO" | b"LIST") => call.reply.array(0),
         Some(b"COUNT") => call.reply.integer(0),
@@ -16,7 +16,7 @@ pub(super) fn command(call: &mut Call<'_>) -> Result<(), Failure> {
 }
 
 /// `CONFIG GET name...`
-pub(super) fn config(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn config(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let subcommand = &call.command[1];
     match (subcommand.to_ascii_uppercase().as_slice(), call.command.len()) {
         (b"GET", 2) => Err(Failure::arity("config|get")),
@@ -32,8 +32,8 @@ pub(super) fn config(call: &mut Call<'_>) -> Result<(), Failure> {
 /// Replies with the settings that are asked for by name.
 ///
 /// They are those that redis-benchmark prints, and the one that is not fixed.
-fn config_get(call: &mut Call<'_>) {
-    let max_memory = call.store.max_memory().to_string();
+fn config_get(call: &mut Call<'_, '_>) {
+    let max_memory = call.store.store().max_memory().to_string();
     let settings = [("save", ""), ("appendonly", "no"), ("maxmemory", &max_memory)];
     let is_asked = |name: &str| {
         call.command.iter_from(2).any(|asked| asked.eq_ignore_ascii_case(name.as_bytes()))
@@ -47,7 +47,7 @@ fn config_get(call: &mut Call<'_>) {
 }
 
 /// `INFO [section...]`: always all of the little there is.
-pub(super) fn info(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn info(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     call.reply.bulk(format!(
         "# Server\r\n\
          redis_version:{VERSION}\r\n\
@@ -59,9 +59,9 @@ pub(super) fn info(call: &mut Call<'_>) -> Result<(), Failure> {
          \r\n\
          # Keyspace\r\n\
          db0:keys={keys},expires=0,avg_ttl=0\r\n",
-        used = call.store.used_memory(),
-        max = call.store.max_memory(),
-        keys = call.store.len(),
+        used = call.store.store().used_memory(),
+        max = call.store.store().max_memory(),
+        keys = call.store.store().len(),
     ));
     Ok(())
 }
@@ -69,7 +69,7 @@ pub(super) fn info(call: &mut Call<'_>) -> Result<(), Failure> {
 /// `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE]`: nothing is ever saved.
 ///
 /// Unlike redis, which just goes, this replies first.
-pub(super) fn shutdown(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn shutdown(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     for option in call.command.iter_from(1) {
         match option.to_ascii_uppercase().as_slice() {
             b"NOSAVE" | b"SAVE" | b"NOW" | b"FORCE" => {}

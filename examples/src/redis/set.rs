@@ -5,6 +5,7 @@ use std::hash::BuildHasher;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::bytes::Bytes;
+use super::keyspace::allocation;
 use super::value::sparse;
 
 /// The members in a vector, and a table of their places in it.
@@ -17,6 +18,8 @@ pub(super) struct Set {
     /// Invariant: every index of `members` once, under the hash of the member there.
     places: HashTable<usize>,
     hasher: DefaultHashBuilder,
+    /// Invariant: the memory that the members take beyond themselves.
+    heap: usize,
     /// The state of the pseudo-random choice.
     random: u64,
 }
@@ -26,19 +29,26 @@ impl Set {
         self.members.len()
     }
 
+    pub(super) fn memory(&self) -> usize {
+        let members = allocation(self.members.capacity() * size_of::<Bytes>());
+        members + allocation(self.places.allocation_size()) + self.heap
+    }
+
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.members.iter().map(AsRef::as_ref)
     }
 
     /// Adds `member`; tells whether it was absent.
     pub(super) fn insert(&mut self, member: &[u8]) -> bool {
-        let Self { members, places, hasher, .. } = self;
+        let Self { members, places, hasher, heap, .. } = self;
         let hash = hasher.hash_one(member);
         if places.find(hash, |&place| *members[place] == *member).is_some() {
             return false;
         }
         places.insert_unique(hash, members.len(), |&place| hasher.hash_one(&*members[place]));
-        members.push(member.into());
+        let member = Bytes::from(member);
+        *heap += member.memory();
+        members.push(member);
         true
     }
 
@@ -56,8 +66,15 @@ impl Set {
             *place = chosen;
         }
         let member = members.swap_remove(chosen);
+        self.heap -= member.memory();
         self.shrink();
         Some(member)
+    }
+
+    #[cfg(test)]
+    pub(super) fn assert_consistent(&self) {
+        assert_eq!(self.heap, self.members.iter().map(Bytes::memory).sum::<usize>());
+        assert_eq!(self.members.len(), self.places.len());
     }
 
     fn shrink(&mut self) {

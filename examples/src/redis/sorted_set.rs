@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use hashbrown::HashMap;
 
 use super::bytes::Bytes;
+use super::keyspace::allocation;
 use super::value::sparse;
 
 /// The members with their scores twice: to be found by member, and in order.
@@ -14,7 +15,13 @@ pub(super) struct SortedSet {
     scores: HashMap<Bytes, Score>,
     /// Invariant: the same pairs as `scores`. Equal scores are ordered by member.
     order: BTreeSet<(Score, Bytes)>,
+    /// Invariant: the memory that the members take beyond themselves, in both places.
+    heap: usize,
 }
+
+/// What an element of a B-tree takes more than its size: nodes of 11 places are about two thirds
+/// full.
+const TREE_OVERHEAD: usize = 24;
 
 /// A number that is not NaN, and so has a place in every order.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,6 +70,16 @@ impl SortedSet {
         self.order.len()
     }
 
+    pub(super) fn memory(&self) -> usize {
+        let order = self.order.len() * (size_of::<(Score, Bytes)>() + TREE_OVERHEAD);
+        allocation(self.scores.allocation_size()) + order + self.heap
+    }
+
+    #[cfg(test)]
+    pub(super) fn assert_consistent(&self) {
+        assert_eq!(self.heap, 2 * self.scores.keys().map(Bytes::memory).sum::<usize>());
+    }
+
     /// Iterates over the members from the lowest score to the highest.
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (Score, &[u8])> {
         self.order.iter().map(|(score, member)| (*score, member.as_ref()))
@@ -71,8 +88,10 @@ impl SortedSet {
     /// Gives `member` a score; tells whether it was absent.
     pub(super) fn insert(&mut self, member: &[u8], score: Score) -> bool {
         let Some(old) = self.scores.get_mut(member) else {
-            self.scores.insert(member.into(), score);
-            self.order.insert((score, member.into()));
+            let member = Bytes::from(member);
+            self.heap += 2 * member.memory();
+            self.scores.insert(member.clone(), score);
+            self.order.insert((score, member));
             return true;
         };
         let old = std::mem::replace(old, score);
@@ -89,6 +108,7 @@ impl SortedSet {
     pub(super) fn pop_first(&mut self) -> Option<(Score, Bytes)> {
         let (score, member) = self.order.pop_first()?;
         self.scores.remove(&member);
+        self.heap -= 2 * member.memory();
         if let Some(capacity) = sparse(self.scores.len(), self.scores.capacity()) {
             self.scores.shrink_to(capacity);
         }

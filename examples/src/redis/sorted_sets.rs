@@ -2,11 +2,10 @@
 
 use super::call::{Call, Failure, count, integer, range};
 use super::sorted_set::{Score, SortedSet};
-use super::value::pair_cost;
 use crate::resp::Reply;
 
 /// `ZADD key score member [score member]...`
-pub(super) fn zadd(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn zadd(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let pairs = || (2..call.command.len()).step_by(2);
     let score = |pair: usize| {
         Score::parse(&call.command[pair]).ok_or(Failure::text("ERR value is not a valid float"))
@@ -16,40 +15,34 @@ pub(super) fn zadd(call: &mut Call<'_>) -> Result<(), Failure> {
     }
     // All of them are looked at first, so that none is added if one is wrong.
     pairs().try_for_each(|pair| score(pair).map(drop))?;
-    let set: &mut SortedSet = call.store.collection_or_new(&call.command[1])?;
-    let (mut added, mut cost) = (0, 0);
-    for pair in pairs() {
-        let member = &call.command[pair + 1];
-        if set.insert(member, score(pair)?) {
-            added += 1;
-            cost += pair_cost(member, member);
+    let added = call.store.change_or_new(&call.command[1], |set: &mut SortedSet| {
+        let mut added = 0;
+        for pair in pairs() {
+            if let Ok(score) = score(pair) {
+                added += usize::from(set.insert(&call.command[pair + 1], score));
+            }
         }
-    }
-    call.store.charge(cost);
-    call.reply.integer(added);
+        (true, added)
+    })?;
+    call.reply.count(added);
     Ok(())
 }
 
 /// `ZPOPMIN key [count]`
-pub(super) fn zpopmin(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn zpopmin(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let key = &call.command[1];
     let wanted = count(&call.command)?.unwrap_or(1);
-    let Some(set) = call.store.collection_mut::<SortedSet>(key)? else {
+    let popped = call.store.change(key, |set: &mut SortedSet| {
+        let taken = wanted.min(set.len());
+        call.reply.array(2 * taken);
+        for (score, member) in (0..taken).map_while(|_| set.pop_first()) {
+            call.reply.bulk(member);
+            reply_score(&mut call.reply, score);
+        }
+        (taken > 0, ())
+    })?;
+    if popped.is_none() {
         call.reply.array(0);
-        return Ok(());
-    };
-    let taken = wanted.min(set.len());
-    call.reply.array(2 * taken);
-    let mut cost = 0;
-    for (score, member) in (0..taken).map_while(|_| set.pop_first()) {
-        cost += pair_cost(&member, &member);
-        call.reply.bulk(member);
-        reply_score(&mut call.reply, score);
-    }
-    let is_empty = set.len() == 0;
-    call.store.release(cost);
-    if is_empty {
-        call.store.remove(key);
     }
     Ok(())
 }
@@ -57,7 +50,7 @@ pub(super) fn zpopmin(call: &mut Call<'_>) -> Result<(), Failure> {
 /// `ZRANGE key start stop [WITHSCORES]`
 ///
 /// Linear in `start`, which a sorted set with ranks would find faster.
-pub(super) fn zrange(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn zrange(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let with_scores = call.command.len() > 4;
     if !call.command.iter_from(4).all(|option| option.eq_ignore_ascii_case(b"WITHSCORES")) {
         return Err(Failure::SYNTAX);
@@ -79,7 +72,7 @@ pub(super) fn zrange(call: &mut Call<'_>) -> Result<(), Failure> {
 }
 
 /// `ZCARD key`
-pub(super) fn zcard(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn zcard(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let len = call.store.collection(&call.command[1])?.map_or(0, SortedSet::len);
     call.reply.count(len);
     Ok(())

@@ -3,14 +3,8 @@
 use super::call::{Call, Failure, integer};
 use crate::resp::{MAX_BULK_LEN, parse_integer};
 
-/// The most bytes of values that one `MGET` returns: as many as one `GET` may.
-///
-/// Naming a long value a million times would otherwise turn a short command into a reply without
-/// bounds. Replies of other commands are bounded by what one key holds.
-const MAX_MGET_LEN: usize = MAX_BULK_LEN;
-
 /// `GET key`
-pub(super) fn get(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn get(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     match call.store.string(&call.command[1])? {
         Some(value) => call.reply.bulk(value),
         None => call.reply.null(),
@@ -19,7 +13,7 @@ pub(super) fn get(call: &mut Call<'_>) -> Result<(), Failure> {
 }
 
 /// `SET key value [NX | XX] [GET]`
-pub(super) fn set(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn set(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     if call.command.len() > 3 {
         return set_with_options(call);
     }
@@ -28,7 +22,7 @@ pub(super) fn set(call: &mut Call<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn set_with_options(call: &mut Call<'_>) -> Result<(), Failure> {
+fn set_with_options(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let (mut absent, mut present, mut get) = (false, false, false);
     for option in call.command.iter_from(3) {
         match option.to_ascii_uppercase().as_slice() {
@@ -62,26 +56,21 @@ fn set_with_options(call: &mut Call<'_>) -> Result<(), Failure> {
 }
 
 /// `MGET key...`
-pub(super) fn mget(call: &mut Call<'_>) -> Result<(), Failure> {
-    // As in redis, a key that holds no string is as good as none.
-    let value = |key| call.store.string(key).ok().flatten();
-    let len: usize = call.command.iter_from(1).filter_map(value).map(<[u8]>::len).sum();
-    if len > MAX_MGET_LEN {
-        return Err(Failure::text("ERR reply exceeds maximum allowed size (512MB)"));
-    }
+pub(super) fn mget(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let keys = call.command.iter_from(1);
     call.reply.array(keys.len());
     for key in keys {
-        match value(key) {
-            Some(value) => call.reply.bulk(value),
-            None => call.reply.null(),
+        // As in redis, a key that holds no string is as good as none.
+        match call.store.string(key) {
+            Ok(Some(value)) => call.reply.bulk(value),
+            _ => call.reply.null(),
         }
     }
     Ok(())
 }
 
 /// `MSET key value [key value]...`
-pub(super) fn mset(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn mset(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     if call.command.len() % 2 == 0 {
         return Err(Failure::arity("mset"));
     }
@@ -93,18 +82,18 @@ pub(super) fn mset(call: &mut Call<'_>) -> Result<(), Failure> {
 }
 
 /// `APPEND key value`
-pub(super) fn append(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn append(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let (key, tail) = (&call.command[1], &call.command[2]);
-    let len = match call.store.string_mut(key)? {
-        Some(string) if string.len() + tail.len() > MAX_BULK_LEN => {
-            return Err(Failure::text("ERR string exceeds maximum allowed size (512MB)"));
+    let appended = call.store.change_string(key, |string| {
+        if string.len() + tail.len() > MAX_BULK_LEN {
+            let message = "ERR string exceeds maximum allowed size (512MB)";
+            return (false, Err(Failure::text(message)));
         }
-        Some(string) => {
-            string.append(tail);
-            let len = string.len();
-            call.store.charge(tail.len());
-            len
-        }
+        string.append(tail);
+        (true, Ok(string.len()))
+    })?;
+    let len = match appended {
+        Some(len) => len?,
         None => {
             call.store.set(key, tail);
             tail.len()
@@ -115,42 +104,39 @@ pub(super) fn append(call: &mut Call<'_>) -> Result<(), Failure> {
 }
 
 /// `STRLEN key`
-pub(super) fn strlen(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn strlen(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let len = call.store.string(&call.command[1])?.map_or(0, <[u8]>::len);
     call.reply.count(len);
     Ok(())
 }
 
 /// `INCR key`
-pub(super) fn incr(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn incr(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     add(call, 1)
 }
 
 /// `DECR key`
-pub(super) fn decr(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn decr(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     add(call, -1)
 }
 
 /// `INCRBY key increment`
-pub(super) fn incrby(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn incrby(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let increment = integer(&call.command[2])?;
     add(call, increment)
 }
 
-fn add(call: &mut Call<'_>, increment: i64) -> Result<(), Failure> {
+fn add(call: &mut Call<'_, '_>, increment: i64) -> Result<(), Failure> {
     let key = &call.command[1];
-    let overflow = Failure::text("ERR increment or decrement would overflow");
-    let sum = match call.store.string_mut(key)? {
-        Some(text) => {
-            let number = parse_integer(text).ok_or(Failure::NOT_AN_INTEGER)?;
-            let sum = number.checked_add(increment).ok_or(overflow)?;
-            let old_len = text.len();
+    let added = call.store.change_string(key, |text| match sum(text, increment) {
+        Ok(sum) => {
             text.set(itoa::Buffer::new().format(sum).as_bytes());
-            let new_len = text.len();
-            call.store.charge(new_len);
-            call.store.release(old_len);
-            sum
+            (true, Ok(sum))
         }
+        Err(failure) => (false, Err(failure)),
+    })?;
+    let sum = match added {
+        Some(sum) => sum?,
         None => {
             call.store.set(key, itoa::Buffer::new().format(increment).as_bytes());
             increment
@@ -158,4 +144,10 @@ fn add(call: &mut Call<'_>, increment: i64) -> Result<(), Failure> {
     };
     call.reply.integer(sum);
     Ok(())
+}
+
+fn sum(text: &[u8], increment: i64) -> Result<i64, Failure> {
+    let number = parse_integer(text).ok_or(Failure::NOT_AN_INTEGER)?;
+    let overflow = Failure::text("ERR increment or decrement would overflow");
+    number.checked_add(increment).ok_or(overflow)
 }

@@ -1,15 +1,11 @@
 //! What a key can hold.
 
-use std::collections::VecDeque;
-
-use hashbrown::HashMap;
-
 use super::bytes::Bytes;
+use super::hash::Hash;
+use super::keyspace::allocation;
+use super::list::List;
 use super::set::Set;
 use super::sorted_set::SortedSet;
-
-pub(super) type List = VecDeque<Bytes>;
-pub(super) type Hash = HashMap<Bytes, Bytes>;
 
 /// What a key holds. The collections are boxed to keep the entries of the keyspace small.
 #[derive(Debug)]
@@ -20,11 +16,6 @@ pub(super) enum Value {
     Hash(Box<Hash>),
     SortedSet(Box<SortedSet>),
 }
-
-/// What an element of a collection, or a key, costs beyond its bytes.
-///
-/// Roughly what the tables, the pointers and the allocator add.
-pub(super) const ELEMENT_OVERHEAD: usize = 64;
 
 /// The capacity up to which a collection keeps the room it has; shrinking would gain little.
 const MIN_SPARSE_CAPACITY: usize = 64;
@@ -41,27 +32,44 @@ impl Value {
         }
     }
 
-    /// Returns what the value is charged for. Linear in the number of its elements.
-    pub(super) fn cost(&self) -> usize {
+    /// Returns how much memory the value takes beyond itself, in constant time.
+    pub(super) fn memory(&self) -> usize {
         match self {
-            Self::String(bytes) => bytes.len(),
-            Self::List(list) => list.iter().map(|element| element_cost(element)).sum(),
-            Self::Set(set) => set.iter().map(element_cost).sum(),
-            Self::Hash(hash) => hash.iter().map(|(field, value)| pair_cost(field, value)).sum(),
-            Self::SortedSet(set) => set.iter().map(|(_, member)| pair_cost(member, member)).sum(),
+            Self::String(bytes) => bytes.memory(),
+            Self::List(list) => boxed(&**list),
+            Self::Set(set) => boxed(&**set),
+            Self::Hash(hash) => boxed(&**hash),
+            Self::SortedSet(set) => boxed(&**set),
+        }
+    }
+
+    /// Tells whether the value is a collection that has no elements, and so is not to be kept.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::String(_) => false,
+            Self::List(list) => list.is_empty(),
+            Self::Set(set) => set.is_empty(),
+            Self::Hash(hash) => hash.is_empty(),
+            Self::SortedSet(set) => set.is_empty(),
+        }
+    }
+
+    /// Asserts that the memory which a collection keeps count of is that of what is in it.
+    #[cfg(test)]
+    pub(super) fn assert_consistent(&self) {
+        match self {
+            Self::String(_) => {}
+            Self::List(list) => list.assert_consistent(),
+            Self::Set(set) => set.assert_consistent(),
+            Self::Hash(hash) => hash.assert_consistent(),
+            Self::SortedSet(set) => set.assert_consistent(),
         }
     }
 }
 
-/// Returns what an element with these bytes is charged for.
-pub(super) fn element_cost(bytes: &[u8]) -> usize {
-    ELEMENT_OVERHEAD + bytes.len()
-}
-
-/// Returns what an element of two parts is charged for: a field and its value, or the two copies
-/// that a sorted set has of each member.
-pub(super) fn pair_cost(first: &[u8], second: &[u8]) -> usize {
-    2 * ELEMENT_OVERHEAD + first.len() + second.len()
+/// Returns the memory of a collection in a box.
+fn boxed<C: Collection>(collection: &C) -> usize {
+    allocation(size_of::<C>()) + collection.memory()
 }
 
 /// Returns the capacity to shrink to, if most of `capacity` has become unused.
@@ -75,6 +83,13 @@ pub(super) fn sparse(len: usize, capacity: usize) -> Option<usize> {
 
 /// A kind of value that has elements, and that is gone when the last of them is.
 pub(super) trait Collection: Default {
+    /// Tells whether there are no elements.
+    fn is_empty(&self) -> bool;
+
+    /// Returns how much memory the elements take, in constant time: the allocations of the
+    /// collection, and those of its elements, of which it keeps count.
+    fn memory(&self) -> usize;
+
     fn borrow(value: &Value) -> Option<&Self>;
     fn borrow_mut(value: &mut Value) -> Option<&mut Self>;
     fn into_value(self) -> Value;
@@ -84,6 +99,14 @@ pub(super) trait Collection: Default {
 macro_rules! collection {
     ($kind:ident, $variant:ident) => {
         impl Collection for $kind {
+            fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+
+            fn memory(&self) -> usize {
+                self.memory()
+            }
+
             fn borrow(value: &Value) -> Option<&Self> {
                 if let Value::$variant(collection) = value { Some(collection) } else { None }
             }

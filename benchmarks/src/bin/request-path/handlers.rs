@@ -44,9 +44,10 @@ impl Handler for Redis {
         input: &[u8],
     ) -> Action {
         let Ok(mut input) = stream.begin(input) else { return Action::Close };
+        let view = &mut self.store.view();
         while let Ok(Some(command)) = parser.parse(&input) {
             let length = command.wire_len();
-            let outcome = execute(&mut self.store, client, command, &mut self.replies);
+            let outcome = execute(view, client, command, &mut self.replies);
             input.consume(length);
             if outcome != Outcome::Continue {
                 return Action::Close;

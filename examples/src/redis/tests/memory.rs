@@ -6,12 +6,12 @@ use crate::redis::{Client, Store};
 
 #[test]
 fn a_full_store_takes_no_more() {
-    let (mut store, mut client) = (Store::new(1000), Client::default());
-    let mut reply = |request: &str| run(&mut store, &mut client, request).0;
+    let (store, mut client) = (Store::new(1, 20_000), Client::default());
+    let mut reply = |request: &str| run(&store, &mut client, request).0;
     let mut number = 0;
     while reply(&format!("RPUSH l{number} 'twenty bytes or more'")) == ":1\r\n" {
         number += 1;
-        assert!(number < 1000, "the limit is reached");
+        assert!(number < 10_000, "the limit is reached");
     }
     assert!(number > 3, "a few fit");
     let full = "-OOM command not allowed when used memory > 'maxmemory'.\r\n";
@@ -19,24 +19,17 @@ fn a_full_store_takes_no_more() {
         assert_eq!(reply(request), full, "{request}");
     }
     assert_eq!(reply("LPOP l0"), "$20\r\ntwenty bytes or more\r\n");
-    assert_eq!(reply("DEL l1"), ":1\r\n");
+    // The limit is noticed in steps of 4 KiB.
+    let taken: String = (1..number).map(|list| format!(" l{list}")).collect();
+    assert_eq!(reply(&format!("DEL{taken}")), format!(":{}\r\n", number - 1));
     assert_eq!(reply("SET k v"), "+OK\r\n");
     assert_eq!(reply("FLUSHALL"), "+OK\r\n");
-    assert_eq!(store.used_memory(), 0);
-}
-
-#[test]
-fn one_reply_has_a_limit() {
-    let (mut store, mut client) = (Store::default(), Client::default());
-    store.set(b"k", &vec![0; 1 << 20]);
-    let request = format!("MGET{}", " k".repeat(513));
-    let (reply, _) = run(&mut store, &mut client, &request);
-    assert_eq!(reply, "-ERR reply exceeds maximum allowed size (512MB)\r\n");
+    assert!(store.used_memory() < 8192, "{}", store.used_memory());
 }
 
 #[test]
 fn random_commands_keep_the_accounts() {
-    let (mut store, mut client) = (Store::default(), Client::default());
+    let (store, mut client) = (Store::default(), Client::default());
     let verbs = [
         "SET k# v",
         "APPEND k# tail",
@@ -58,29 +51,32 @@ fn random_commands_keep_the_accounts() {
         "GET k#",
     ];
     let mut choices = Choices::new();
-    for _ in 0..20_000 {
+    for round in 0..20_000 {
         let verb = verbs[choices.below(verbs.len())];
         let number = choices.below(5).to_string();
-        let _ = run(&mut store, &mut client, &verb.replace('#', &number));
-        store.assert_accounts();
+        let _ = run(&store, &mut client, &verb.replace('#', &number));
+        // It looks at all tables, which takes long.
+        if round % 100 == 0 {
+            store.assert_consistent();
+        }
     }
     assert!(!store.is_empty());
 }
 
 #[test]
 fn room_is_given_back() {
-    let (mut store, mut client) = (Store::default(), Client::default());
+    let (store, mut client) = (Store::default(), Client::default());
     let elements = " x".repeat(1000);
-    let _ = run(&mut store, &mut client, &format!("RPUSH l{elements}"));
+    let _ = run(&store, &mut client, &format!("RPUSH l{elements}"));
     for number in 0..1000 {
-        let _ = run(&mut store, &mut client, &format!("SET k{number} v"));
+        let _ = run(&store, &mut client, &format!("SET k{number} v"));
     }
-    store.assert_accounts();
-    let _ = run(&mut store, &mut client, "LPOP l 990");
-    store.assert_accounts();
+    store.assert_consistent();
+    let _ = run(&store, &mut client, "LPOP l 990");
+    store.assert_consistent();
     for number in 0..990 {
-        let _ = run(&mut store, &mut client, &format!("DEL k{number}"));
-        store.assert_accounts();
+        let _ = run(&store, &mut client, &format!("DEL k{number}"));
     }
+    store.assert_consistent();
     assert_eq!(store.len(), 11);
 }

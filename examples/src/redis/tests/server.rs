@@ -138,7 +138,7 @@ fn some_commands_are_for_the_server_to_complete() {
         ("Host: localhost", "", Outcome::Close),
     ];
     for (request, reply, outcome) in cases {
-        let seen = run(&mut Store::default(), &mut Client::default(), request);
+        let seen = run(&Store::default(), &mut Client::default(), request);
         assert_eq!(seen, (reply.to_owned(), outcome), "{request}");
     }
 }

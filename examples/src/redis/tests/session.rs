@@ -15,7 +15,7 @@ pub(super) struct Seen {
 
 /// Serves one connection whose input arrives in `chunks`, as the server does.
 pub(super) fn session<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Seen {
-    let mut store = Store::default();
+    let store = Store::default();
     let mut client = Client::new(1);
     let mut parser = Parser::default();
     let (mut unread, mut replies) = (Vec::new(), Vec::new());
@@ -32,7 +32,7 @@ pub(super) fn session<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Seen {
                 }
             };
             read += command.wire_len();
-            match execute(&mut store, &mut client, command, &mut replies) {
+            match execute(&mut store.view(), &mut client, command, &mut replies) {
                 Outcome::Continue | Outcome::Wake => {}
                 Outcome::Close | Outcome::Shutdown => return Seen { replies, closed: true },
             }

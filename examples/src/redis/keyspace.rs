@@ -1,0 +1,37 @@
+//! The keyspace: where the keys are, who may touch them, and when they go.
+//!
+//! A [`Store`] is shared by all loops. It has 16,384 small hash tables; some bits of a key's hash
+//! say which one the key is in. A table of a store with a million keys has 61 of them, so that no
+//! command ever waits for the growth of a large table, and `SCAN` can return a table whole.
+//!
+//! The tables are spread over locks. A command sees the store through a [`View`], which holds the
+//! locks of the keys it works on, and goes on to hold the last one: with one loop there is a single
+//! lock, and a batch of commands takes it once. With several loops there are 512.
+
+mod access;
+mod entry;
+mod key;
+mod memory;
+mod reclaim;
+mod scan;
+mod shard;
+mod store;
+mod touch;
+mod view;
+mod watch;
+
+pub(super) use entry::NEVER;
+pub(super) use memory::allocation;
+pub use store::{DEFAULT_MAX_MEMORY, Store};
+pub use view::View;
+pub(super) use watch::Dirty;
+
+/// The number of tables, and so of the places where a `SCAN` can stop; few in tests, which make
+/// thousands of stores.
+const SLOTS: usize = if cfg!(test) { 64 } else { 16 * 1024 };
+
+/// The number of locks when several loops share a store.
+///
+/// Two loops that run a command each at any moment want the same one once in 512 times, and all of
+/// them (for `EXEC` around `KEYS`, say) are taken in a few microseconds.
+const LOCKS: usize = if cfg!(test) { 8 } else { 512 };

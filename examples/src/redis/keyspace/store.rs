@@ -1,0 +1,159 @@
+//! The keyspace as all loops share it.
+
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use hashbrown::DefaultHashBuilder;
+use parking_lot::{Mutex, MutexGuard};
+
+use super::memory::Memory;
+use super::reclaim::Reclaimer;
+use super::shard::{Shard, Spot};
+use super::view::View;
+use super::{LOCKS, SLOTS};
+
+/// The memory that a store may use unless told otherwise: 1 GiB.
+///
+/// Two of the longest strings fit, and so does the data of any benchmark.
+pub const DEFAULT_MAX_MEMORY: usize = 1024 * 1024 * 1024;
+
+/// The bits of a hash that choose the table. Within a table, its lowest and its highest bits tell
+/// keys apart.
+const SLOT_SHIFT: u32 = 32;
+
+/// One lock, alone on its cache lines: two, since processors fetch them in pairs.
+#[repr(align(128))]
+pub(super) struct Lock(pub(super) Mutex<Shard>);
+
+/// The keys and their values.
+///
+/// The memory they use is estimated, and bounded: when it exceeds the limit, commands that may
+/// need more are refused. One command can exceed it by as much as fits into one command.
+pub struct Store {
+    pub(super) locks: Box<[Lock]>,
+    /// How many tables a lock guards, as a power of two.
+    tables_shift: u32,
+    hasher: DefaultHashBuilder,
+    memory: Arc<Memory>,
+    pub(super) reclaimer: Reclaimer,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self::new(1, DEFAULT_MAX_MEMORY)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("locks", &self.locks.len()).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Creates an empty store for so many loops, which may use about `max_memory` bytes; 0 is no
+    /// limit.
+    #[must_use]
+    pub fn new(loops: usize, max_memory: usize) -> Self {
+        let locks = if loops > 1 { LOCKS } else { 1 };
+        let tables = SLOTS / locks;
+        let hasher = DefaultHashBuilder::default();
+        let memory = Arc::new(Memory::new(max_memory));
+        let shard = || Shard::new(tables, Arc::clone(&memory), hasher.clone());
+        Self {
+            locks: (0..locks).map(|_| Lock(Mutex::new(shard()))).collect(),
+            tables_shift: tables.trailing_zeros(),
+            hasher,
+            memory,
+            reclaimer: Reclaimer::default(),
+        }
+    }
+
+    /// Returns the store as the commands of one batch see it. Nothing is locked yet.
+    #[must_use]
+    pub fn view(&self) -> View<'_> {
+        View::new(self)
+    }
+
+    /// Returns the number of keys, lock by lock: not that of one moment while other loops write.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.count(|shard| shard.len)
+    }
+
+    /// Tells whether there are no keys.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the number of keys that expire, counted as [`len`](Self::len) counts.
+    #[must_use]
+    pub fn expiring(&self) -> usize {
+        self.count(|shard| shard.expiring)
+    }
+
+    /// Returns about how many bytes the keys and values use, as the locks have told.
+    #[must_use]
+    pub fn used_memory(&self) -> usize {
+        self.memory.used() + self.reclaimer.pending()
+    }
+
+    /// Returns about how many bytes the keys and values may use; 0 is no limit.
+    #[must_use]
+    pub fn max_memory(&self) -> usize {
+        self.memory.max()
+    }
+
+    /// Sets how many bytes the keys and values may use; 0 is no limit.
+    pub fn set_max_memory(&self, bytes: usize) {
+        self.memory.set_max(bytes);
+    }
+
+    /// Tells whether commands that may need memory are to be refused.
+    pub(in crate::redis) fn is_full(&self) -> bool {
+        // What is being freed is as good as gone, unless so much of it has piled up.
+        let max = self.memory.max();
+        self.memory.is_over() || (max > 0 && self.reclaimer.pending() > max)
+    }
+
+    /// Returns where a key belongs.
+    #[inline]
+    pub(super) fn spot(&self, key: &[u8]) -> Spot {
+        self.spot_of_hash(self.hasher.hash_one(key))
+    }
+
+    /// Returns where a key with this hash belongs.
+    #[inline]
+    pub(super) fn spot_of_hash(&self, hash: u64) -> Spot {
+        let slot = (hash >> SLOT_SHIFT) as usize & (SLOTS - 1);
+        let lock = slot >> self.tables_shift;
+        Spot { lock, table: slot & ((1 << self.tables_shift) - 1), hash }
+    }
+
+    /// Returns the lock and the table of a slot, as of [`spot`](Self::spot).
+    pub(super) fn place(&self, slot: usize) -> (usize, usize) {
+        (slot >> self.tables_shift, slot & ((1 << self.tables_shift) - 1))
+    }
+
+    pub(super) fn has_one_lock(&self) -> bool {
+        self.locks.len() == 1
+    }
+
+    pub(super) fn lock(&self, lock: usize) -> MutexGuard<'_, Shard> {
+        self.locks[lock].0.lock()
+    }
+
+    fn count(&self, of: impl Fn(&Shard) -> usize) -> usize {
+        self.locks.iter().map(|lock| of(&lock.0.lock())).sum()
+    }
+}
+
+#[cfg(test)]
+impl Store {
+    /// Asserts that what every lock knows of its keys is what is there.
+    pub(in crate::redis) fn assert_consistent(&self) {
+        self.locks.iter().for_each(|lock| lock.0.lock().assert_consistent());
+    }
+}

@@ -1,0 +1,183 @@
+//! The keyspace as a command sees it.
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use parking_lot::MutexGuard;
+
+use super::entry::NEVER;
+use super::shard::{Shard, Spot};
+use super::store::Store;
+use crate::redis::value::Value;
+
+/// Values that take more than this are freed on a thread of their own: some ten thousand elements,
+/// half a millisecond.
+pub(super) const LARGE: usize = 1024 * 1024;
+
+/// No lock is held.
+const NONE: usize = usize::MAX;
+
+/// The keyspace for a batch of commands: it locks what they touch, and knows what time it is.
+///
+/// A command on one key needs nothing but the methods here: they lock, and go on to hold the lock
+/// until another one is needed. All locks of a command on several keys are taken beforehand, by
+/// [`pin`](Self::pin), in ascending order; so commands are atomic, and nobody waits for ever.
+pub struct View<'s> {
+    pub(super) store: &'s Store,
+    /// The lock that is held for the last key, or [`NONE`].
+    current: usize,
+    guard: Option<MutexGuard<'s, Shard>>,
+    /// All locks that are to be held until [`unpin`](Self::unpin), in ascending order. The guard of
+    /// the current one is not here.
+    pinned: Vec<(usize, Option<MutexGuard<'s, Shard>>)>,
+    /// The time of the batch in milliseconds since 1970, once somebody has asked.
+    now: Option<i64>,
+    /// How many changes were made.
+    pub(super) changes: u64,
+}
+
+impl fmt::Debug for View<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View").field("current", &self.current).finish_non_exhaustive()
+    }
+}
+
+impl<'s> View<'s> {
+    pub(super) fn new(store: &'s Store) -> Self {
+        let (pinned, now) = (Vec::new(), None);
+        Self { store, current: NONE, guard: None, pinned, now, changes: 0 }
+    }
+
+    /// Returns the store, for what needs no key.
+    pub fn store(&self) -> &'s Store {
+        self.store
+    }
+
+    /// Returns the time, in milliseconds since 1970: the same for all commands of a batch.
+    pub fn now(&mut self) -> i64 {
+        *self.now.get_or_insert_with(unix_millis)
+    }
+
+    /// Returns how many changes were made; more after a command than before it means that there is
+    /// something to log.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Gives back all locks, and forgets the time.
+    pub fn release(&mut self) {
+        self.unpin();
+        self.guard = None;
+        self.current = NONE;
+        self.now = None;
+    }
+
+    /// Takes the locks of all `keys`, and holds them until [`unpin`](Self::unpin).
+    pub(in crate::redis) fn pin<'k>(&mut self, keys: impl Iterator<Item = &'k [u8]>) {
+        let store = self.store;
+        self.pin_locks(keys.map(|key| store.spot(key).lock).collect());
+    }
+
+    /// Takes all locks there are, and holds them until [`unpin`](Self::unpin).
+    pub(in crate::redis) fn pin_all(&mut self) {
+        self.pin_locks((0..self.store.locks.len()).collect());
+    }
+
+    fn pin_locks(&mut self, mut locks: Vec<usize>) {
+        locks.sort_unstable();
+        locks.dedup();
+        if *locks == [self.current] {
+            // With one loop it is always so.
+            return;
+        }
+        // Held on, it could be above one that is to be taken.
+        self.guard = None;
+        self.current = NONE;
+        self.pinned = locks.iter().map(|&lock| (lock, Some(self.store.lock(lock)))).collect();
+    }
+
+    /// Gives back the locks that [`pin`](Self::pin) took, but for the current one.
+    pub(in crate::redis) fn unpin(&mut self) {
+        self.pinned = Vec::new();
+    }
+
+    fn is_pinned(&self) -> bool {
+        !self.pinned.is_empty()
+    }
+
+    /// Returns what the lock of `spot` guards, locked.
+    #[inline]
+    pub(super) fn shard(&mut self, spot: Spot) -> &mut Shard {
+        if self.current != spot.lock {
+            self.switch_to(spot.lock);
+        }
+        self.guard.as_mut().expect("switch_to locks")
+    }
+
+    fn switch_to(&mut self, lock: usize) {
+        if !self.is_pinned() {
+            self.guard = None;
+            self.guard = Some(self.store.lock(lock));
+        } else {
+            let guard = self.guard.take();
+            if let Ok(place) = self.pinned.binary_search_by_key(&self.current, |(lock, _)| *lock) {
+                self.pinned[place].1 = guard;
+            }
+            let place = self.pinned.binary_search_by_key(&lock, |(lock, _)| *lock);
+            self.guard = place.ok().and_then(|place| self.pinned[place].1.take());
+            assert!(self.guard.is_some(), "a command has named all of its keys");
+        }
+        self.current = lock;
+    }
+
+    /// Locks the key, and removes it if it has expired.
+    #[inline]
+    pub(super) fn locate(&mut self, key: &[u8]) -> Spot {
+        let spot = self.store.spot(key);
+        if self.current != spot.lock {
+            self.switch_to(spot.lock);
+        }
+        let shard = self.guard.as_mut().expect("switch_to locks");
+        if shard.may_be_due(spot.table, || *self.now.get_or_insert_with(unix_millis)) {
+            self.expire(spot);
+        }
+        spot
+    }
+
+    #[cold]
+    pub(super) fn expire(&mut self, spot: Spot) {
+        let now = self.now();
+        for value in self.shard(spot).expire(spot.table, now) {
+            self.discard(value);
+        }
+    }
+
+    /// Returns what the lock of `spot` guards, if that is held.
+    pub(super) fn held(&self, spot: Spot) -> Option<&Shard> {
+        if self.current == spot.lock {
+            return self.guard.as_deref();
+        }
+        let place = self.pinned.binary_search_by_key(&spot.lock, |(lock, _)| *lock).ok()?;
+        self.pinned[place].1.as_deref()
+    }
+
+    /// Returns whether it is past a time.
+    pub(super) fn is_over(&self, time: i64) -> bool {
+        time != NEVER && time <= self.now.unwrap_or_else(unix_millis)
+    }
+
+    /// Drops a value; elsewhere, if that takes long.
+    pub(in crate::redis) fn discard(&self, value: Value) {
+        if !matches!(value, Value::String(_)) {
+            let memory = value.memory();
+            if memory > LARGE {
+                self.store.reclaimer.drop_later(value, memory);
+            }
+        }
+    }
+}
+
+fn unix_millis() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(NEVER - 1)
+}
