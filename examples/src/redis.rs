@@ -1,8 +1,8 @@
 //! A small redis: a keyspace and the commands on it, with no network in sight.
 //!
-//! [`execute`] runs one [`Command`] on the [`View`] of a [`Store`] and appends the reply to an output. It
-//! runs one command at a time, so that the caller can stop between two of them when the output
-//! grows faster than the peer takes it.
+//! A [`Server`] is what all loops share. A [`Batch`] runs the commands of one client, one at a time,
+//! and appends the replies to an output: so the caller can stop between two of them when the output
+//! grows faster than the peer takes it, or when it is time for other clients.
 //!
 //! The replies, the errors among them, are those of redis 7, within what is implemented.
 //!
@@ -11,13 +11,13 @@
 //! What a server does with the input of a connection:
 //!
 //! ```
-//! use evio_examples::redis::{Client, Outcome, Store, execute};
+//! use evio_examples::redis::{Batch, Client, Outcome, Server};
 //! use evio_examples::resp::{Parser, Reply};
 //!
 //! let input = b"SET k v\r\nGET k\r\nQUIT\r\nGET k\r\n";
 //! let mut output = Vec::new();
-//! let (store, mut client) = (Store::default(), Client::new(1));
-//! let mut view = store.view();
+//! let (server, mut client) = (Server::default(), Client::default());
+//! let mut batch = Batch::new(&server, usize::MAX);
 //! let mut parser = Parser::default();
 //! let mut read = 0;
 //! loop {
@@ -30,42 +30,59 @@
 //!         }
 //!     };
 //!     read += command.wire_len();
-//!     if execute(&mut view, &mut client, command, &mut output) == Outcome::Close {
+//!     if batch.execute(&mut client, command, &mut output) == Outcome::Close {
 //!         break;
 //!     }
 //! }
 //! assert_eq!(output, b"+OK\r\n$1\r\nv\r\n+OK\r\n");
 //! ```
 
+mod admin;
+mod batch;
 mod bytes;
 mod call;
+mod channels;
 mod client;
+mod client_commands;
+mod clients;
+mod command_info;
 mod commands;
+mod config;
 mod connection;
+mod glob;
 mod hash;
 mod hashes;
+mod info;
 mod keys;
 mod keyspace;
 mod list;
 mod lists;
 mod look_ahead;
+mod pubsub;
 mod server;
 mod set;
 mod sets;
+mod settings;
 mod sorted_set;
 mod sorted_sets;
+mod special;
 mod strings;
 #[cfg(test)]
 mod tests;
+mod transactions;
 mod value;
 
-use crate::resp::{Command, Reply};
+use std::time::Duration;
 
-use call::Call;
+pub use batch::Batch;
+pub use channels::{Channels, Message};
 pub use client::Client;
+pub use clients::{Card, Clients, Place};
 pub use commands::COMMANDS;
 pub use keyspace::{DEFAULT_MAX_MEMORY, Store, View};
 pub use look_ahead::look_ahead;
+pub use server::Server;
+pub use settings::parse_memory;
 
 /// The version of redis whose behaviour is followed, told to clients that choose by it.
 const VERSION: &str = "7.0.0";
@@ -84,17 +101,30 @@ pub enum Outcome {
     Wake,
 }
 
-/// Runs `command` and appends its reply to `output`.
-pub fn execute(
-    store: &mut View<'_>,
-    client: &mut Client,
-    command: Command<'_>,
-    output: &mut Vec<u8>,
-) -> Outcome {
-    let reply = Reply::new(output);
-    let mut call = Call { store, client, command, reply, outcome: Outcome::Continue };
-    if let Err(failure) = commands::run(&mut call) {
-        call.reply.error(failure.message());
+/// What a server is told at its start, beside what only the network knows.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// How many loops share it.
+    pub loops: usize,
+    /// About how many bytes the keys and values may use; 0 is no limit.
+    pub max_memory: usize,
+    /// Whether changes are logged to a file.
+    pub appends: bool,
+    /// The rest is only told to clients that ask: the port,
+    pub port: u16,
+    /// how many clients there may be at once,
+    pub max_clients: usize,
+    /// and how long they may be silent.
+    pub idle_timeout: Option<Duration>,
+}
+
+impl Server {
+    /// Forgets a client whose connection has ended.
+    pub fn disconnect(&self, client: &mut Client) {
+        connection::unsubscribe_all(client, |kind, name, conn| {
+            self.channels.unsubscribe(kind, name, conn);
+        });
+        client.unwatch(&mut self.store.view());
+        self.clients.disconnect(client.card());
     }
-    call.outcome
 }

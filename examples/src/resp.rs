@@ -1,8 +1,9 @@
-//! RESP2, the protocol of redis: requests in, replies out.
+//! RESP2 and RESP3, the protocols of redis: requests in, replies out.
 //!
 //! A [`Parser`] finds the next [`Command`] in the bytes that a connection has received; its
 //! arguments are slices of those bytes. A [`Reply`] appends answers to a
-//! vector of bytes. What a command means is not known here.
+//! vector of bytes, in the words of the [`Protocol`] that the client has chosen. What a command
+//! means is not known here.
 //!
 //! Requests come in two forms. The one that clients send is an array of bulk strings
 //! (`*2\r\n$3\r\nGET\r\n$1\r\nk\r\n`); the one that people type is a line of words
@@ -38,11 +39,11 @@ mod parser;
 mod reply;
 mod short;
 
-pub use command::Command;
+pub use command::{Command, OwnedCommand};
 pub use error::ProtocolError;
 pub use number::parse_integer;
 pub use parser::Parser;
-pub use reply::Reply;
+pub use reply::{Protocol, Reply};
 
 /// The longest inline request, and the longest line that announces a length.
 ///

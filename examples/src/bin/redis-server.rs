@@ -1,52 +1,79 @@
-//! A small redis. Try it with `redis-cli -p 6380`.
+//! A server that redis clients can use. Try it with `redis-cli -p 6380`.
+//!
+//! `mini-redis` is the one to read first. This one begins at the callbacks of [`Redis`], which pass
+//! what a connection has received to its [`Session`]; that finds the commands in it and has them run
+//! by a [`Batch`]. What commands do is in `redis.rs` and behind it.
 
 use std::error::Error;
 use std::mem;
+use std::ops::ControlFlow;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use clap::Parser;
-use evio::{Action, Conn, Handler, InputStream};
-use evio_examples::cli::{self, ClientLimits, Listen};
+use evio::{Action, CloseReason, Conn, Handler, InputStream, Limits, Loop};
+use evio_examples::cli::{self, ClientLimits, Listen, Timeout};
 use evio_examples::redis::{
-    COMMANDS, Client, DEFAULT_MAX_MEMORY, Outcome, Store, View, execute, look_ahead,
+    self, Batch, COMMANDS, Client, Outcome, Place, Server, look_ahead, parse_memory,
 };
 use evio_examples::resp;
 use log::info;
 
-/// Serves part of the redis commands from memory. Ctrl-C or the command SHUTDOWN ends it.
+/// Serves redis commands from memory. Ctrl-C or the command SHUTDOWN ends it.
 #[derive(Parser)]
 #[command(name = "redis-server", version, after_help = format!("Commands:{COMMANDS}"))]
+// As in redis: clients with a pool of connections do not expect theirs to be closed.
+#[command(mut_arg("idle_timeout", |argument| argument.default_value("off")))]
 struct Options {
     /// Port to listen on; 0 takes any free one
     #[arg(long, default_value_t = 6380)]
     port: u16,
+    /// Memory for keys and values, about; writes are refused beyond it. 0 is no limit
+    #[arg(long, value_name = "BYTES", default_value = "1gb", value_parser = memory)]
+    maxmemory: usize,
     #[command(flatten)]
     listen: Listen,
     #[command(flatten)]
     clients: ClientLimits,
+    /// Close a connection whose command, the first one included, is not whole after so long
+    #[arg(long, value_name = "TIME", default_value = "1m")]
+    request_timeout: Timeout,
+    /// Longest reply, with those before it that wait to be sent; the client is told otherwise
+    #[arg(long, value_name = "BYTES", default_value = "1gb", value_parser = memory)]
+    max_output: usize,
 }
 
-/// Room for the longest reply: a value of 512 MiB, and what was written before it.
-const MAX_OUTPUT: usize = 1 << 30;
+fn memory(text: &str) -> Result<usize, String> {
+    parse_memory(text).ok_or_else(|| "write a number of bytes, such as 100mb".into())
+}
+
+/// How much may wait for a subscriber, who is cut off then: redis' limit. Other clients are not
+/// read from while much waits for them, but messages come in any case.
+const MAX_SUBSCRIBER_OUTPUT: usize = 32 << 20;
+
+/// Room behind the longest reply for the error of the next one.
+const OUTPUT_MARGIN: usize = 64 << 10;
 
 /// The most bytes of replies that are copied, so that their memory can be used again. More are
 /// given to the connection with their memory, which a loop should not keep for one long value.
 const MAX_COPIED: usize = 64 * 1024;
 
-/// What all loops share.
-struct Shared {
-    store: Store,
-    clients: AtomicU64,
-}
+/// How often keys are removed that have expired, as in redis; and how soon it goes on if there are
+/// too many for once.
+const EXPIRE_INTERVAL: Duration = Duration::from_millis(100);
+const EXPIRE_ON: Duration = Duration::from_millis(5);
+
+/// How soon a connection goes on whose loop takes no wake.
+const RETRY: Duration = Duration::from_millis(1);
 
 /// One loop's part of the server.
 struct Redis<'a> {
-    shared: &'a Shared,
+    server: &'a Server,
+    options: &'a Options,
+    limits: Limits,
+    loop_id: usize,
     /// The replies to one batch of commands; empty between callbacks.
     replies: Vec<u8>,
-    /// How much may be written before the peer must read.
-    room: usize,
 }
 
 /// One client.
@@ -54,87 +81,206 @@ struct Session {
     client: Client,
     input: InputStream,
     parser: resp::Parser,
+    /// Whether commands are left that could be run: too many at once, or too long replies.
+    has_more: bool,
+    /// Whether the time for a command runs.
+    is_timed: bool,
+    /// Whether the connection has the limits of a subscriber.
+    is_subscriber: bool,
+    /// Whether the server is about to end.
+    is_stopping: bool,
+    /// Whether the client has asked for it that the connection is woken.
+    is_woken: bool,
+}
+
+/// Why a session has stopped to run commands.
+enum Stop {
+    /// No command is whole.
+    Input,
+    /// Enough replies wait to be sent. `drained` goes on.
+    Room,
+    /// Other clients are to get their turn. `woken` goes on.
+    Turn,
+    Close,
+    Shutdown,
 }
 
 impl Session {
-    /// Runs the commands that are whole, and stops early when the replies fill `room`: `drained`
-    /// goes on.
+    /// Runs the commands that are whole, until it is to stop. Returns how many it has run, too.
     fn run_commands(
         &mut self,
-        conn: &Conn<'_>,
+        batch: &mut Batch<'_>,
         input: &[u8],
-        store: &mut View<'_>,
         replies: &mut Vec<u8>,
         room: usize,
-    ) -> Action {
-        let Self { client, input: stream, parser } = self;
-        let Ok(mut input) = stream.begin(input) else { return Action::Close };
-        let mut read = 0;
-        let mut ahead = 0;
-        let action = loop {
+    ) -> (Stop, usize) {
+        let Self { client, input: stream, parser, .. } = self;
+        let Ok(mut input) = stream.begin(input) else { return (Stop::Close, 0) };
+        let (mut read, mut ran, mut ahead) = (0, 0, 0);
+        let stop = loop {
             if replies.len() >= room {
-                break Action::None;
+                break Stop::Room;
+            }
+            if batch.is_used_up() {
+                break Stop::Turn;
             }
             if ahead == 0 {
-                ahead = look_ahead(parser, &input[read..], store);
+                ahead = look_ahead(parser, &input[read..], batch.store());
             }
             let command = match parser.parse(&input[read..]) {
                 Ok(Some(command)) => command,
-                Ok(None) => break Action::None,
+                Ok(None) => break Stop::Input,
                 Err(error) => {
                     resp::Reply::new(replies).protocol_error(&error);
-                    break Action::Close;
+                    break Stop::Close;
                 }
             };
             read += command.wire_len();
+            ran += 1;
             ahead = ahead.saturating_sub(1);
-            match execute(store, client, command, replies) {
+            match batch.execute(client, command, replies) {
                 Outcome::Continue => {}
-                Outcome::Close => break Action::Close,
-                Outcome::Shutdown => break Action::Shutdown,
-                Outcome::Wake => {
-                    // Full only when 65,536 messages are waiting, one of which is a wake then.
-                    let _ = conn.handle().wake();
-                }
+                Outcome::Wake => self.is_woken = true,
+                Outcome::Close => break Stop::Close,
+                Outcome::Shutdown => break Stop::Shutdown,
             }
         };
         input.consume(read);
-        action
+        (stop, ran)
     }
 }
 
-impl Handler for Redis<'_> {
-    type Context = Session;
-
-    fn context(&mut self, _: &Conn<'_>) -> Session {
-        let id = self.shared.clients.fetch_add(1, Ordering::Relaxed) + 1;
-        Session {
-            client: Client::new(id),
-            input: InputStream::with_max_len(resp::MAX_COMMAND_LEN),
-            parser: resp::Parser::default(),
-        }
-    }
-
-    fn data(&mut self, conn: &mut Conn<'_>, session: &mut Session, input: &[u8]) -> Action {
-        let room = self.room.saturating_sub(conn.output_len());
-        let store = &mut self.shared.store.view();
-        let action = session.run_commands(conn, input, store, &mut self.replies, room);
+impl Redis<'_> {
+    /// Runs what commands a connection has sent, as far as it is its turn, and writes the replies.
+    fn serve(&mut self, conn: &mut Conn<'_>, session: &mut Session, input: &[u8]) -> Action {
+        let max_output = self.options.max_output.saturating_sub(conn.output_len());
+        let mut batch = Batch::new(self.server, max_output);
+        let room = conn.output_room();
+        let (stop, ran) = session.run_commands(&mut batch, input, &mut self.replies, room);
+        let published = batch.finish(self.loop_id);
         if self.replies.len() <= MAX_COPIED {
             conn.write(&self.replies);
             self.replies.clear();
         } else {
             conn.write_owned(mem::take(&mut self.replies));
         }
-        action
+        if !published.is_empty() {
+            self.server.channels.publish(&conn.loop_handle(), published);
+        }
+        if session.client.is_subscribed() != session.is_subscriber {
+            self.change_limits(conn, session);
+        }
+        self.go_on(conn, session, &stop, ran)
+    }
+
+    /// Sees to it that the session goes on, in time, after it has stopped.
+    fn go_on(&self, conn: &mut Conn<'_>, session: &mut Session, stop: &Stop, ran: usize) -> Action {
+        let had_more = mem::replace(&mut session.has_more, matches!(stop, Stop::Room | Stop::Turn));
+        match stop {
+            Stop::Close => return Action::Close,
+            Stop::Shutdown => {
+                conn.loop_handle().shutdown_gracefully(self.options.clients.drain_timeout);
+                return Action::Close;
+            }
+            Stop::Input if session.is_stopping => return Action::Close,
+            Stop::Turn => {
+                // What it sends meanwhile stays in the socket, and flow control makes it wait.
+                conn.pause_reading();
+                wake(conn);
+            }
+            Stop::Input | Stop::Room if had_more => conn.resume_reading(),
+            Stop::Input | Stop::Room => {}
+        }
+        if session.is_woken {
+            wake(conn);
+        }
+        let is_partial = !session.has_more && !session.input.is_empty();
+        if is_partial != session.is_timed || (is_partial && ran > 0) {
+            conn.set_read_timeout(self.options.request_timeout.0.filter(|_| is_partial));
+            session.is_timed = is_partial;
+        }
+        Action::None
+    }
+
+    /// Gives a connection the limits of a subscriber, or those of others again.
+    fn change_limits(&self, conn: &mut Conn<'_>, session: &mut Session) {
+        session.is_subscriber = session.client.is_subscribed();
+        let limits = self.limits.clone();
+        conn.set_limits(match session.is_subscriber {
+            // It may have nothing to say for ever.
+            true => limits.max_output(MAX_SUBSCRIBER_OUTPUT).idle_timeout(None),
+            false => limits,
+        });
+    }
+}
+
+/// Has `woken` called for a connection.
+fn wake(conn: &mut Conn<'_>) {
+    if conn.handle().wake().is_err() {
+        conn.set_timer(Some(RETRY));
+    }
+}
+
+impl Handler for Redis<'_> {
+    type Context = Session;
+
+    fn context(&mut self, conn: &Conn<'_>) -> Session {
+        let place = Place { conn: conn.handle(), peer: conn.peer_addr().ok() };
+        Session {
+            client: Client::new(self.server.clients.connect(Some(place))),
+            input: InputStream::with_max_len(resp::MAX_COMMAND_LEN),
+            parser: resp::Parser::default(),
+            has_more: false,
+            is_timed: true,
+            is_subscriber: false,
+            is_stopping: false,
+            is_woken: false,
+        }
+    }
+
+    fn opened(&mut self, conn: &mut Conn<'_>, _: &mut Session) -> Action {
+        conn.set_read_timeout(self.options.request_timeout.0);
+        Action::None
+    }
+
+    fn data(&mut self, conn: &mut Conn<'_>, session: &mut Session, input: &[u8]) -> Action {
+        self.serve(conn, session, input)
     }
 
     fn drained(&mut self, conn: &mut Conn<'_>, session: &mut Session) -> Action {
-        self.data(conn, session, &[])
+        self.serve(conn, session, &[])
     }
 
-    fn woken(&mut self, conn: &mut Conn<'_>, _: &mut Session) -> Action {
-        info!("{}: woken", conn.id());
-        Action::None
+    fn woken(&mut self, conn: &mut Conn<'_>, session: &mut Session) -> Action {
+        if mem::take(&mut session.is_woken) {
+            info!("{}: woken", conn.id());
+        }
+        if session.has_more { self.serve(conn, session, &[]) } else { Action::None }
+    }
+
+    fn timer(&mut self, conn: &mut Conn<'_>, session: &mut Session) -> Action {
+        self.woken(conn, session)
+    }
+
+    fn stopping(&mut self, _: &mut Conn<'_>, session: &mut Session) -> Action {
+        // What has arrived is answered; `drained` or `woken` goes on with it.
+        session.is_stopping = true;
+        if session.has_more { Action::None } else { Action::Close }
+    }
+
+    fn closed(
+        &mut self,
+        _: &mut Conn<'_>,
+        mut session: Session,
+        _: CloseReason,
+    ) -> ControlFlow<()> {
+        self.server.disconnect(&mut session.client);
+        ControlFlow::Continue(())
+    }
+
+    fn tick(&mut self, _: &mut Loop<'_>) -> ControlFlow<(), Duration> {
+        let has_more = self.server.expire();
+        ControlFlow::Continue(if has_more { EXPIRE_ON } else { EXPIRE_INTERVAL })
     }
 }
 
@@ -144,16 +290,25 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let loops = options.listen.loops();
-    let store = Store::new(loops.count(), DEFAULT_MAX_MEMORY);
-    let shared = Shared { store, clients: AtomicU64::new(0) };
-    let limits = options.clients.limits().max_output(MAX_OUTPUT);
-    let room = limits.high_watermark + 1;
-    let server = options.listen.bind("tcp", options.port)?.limits(limits);
-    cli::start(server, &options.clients)?.run_each(loops, |_loop_id| Redis {
-        shared: &shared,
+    let (listen, clients) = (&options.listen, &options.clients);
+    let limits = clients.limits().max_output(options.max_output.saturating_add(OUTPUT_MARGIN));
+    let bound = listen.bind("tcp", options.port)?.limits(limits.clone());
+    let inet = bound.local_addrs().iter().find_map(|address| address.addr().as_inet());
+    let server = &Server::new(redis::Options {
+        loops: listen.loops().count(),
+        max_memory: options.maxmemory,
+        appends: false,
+        port: inet.map_or(options.port, |address| address.port()),
+        max_clients: clients.max_connections,
+        idle_timeout: clients.idle_timeout.0,
+    });
+    let loops = listen.loops();
+    cli::start(bound, clients)?.run_each(loops, |loop_id| Redis {
+        server,
+        options,
+        limits: limits.clone(),
+        loop_id,
         replies: Vec::new(),
-        room,
     })?;
     Ok(())
 }

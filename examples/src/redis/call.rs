@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{Client, Outcome, View};
+use super::batch::Errands;
+use super::{Client, Outcome, Server, View};
 use crate::resp::{Command, Reply, parse_integer};
 
 /// How much of what a client sent an error repeats, as in redis.
@@ -15,6 +16,27 @@ pub(super) struct Call<'a, 's> {
     pub(super) command: Command<'a>,
     pub(super) reply: Reply<'a>,
     pub(super) outcome: Outcome,
+    pub(super) errands: &'a mut Errands<'s>,
+}
+
+impl<'s> Call<'_, 's> {
+    /// Returns what all loops share.
+    pub(super) fn server(&self) -> &'s Server {
+        self.errands.server
+    }
+
+    /// Says how much work a command is, in elements that it looks at. After a command with very
+    /// many, other clients get their turn.
+    pub(super) fn work(&mut self, elements: usize) {
+        self.errands.work += elements;
+    }
+
+    /// Puts an error in the place of a reply that is longer than a client may be sent.
+    #[cold]
+    pub(super) fn refuse_reply(&mut self, start: usize) {
+        self.reply.take_back(start);
+        self.reply.error("ERR the reply is longer than the output limit of this server");
+    }
 }
 
 /// Why a command cannot be run, in the words that the client is told.
@@ -34,6 +56,20 @@ impl Failure {
     /// Makes an error that begins with its code, such as `ERR`.
     pub(super) const fn text(message: &'static str) -> Self {
         Self(Cow::Borrowed(message.as_bytes()))
+    }
+
+    /// Makes an error of a text that is not the same for all.
+    pub(super) fn owned(message: String) -> Self {
+        Self(message.into_bytes().into())
+    }
+
+    /// Makes the error of a command that a subscriber may not send.
+    pub(super) fn for_subscribers(name: &[u8]) -> Self {
+        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+        Self::owned(format!(
+            "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
+             RESET are allowed in this context"
+        ))
     }
 
     /// Makes the error of a command that was given too few or too many arguments.

@@ -1,10 +1,57 @@
 //! What the server knows about one connection.
 
-/// A connection as its commands see it: a number, and a name if the client gave one.
-#[derive(Debug, Default)]
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use evio::ConnId;
+
+use super::clients::Card;
+use super::keyspace::{Dirty, View};
+use super::transactions::Transaction;
+use crate::resp::Protocol;
+
+/// A connection as its commands see it.
 pub struct Client {
-    id: u64,
-    name: Box<[u8]>,
+    /// What other clients can learn.
+    card: Arc<Card>,
+    protocol: Protocol,
+    /// Whether its commands are simply run: nothing below is the case.
+    is_plain: bool,
+    transaction: Option<Box<Transaction>>,
+    watched: Option<Box<Watch>>,
+    pub(super) channels: BTreeSet<Box<[u8]>>,
+    pub(super) patterns: BTreeSet<Box<[u8]>>,
+    pub(super) replies: Replies,
+}
+
+/// The keys that a client watches.
+#[derive(Default)]
+struct Watch {
+    keys: BTreeSet<Box<[u8]>>,
+    dirty: Dirty,
+}
+
+/// Whether a client wants replies, as it has said by `CLIENT REPLY`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Replies {
+    #[default]
+    On,
+    Off,
+    /// To the next command, none.
+    Skip,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("id", &self.card.id).finish_non_exhaustive()
+    }
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self::new(Arc::default())
+    }
 }
 
 impl Client {
@@ -13,20 +60,119 @@ impl Client {
     /// Redis has no such limit; here a name must not be a way to fill the memory.
     pub const MAX_NAME_LEN: usize = 256;
 
-    /// Creates a client with the number that `CLIENT ID` tells; it should be unique.
-    pub fn new(id: u64) -> Self {
-        Self { id, name: Box::default() }
+    /// Creates the client of a connection that other clients see by its card.
+    #[must_use]
+    pub fn new(card: Arc<Card>) -> Self {
+        Self {
+            card,
+            protocol: Protocol::Resp2,
+            is_plain: true,
+            transaction: None,
+            watched: None,
+            channels: BTreeSet::new(),
+            patterns: BTreeSet::new(),
+            replies: Replies::On,
+        }
     }
 
-    pub(super) fn id(&self) -> u64 {
-        self.id
+    /// Returns what other clients see.
+    #[must_use]
+    pub fn card(&self) -> &Arc<Card> {
+        &self.card
     }
 
-    pub(super) fn name(&self) -> &[u8] {
-        &self.name
+    /// Returns the protocol that the client understands.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
     }
 
-    pub(super) fn set_name(&mut self, name: &[u8]) {
-        self.name = name.into();
+    /// Returns the name of the connection, if there is one.
+    pub(super) fn conn(&self) -> Option<ConnId> {
+        self.card.place.as_ref().map(|place| place.conn.id())
+    }
+
+    pub(super) fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+        self.update();
+    }
+
+    /// Tells whether the client has subscribed to anything, and so is sent what it did not ask for.
+    #[must_use]
+    pub fn is_subscribed(&self) -> bool {
+        self.subscriptions() > 0
+    }
+
+    pub(super) fn subscriptions(&self) -> usize {
+        self.channels.len() + self.patterns.len()
+    }
+
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+
+    /// Makes what is derived from the state follow it.
+    pub(super) fn update(&mut self) {
+        self.is_plain =
+            self.transaction.is_none() && !self.is_subscribed() && self.replies == Replies::On;
+        let queued = self.transaction.as_ref().map(|transaction| transaction.len());
+        self.card.set_state(self.protocol, self.channels.len(), self.patterns.len(), queued);
+    }
+}
+
+/// Transactions.
+impl Client {
+    pub(super) fn transaction(&self) -> Option<&Transaction> {
+        self.transaction.as_deref()
+    }
+
+    pub(super) fn transaction_mut(&mut self) -> Option<&mut Transaction> {
+        self.transaction.as_deref_mut()
+    }
+
+    pub(super) fn begin(&mut self, transaction: Transaction) {
+        self.transaction = Some(Box::new(transaction));
+        self.update();
+    }
+
+    pub(super) fn take_transaction(&mut self) -> Option<Box<Transaction>> {
+        let transaction = self.transaction.take();
+        self.update();
+        transaction
+    }
+
+    /// Watches a key, unless `max` are watched already.
+    pub(super) fn watch(&mut self, store: &mut View<'_>, key: &[u8], max: usize) -> bool {
+        let watch = self.watched.get_or_insert_default();
+        if watch.keys.len() >= max {
+            return false;
+        }
+        if watch.keys.insert(key.into()) {
+            store.watch(key, &watch.dirty);
+        }
+        true
+    }
+
+    /// Watches nothing any more.
+    pub(super) fn unwatch(&mut self, store: &mut View<'_>) {
+        if let Some(watch) = self.watched.take() {
+            watch.keys.iter().for_each(|key| store.unwatch(key, &watch.dirty));
+        }
+    }
+
+    /// Returns the keys that are watched.
+    pub(super) fn watched(&self) -> impl Iterator<Item = &[u8]> {
+        self.watched.iter().flat_map(|watch| &watch.keys).map(|key| &**key)
+    }
+
+    /// Tells whether a watched key was changed. Their locks are to be held.
+    pub(super) fn watches_changed(&self, store: &mut View<'_>) -> bool {
+        let Some(watch) = &self.watched else { return false };
+        // One that has expired since is changed, which is noticed when it is looked for.
+        for key in &watch.keys {
+            let _ = store.get(key);
+        }
+        watch.dirty.is_set()
     }
 }

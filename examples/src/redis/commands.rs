@@ -3,11 +3,14 @@
 use std::ops::RangeInclusive;
 
 use super::call::{Call, Failure};
-use super::{Outcome, connection, hashes, keys, lists, server, sets, sorted_sets, strings};
+use super::{
+    Outcome, admin, client_commands, command_info, config, connection, hashes, info, keys, lists,
+    pubsub, sets, sorted_sets, strings, transactions,
+};
 use crate::resp::{Command, parse_integer};
 
 use Effect::{Grows, Reads, Writes};
-use Keys::{One, Whole};
+use Keys::{No, One, Whole};
 
 /// The commands that are understood, for people to read: a line for each kind.
 pub const COMMANDS: &str = "
@@ -17,12 +20,14 @@ pub const COMMANDS: &str = "
     hashes       HSET HGET HGETALL HLEN
     sorted sets  ZADD ZPOPMIN ZRANGE ZCARD
     keys         DEL EXISTS TYPE DBSIZE FLUSHDB FLUSHALL
-    connection   PING ECHO SELECT HELLO CLIENT WAKE QUIT
-    server       COMMAND CONFIG INFO SHUTDOWN
+    messages     PUBLISH SUBSCRIBE PSUBSCRIBE UNSUBSCRIBE PUNSUBSCRIBE PUBSUB
+    transactions MULTI EXEC DISCARD WATCH UNWATCH
+    connection   PING ECHO SELECT HELLO AUTH CLIENT RESET WAKE QUIT
+    server       COMMAND CONFIG INFO TIME DEBUG SHUTDOWN
 ";
 
 /// The longest name of a command in the table. A longer one is not worth a copy in capitals.
-const MAX_NAME_LEN: usize = 8;
+const MAX_NAME_LEN: usize = 12;
 
 /// The upper bound of commands that take any number of arguments.
 const ANY: usize = usize::MAX;
@@ -41,7 +46,9 @@ pub(super) enum Effect {
 /// Which arguments of a command are keys. The locks of several are taken before it runs.
 #[derive(Clone, Copy)]
 pub(super) enum Keys {
-    /// None, or the first argument alone; of that, the lock is taken when it is looked for.
+    /// None.
+    No,
+    /// The first argument alone; its lock is taken when it is looked for.
     One,
     /// Every `step`-th argument from `first` to `last`, which counts from the end if negative.
     Each { first: usize, last: isize, step: usize },
@@ -76,6 +83,12 @@ pub(super) fn checked(command: &Command<'_>, name: &[u8]) -> Result<Entry, Failu
     Ok(entry)
 }
 
+/// Finds a command by its name, for those that are seldom asked for.
+#[inline(never)]
+pub(super) fn look_up(name: &[u8]) -> Option<Entry> {
+    find(name).or_else(|| find_in_capitals(name))
+}
+
 /// Runs the command of `call`.
 #[inline(always)]
 pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Failure> {
@@ -87,7 +100,7 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Failure> {
         return Err(Failure::OUT_OF_MEMORY);
     }
     match keys {
-        Keys::One | Keys::Whole => run(call),
+        Keys::No | Keys::One | Keys::Whole => run(call),
         Keys::Each { .. } | Keys::Counted { .. } => run_pinned(call, keys, run),
     }
 }
@@ -95,14 +108,20 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Failure> {
 /// Runs a command with the locks of all its keys.
 #[inline(never)]
 fn run_pinned(call: &mut Call<'_, '_>, keys: Keys, run: Run) -> Result<(), Failure> {
-    call.store.pin(keys_of(&call.command, keys));
+    // In a transaction, they are taken already.
+    let is_mine = call.store.pin(keys_of(&call.command, keys));
     let result = run(call);
-    call.store.unpin();
+    if is_mine {
+        call.store.unpin();
+    }
     result
 }
 
 /// Returns the arguments of a command that are keys.
-pub(super) fn keys_of<'a>(command: &Command<'a>, keys: Keys) -> impl Iterator<Item = &'a [u8]> {
+pub(super) fn keys_of<'a>(
+    command: &Command<'a>,
+    keys: Keys,
+) -> impl Iterator<Item = &'a [u8]> + use<'a> {
     let len = command.len();
     let (also, range, step) = match keys {
         Keys::One => (None, 1..len.min(2), 1),
@@ -117,7 +136,7 @@ pub(super) fn keys_of<'a>(command: &Command<'a>, keys: Keys) -> impl Iterator<It
             let first = if count > 1 { command.get(1) } else { None };
             (first, count + 1..(count + 1 + counted).min(len), 1)
         }
-        Keys::Whole => (None, 0..0, 1),
+        Keys::No | Keys::Whole => (None, 0..0, 1),
     };
     let command = *command;
     let others = range.step_by(step).filter_map(move |index| command.get(index));
@@ -175,22 +194,39 @@ fn find(name: &[u8]) -> Option<Entry> {
         b"FLUSHDB"  => (1..=ANY, Writes, Whole, keys::flush),
         b"FLUSHALL" => (1..=ANY, Writes, Whole, keys::flush),
 
-        b"PING"     => (1..=2, Reads,  One,   connection::ping),
-        b"ECHO"     => (2..=2, Reads,  One,   connection::echo),
-        b"SELECT"   => (2..=2, Reads,  One,   connection::select),
-        b"HELLO"    => (1..=ANY, Reads,  One,   connection::hello),
-        b"CLIENT"   => (2..=ANY, Reads,  One,   connection::client),
-        b"WAKE"     => (1..=1, Reads,  One,   connection::wake),
-        b"QUIT"     => (1..=ANY, Reads,  One,   connection::quit),
+        b"PUBLISH"      => (3..=3,   Reads,  No,    pubsub::publish),
+        b"SUBSCRIBE"    => (2..=ANY, Reads,  No,    pubsub::subscribe),
+        b"PSUBSCRIBE"   => (2..=ANY, Reads,  No,    pubsub::psubscribe),
+        b"UNSUBSCRIBE"  => (1..=ANY, Reads,  No,    pubsub::unsubscribe),
+        b"PUNSUBSCRIBE" => (1..=ANY, Reads,  No,    pubsub::punsubscribe),
+        b"PUBSUB"       => (2..=ANY, Reads,  No,    pubsub::pubsub),
 
-        b"COMMAND"  => (1..=ANY, Reads,  One,   server::command),
-        b"CONFIG"   => (2..=ANY, Reads,  One,   server::config),
-        b"INFO"     => (1..=ANY, Reads,  One,   server::info),
-        b"SHUTDOWN" => (1..=ANY, Reads,  One,   server::shutdown),
+        b"MULTI"        => (1..=1,   Reads,  No,    transactions::multi),
+        b"EXEC"         => (1..=1,   Reads,  No,    transactions::exec),
+        b"DISCARD"      => (1..=1,   Reads,  No,    transactions::discard),
+        b"WATCH"        => (2..=ANY, Reads,  EACH,  transactions::watch),
+        b"UNWATCH"      => (1..=1,   Reads,  No,    transactions::unwatch),
+
+        b"PING"         => (1..=2,   Reads,  No,    connection::ping),
+        b"ECHO"         => (2..=2,   Reads,  No,    connection::echo),
+        b"SELECT"       => (2..=2,   Reads,  No,    connection::select),
+        b"HELLO"        => (1..=ANY, Reads,  No,    connection::hello),
+        b"AUTH"         => (2..=ANY, Reads,  No,    connection::auth),
+        b"CLIENT"       => (2..=ANY, Reads,  No,    client_commands::client),
+        b"RESET"        => (1..=1,   Reads,  No,    connection::reset),
+        b"WAKE"         => (1..=1,   Reads,  No,    connection::wake),
+        b"QUIT"         => (1..=ANY, Reads,  No,    connection::quit),
+
+        b"COMMAND"      => (1..=ANY, Reads,  No,    command_info::command),
+        b"CONFIG"       => (2..=ANY, Reads,  No,    config::config),
+        b"INFO"         => (1..=ANY, Reads,  No,    info::info),
+        b"TIME"         => (1..=1,   Reads,  No,    admin::time),
+        b"DEBUG"        => (2..=ANY, Reads,  No,    admin::debug),
+        b"SHUTDOWN"     => (1..=ANY, Reads,  No,    admin::shutdown),
 
         // Lines of an HTTP request: a browser was led to send it here by a page that wants its
         // body to be run as commands. So nothing behind it is.
-        b"POST" | b"HOST:" => (1..=ANY, Reads, One, disconnect),
+        b"POST" | b"HOST:" => (1..=ANY, Reads, No, disconnect),
         _ => return None,
     })
 }

@@ -1,12 +1,22 @@
 //! Commands on the connection they arrive on.
 
 use super::call::{Call, Failure, integer};
+use super::channels::Kind;
+use super::client::Replies;
 use super::{Client, Outcome, VERSION};
-use crate::resp::parse_integer;
+use crate::resp::{Protocol, parse_integer};
 
 /// `PING [message]`
 pub(super) fn ping(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    match call.command.get(1) {
+    let message = call.command.get(1);
+    if call.client.is_subscribed() && call.client.protocol() == Protocol::Resp2 {
+        // As a message, since a subscriber expects nothing else.
+        call.reply.array(2);
+        call.reply.bulk("pong");
+        call.reply.bulk(message.unwrap_or_default());
+        return Ok(());
+    }
+    match message {
         Some(message) => call.reply.bulk(message),
         None => call.reply.pong(),
     }
@@ -28,7 +38,7 @@ pub(super) fn select(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `WAKE`: lets the server wake the connection, which it does after the reply.
+/// `WAKE`, a command of the original of this example: replies, and wakes the connection.
 pub(super) fn wake(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     call.outcome = Outcome::Wake;
     call.reply.ok();
@@ -42,77 +52,134 @@ pub(super) fn quit(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `HELLO [2 [SETNAME name]]`: version 2 of the protocol is the only one.
+/// `RESET`: the connection is as it was at first.
+pub(super) fn reset(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    call.client.take_transaction();
+    call.client.unwatch(call.store);
+    let server = call.server();
+    unsubscribe_all(call.client, |kind, name, conn| {
+        server.channels.unsubscribe(kind, name, conn);
+    });
+    call.client.replies = Replies::On;
+    call.client.card().change(|state| {
+        state.name = Box::default();
+        (state.no_evict, state.no_touch) = (false, false);
+    });
+    call.client.set_protocol(Protocol::Resp2);
+    call.reply.set_protocol(Protocol::Resp2);
+    call.reply.status("RESET");
+    Ok(())
+}
+
+/// Forgets all subscriptions of a client.
+pub(super) fn unsubscribe_all(
+    client: &mut Client,
+    unsubscribe: impl Fn(Kind, &[u8], evio::ConnId),
+) {
+    let conn = client.conn();
+    let channels = std::mem::take(&mut client.channels);
+    let patterns = std::mem::take(&mut client.patterns);
+    if let Some(conn) = conn {
+        channels.iter().for_each(|name| unsubscribe(Kind::Channel, name, conn));
+        patterns.iter().for_each(|name| unsubscribe(Kind::Pattern, name, conn));
+    }
+}
+
+/// `AUTH [username] password`: there is no password, and redis says so.
+pub(super) fn auth(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    match call.command.len() {
+        2 => Err(Failure::text(
+            "ERR AUTH <password> called without any password configured for the default user. \
+             Are you sure your configuration is correct?",
+        )),
+        3 => {
+            authenticate(&call.command[1])?;
+            call.reply.ok();
+            Ok(())
+        }
+        _ => Err(Failure::SYNTAX),
+    }
+}
+
+/// Lets the user in that everybody is, with any password, as redis does without one.
+fn authenticate(user: &[u8]) -> Result<(), Failure> {
+    if user == b"default" {
+        return Ok(());
+    }
+    Err(Failure::text("WRONGPASS invalid username-password pair or user is disabled."))
+}
+
+/// `HELLO [2 | 3 [AUTH username password] [SETNAME name]]`
 pub(super) fn hello(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    let mut protocol = call.client.protocol();
     if let Some(version) = call.command.get(1) {
-        match parse_integer(version) {
-            Some(2) => {}
+        protocol = match parse_integer(version) {
+            Some(2) => Protocol::Resp2,
+            Some(3) => Protocol::Resp3,
             Some(_) => return Err(Failure::text("NOPROTO unsupported protocol version")),
             None => {
                 let message = "ERR Protocol version is not an integer or out of range";
                 return Err(Failure::text(message));
             }
+        };
+    }
+    let (mut name, mut next) = (None, 2);
+    while let Some(option) = call.command.get(next) {
+        let left = call.command.len() - next - 1;
+        match option.to_ascii_uppercase().as_slice() {
+            b"AUTH" if left >= 2 => {
+                authenticate(&call.command[next + 1])?;
+                next += 3;
+            }
+            b"SETNAME" if left >= 1 => {
+                name = call.command.get(next + 1);
+                next += 2;
+            }
+            _ => return Err(Failure::hello_option(option)),
         }
     }
-    match (call.command.get(2), call.command.get(3)) {
-        (None, _) => {}
-        (Some(option), Some(name))
-            if call.command.len() == 4 && option.eq_ignore_ascii_case(b"SETNAME") =>
-        {
-            set_name(call.client, name)?;
-        }
-        (Some(option), _) => return Err(Failure::hello_option(option)),
+    if let Some(name) = name {
+        set_name(call.client, name)?;
     }
-    call.reply.array(14);
+    call.client.set_protocol(protocol);
+    call.reply.set_protocol(protocol);
+    greet(call, if protocol == Protocol::Resp3 { 3 } else { 2 });
+    Ok(())
+}
+
+fn greet(call: &mut Call<'_, '_>, version: i64) {
+    let reply = &mut call.reply;
+    reply.map(7);
     for (field, value) in [("server", "redis"), ("version", VERSION)] {
-        call.reply.bulk(field);
-        call.reply.bulk(value);
+        reply.bulk(field);
+        reply.bulk(value);
     }
-    call.reply.bulk("proto");
-    call.reply.integer(2);
-    call.reply.bulk("id");
-    call.reply.integer(call.client.id() as i64);
+    reply.bulk("proto");
+    reply.integer(version);
+    reply.bulk("id");
+    reply.integer(call.client.card().id as i64);
     for (field, value) in [("mode", "standalone"), ("role", "master")] {
-        call.reply.bulk(field);
-        call.reply.bulk(value);
+        reply.bulk(field);
+        reply.bulk(value);
     }
-    call.reply.bulk("modules");
-    call.reply.array(0);
+    reply.bulk("modules");
+    reply.array(0);
+}
+
+pub(super) fn set_name(client: &mut Client, name: &[u8]) -> Result<(), Failure> {
+    check_word("Client names", name)?;
+    client.card().change(|state| state.name = name.into());
     Ok(())
 }
 
-/// `CLIENT ID | GETNAME | SETNAME name | SETINFO attribute value`
-pub(super) fn client(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    let subcommand = &call.command[1];
-    match (subcommand.to_ascii_uppercase().as_slice(), call.command.len()) {
-        (b"ID", 2) => call.reply.integer(call.client.id() as i64),
-        (b"GETNAME", 2) => match call.client.name() {
-            [] => call.reply.null(),
-            name => call.reply.bulk(name),
-        },
-        (b"SETNAME", 3) => {
-            set_name(call.client, &call.command[2])?;
-            call.reply.ok();
-        }
-        // Client libraries tell what they are; there is nobody here to read it.
-        (b"SETINFO", 4) => call.reply.ok(),
-        (b"ID", _) => return Err(Failure::arity("client|id")),
-        (b"GETNAME", _) => return Err(Failure::arity("client|getname")),
-        (b"SETNAME", _) => return Err(Failure::arity("client|setname")),
-        (b"SETINFO", _) => return Err(Failure::arity("client|setinfo")),
-        _ => return Err(Failure::subcommand("CLIENT", subcommand)),
+/// Checks a text that is to be shown to others, in a line of words.
+pub(super) fn check_word(what: &str, text: &[u8]) -> Result<(), Failure> {
+    if !text.iter().all(u8::is_ascii_graphic) {
+        let message = "cannot contain spaces, newlines or special characters.";
+        return Err(Failure::owned(format!("ERR {what} {message}")));
     }
-    Ok(())
-}
-
-fn set_name(client: &mut Client, name: &[u8]) -> Result<(), Failure> {
-    if !name.iter().all(u8::is_ascii_graphic) {
-        let message = "ERR Client names cannot contain spaces, newlines or special characters.";
-        return Err(Failure::text(message));
+    if text.len() > Client::MAX_NAME_LEN {
+        return Err(Failure::owned(format!("ERR {what} cannot be so long.")));
     }
-    if name.len() > Client::MAX_NAME_LEN {
-        return Err(Failure::text("ERR Client names cannot be so long."));
-    }
-    client.set_name(name);
     Ok(())
 }

@@ -26,7 +26,7 @@ pub(super) fn kind(call: &mut Call<'_, '_>) -> Result<(), Failure> {
 
 /// `DBSIZE`
 pub(super) fn dbsize(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    call.reply.count(call.store.store().len());
+    call.reply.count(call.store.len());
     Ok(())
 }
 

@@ -1,83 +1,123 @@
-//! Commands on the server itself.
+//! What all loops share.
 
-use super::call::{Call, Failure};
-use super::{Outcome, VERSION};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// `COMMAND [subcommand...]`: nothing is told about the commands.
-///
-/// redis-cli asks for it at start, to give hints, and is content with nothing.
-pub(super) fn command(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    match call.command.get(1).map(<[u8]>::to_ascii_uppercase).as_deref() {
-        None | Some(b"DOCS" | b"INFO" | b"LIST") => call.reply.array(0),
-        Some(b"COUNT") => call.reply.integer(0),
-        Some(_) => return Err(Failure::subcommand("COMMAND", &call.command[1])),
-    }
-    Ok(())
+use super::channels::Channels;
+use super::clients::Clients;
+use super::keyspace::Store;
+use super::settings::Settings;
+use super::{DEFAULT_MAX_MEMORY, Options};
+
+/// A server: the keyspace, the clients, the channels and the settings.
+#[derive(Debug)]
+pub struct Server {
+    /// The keys and their values.
+    pub store: Store,
+    /// The connections.
+    pub clients: Clients,
+    /// Who has subscribed to what.
+    pub channels: Channels,
+    pub(super) settings: Settings,
+    pub(super) options: Options,
+    /// For each loop, what it has done.
+    counters: Box<[Counters]>,
+    pub(super) started: Instant,
+    /// Whether keys are removed when they have expired, before anybody asks for them.
+    pub(super) expires_actively: AtomicBool,
+    /// For each run of the server, so that clients notice a new one.
+    pub(super) run_id: String,
 }
 
-/// `CONFIG GET name...`
-pub(super) fn config(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    let subcommand = &call.command[1];
-    match (subcommand.to_ascii_uppercase().as_slice(), call.command.len()) {
-        (b"GET", 2) => Err(Failure::arity("config|get")),
-        (b"GET", _) => {
-            config_get(call);
-            Ok(())
-        }
-        (b"SET", _) => Err(Failure::text("ERR CONFIG SET is not supported")),
-        _ => Err(Failure::subcommand("CONFIG", subcommand)),
-    }
+/// What one loop has done: only that loop writes here, so it needs no atomic addition. Aligned so
+/// that no two loops write to one cache line.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Counters {
+    commands: AtomicU64,
+    expired: AtomicU64,
 }
 
-/// Replies with the settings that are asked for by name.
-///
-/// They are those that redis-benchmark prints, and the one that is not fixed.
-fn config_get(call: &mut Call<'_, '_>) {
-    let max_memory = call.store.store().max_memory().to_string();
-    let settings = [("save", ""), ("appendonly", "no"), ("maxmemory", &max_memory)];
-    let is_asked = |name: &str| {
-        call.command.iter_from(2).any(|asked| asked.eq_ignore_ascii_case(name.as_bytes()))
-    };
-    let asked = || settings.iter().filter(|(name, _)| is_asked(name));
-    call.reply.array(2 * asked().count());
-    for (name, value) in asked() {
-        call.reply.bulk(name);
-        call.reply.bulk(value);
+impl Default for Server {
+    fn default() -> Self {
+        Self::new(Options { max_memory: DEFAULT_MAX_MEMORY, ..Options::default() })
     }
 }
 
-/// `INFO [section...]`: always all of the little there is.
-pub(super) fn info(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    call.reply.bulk(format!(
-        "# Server\r\n\
-         redis_version:{VERSION}\r\n\
-         redis_mode:standalone\r\n\
-         \r\n\
-         # Memory\r\n\
-         used_memory:{used}\r\n\
-         maxmemory:{max}\r\n\
-         \r\n\
-         # Keyspace\r\n\
-         db0:keys={keys},expires=0,avg_ttl=0\r\n",
-        used = call.store.store().used_memory(),
-        max = call.store.store().max_memory(),
-        keys = call.store.store().len(),
-    ));
-    Ok(())
-}
-
-/// `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE]`: nothing is ever saved.
-///
-/// Unlike redis, which just goes, this replies first.
-pub(super) fn shutdown(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    for option in call.command.iter_from(1) {
-        match option.to_ascii_uppercase().as_slice() {
-            b"NOSAVE" | b"SAVE" | b"NOW" | b"FORCE" => {}
-            b"ABORT" => return Err(Failure::text("ERR No shutdown in progress.")),
-            _ => return Err(Failure::SYNTAX),
+impl Server {
+    /// Creates a server without keys and clients.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        let loops = options.loops.max(1);
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let seed = since.as_nanos() ^ u128::from(std::process::id()) << 64;
+        Self {
+            store: Store::new(loops, options.max_memory),
+            clients: Clients::default(),
+            channels: Channels::new(loops),
+            settings: Settings::default(),
+            counters: (0..loops).map(|_| Counters::default()).collect(),
+            started: Instant::now(),
+            expires_actively: AtomicBool::new(true),
+            run_id: format!("{seed:040x}"),
+            options,
         }
     }
-    call.outcome = Outcome::Shutdown;
-    call.reply.ok();
-    Ok(())
+
+    /// Returns how many commands were run, as far as the loops have told.
+    #[must_use]
+    pub fn commands(&self) -> u64 {
+        self.counters.iter().map(|counters| counters.commands.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Returns how many keys have been removed because they had expired, by [`expire`](Self::expire).
+    #[must_use]
+    pub fn expired(&self) -> u64 {
+        self.counters.iter().map(|counters| counters.expired.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Counts commands that a loop has run.
+    pub(super) fn count_commands(&self, loop_id: usize, commands: u64) {
+        if let Some(counters) = self.counters.get(loop_id) {
+            let before = counters.commands.load(Ordering::Relaxed);
+            counters.commands.store(before + commands, Ordering::Relaxed);
+        }
+    }
+
+    /// Removes keys that have expired, until that has taken as much time as it may at once. Returns
+    /// whether there may be more. Loop 0 calls it, ten times a second as redis does.
+    pub fn expire(&self) -> bool {
+        if !self.expires_actively.load(Ordering::Relaxed) {
+            return false;
+        }
+        let mut view = self.store.view();
+        let mut removed = 0;
+        for lock in 0..self.store.locks() {
+            loop {
+                let (count, more) = view.expire_some(lock, TABLES_AT_ONCE);
+                removed += count;
+                if !more {
+                    break;
+                }
+                // Nobody waits for a lock longer than this takes.
+                view.release();
+                if removed > EXPIRED_AT_ONCE {
+                    self.count_expired(removed);
+                    return true;
+                }
+            }
+        }
+        self.count_expired(removed);
+        false
+    }
+
+    fn count_expired(&self, removed: usize) {
+        self.counters[0].expired.fetch_add(removed as u64, Ordering::Relaxed);
+    }
 }
+
+/// How many tables are looked through before the lock is given back.
+const TABLES_AT_ONCE: usize = 16;
+
+/// How many keys are removed before others get their turn: about two milliseconds.
+const EXPIRED_AT_ONCE: usize = 20_000;

@@ -4,5 +4,6 @@ mod conversation;
 mod memory;
 mod server;
 mod session;
+mod transactions;
 mod values;
 mod vectors;

@@ -72,8 +72,49 @@ impl<'a> Command<'a> {
         self.spans[first..].iter().map(move |&span| command.slice(span))
     }
 
+    /// Returns the request that the arguments from `first` on would be, of which there is at least
+    /// one.
+    #[must_use]
+    pub fn skip(&self, first: usize) -> Self {
+        Self { spans: &self.spans[first..], ..*self }
+    }
+
     fn slice(&self, span: Span) -> &'a [u8] {
         &self.bytes[span.range()]
+    }
+}
+
+/// A request that outlives the bytes it arrived in.
+#[derive(Debug, Clone)]
+pub struct OwnedCommand {
+    bytes: Box<[u8]>,
+    spans: Box<[Span]>,
+}
+
+impl OwnedCommand {
+    /// Returns a view of the request. It has taken nothing of any input.
+    #[must_use]
+    pub fn as_command(&self) -> Command<'_> {
+        Command::new(&self.bytes, &self.spans, 0)
+    }
+
+    /// Returns about how much memory the request takes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.bytes.len() + size_of_val(&*self.spans)
+    }
+}
+
+impl From<Command<'_>> for OwnedCommand {
+    fn from(command: Command<'_>) -> Self {
+        let mut bytes = Vec::with_capacity(command.iter_from(0).map(<[u8]>::len).sum());
+        let mut spans = Vec::with_capacity(command.len());
+        for argument in command.iter_from(0) {
+            let start = bytes.len();
+            bytes.extend_from_slice(argument);
+            spans.push(Span::new(start, bytes.len()));
+        }
+        Self { bytes: bytes.into(), spans: spans.into() }
     }
 }
 

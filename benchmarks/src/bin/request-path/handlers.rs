@@ -6,7 +6,7 @@ use evio_core::{Action, Conn, Handler, InputStream};
 use evio_examples::http::{
     Answer, DEFAULT_MAX_BODY, Date, Exchange, Page, Reply, Request, Service,
 };
-use evio_examples::redis::{Client, Outcome, Store, execute};
+use evio_examples::redis::{Batch, Client, Outcome, Server};
 use evio_examples::resp;
 
 /// Sends back what it receives.
@@ -26,7 +26,7 @@ impl Handler for Echo {
 /// Runs redis commands.
 #[derive(Default)]
 pub(crate) struct Redis {
-    store: Store,
+    server: Server,
     replies: Vec<u8>,
 }
 
@@ -34,7 +34,7 @@ impl Handler for Redis {
     type Context = (Client, InputStream, resp::Parser);
 
     fn context(&mut self, _: &Conn<'_>) -> Self::Context {
-        (Client::new(1), InputStream::new(), resp::Parser::default())
+        (Client::default(), InputStream::new(), resp::Parser::default())
     }
 
     fn data(
@@ -44,15 +44,16 @@ impl Handler for Redis {
         input: &[u8],
     ) -> Action {
         let Ok(mut input) = stream.begin(input) else { return Action::Close };
-        let view = &mut self.store.view();
+        let mut batch = Batch::new(&self.server, usize::MAX);
         while let Ok(Some(command)) = parser.parse(&input) {
             let length = command.wire_len();
-            let outcome = execute(view, client, command, &mut self.replies);
+            let outcome = batch.execute(client, command, &mut self.replies);
             input.consume(length);
             if outcome != Outcome::Continue {
                 return Action::Close;
             }
         }
+        let _ = batch.finish(0);
         conn.write(&self.replies);
         self.replies.clear();
         Action::None

@@ -1,7 +1,7 @@
 //! What is done to all keys: lock by lock, and table by table.
 
 use super::SLOTS;
-use super::shard::Spot;
+use super::shard::{Shard, Spot};
 use super::view::{LARGE, View};
 use crate::redis::value::Value;
 
@@ -39,6 +39,21 @@ impl View<'_> {
             chosen -= keys;
         }
         None
+    }
+
+    /// Returns the number of keys, lock by lock: not that of one moment while other loops write.
+    pub(in crate::redis) fn len(&mut self) -> usize {
+        self.count(|shard| shard.len)
+    }
+
+    /// Returns how many keys expire, counted as [`len`](Self::len) counts.
+    pub(in crate::redis) fn expiring(&mut self) -> usize {
+        self.count(|shard| shard.expiring)
+    }
+
+    fn count(&mut self, of: impl Fn(&Shard) -> usize) -> usize {
+        let locks = 0..self.store.locks.len();
+        locks.map(|lock| of(self.shard(Spot { lock, table: 0, hash: 0 }))).sum()
     }
 
     /// Removes all keys, lock by lock. A thread frees them.

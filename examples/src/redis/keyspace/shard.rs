@@ -103,10 +103,16 @@ impl Shard {
                 let memory = entry.memory();
                 place.insert(entry);
                 self.len += 1;
-                (allocation(old), memory + allocation(table.allocation_size()), None)
+                (0, memory, None)
             }
         };
-        self.account(before, after);
+        // The table may have grown even if the key is there.
+        let grown = self.tables[spot.table].allocation_size();
+        if grown == old {
+            self.account(before, after);
+        } else {
+            self.account(before + allocation(old), after + allocation(grown));
+        }
         self.watched.touch(key);
         replaced
     }

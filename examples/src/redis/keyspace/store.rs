@@ -76,24 +76,6 @@ impl Store {
         View::new(self)
     }
 
-    /// Returns the number of keys, lock by lock: not that of one moment while other loops write.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.count(|shard| shard.len)
-    }
-
-    /// Tells whether there are no keys.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Returns the number of keys that expire, counted as [`len`](Self::len) counts.
-    #[must_use]
-    pub fn expiring(&self) -> usize {
-        self.count(|shard| shard.expiring)
-    }
-
     /// Returns about how many bytes the keys and values use, as the locks have told.
     #[must_use]
     pub fn used_memory(&self) -> usize {
@@ -137,16 +119,17 @@ impl Store {
         (slot >> self.tables_shift, slot & ((1 << self.tables_shift) - 1))
     }
 
+    /// Returns the number of locks.
+    pub(in crate::redis) fn locks(&self) -> usize {
+        self.locks.len()
+    }
+
     pub(super) fn has_one_lock(&self) -> bool {
         self.locks.len() == 1
     }
 
     pub(super) fn lock(&self, lock: usize) -> MutexGuard<'_, Shard> {
         self.locks[lock].0.lock()
-    }
-
-    fn count(&self, of: impl Fn(&Shard) -> usize) -> usize {
-        self.locks.iter().map(|lock| of(&lock.0.lock())).sum()
     }
 }
 
@@ -155,5 +138,10 @@ impl Store {
     /// Asserts that what every lock knows of its keys is what is there.
     pub(in crate::redis) fn assert_consistent(&self) {
         self.locks.iter().for_each(|lock| lock.0.lock().assert_consistent());
+    }
+
+    /// Returns how many keys are watched.
+    pub(in crate::redis) fn watched(&self) -> usize {
+        self.locks.iter().map(|lock| lock.0.lock().watched.keys().count()).sum()
     }
 }

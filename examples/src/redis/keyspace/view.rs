@@ -73,23 +73,28 @@ impl<'s> View<'s> {
     }
 
     /// Takes the locks of all `keys`, and holds them until [`unpin`](Self::unpin).
-    pub(in crate::redis) fn pin<'k>(&mut self, keys: impl Iterator<Item = &'k [u8]>) {
+    ///
+    /// Returns whether it has taken any: in a transaction they are taken already.
+    pub(in crate::redis) fn pin<'k>(&mut self, keys: impl Iterator<Item = &'k [u8]>) -> bool {
         let store = self.store;
+        if self.is_pinned() || store.has_one_lock() {
+            return false;
+        }
         self.pin_locks(keys.map(|key| store.spot(key).lock).collect());
+        true
     }
 
     /// Takes all locks there are, and holds them until [`unpin`](Self::unpin).
     pub(in crate::redis) fn pin_all(&mut self) {
+        if self.store.has_one_lock() {
+            return;
+        }
         self.pin_locks((0..self.store.locks.len()).collect());
     }
 
     fn pin_locks(&mut self, mut locks: Vec<usize>) {
         locks.sort_unstable();
         locks.dedup();
-        if *locks == [self.current] {
-            // With one loop it is always so.
-            return;
-        }
         // Held on, it could be above one that is to be taken.
         self.guard = None;
         self.current = NONE;

@@ -1,27 +1,27 @@
 //! One request after the other, and the replies that redis gives.
 
-use crate::redis::{Client, Outcome, Store, execute};
+use crate::redis::{Batch, Client, Outcome, Server};
 use crate::resp::Parser;
 
 /// Runs one inline request.
-pub(super) fn run(store: &Store, client: &mut Client, request: &str) -> (String, Outcome) {
+pub(super) fn run(server: &Server, client: &mut Client, request: &str) -> (String, Outcome) {
     let mut parser = Parser::default();
     let line = format!("{request}\r\n");
     let command = parser.parse(line.as_bytes()).unwrap().unwrap();
     let mut replies = Vec::new();
-    let outcome = execute(&mut store.view(), client, command, &mut replies);
+    let outcome = Batch::new(server, usize::MAX).execute(client, command, &mut replies);
     (String::from_utf8(replies).unwrap(), outcome)
 }
 
 /// Runs requests one after the other on an empty store, and compares their replies.
 #[track_caller]
 pub(super) fn check(conversation: &[(&str, &str)]) {
-    let (store, mut client) = (Store::default(), Client::new(7));
+    let (server, mut client) = (Server::default(), Client::default());
     for (request, expected) in conversation {
-        let (reply, outcome) = run(&store, &mut client, request);
+        let (reply, outcome) = run(&server, &mut client, request);
         assert_eq!(reply, format!("{expected}\r\n"), "{request}");
         assert_eq!(outcome, Outcome::Continue, "{request}");
-        store.assert_consistent();
+        server.store.assert_consistent();
     }
 }
 

@@ -2,12 +2,13 @@
 
 use super::conversation::run;
 use super::session::Choices;
-use crate::redis::{Client, Store};
+use crate::redis::{Client, Options, Server};
 
 #[test]
 fn a_full_store_takes_no_more() {
-    let (store, mut client) = (Store::new(1, 20_000), Client::default());
-    let mut reply = |request: &str| run(&store, &mut client, request).0;
+    let options = Options { max_memory: 20_000, ..Options::default() };
+    let (server, mut client) = (Server::new(options), Client::default());
+    let mut reply = |request: &str| run(&server, &mut client, request).0;
     let mut number = 0;
     while reply(&format!("RPUSH l{number} 'twenty bytes or more'")) == ":1\r\n" {
         number += 1;
@@ -24,12 +25,12 @@ fn a_full_store_takes_no_more() {
     assert_eq!(reply(&format!("DEL{taken}")), format!(":{}\r\n", number - 1));
     assert_eq!(reply("SET k v"), "+OK\r\n");
     assert_eq!(reply("FLUSHALL"), "+OK\r\n");
-    assert!(store.used_memory() < 8192, "{}", store.used_memory());
+    assert!(server.store.used_memory() < 8192, "{}", server.store.used_memory());
 }
 
 #[test]
 fn random_commands_keep_the_accounts() {
-    let (store, mut client) = (Store::default(), Client::default());
+    let (server, mut client) = (Server::default(), Client::default());
     let verbs = [
         "SET k# v",
         "APPEND k# tail",
@@ -54,29 +55,29 @@ fn random_commands_keep_the_accounts() {
     for round in 0..20_000 {
         let verb = verbs[choices.below(verbs.len())];
         let number = choices.below(5).to_string();
-        let _ = run(&store, &mut client, &verb.replace('#', &number));
+        let _ = run(&server, &mut client, &verb.replace('#', &number));
         // It looks at all tables, which takes long.
         if round % 100 == 0 {
-            store.assert_consistent();
+            server.store.assert_consistent();
         }
     }
-    assert!(!store.is_empty());
+    assert!(server.store.view().len() > 0);
 }
 
 #[test]
 fn room_is_given_back() {
-    let (store, mut client) = (Store::default(), Client::default());
+    let (server, mut client) = (Server::default(), Client::default());
     let elements = " x".repeat(1000);
-    let _ = run(&store, &mut client, &format!("RPUSH l{elements}"));
+    let _ = run(&server, &mut client, &format!("RPUSH l{elements}"));
     for number in 0..1000 {
-        let _ = run(&store, &mut client, &format!("SET k{number} v"));
+        let _ = run(&server, &mut client, &format!("SET k{number} v"));
     }
-    store.assert_consistent();
-    let _ = run(&store, &mut client, "LPOP l 990");
-    store.assert_consistent();
+    server.store.assert_consistent();
+    let _ = run(&server, &mut client, "LPOP l 990");
+    server.store.assert_consistent();
     for number in 0..990 {
-        let _ = run(&store, &mut client, &format!("DEL k{number}"));
+        let _ = run(&server, &mut client, &format!("DEL k{number}"));
     }
-    store.assert_consistent();
-    assert_eq!(store.len(), 11);
+    server.store.assert_consistent();
+    assert_eq!(server.store.view().len(), 11);
 }

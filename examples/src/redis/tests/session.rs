@@ -3,7 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
-use crate::redis::{Client, Outcome, Store, execute};
+use crate::redis::{Batch, Client, Outcome, Server};
 use crate::resp::{Parser, Reply};
 
 /// What a client saw: the bytes it was sent, and whether its connection was closed.
@@ -15,8 +15,8 @@ pub(super) struct Seen {
 
 /// Serves one connection whose input arrives in `chunks`, as the server does.
 pub(super) fn session<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Seen {
-    let store = Store::default();
-    let mut client = Client::new(1);
+    let server = Server::default();
+    let mut client = Client::default();
     let mut parser = Parser::default();
     let (mut unread, mut replies) = (Vec::new(), Vec::new());
     for chunk in chunks {
@@ -32,7 +32,7 @@ pub(super) fn session<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Seen {
                 }
             };
             read += command.wire_len();
-            match execute(&mut store.view(), &mut client, command, &mut replies) {
+            match Batch::new(&server, usize::MAX).execute(&mut client, command, &mut replies) {
                 Outcome::Continue | Outcome::Wake => {}
                 Outcome::Close | Outcome::Shutdown => return Seen { replies, closed: true },
             }

@@ -1,0 +1,161 @@
+//! Transactions: <https://redis.io/docs/latest/develop/using-commands/transactions/>.
+
+use super::Outcome;
+use super::call::{Call, Failure};
+use super::commands::{self, Effect, Keys};
+use crate::resp::OwnedCommand;
+
+/// The most memory that the commands of a transaction may take while they wait.
+const MAX_QUEUED: usize = 64 * 1024 * 1024;
+
+/// The most keys that a client may watch.
+const MAX_WATCHED: usize = 10_000;
+
+/// The commands that wait for `EXEC`.
+#[derive(Debug, Default)]
+pub(super) struct Transaction {
+    commands: Vec<OwnedCommand>,
+    memory: usize,
+    /// Whether a command was refused, so that none is to be run.
+    is_broken: bool,
+}
+
+impl Transaction {
+    pub(super) fn len(&self) -> usize {
+        self.commands.len()
+    }
+}
+
+/// `MULTI`
+pub(super) fn multi(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    call.client.begin(Transaction::default());
+    call.reply.ok();
+    Ok(())
+}
+
+/// `DISCARD`
+pub(super) fn discard(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    if call.client.take_transaction().is_none() {
+        return Err(Failure::text("ERR DISCARD without MULTI"));
+    }
+    call.client.unwatch(call.store);
+    call.reply.ok();
+    Ok(())
+}
+
+/// `WATCH key...`
+pub(super) fn watch(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    for key in call.command.iter_from(1) {
+        if !call.client.watch(call.store, key, MAX_WATCHED) {
+            return Err(Failure::text("ERR too many watched keys"));
+        }
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+/// `UNWATCH`
+pub(super) fn unwatch(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    call.client.unwatch(call.store);
+    call.reply.ok();
+    Ok(())
+}
+
+/// Runs what belongs to the transaction itself, and queues everything else.
+pub(super) fn queue_or_run(call: &mut Call<'_, '_>, name: &[u8]) -> Result<(), Failure> {
+    match name {
+        b"MULTI" => return Err(Failure::text("ERR MULTI calls can not be nested")),
+        b"WATCH" => return Err(Failure::text("ERR WATCH inside MULTI is not allowed")),
+        b"EXEC" | b"DISCARD" | b"QUIT" | b"RESET" => return commands::run(call),
+        _ => {}
+    }
+    let queued = queue(call);
+    if queued.is_err() {
+        if let Some(transaction) = call.client.transaction_mut() {
+            transaction.is_broken = true;
+        }
+    }
+    queued
+}
+
+fn queue(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    let (_, effect, _, _) = commands::checked(&call.command, &call.command[0])?;
+    if effect == Effect::Grows && call.server().store.is_full() {
+        return Err(Failure::OUT_OF_MEMORY);
+    }
+    let Some(transaction) = call.client.transaction_mut() else { return Ok(()) };
+    if !transaction.is_broken {
+        let command = OwnedCommand::from(call.command);
+        transaction.memory += command.memory();
+        if transaction.memory > MAX_QUEUED {
+            transaction.commands = Vec::new();
+            return Err(Failure::text("ERR the transaction is too large"));
+        }
+        transaction.commands.push(command);
+    }
+    call.reply.status("QUEUED");
+    Ok(())
+}
+
+/// `EXEC`
+///
+/// All locks of all its commands are taken first, in ascending order, so it is atomic for all
+/// loops. A key that a command finds by itself, which none here does, would not be among them.
+pub(super) fn exec(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    let Some(transaction) = call.client.take_transaction() else {
+        return Err(Failure::text("ERR EXEC without MULTI"));
+    };
+    if transaction.is_broken {
+        call.client.unwatch(call.store);
+        let message = "EXECABORT Transaction discarded because of previous errors.";
+        return Err(Failure::text(message));
+    }
+    pin(call, &transaction);
+    let is_changed = call.client.watches_changed(call.store);
+    call.client.unwatch(call.store);
+    if is_changed {
+        call.reply.null_array();
+    } else {
+        call.reply.array(transaction.len());
+        for command in &transaction.commands {
+            run_queued(call, command);
+        }
+    }
+    call.store.unpin();
+    Ok(())
+}
+
+/// Takes the locks of all keys that the commands name and the client watches.
+fn pin(call: &mut Call<'_, '_>, transaction: &Transaction) {
+    let commands = || transaction.commands.iter().map(OwnedCommand::as_command);
+    let keys_of = |command| match commands::checked(&command, command.get(0).unwrap_or_default()) {
+        Ok((_, _, keys, _)) => keys,
+        Err(_) => Keys::One,
+    };
+    if commands().any(|command| matches!(keys_of(command), Keys::Whole)) {
+        return call.store.pin_all();
+    }
+    let keys = commands().flat_map(|command| commands::keys_of(&command, keys_of(command)));
+    call.store.pin(keys.chain(call.client.watched()));
+}
+
+fn run_queued(call: &mut Call<'_, '_>, command: &OwnedCommand) {
+    let mut queued = Call {
+        store: &mut *call.store,
+        client: &mut *call.client,
+        command: command.as_command(),
+        reply: call.reply.reborrow(),
+        outcome: Outcome::Continue,
+        errands: &mut *call.errands,
+    };
+    if let Err(failure) = commands::run(&mut queued) {
+        queued.reply.error(failure.message());
+    }
+    let (outcome, is_too_long) = (queued.outcome, queued.reply.is_too_long());
+    let protocol = queued.reply.protocol();
+    call.reply.set_protocol(protocol);
+    call.reply.mark_too_long(is_too_long);
+    if outcome != Outcome::Continue {
+        call.outcome = outcome;
+    }
+}
