@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use evio::{Action, Conn, Handler, InputStream, Limits, Loop, Server};
-use evio_examples::cli;
+use evio::{Action, Conn, Handler, InputStream, Loop, Server};
+use evio_examples::cli::{self, ClientLimits};
 use evio_examples::resp::{self, Command, Reply, parse_integer};
 
 /// Serves GET, SET, DEL, INCR and EXPIRE from memory. Ctrl-C ends it.
@@ -18,6 +18,8 @@ struct Options {
     /// Port of 127.0.0.1 to listen on; 0 takes any free one
     #[arg(long, default_value_t = 6381)]
     port: u16,
+    #[command(flatten)]
+    clients: ClientLimits,
 }
 
 /// The bytes of all keys and values above which SET and INCR are refused.
@@ -158,7 +160,7 @@ impl Handler for Store {
         // Fails when what is left is a part of a command, and longer than 1 MiB.
         let Ok(mut input) = session.input.begin(input) else { return Action::Close };
         // A client that does not read its replies has to wait: `drained` goes on when it has.
-        let room = (Limits::default().high_watermark + 1).saturating_sub(conn.output_len());
+        let room = conn.output_room();
         let mut replies = Vec::new();
         let mut action = Action::None;
         while replies.len() < room {
@@ -194,11 +196,13 @@ impl Handler for Store {
 }
 
 fn main() -> ExitCode {
-    cli::exit(run(&Options::parse()))
+    let options = Options::parse();
+    cli::run(|| run(&options))
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let server = Server::bind([format!("tcp://127.0.0.1:{}", options.port)])?;
-    cli::announce(server)?.run(Store::default())?;
+    let server = Server::bind([format!("tcp://127.0.0.1:{}", options.port)])?
+        .limits(options.clients.limits());
+    cli::start(server, &options.clients)?.run(Store::default())?;
     Ok(())
 }
