@@ -201,8 +201,8 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let server = Server::bind([format!("tcp://127.0.0.1:{}", options.port)])?
-        .limits(options.clients.limits());
+    let server = Server::bind([format!("tcp://127.0.0.1:{}", options.port)])?;
+    let server = server.limits(options.clients.limits());
     cli::start(server, &options.clients)?.run(Store::default())?;
     Ok(())
 }

@@ -49,6 +49,12 @@ impl Failure {
     pub(super) const SYNTAX: Self = Self::text("ERR syntax error");
     pub(super) const NOT_AN_INTEGER: Self =
         Self::text("ERR value is not an integer or out of range");
+    pub(super) const NOT_A_FLOAT: Self = Self::text("ERR value is not a valid float");
+    pub(super) const OUT_OF_RANGE: Self = Self::text("ERR value is out of range");
+    pub(super) const OUT_OF_SYMMETRIC_RANGE: Self = Self::text(
+        "ERR value is out of range, value must between -9223372036854775807 and \
+         9223372036854775807",
+    );
     pub(super) const OUT_OF_MEMORY: Self =
         Self::text("OOM command not allowed when used memory > 'maxmemory'.");
     pub(super) const NOT_A_COUNT: Self = Self::text("ERR value is out of range, must be positive");
@@ -108,6 +114,22 @@ impl Failure {
         Self(message.into())
     }
 
+    /// Makes the error of a command that was given no keys.
+    pub(super) fn needs_keys(command: &str) -> Self {
+        let message = format!("ERR at least 1 input key is needed for '{command}' command");
+        Self(message.into_bytes().into())
+    }
+
+    /// Makes the error of a command that was given a time at which no key can expire.
+    pub(super) fn invalid_expiry(command: &str) -> Self {
+        Self(format!("ERR invalid expire time in '{command}' command").into_bytes().into())
+    }
+
+    /// Makes the error of a command of the `EXPIRE` family that does not know the `given` option.
+    pub(super) fn unsupported_option(given: &[u8]) -> Self {
+        Self([b"ERR Unsupported option ", quote(given)].concat().into())
+    }
+
     pub(super) fn message(&self) -> &[u8] {
         &self.0
     }
@@ -121,18 +143,6 @@ fn quote(argument: &[u8]) -> &[u8] {
 /// Parses an argument that must be an integer.
 pub(super) fn integer(argument: &[u8]) -> Result<i64, Failure> {
     parse_integer(argument).ok_or(Failure::NOT_AN_INTEGER)
-}
-
-/// Parses the optional last argument of a command that takes elements: how many.
-pub(super) fn count(command: &Command<'_>) -> Result<Option<usize>, Failure> {
-    match (command.get(2), command.len()) {
-        (None, _) => Ok(None),
-        (Some(count), 3) => {
-            let count = parse_integer(count).and_then(|count| usize::try_from(count).ok());
-            count.ok_or(Failure::NOT_A_COUNT).map(Some)
-        }
-        _ => Err(Failure::SYNTAX),
-    }
 }
 
 /// Resolves the `start` and `stop` of a range over `len` elements.

@@ -1,7 +1,8 @@
 //! `COMMAND`: <https://redis.io/docs/latest/commands/command/>.
 
 use super::call::{Call, Failure};
-use super::commands::{self, COMMANDS, Effect, Entry, Keys};
+use super::commands::{self, Effect, Entry, Keys};
+use super::table::COMMANDS;
 
 /// The names of all commands.
 fn names() -> impl Iterator<Item = &'static str> {

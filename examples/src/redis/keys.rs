@@ -1,6 +1,9 @@
 //! Commands on keys, whatever they hold.
 
 use super::call::{Call, Failure};
+use super::dense::random_below;
+use super::glob;
+use super::keyspace::NEVER;
 use super::value::Value;
 
 /// `DEL key...`
@@ -10,7 +13,7 @@ pub(super) fn del(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `EXISTS key...`, where a key named twice counts twice.
+/// `EXISTS key...` and `TOUCH key...`, where a key named twice counts twice.
 pub(super) fn exists(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let found = call.command.iter_from(1).filter(|key| call.store.get(key).is_some()).count();
     call.reply.count(found);
@@ -21,6 +24,88 @@ pub(super) fn exists(call: &mut Call<'_, '_>) -> Result<(), Failure> {
 pub(super) fn kind(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let kind = call.store.get(&call.command[1]).map_or("none", Value::kind);
     call.reply.status(kind);
+    Ok(())
+}
+
+/// `KEYS pattern`
+pub(super) fn keys(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    let pattern = &call.command[1];
+    let (mut found, mut slot) = (Vec::new(), Some(0));
+    while let Some(from) = slot {
+        slot = call.store.scan(from, |key, _| {
+            if glob::matches(pattern, key) {
+                found.push(key.to_vec());
+            }
+        });
+    }
+    call.reply.array(found.len());
+    found.iter().for_each(|key| call.reply.bulk(key));
+    Ok(())
+}
+
+/// `RANDOMKEY`
+pub(super) fn randomkey(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    match call.store.random_key(random_below(usize::MAX) as u64) {
+        Some(key) => call.reply.bulk(key),
+        None => call.reply.null(),
+    }
+    Ok(())
+}
+
+/// `RENAME key new-key`
+pub(super) fn rename(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    move_key(call)?;
+    call.reply.ok();
+    Ok(())
+}
+
+/// `RENAMENX key new-key`
+pub(super) fn renamenx(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    let is_free = call.store.get(&call.command[2]).is_none();
+    if is_free || call.store.get(&call.command[1]).is_none() {
+        move_key(call)?;
+    }
+    call.reply.count(usize::from(is_free));
+    Ok(())
+}
+
+fn move_key(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    let (old, new) = (&call.command[1], &call.command[2]);
+    if call.store.get(old).is_none() {
+        return Err(Failure::text("ERR no such key"));
+    }
+    if old != new {
+        let (value, expiry) = call.store.take(old).expect("the key is there, and locked");
+        call.store.insert(new, value, expiry);
+    }
+    Ok(())
+}
+
+/// `COPY source destination [DB 0] [REPLACE]`
+pub(super) fn copy(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    let (source, destination) = (&call.command[1], &call.command[2]);
+    let mut replaces = false;
+    let mut words = call.command.iter_from(3);
+    while let Some(word) = words.next() {
+        match (&*word.to_ascii_uppercase(), words.len()) {
+            (b"REPLACE", _) => replaces = true,
+            (b"DB", 1..) if words.next() == Some(b"0") => {}
+            (b"DB", 1..) => return Err(Failure::text("ERR DB index is out of range")),
+            _ => return Err(Failure::SYNTAX),
+        }
+    }
+    if source == destination {
+        return Err(Failure::text("ERR source and destination objects are the same"));
+    }
+    let value = call.store.get(source).cloned();
+    let is_free = call.store.get(destination).is_none();
+    let value = value.filter(|_| replaces || is_free);
+    let is_copied = value.is_some();
+    if let Some(value) = value {
+        let expiry = call.store.expiry(source).unwrap_or(NEVER);
+        call.store.insert(destination, value, expiry);
+    }
+    call.reply.count(usize::from(is_copied));
     Ok(())
 }
 

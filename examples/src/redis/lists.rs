@@ -1,8 +1,9 @@
-//! Commands on lists.
+//! Commands on the ends of lists.
 
 use super::bytes::Bytes;
-use super::call::{Call, Failure, count, integer, range};
+use super::call::{Call, Failure, integer};
 use super::list::List;
+use crate::resp::parse_integer;
 
 /// An end of a list.
 #[derive(Clone, Copy)]
@@ -12,6 +13,14 @@ enum End {
 }
 
 impl End {
+    fn parse(word: &[u8]) -> Result<Self, Failure> {
+        match &*word.to_ascii_uppercase() {
+            b"LEFT" => Ok(Self::Left),
+            b"RIGHT" => Ok(Self::Right),
+            _ => Err(Failure::SYNTAX),
+        }
+    }
+
     fn push(self, list: &mut List, element: Bytes) {
         match self {
             Self::Left => list.push_front(element),
@@ -37,14 +46,14 @@ pub(super) fn rpush(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     push(call, End::Right)
 }
 
-/// `LPOP key [count]`
-pub(super) fn lpop(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    pop(call, End::Left)
+/// `LPUSHX key element...`
+pub(super) fn lpushx(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    push_if_present(call, End::Left)
 }
 
-/// `RPOP key [count]`
-pub(super) fn rpop(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    pop(call, End::Right)
+/// `RPUSHX key element...`
+pub(super) fn rpushx(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    push_if_present(call, End::Right)
 }
 
 fn push(call: &mut Call<'_, '_>, end: End) -> Result<(), Failure> {
@@ -58,9 +67,33 @@ fn push(call: &mut Call<'_, '_>, end: End) -> Result<(), Failure> {
     Ok(())
 }
 
+fn push_if_present(call: &mut Call<'_, '_>, end: End) -> Result<(), Failure> {
+    if call.store.collection::<List>(&call.command[1])?.is_some() {
+        return push(call, end);
+    }
+    call.reply.count(0);
+    Ok(())
+}
+
+/// `LPOP key [count]`
+pub(super) fn lpop(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    pop(call, End::Left)
+}
+
+/// `RPOP key [count]`
+pub(super) fn rpop(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    pop(call, End::Right)
+}
+
 fn pop(call: &mut Call<'_, '_>, end: End) -> Result<(), Failure> {
     let key = &call.command[1];
-    let wanted = count(&call.command)?;
+    let wanted = match call.command.get(2) {
+        None => None,
+        Some(count) => {
+            let count = parse_integer(count).and_then(|count| usize::try_from(count).ok());
+            Some(count.ok_or(Failure::NOT_A_COUNT)?)
+        }
+    };
     let popped = call.store.change(key, |list: &mut List| {
         let taken = wanted.unwrap_or(1).min(list.len());
         if wanted.is_some() {
@@ -79,17 +112,43 @@ fn pop(call: &mut Call<'_, '_>, end: End) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `LRANGE key start stop`
-pub(super) fn lrange(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    let (start, stop) = (integer(&call.command[2])?, integer(&call.command[3])?);
-    let Some(list) = call.store.collection::<List>(&call.command[1])? else {
-        call.reply.array(0);
+/// `LMOVE source destination LEFT | RIGHT LEFT | RIGHT`
+pub(super) fn lmove(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    let (from, to) = (End::parse(&call.command[3])?, End::parse(&call.command[4])?);
+    move_element(call, from, to)
+}
+
+/// `RPOPLPUSH source destination`
+pub(super) fn rpoplpush(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    move_element(call, End::Right, End::Left)
+}
+
+fn move_element(call: &mut Call<'_, '_>, from: End, to: End) -> Result<(), Failure> {
+    let (source, destination) = (&call.command[1], &call.command[2]);
+    if call.store.collection::<List>(source)?.is_none() {
+        call.reply.null();
         return Ok(());
-    };
-    let (skip, take) = range(start, stop, list.len());
-    call.reply.array(take);
-    for element in list.iter().skip(skip).take(take) {
-        call.reply.bulk(element);
+    }
+    if source == destination {
+        // It must not go while it has no other element.
+        call.store.change(source, |list: &mut List| {
+            if let Some(element) = from.pop(list) {
+                call.reply.bulk(&element);
+                to.push(list, element);
+            }
+            (true, ())
+        })?;
+        return Ok(());
+    }
+    // The type of the destination is looked at before anything is taken.
+    call.store.collection::<List>(destination)?;
+    let popped = call.store.change(source, |list: &mut List| (true, from.pop(list)))?;
+    if let Some(element) = popped.flatten() {
+        call.reply.bulk(&element);
+        call.store.change_or_new(destination, |list: &mut List| {
+            to.push(list, element);
+            (true, ())
+        })?;
     }
     Ok(())
 }
@@ -98,5 +157,43 @@ pub(super) fn lrange(call: &mut Call<'_, '_>) -> Result<(), Failure> {
 pub(super) fn llen(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let len = call.store.collection(&call.command[1])?.map_or(0, List::len);
     call.reply.count(len);
+    Ok(())
+}
+
+/// Resolves an index that counts from the end if it is negative.
+fn resolve(index: i64, len: usize) -> Option<usize> {
+    let index = if index < 0 { index.checked_add(len as i64)? } else { index };
+    usize::try_from(index).ok().filter(|&index| index < len)
+}
+
+/// `LINDEX key index`
+pub(super) fn lindex(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    let list = call.store.collection::<List>(&call.command[1])?;
+    let index = match list {
+        Some(list) => resolve(integer(&call.command[2])?, list.len()),
+        None => None,
+    };
+    match list.zip(index).and_then(|(list, index)| list.get(index)) {
+        Some(element) => call.reply.bulk(element),
+        None => call.reply.null(),
+    }
+    Ok(())
+}
+
+/// `LSET key index element`
+pub(super) fn lset(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    let set = call.store.change(&call.command[1], |list: &mut List| {
+        let index = integer(&call.command[2]).map(|index| resolve(index, list.len()));
+        match index {
+            Ok(Some(index)) => {
+                list.set(index, &call.command[3]);
+                (true, Ok(()))
+            }
+            Ok(None) => (false, Err(Failure::text("ERR index out of range"))),
+            Err(failure) => (false, Err(failure)),
+        }
+    })?;
+    set.ok_or(Failure::text("ERR no such key"))??;
+    call.reply.ok();
     Ok(())
 }

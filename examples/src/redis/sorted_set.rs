@@ -1,173 +1,185 @@
 //! A set of byte strings in the order of their scores.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
-
-use hashbrown::HashMap;
+use std::ops::Range;
 
 use super::bytes::Bytes;
-use super::keyspace::allocation;
-use super::value::sparse;
+use super::dense::{Dense, Payload};
+use super::ranks::Ranks;
+use super::score::Score;
 
-/// The members with their scores twice: to be found by member, and in order.
-#[derive(Debug, Default)]
+impl Payload for Score {}
+
+/// The members with their scores, to be found by name and by rank.
+#[derive(Clone, Debug, Default)]
 pub(super) struct SortedSet {
-    scores: HashMap<Bytes, Score>,
-    /// Invariant: the same pairs as `scores`. Equal scores are ordered by member.
-    order: BTreeSet<(Score, Bytes)>,
-    /// Invariant: the memory that the members take beyond themselves, in both places.
-    heap: usize,
+    members: Dense<Score>,
+    /// Invariant: the place of every member once, in ascending order of scores, and of names where
+    /// those are equal.
+    order: Ranks<Ranked>,
 }
 
-/// What an element of a B-tree takes more than its size: nodes of 11 places are about two thirds
-/// full.
-const TREE_OVERHEAD: usize = 24;
-
-/// A number that is not NaN, and so has a place in every order.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Score(f64);
-
-impl Score {
-    /// Parses a decimal number or an infinity, and nothing else, that fills `text`.
-    pub(super) fn parse(text: &[u8]) -> Option<Self> {
-        let number: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
-        // Adding zero turns the negative zero, which is equal to zero but sorts before it, into
-        // the positive one.
-        (!number.is_nan()).then_some(Self(number + 0.0))
-    }
-}
-
-impl Eq for Score {}
-
-impl PartialOrd for Score {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Score {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.total_cmp(&other.0)
-    }
-}
-
-impl std::fmt::Display for Score {
-    /// Writes the shortest text that reads as the same number, as redis does since version 7.2.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let magnitude = self.0.abs();
-        let is_plain = magnitude == 0.0 || (1e-6..1e17).contains(&magnitude);
-        if is_plain || magnitude.is_infinite() {
-            return write!(f, "{}", self.0);
-        }
-        let text = format!("{:e}", self.0);
-        // C writes the sign of every exponent.
-        f.write_str(&if magnitude < 1.0 { text } else { text.replace('e', "e+") })
-    }
+/// A member by its place. Its score is here too, where most comparisons end.
+#[derive(Debug, Clone, Copy)]
+struct Ranked {
+    score: Score,
+    place: u32,
 }
 
 impl SortedSet {
     pub(super) fn len(&self) -> usize {
-        self.order.len()
+        self.members.len()
     }
 
     pub(super) fn memory(&self) -> usize {
-        let order = self.order.len() * (size_of::<(Score, Bytes)>() + TREE_OVERHEAD);
-        allocation(self.scores.allocation_size()) + order + self.heap
+        self.members.memory() + self.order.memory()
+    }
+
+    /// Returns the members as a table in no order.
+    pub(super) fn members(&self) -> &Dense<Score> {
+        &self.members
+    }
+
+    pub(super) fn score(&self, member: &[u8]) -> Option<Score> {
+        self.members.get(member).copied()
+    }
+
+    /// Iterates over the members with the ranks of `range`; in descending order if asked to.
+    pub(super) fn walk(
+        &self,
+        range: Range<usize>,
+        reverse: bool,
+    ) -> impl Iterator<Item = (&[u8], Score)> {
+        let ranked = self.order.walk(range, reverse);
+        ranked.map(|ranked| (self.name(ranked), ranked.score))
+    }
+
+    /// Returns the number of members below `score`: those with this score count if `or_equal`.
+    pub(super) fn count_below(&self, score: Score, or_equal: bool) -> usize {
+        self.order.position(|ranked| match ranked.score.cmp(&score) {
+            Ordering::Less => true,
+            Ordering::Equal => or_equal,
+            Ordering::Greater => false,
+        })
+    }
+
+    /// Returns the number of members before `name`, which counts itself if `or_equal`. All must
+    /// have the same score.
+    pub(super) fn count_before(&self, name: &[u8], or_equal: bool) -> usize {
+        self.order.position(|&ranked| match self.name(ranked).cmp(name) {
+            Ordering::Less => true,
+            Ordering::Equal => or_equal,
+            Ordering::Greater => false,
+        })
+    }
+
+    /// Returns the rank of a member, in ascending order.
+    pub(super) fn rank(&self, member: &[u8]) -> Option<usize> {
+        self.members.place(member).map(|place| self.rank_at(place))
+    }
+
+    fn name(&self, ranked: Ranked) -> &[u8] {
+        self.members.at(ranked.place as usize).0
+    }
+
+    fn rank_at(&self, place: usize) -> usize {
+        let (name, score) = self.members.at(place);
+        self.position(name, *score)
+    }
+
+    /// Returns how many members come before one with this name and score.
+    fn position(&self, name: &[u8], score: Score) -> usize {
+        self.order.position(|&ranked| match ranked.score.cmp(&score) {
+            Ordering::Equal => self.name(ranked) < name,
+            order => order == Ordering::Less,
+        })
+    }
+
+    /// Gives `member` a score; returns the one that it had.
+    pub(super) fn insert(&mut self, member: &[u8], score: Score) -> Option<Score> {
+        let Some(place) = self.members.place(member) else {
+            let place = self.members.len() as u32;
+            let rank = self.position(member, score);
+            self.members.push(member, score);
+            self.order.insert(rank, Ranked { score, place });
+            return None;
+        };
+        let old = *self.members.at(place).1;
+        if old != score {
+            self.order.remove(self.rank_at(place));
+            let rank = self.position(member, score);
+            self.order.insert(rank, Ranked { score, place: place as u32 });
+            self.members.change_at(place, |old| *old = score);
+        }
+        Some(old)
+    }
+
+    /// Removes `member`; returns the score that it had.
+    pub(super) fn remove(&mut self, member: &[u8]) -> Option<Score> {
+        let rank = self.rank(member)?;
+        Some(self.remove_at(rank).1)
+    }
+
+    /// Removes and returns the member at `rank`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there are not so many.
+    pub(super) fn remove_at(&mut self, rank: usize) -> (Bytes, Score) {
+        let Ranked { place, .. } = self.order.remove(rank);
+        // The last member is about to take this place.
+        let last = self.members.len() - 1;
+        if last != place as usize {
+            let rank = self.rank_at(last);
+            let score = *self.members.at(last).1;
+            self.order.set(rank, Ranked { score, place });
+        }
+        self.members.swap_remove(place as usize)
     }
 
     #[cfg(test)]
     pub(super) fn assert_consistent(&self) {
-        assert_eq!(self.heap, 2 * self.scores.keys().map(Bytes::memory).sum::<usize>());
-    }
-
-    /// Iterates over the members from the lowest score to the highest.
-    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (Score, &[u8])> {
-        self.order.iter().map(|(score, member)| (*score, member.as_ref()))
-    }
-
-    /// Gives `member` a score; tells whether it was absent.
-    pub(super) fn insert(&mut self, member: &[u8], score: Score) -> bool {
-        let Some(old) = self.scores.get_mut(member) else {
-            let member = Bytes::from(member);
-            self.heap += 2 * member.memory();
-            self.scores.insert(member.clone(), score);
-            self.order.insert((score, member));
-            return true;
-        };
-        let old = std::mem::replace(old, score);
-        if old != score {
-            let mut pair = (old, member.into());
-            self.order.remove(&pair);
-            pair.0 = score;
-            self.order.insert(pair);
-        }
-        false
-    }
-
-    /// Removes and returns the member with the lowest score.
-    pub(super) fn pop_first(&mut self) -> Option<(Score, Bytes)> {
-        let (score, member) = self.order.pop_first()?;
-        self.scores.remove(&member);
-        self.heap -= 2 * member.memory();
-        if let Some(capacity) = sparse(self.scores.len(), self.scores.capacity()) {
-            self.scores.shrink_to(capacity);
-        }
-        Some((score, member))
+        self.members.assert_consistent();
+        assert_eq!(self.members.len(), self.order.len());
+        let pairs: Vec<_> =
+            self.walk(0..self.len(), false).map(|(name, score)| (score, name)).collect();
+        assert!(pairs.windows(2).all(|pair| pair[0] < pair[1]), "{pairs:?}");
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::redis::tests::session::Choices;
 
     #[test]
-    fn scores_are_numbers_and_infinities() {
-        let cases: [(&[u8], Option<&str>); 20] = [
-            (b"1", Some("1")),
-            (b"-1", Some("-1")),
-            (b"0", Some("0")),
-            (b"-0", Some("0")),
-            (b"0.1", Some("0.1")),
-            (b"3.5e2", Some("350")),
-            (b"0.000001", Some("0.000001")),
-            (b"0.0000001", Some("1e-7")),
-            (b"12345678901234567", Some("12345678901234568")),
-            (b"1e17", Some("1e+17")),
-            (b"-1.5e300", Some("-1.5e+300")),
-            (b"inf", Some("inf")),
-            (b"-inf", Some("-inf")),
-            (b"+inf", Some("inf")),
-            (b"", None),
-            (b" 1", None),
-            (b"1 ", None),
-            (b"nan", None),
-            (b"abc", None),
-            (b"\xff", None),
-        ];
-        for (text, expected) in cases {
-            let score = Score::parse(text).map(|score| score.to_string());
-            assert_eq!(score.as_deref(), expected, "{}", text.escape_ascii());
+    fn it_is_a_sorted_map() {
+        let mut choices = Choices::new();
+        let (mut set, mut model) = (SortedSet::default(), BTreeSet::<(i32, String)>::new());
+        for step in 0..20_000 {
+            let (score, name) = (choices.below(20) as i32, format!("m{}", choices.below(500)));
+            let old = model.iter().find(|(_, other)| *other == name).cloned();
+            let expected = old.as_ref().and_then(|(score, _)| Score::new(f64::from(*score)));
+            assert_eq!(set.score(name.as_bytes()), expected);
+            if let Some(old) = &old {
+                let rank = model.iter().position(|other| other == old);
+                assert_eq!(set.rank(name.as_bytes()), rank);
+                model.remove(old);
+            }
+            if choices.below(10) < if step < 10_000 { 3 } else { 6 } {
+                assert_eq!(set.remove(name.as_bytes()), expected);
+            } else {
+                let score_of = Score::new(f64::from(score)).unwrap();
+                assert_eq!(set.insert(name.as_bytes(), score_of), expected);
+                model.insert((score, name));
+            }
+            if step % 100 == 0 {
+                set.assert_consistent();
+                let names = set.walk(0..set.len(), true).map(|(name, _)| name.to_vec());
+                assert!(names.eq(model.iter().rev().map(|(_, name)| name.clone().into_bytes())));
+            }
         }
-    }
-
-    #[test]
-    fn members_leave_in_the_order_of_their_last_score() {
-        let score = |number: u64| Score::parse(number.to_string().as_bytes()).unwrap();
-        let mut set = SortedSet::default();
-        for number in 0..1000 {
-            assert!(set.insert(number.to_string().as_bytes(), score(number)));
-        }
-        for number in 0..1000 {
-            assert!(!set.insert(number.to_string().as_bytes(), score(number * 7 % 1000)));
-        }
-        assert_eq!((set.len(), set.scores.len()), (1000, 1000));
-        for place in 0..1000 {
-            let (popped, member) = set.pop_first().unwrap();
-            assert_eq!(popped, score(place));
-            let number: u64 = std::str::from_utf8(&member).unwrap().parse().unwrap();
-            assert_eq!(number * 7 % 1000, place);
-        }
-        assert!(set.pop_first().is_none());
-        assert!(set.scores.is_empty() && set.scores.capacity() <= 64, "the room is given back");
     }
 }

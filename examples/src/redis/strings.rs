@@ -1,7 +1,12 @@
 //! Commands on strings.
 
 use super::call::{Call, Failure, integer};
-use crate::resp::{MAX_BULK_LEN, parse_integer};
+use super::expiry::{Deadline, Unit};
+use super::keyspace::NEVER;
+use super::value::Value;
+use crate::resp::{Command, MAX_BULK_LEN};
+
+const TOO_LONG: Failure = Failure::text("ERR string exceeds maximum allowed size (512MB)");
 
 /// `GET key`
 pub(super) fn get(call: &mut Call<'_, '_>) -> Result<(), Failure> {
@@ -12,7 +17,38 @@ pub(super) fn get(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `SET key value [NX | XX] [GET]`
+/// What the words behind the value of `SET` ask for.
+#[derive(Default)]
+struct SetOptions<'a> {
+    if_absent: bool,
+    if_present: bool,
+    get: bool,
+    keep_expiry: bool,
+    deadline: Option<Deadline<'a>>,
+}
+
+impl<'a> SetOptions<'a> {
+    fn parse(command: &Command<'a>) -> Result<Self, Failure> {
+        let mut options = Self::default();
+        let mut words = command.iter_from(3);
+        while let Some(word) = words.next() {
+            let word = word.to_ascii_uppercase();
+            match &*word {
+                b"NX" if !options.if_present => options.if_absent = true,
+                b"XX" if !options.if_absent => options.if_present = true,
+                b"GET" => options.get = true,
+                b"KEEPTTL" if options.deadline.is_none() => options.keep_expiry = true,
+                _ if options.deadline.is_none() && !options.keep_expiry => {
+                    options.deadline = Some(Deadline::parse(&word, &mut words)?);
+                }
+                _ => return Err(Failure::SYNTAX),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// `SET key value [NX | XX] [GET] [EX | PX | EXAT | PXAT time | KEEPTTL]`
 pub(super) fn set(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     if call.command.len() > 3 {
         return set_with_options(call);
@@ -23,35 +59,156 @@ pub(super) fn set(call: &mut Call<'_, '_>) -> Result<(), Failure> {
 }
 
 fn set_with_options(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    let (mut absent, mut present, mut get) = (false, false, false);
-    for option in call.command.iter_from(3) {
-        match option.to_ascii_uppercase().as_slice() {
-            b"NX" => absent = true,
-            b"XX" => present = true,
-            b"GET" => get = true,
-            _ => return Err(Failure::SYNTAX),
-        }
-    }
-    if absent && present {
-        return Err(Failure::SYNTAX);
-    }
+    let options = SetOptions::parse(&call.command)?;
+    let deadline = options.deadline.map(|deadline| deadline.millis(call.store.now(), "set"));
+    let deadline = deadline.transpose()?;
     let key = &call.command[1];
-    if get {
+    if options.get {
         match call.store.string(key)? {
             Some(old) => call.reply.bulk(old),
             None => call.reply.null(),
         }
     }
     let exists = call.store.get(key).is_some();
-    let allowed = if exists { !absent } else { !present };
-    if allowed {
-        call.store.set(key, &call.command[2]);
+    let is_allowed = if exists { !options.if_absent } else { !options.if_present };
+    if is_allowed {
+        let kept = if options.keep_expiry { call.store.expiry(key) } else { None };
+        set_until(call, 2, deadline.or(kept).unwrap_or(NEVER));
     }
-    match (get, allowed) {
+    match (options.get, is_allowed) {
         (true, _) => {}
         (false, true) => call.reply.ok(),
         (false, false) => call.reply.null(),
     }
+    Ok(())
+}
+
+/// Gives the key of the command the value that is its argument at `value`, for ever or until then.
+fn set_until(call: &mut Call<'_, '_>, value: usize, deadline: i64) {
+    let key = &call.command[1];
+    call.store.set(key, &call.command[value]);
+    if deadline != NEVER {
+        call.store.set_expiry(key, deadline);
+    }
+}
+
+/// `SETEX key seconds value`
+pub(super) fn setex(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    set_for(call, Unit::Seconds, "setex")
+}
+
+/// `PSETEX key milliseconds value`
+pub(super) fn psetex(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    set_for(call, Unit::Millis, "psetex")
+}
+
+fn set_for(call: &mut Call<'_, '_>, unit: Unit, name: &str) -> Result<(), Failure> {
+    let deadline = Deadline::relative(unit, call.command.get(2).unwrap_or_default());
+    let deadline = deadline.millis(call.store.now(), name)?;
+    set_until(call, 3, deadline);
+    call.reply.ok();
+    Ok(())
+}
+
+/// `SETNX key value`
+pub(super) fn setnx(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    let is_absent = call.store.get(&call.command[1]).is_none();
+    if is_absent {
+        call.store.set(&call.command[1], &call.command[2]);
+    }
+    call.reply.count(usize::from(is_absent));
+    Ok(())
+}
+
+/// `GETSET key value`
+pub(super) fn getset(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    get(call)?;
+    call.store.set(&call.command[1], &call.command[2]);
+    Ok(())
+}
+
+/// `GETDEL key`
+pub(super) fn getdel(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    get(call)?;
+    call.store.remove(&call.command[1]);
+    Ok(())
+}
+
+/// `GETEX key [EX | PX | EXAT | PXAT time | PERSIST]`
+pub(super) fn getex(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    let mut words = call.command.iter_from(2);
+    let (mut is_persist, mut deadline) = (false, None);
+    while let Some(option) = words.next() {
+        match &*option.to_ascii_uppercase() {
+            _ if deadline.is_some() => return Err(Failure::SYNTAX),
+            b"PERSIST" => is_persist = true,
+            _ if is_persist => return Err(Failure::SYNTAX),
+            option => deadline = Some(Deadline::parse(option, &mut words)?),
+        }
+    }
+    let command = call.command;
+    let key = &command[1];
+    if call.store.string(key)?.is_none() {
+        call.reply.null();
+        return Ok(());
+    }
+    // As in redis, a time that is wrong is noticed only where there is a key.
+    let now = call.store.now();
+    let deadline = deadline.map(|deadline| deadline.millis(now, "getex")).transpose()?;
+    get(call)?;
+    let expires = call.store.expiry(key).is_some_and(|expiry| expiry != NEVER);
+    match deadline {
+        Some(deadline) => drop(call.store.set_expiry(key, deadline)),
+        None if is_persist && expires => drop(call.store.set_expiry(key, NEVER)),
+        None => {}
+    }
+    Ok(())
+}
+
+/// `GETRANGE key start end`
+pub(super) fn getrange(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    let (start, end) = (integer(&call.command[2])?, integer(&call.command[3])?);
+    let value = call.store.string(&call.command[1])?.unwrap_or_default();
+    let len = value.len() as i64;
+    if start < 0 && end < 0 && start > end {
+        call.reply.bulk("");
+        return Ok(());
+    }
+    // Unlike those of other ranges, an end before the beginning is the beginning.
+    let place = |index: i64| if index < 0 { index.saturating_add(len).max(0) } else { index };
+    let (start, end) = (place(start), place(end).min(len - 1));
+    let range = if start <= end { start as usize..end as usize + 1 } else { 0..0 };
+    call.reply.bulk(&value[range]);
+    Ok(())
+}
+
+/// `SETRANGE key offset value`
+pub(super) fn setrange(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    let (key, part) = (&call.command[1], &call.command[3]);
+    let offset = usize::try_from(integer(&call.command[2])?)
+        .map_err(|_| Failure::text("ERR offset is out of range"))?;
+    let old = call.store.string(key)?;
+    let old_len = old.map_or(0, <[u8]>::len);
+    if part.is_empty() {
+        call.reply.count(old_len);
+        return Ok(());
+    }
+    let end = offset.saturating_add(part.len());
+    if end > MAX_BULK_LEN {
+        return Err(TOO_LONG);
+    }
+    let mut value = old.unwrap_or_default().to_vec();
+    value.resize(value.len().max(end), 0);
+    value[offset..end].copy_from_slice(part);
+    let len = value.len();
+    let changed = call.store.change_string(key, |string| {
+        *string = std::mem::take(&mut value).into();
+        (true, ())
+    })?;
+    if changed.is_none() {
+        call.store.insert(key, Value::String(value.into()), NEVER);
+    }
+    call.reply.count(len);
     Ok(())
 }
 
@@ -71,13 +228,29 @@ pub(super) fn mget(call: &mut Call<'_, '_>) -> Result<(), Failure> {
 
 /// `MSET key value [key value]...`
 pub(super) fn mset(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    set_pairs(call, "mset")?;
+    call.reply.ok();
+    Ok(())
+}
+
+/// `MSETNX key value [key value]...`: all or none.
+pub(super) fn msetnx(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    let mut keys = call.command.iter_from(1).step_by(2);
+    let is_allowed = call.command.len() % 2 == 0 || keys.all(|key| call.store.get(key).is_none());
+    if is_allowed {
+        set_pairs(call, "msetnx")?;
+    }
+    call.reply.count(usize::from(is_allowed));
+    Ok(())
+}
+
+fn set_pairs(call: &mut Call<'_, '_>, name: &str) -> Result<(), Failure> {
     if call.command.len() % 2 == 0 {
-        return Err(Failure::arity("mset"));
+        return Err(Failure::arity(name));
     }
     for pair in (1..call.command.len()).step_by(2) {
         call.store.set(&call.command[pair], &call.command[pair + 1]);
     }
-    call.reply.ok();
     Ok(())
 }
 
@@ -86,8 +259,7 @@ pub(super) fn append(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let (key, tail) = (&call.command[1], &call.command[2]);
     let appended = call.store.change_string(key, |string| {
         if string.len() + tail.len() > MAX_BULK_LEN {
-            let message = "ERR string exceeds maximum allowed size (512MB)";
-            return (false, Err(Failure::text(message)));
+            return (false, Err(TOO_LONG));
         }
         string.append(tail);
         (true, Ok(string.len()))
@@ -108,46 +280,4 @@ pub(super) fn strlen(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let len = call.store.string(&call.command[1])?.map_or(0, <[u8]>::len);
     call.reply.count(len);
     Ok(())
-}
-
-/// `INCR key`
-pub(super) fn incr(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    add(call, 1)
-}
-
-/// `DECR key`
-pub(super) fn decr(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    add(call, -1)
-}
-
-/// `INCRBY key increment`
-pub(super) fn incrby(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    let increment = integer(&call.command[2])?;
-    add(call, increment)
-}
-
-fn add(call: &mut Call<'_, '_>, increment: i64) -> Result<(), Failure> {
-    let key = &call.command[1];
-    let added = call.store.change_string(key, |text| match sum(text, increment) {
-        Ok(sum) => {
-            text.set(itoa::Buffer::new().format(sum).as_bytes());
-            (true, Ok(sum))
-        }
-        Err(failure) => (false, Err(failure)),
-    })?;
-    let sum = match added {
-        Some(sum) => sum?,
-        None => {
-            call.store.set(key, itoa::Buffer::new().format(increment).as_bytes());
-            increment
-        }
-    };
-    call.reply.integer(sum);
-    Ok(())
-}
-
-fn sum(text: &[u8], increment: i64) -> Result<i64, Failure> {
-    let number = parse_integer(text).ok_or(Failure::NOT_AN_INTEGER)?;
-    let overflow = Failure::text("ERR increment or decrement would overflow");
-    number.checked_add(increment).ok_or(overflow)
 }

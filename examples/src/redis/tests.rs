@@ -3,7 +3,7 @@
 mod conversation;
 mod memory;
 mod server;
-mod session;
+pub(super) mod session;
 mod transactions;
 mod values;
 mod vectors;

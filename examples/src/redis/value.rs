@@ -1,14 +1,19 @@
 //! What a key can hold.
 
 use super::bytes::Bytes;
-use super::hash::Hash;
+use super::dense::Dense;
 use super::keyspace::allocation;
 use super::list::List;
-use super::set::Set;
 use super::sorted_set::SortedSet;
 
+/// The members, in no order.
+pub(super) type Set = Dense<()>;
+
+/// The fields and their values, in no order.
+pub(super) type Hash = Dense<Bytes>;
+
 /// What a key holds. The collections are boxed to keep the entries of the keyspace small.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Value {
     String(Bytes),
     List(Box<List>),

@@ -186,6 +186,19 @@ impl<'a> Reply<'a> {
         self.number(b'*', signed(len));
     }
 
+    /// Appends the start of an array of `len` pairs, or of single strings: pairs are arrays of
+    /// their own in RESP3, each begun by [`pair`](Self::pair), and lie flat in RESP2.
+    pub fn pairs(&mut self, len: usize, are_pairs: bool) {
+        self.array(if are_pairs && !self.is_resp3() { 2 * len } else { len });
+    }
+
+    /// Appends the start of an element of [`pairs`](Self::pairs).
+    pub fn pair(&mut self, is_pair: bool) {
+        if is_pair && self.is_resp3() {
+            self.array(2);
+        }
+    }
+
     /// Appends a string of any bytes.
     pub fn bulk(&mut self, bytes: impl AsRef<[u8]>) {
         let bytes = bytes.as_ref();

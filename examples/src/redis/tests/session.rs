@@ -57,11 +57,11 @@ pub(super) fn session_in_any_pieces(input: &[u8]) -> Seen {
 }
 
 /// A source of choices that differ from run to run, and can be had again by their seed.
-pub(super) struct Choices(u64);
+pub(in crate::redis) struct Choices(u64);
 
 impl Choices {
     /// Takes the seed from `EVIO_SEED`, or a fresh one, and prints it for when the test fails.
-    pub(super) fn new() -> Self {
+    pub(in crate::redis) fn new() -> Self {
         let given = std::env::var("EVIO_SEED").ok().and_then(|seed| seed.parse().ok());
         let seed = given.unwrap_or_else(|| RandomState::new().hash_one(0));
         println!("EVIO_SEED={seed}");
@@ -69,7 +69,7 @@ impl Choices {
     }
 
     /// Chooses a number below `bound` (xorshift64*).
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    pub(in crate::redis) fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;

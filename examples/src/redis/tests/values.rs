@@ -32,7 +32,7 @@ fn strings() {
 }
 
 #[test]
-fn set_has_conditions_and_no_expiry() {
+fn set_has_conditions() {
     check(&[
         ("SET k 1 XX", "$-1"),
         ("GET k", "$-1"),
@@ -54,8 +54,18 @@ fn set_has_conditions_and_no_expiry() {
         ("LLEN l", ":1"),
         ("SET l v NX", "$-1"),
     ]);
-    // Where redis would let the key expire.
-    check(&[("SET k v EX 10", SYNTAX), ("SET k v PX 10", SYNTAX), ("GET k", "$-1")]);
+    check(&[
+        ("SET k v EX 100", "+OK"),
+        ("TTL k", ":100"),
+        ("SET k w KEEPTTL", "+OK"),
+        ("TTL k", ":100"),
+        ("SET k x", "+OK"),
+        ("TTL k", ":-1"),
+        ("SET k v EX 100 KEEPTTL", SYNTAX),
+        ("SET k v EX 0", "-ERR invalid expire time in 'set' command"),
+        ("SET k v PXAT 1", "+OK"),
+        ("GET k", "$-1"),
+    ]);
 }
 
 #[test]

@@ -1,0 +1,261 @@
+//! Commands on several sorted sets.
+
+use super::call::{Call, Failure, integer};
+use super::score::Score;
+use super::set_algebra::parse_limit;
+use super::sorted_set::SortedSet;
+use super::sorted_set_ranges::store;
+use super::value::{Set, Value};
+
+/// How sets are combined.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Union,
+    Intersection,
+    Difference,
+}
+
+/// What becomes of the scores that a member has in several sets.
+#[derive(Clone, Copy)]
+enum Aggregate {
+    Sum,
+    Min,
+    Max,
+}
+
+impl Aggregate {
+    fn parse(word: &[u8]) -> Result<Self, Failure> {
+        match &*word.to_ascii_uppercase() {
+            b"SUM" => Ok(Self::Sum),
+            b"MIN" => Ok(Self::Min),
+            b"MAX" => Ok(Self::Max),
+            _ => Err(Failure::SYNTAX),
+        }
+    }
+
+    fn apply(self, one: Score, two: Score) -> Score {
+        match self {
+            // As in redis, infinities of both signs make 0.
+            Self::Sum => Score::new(one.get() + two.get()).unwrap_or_default(),
+            Self::Min => one.min(two),
+            Self::Max => one.max(two),
+        }
+    }
+}
+
+/// A set to combine; the members of one without scores have 1.
+#[derive(Clone, Copy)]
+enum Operand<'a> {
+    Missing,
+    Set(&'a Set),
+    SortedSet(&'a SortedSet),
+}
+
+impl<'a> Operand<'a> {
+    fn find(call: &'a Call<'_, '_>, key: &[u8]) -> Result<Self, Failure> {
+        match call.store.peek(key) {
+            None => Ok(Self::Missing),
+            Some(Value::Set(set)) => Ok(Self::Set(set)),
+            Some(Value::SortedSet(set)) => Ok(Self::SortedSet(set)),
+            Some(_) => Err(Failure::WRONG_TYPE),
+        }
+    }
+
+    fn len(self) -> usize {
+        match self {
+            Self::Missing => 0,
+            Self::Set(set) => set.len(),
+            Self::SortedSet(set) => set.len(),
+        }
+    }
+
+    fn score(self, member: &[u8]) -> Option<Score> {
+        match self {
+            Self::Missing => None,
+            Self::Set(set) => set.get(member).map(|()| Score::ONE),
+            Self::SortedSet(set) => set.score(member),
+        }
+    }
+
+    fn for_each(self, mut visit: impl FnMut(&[u8], Score) -> bool) {
+        match self {
+            Self::Missing => {}
+            Self::Set(set) => {
+                let _ = set.iter().all(|(member, ())| visit(member, Score::ONE));
+            }
+            Self::SortedSet(set) => {
+                let _ = set.members().iter().all(|(member, score)| visit(member, *score));
+            }
+        }
+    }
+}
+
+/// The arguments of these commands.
+struct Combination<'a> {
+    operands: Vec<(Operand<'a>, f64)>,
+    aggregate: Aggregate,
+    with_scores: bool,
+}
+
+/// Returns how many keys follow the argument at `first`, which says so.
+fn count_of_keys(call: &Call<'_, '_>, first: usize, name: &str) -> Result<usize, Failure> {
+    let keys = integer(&call.command[first])?;
+    let keys = usize::try_from(keys).ok().filter(|keys| *keys > 0);
+    let keys = keys.ok_or(Failure::needs_keys(name))?;
+    if keys > call.command.len() - first - 1 {
+        return Err(Failure::SYNTAX);
+    }
+    Ok(keys)
+}
+
+fn operands<'a>(
+    call: &'a Call<'_, '_>,
+    first: usize,
+    keys: usize,
+) -> Result<Vec<(Operand<'a>, f64)>, Failure> {
+    let keys = call.command.iter_from(first + 1).take(keys);
+    keys.map(|key| Ok((Operand::find(call, key)?, 1.0))).collect()
+}
+
+impl<'a> Combination<'a> {
+    fn parse(
+        call: &'a Call<'_, '_>,
+        first: usize,
+        operation: Operation,
+        name: &str,
+    ) -> Result<Self, Failure> {
+        let keys = count_of_keys(call, first, name)?;
+        let operands = operands(call, first, keys)?;
+        let mut parsed = Self { operands, aggregate: Aggregate::Sum, with_scores: false };
+        let mut words = call.command.iter_from(first + 1 + keys);
+        let is_sum = operation != Operation::Difference;
+        while let Some(word) = words.next() {
+            match &*word.to_ascii_uppercase() {
+                b"WEIGHTS" if is_sum && words.len() >= keys => {
+                    for (_, weight) in &mut parsed.operands {
+                        let given = words.next().and_then(Score::parse);
+                        let message = "ERR weight value is not a float";
+                        *weight = given.ok_or(Failure::text(message))?.get();
+                    }
+                }
+                b"AGGREGATE" if is_sum && words.len() > 0 => {
+                    parsed.aggregate = Aggregate::parse(words.next().unwrap_or_default())?;
+                }
+                b"WITHSCORES" if first == 1 => parsed.with_scores = true,
+                _ => return Err(Failure::SYNTAX),
+            }
+        }
+        Ok(parsed)
+    }
+
+    fn result(mut self, operation: Operation) -> SortedSet {
+        let mut result = SortedSet::default();
+        let weighted =
+            |score: Score, weight: f64| Score::new(score.get() * weight).unwrap_or_default();
+        if operation == Operation::Difference {
+            let (first, others) = self.operands.split_first().expect("there is a key");
+            first.0.for_each(|member, score| {
+                if others.iter().all(|(other, _)| other.score(member).is_none()) {
+                    result.insert(member, score);
+                }
+                true
+            });
+            return result;
+        }
+        // The work of an intersection is that of the smallest.
+        self.operands.sort_by_key(|(operand, _)| operand.len());
+        if operation == Operation::Union {
+            for (operand, weight) in self.operands {
+                operand.for_each(|member, score| {
+                    let score = weighted(score, weight);
+                    let sum = result.score(member).map(|sum| self.aggregate.apply(sum, score));
+                    result.insert(member, sum.unwrap_or(score));
+                    true
+                });
+            }
+            return result;
+        }
+        let (first, others) = self.operands.split_first().expect("there is a key");
+        first.0.for_each(|member, score| {
+            let sum = others.iter().try_fold(weighted(score, first.1), |sum, (other, weight)| {
+                let score = weighted(other.score(member)?, *weight);
+                Some(self.aggregate.apply(sum, score))
+            });
+            if let Some(sum) = sum {
+                result.insert(member, sum);
+            }
+            true
+        });
+        result
+    }
+}
+
+/// `ZUNION numkeys key... [WEIGHTS weight...] [AGGREGATE SUM | MIN | MAX] [WITHSCORES]`
+pub(super) fn zunion(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    reply(call, Operation::Union, "zunion")
+}
+
+/// `ZINTER numkeys key... [WEIGHTS weight...] [AGGREGATE SUM | MIN | MAX] [WITHSCORES]`
+pub(super) fn zinter(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    reply(call, Operation::Intersection, "zinter")
+}
+
+/// `ZDIFF numkeys key... [WITHSCORES]`
+pub(super) fn zdiff(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    reply(call, Operation::Difference, "zdiff")
+}
+
+fn reply(call: &mut Call<'_, '_>, operation: Operation, name: &str) -> Result<(), Failure> {
+    let combination = Combination::parse(call, 1, operation, name)?;
+    let with_scores = combination.with_scores;
+    let result = combination.result(operation);
+    call.reply.pairs(result.len(), with_scores);
+    for (member, score) in result.walk(0..result.len(), false) {
+        call.reply.pair(with_scores);
+        call.reply.bulk(member);
+        if with_scores {
+            call.reply.double(score.to_string());
+        }
+    }
+    Ok(())
+}
+
+/// `ZUNIONSTORE destination numkeys key... [WEIGHTS weight...] [AGGREGATE SUM | MIN | MAX]`
+pub(super) fn zunionstore(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    let result = Combination::parse(call, 2, Operation::Union, "zunionstore")?;
+    let result = result.result(Operation::Union);
+    store(call, result);
+    Ok(())
+}
+
+/// `ZINTERSTORE destination numkeys key... [WEIGHTS weight...] [AGGREGATE SUM | MIN | MAX]`
+pub(super) fn zinterstore(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    let result = Combination::parse(call, 2, Operation::Intersection, "zinterstore")?;
+    let result = result.result(Operation::Intersection);
+    store(call, result);
+    Ok(())
+}
+
+/// `ZDIFFSTORE destination numkeys key...`
+pub(super) fn zdiffstore(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    let result = Combination::parse(call, 2, Operation::Difference, "zdiffstore")?;
+    let result = result.result(Operation::Difference);
+    store(call, result);
+    Ok(())
+}
+
+/// `ZINTERCARD numkeys key... [LIMIT limit]`
+pub(super) fn zintercard(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    let keys = count_of_keys(call, 1, "zintercard")?;
+    let mut operands = operands(call, 1, keys)?;
+    let limit = parse_limit(call, 2 + keys)?;
+    operands.sort_by_key(|(operand, _)| operand.len());
+    let (first, others) = operands.split_first().expect("there is a key");
+    let mut count = 0;
+    first.0.for_each(|member, _| {
+        count += usize::from(others.iter().all(|(other, _)| other.score(member).is_some()));
+        count < limit
+    });
+    call.reply.count(count);
+    Ok(())
+}
