@@ -1,63 +1,32 @@
 //! `tcp-proxy` between a client and a server, each of which may be slow, silent or gone.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod proxy_util;
 mod util;
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::thread;
 use std::time::Duration;
 
-use nix::libc;
 use nix::sys::signal::Signal;
-use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrStorage, bind, setsockopt, socket, sockopt,
-};
 
+use proxy_util::{
+    ECHO_SERVER, accept, address_of, deserted, line_with, listener, message, proxy_of, read_to_end,
+    reset,
+};
 use util::{DEADLINE, Server, socket_path};
 
-const TCP_PROXY: &str = env!("CARGO_BIN_EXE_tcp-proxy");
-const ECHO_SERVER: &str = env!("CARGO_BIN_EXE_echo-server");
-
 fn proxy_to(upstream: &str, flags: &[&str]) -> Server {
-    let flags = [&["--listen", "127.0.0.1:0", "--upstream", upstream], flags].concat();
-    Server::start(TCP_PROXY, &flags, 1)
+    proxy_of(&[upstream.to_owned()], flags, 1)
 }
 
 /// A proxy, and the listener of the server that it connects to.
 fn proxy() -> (Server, TcpListener) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let server = proxy_to(&listener.local_addr().unwrap().to_string(), &[]);
+    let listener = listener();
+    let server = proxy_to(&address_of(&listener), &[]);
     (server, listener)
-}
-
-fn accept(listener: &TcpListener) -> TcpStream {
-    let (stream, _) = listener.accept().unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    stream.set_write_timeout(Some(DEADLINE)).unwrap();
-    stream
-}
-
-/// Waits for the proxy to log a line that says this.
-fn line_with(proxy: &Server, words: &str) -> String {
-    loop {
-        let line = proxy.next_line();
-        if line.contains(words) {
-            return line;
-        }
-    }
-}
-
-fn read_to_end(mut stream: &TcpStream) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).map(|_| bytes)
-}
-
-/// Bytes that are not the same a little further on.
-fn message(len: usize) -> Vec<u8> {
-    (0..len).map(|index| ((index % 251) ^ (index >> 16)) as u8).collect()
 }
 
 #[test]
@@ -118,13 +87,7 @@ fn a_client_may_go_on_when_the_server_has_said_all() {
 
 #[test]
 fn a_client_without_a_server_is_closed() {
-    // Bound, so that nobody else gets the port, and not listened on.
-    let kind = (AddressFamily::Inet, SockType::Stream);
-    let socket = socket(kind.0, kind.1, SockFlag::empty(), None).unwrap();
-    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    bind(socket.as_raw_fd(), &SockaddrStorage::from(any)).unwrap();
-    let socket = TcpStream::from(socket);
-    let deserted = socket.local_addr().unwrap().to_string();
+    let (_socket, deserted) = deserted();
     for (upstream, reason) in
         [("unix:///no/such/socket", "No such file"), (&deserted, "Connection refused")]
     {
@@ -145,9 +108,7 @@ fn a_reset_ends_the_pair() {
         (&client).write_all(b"x").unwrap();
         (&upstream).read_exact(&mut [0]).unwrap();
         let (failing, other) = if from_client { (client, upstream) } else { (upstream, client) };
-        let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-        setsockopt(&failing, sockopt::Linger, &linger).unwrap();
-        drop(failing);
+        reset(failing);
         assert_eq!(read_to_end(&other).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
     }
 }

@@ -286,18 +286,13 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let upstreams = Arc::new(Upstreams::new(options.balance, loops.count()));
     resolve_all(&options.upstream, &upstreams)?;
     keep_resolving(&options.upstream, Arc::clone(&upstreams), options.resolve_interval.0)?;
-    let (server, services, listeners) = listen(&options)?;
+    let (server, life) = listen(&options)?;
     // A pair has an end of its own when it is idle, and its two sides have it together.
     let limits = options.clients.limits().idle_timeout(None);
     let limits = limits.high_watermark(HIGH_WATERMARK).low_watermark(LOW_WATERMARK);
     let server = server.limits(limits.connect_timeout(options.connect_timeout));
     let server = limit_pairs(cli::prepare(server, &options.clients), &options, &upstreams);
-    let life = Arc::new(Life {
-        services,
-        listeners: Mutex::new(listeners),
-        signals: Mutex::new(Some(cli::first_signal()?)),
-        drainer: OnceLock::new(),
-    });
+    let life = Arc::new(life);
     let shared = Arc::new(Shared::new(options, upstreams, loops.count()));
     server.run_each(loops, |loop_id| Proxy {
         shared: Arc::clone(&shared),
@@ -321,18 +316,26 @@ fn limit_pairs(server: Server, options: &Options, upstreams: &Upstreams) -> Serv
     server.max_connections(room as usize)
 }
 
-/// Binds the addresses, and says who is served at each. Listeners that can be handed over are made
-/// here, since a server does not give out its own.
-fn listen(options: &Options) -> Result<(Server, Vec<Service>, Option<Listeners>), Box<dyn Error>> {
+/// Binds the addresses. Listeners that can be handed over are made apart, since a server does not
+/// give out its own.
+fn listen(options: &Options) -> Result<(Server, Life), Box<dyn Error>> {
     let (keepalive, stats) = (options.keepalive.0, options.stats.as_deref());
+    let mut life = Life {
+        services: vec![Service::Clients, Service::Stats],
+        listeners: Mutex::default(),
+        signals: Mutex::new(Some(cli::first_signal()?)),
+        drainer: OnceLock::new(),
+    };
     if let Some(path) = &options.handover {
         let listeners = Listeners::take_or_bind(&options.listen, keepalive, stats, path)?;
-        let (server, services) = listeners.server()?;
-        return Ok((server, services, Some(listeners)));
+        let server;
+        (server, life.services) = listeners.server()?;
+        life.listeners = Mutex::new(Some(listeners));
+        return Ok((server, life));
     }
     let keepalive = keepalive.map(|idle| Keepalive { idle, ..Keepalive::default() });
     let stats = stats.map(|path| format!("unix://{}", path.display()).parse()).transpose()?;
     let addresses = [Some(options.listen.clone()), stats].into_iter().flatten();
     let server = Server::bind_with(&ListenOptions::default().keepalive(keepalive), addresses)?;
-    Ok((server, vec![Service::Clients, Service::Stats], None))
+    Ok((server, life))
 }

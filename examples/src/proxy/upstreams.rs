@@ -191,7 +191,12 @@ impl Upstreams {
         if tried.len() >= MAX_ATTEMPTS {
             return None;
         }
-        let turn = self.turn.fetch_add(1, Relaxed);
+        // A client has one turn: if another attempt took the next, an upstream that is down could
+        // have the turn of every client.
+        let turn = match tried {
+            [] => self.turn.fetch_add(1, Relaxed),
+            _ => self.turn.load(Relaxed),
+        };
         let left = |upstream: &Upstream, index| upstream.is_listed() && !tried.contains(&index);
         self.choose_among(turn, |index, one| left(one, index) && one.health.is_up())
             .or_else(|| self.choose_among(turn, |index, one| left(one, index)))

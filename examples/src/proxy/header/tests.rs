@@ -109,7 +109,7 @@ fn binary_headers_are_read_however_they_are_split() {
     let mut ipv6 = [0; 36];
     (ipv6[15], ipv6[31], ipv6[33], ipv6[35]) = (1, 2, 9, 10);
     let tlvs = [&ipv4[..], &[4, 0, 2, b'h', b'i'], &[0xE0, 0, 0]].concat();
-    let good: [(Vec<u8>, Option<(&str, &str)>); 10] = [
+    let good = [
         (v2(0x21, 0x11, &ipv4), Some(("1.2.3.4:80", "5.6.7.8:443"))),
         (v2(0x21, 0x11, &tlvs), Some(("1.2.3.4:80", "5.6.7.8:443"))),
         (v2(0x21, 0x21, &ipv6), Some(("[::1]:9", "[::2]:10"))),

@@ -97,3 +97,14 @@ fn a_name_follows_its_addresses_and_an_index_stays() {
     assert_eq!(upstreams.set("name:1", &all), 300 + 1 - MAX_UPSTREAMS);
     assert_eq!(upstreams.all().count(), MAX_UPSTREAMS);
 }
+
+/// One upstream that fails and one that does not: every other client is spared the failure.
+#[test]
+fn another_attempt_takes_nobodys_turn() {
+    let upstreams = upstreams(Balance::RoundRobin, 2);
+    let failing = (0..10).filter(|_| {
+        let first = upstreams.choose(&[]).unwrap();
+        first == 0 && upstreams.choose(&[first]) == Some(1)
+    });
+    assert_eq!(failing.count(), 5);
+}

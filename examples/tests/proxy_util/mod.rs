@@ -1,0 +1,146 @@
+//! What the tests of `tcp-proxy` have in common.
+#![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::Instant;
+
+use nix::libc;
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrStorage, bind, setsockopt, socket, sockopt,
+};
+use nix::sys::time::TimeVal;
+
+use crate::util::{DEADLINE, Server};
+
+pub const TCP_PROXY: &str = env!("CARGO_BIN_EXE_tcp-proxy");
+pub const ECHO_SERVER: &str = env!("CARGO_BIN_EXE_echo-server");
+
+/// Starts a proxy of these upstreams, which says that it listens at so many addresses.
+pub fn proxy_of(upstreams: &[String], flags: &[&str], addresses: usize) -> Server {
+    let mut all = vec!["--listen", "127.0.0.1:0"];
+    all.extend(upstreams.iter().flat_map(|upstream| ["--upstream", upstream]));
+    all.extend(flags);
+    Server::start(TCP_PROXY, &all, addresses)
+}
+
+/// An upstream that the test plays itself; to accept has a deadline.
+pub fn listener() -> TcpListener {
+    listener_at("127.0.0.1:0".parse().unwrap())
+}
+
+pub fn listener_at(address: SocketAddr) -> TcpListener {
+    let listener = TcpListener::bind(address).unwrap();
+    let deadline = TimeVal::new(DEADLINE.as_secs() as i64, 0);
+    setsockopt(&listener, sockopt::ReceiveTimeout, &deadline).unwrap();
+    listener
+}
+
+pub fn address_of(listener: &TcpListener) -> String {
+    listener.local_addr().unwrap().to_string()
+}
+
+pub fn accept(listener: &TcpListener) -> TcpStream {
+    let (stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_write_timeout(Some(DEADLINE)).unwrap();
+    stream
+}
+
+/// An address that nobody listens at: bound, so that nobody else gets the port.
+pub fn deserted() -> (TcpStream, String) {
+    // Other tests start programs, which must not inherit it.
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let socket = socket(AddressFamily::Inet, SockType::Stream, flags, None).unwrap();
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    bind(socket.as_raw_fd(), &SockaddrStorage::from(any)).unwrap();
+    let socket = TcpStream::from(socket);
+    let address = socket.local_addr().unwrap().to_string();
+    (socket, address)
+}
+
+pub fn reset(stream: TcpStream) {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    setsockopt(&stream, sockopt::Linger, &linger).unwrap();
+}
+
+/// Starts a thread that greets each client with `name`, and then sends everything back.
+pub fn greeter(name: char) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = address_of(&listener);
+    greet_on(listener, name);
+    address
+}
+
+pub fn greet_on(listener: TcpListener, name: char) {
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            thread::spawn(move || {
+                let _ = stream.write_all(&[name as u8]);
+                let mut reader = stream.try_clone().unwrap();
+                let _ = io::copy(&mut reader, &mut stream);
+            });
+        }
+    });
+}
+
+/// Connects, and returns the connection with the name of who is at its other end.
+pub fn greeted(proxy: &Server) -> (TcpStream, char) {
+    let mut client = proxy.connect();
+    let mut name = [0];
+    client.read_exact(&mut name).unwrap();
+    (client, char::from(name[0]))
+}
+
+pub fn read_to_end(mut stream: &TcpStream) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).map(|_| bytes)
+}
+
+/// Bytes that are not the same a little further on.
+pub fn message(len: usize) -> Vec<u8> {
+    (0..len).map(|index| ((index % 251) ^ (index >> 16)) as u8).collect()
+}
+
+/// Waits for the proxy to log a line that says this.
+pub fn line_with(proxy: &Server, words: &str) -> String {
+    loop {
+        let line = proxy.next_line();
+        if line.contains(words) {
+            return line;
+        }
+    }
+}
+
+pub fn stats(path: &str) -> String {
+    let mut text = String::new();
+    let mut socket = UnixStream::connect(path).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket.read_to_string(&mut text).unwrap();
+    text
+}
+
+/// Returns the number behind a word in the line that contains `line`.
+pub fn number(stats: &str, line: &str, word: &str) -> u64 {
+    let line = stats.lines().find(|one| one.contains(line)).unwrap();
+    let mut words = line.split(' ').skip_while(|one| *one != word);
+    words.nth(1).unwrap_or_else(|| panic!("no {word} in {line}")).parse().unwrap()
+}
+
+/// Asks for the counters until they are as they should become.
+pub fn wait_for_stats(path: &str, is_so: impl Fn(&str) -> bool) -> String {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let stats = stats(path);
+        if is_so(&stats) {
+            return stats;
+        }
+        assert!(Instant::now() < deadline, "{stats}");
+        thread::yield_now();
+    }
+}
