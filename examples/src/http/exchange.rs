@@ -2,8 +2,8 @@
 
 use super::body::Sending;
 use super::{
-    Answer, Body, Date, Output, Parser, Persistence, Reply, ReplyBody, Request, Response, Service,
-    Status, Step,
+    Answer, Body, Date, Output, Page, Parser, Persistence, Reply, ReplyBody, Request, Response,
+    Service, Status, Step,
 };
 
 /// The reply to `Expect: 100-continue`.
@@ -18,7 +18,7 @@ pub struct Exchange<P> {
     parser: Parser,
     /// What shapes the reply to the request that is being read.
     due: Due,
-    /// Invariant: there while a request is read, from its head to its end.
+    /// Invariant: there while a body is read, from its head to its end.
     pending: Option<Result<P, Box<Response>>>,
     /// The body of the last reply, if not all of it is in the output yet.
     sending: Option<Box<Sending>>,
@@ -106,12 +106,11 @@ impl<P> Exchange<P> {
         output: &mut impl Output,
         room: usize,
     ) -> Progress {
-        let mut rest = input;
-        let mut written = 0;
+        let (mut rest, mut room) = (input, room);
         let flow = loop {
             if self.sending.is_some() {
-                match self.go_on(output, &mut written, room) {
-                    Flow::Continue if written >= room && !rest.is_empty() => break Flow::Blocked,
+                match self.go_on(output, &mut room) {
+                    Flow::Continue if room == 0 && !rest.is_empty() => break Flow::Blocked,
                     Flow::Continue => {}
                     flow => break flow,
                 }
@@ -122,20 +121,26 @@ impl<P> Exchange<P> {
                     break Flow::Close;
                 }
                 Step::NeedMore => break Flow::Continue,
-                Step::Request(request) => match self.begin(&request, service, output) {
-                    Some(response) => {
-                        self.due.persistence = Persistence::Close;
-                        self.respond(response, date, output);
-                        if self.sending.is_none() {
-                            break Flow::Close;
+                Step::Request(request) => {
+                    let answer = self.begin(&request, service, output);
+                    if request.body != Body::Empty {
+                        match self.await_body(answer, &request, date, output) {
+                            Flow::Continue => continue,
+                            flow => break flow,
                         }
                     }
-                    None if request.expects_continue => {
-                        output.write_static(CONTINUE);
-                        written += CONTINUE.len();
+                    // Its end follows; to ask the parser for it, and to keep what is pending until
+                    // then, would take three percent of a small request.
+                    self.parser.end();
+                    let reply = match answer {
+                        Answer::Later(pending) => service.finish(pending),
+                        Answer::Now(response) => response.into(),
+                    };
+                    if let Some(flow) = self.reply(reply, rest.is_empty(), &mut room, date, output)
+                    {
+                        break flow;
                     }
-                    None => {}
-                },
+                }
                 Step::Body(piece) => {
                     self.body_len += piece.len() as u64;
                     if let Some(Ok(pending)) = &mut self.pending {
@@ -145,15 +150,14 @@ impl<P> Exchange<P> {
                     }
                 }
                 Step::End => {
-                    written += self.end(rest.is_empty(), service, date, output);
-                    if self.sending.is_some() {
-                        continue;
-                    }
-                    if self.due.persistence == Persistence::Close {
-                        break Flow::Close;
-                    }
-                    if written >= room && !rest.is_empty() {
-                        break Flow::Blocked;
+                    let pending = self.pending.take();
+                    let reply = match pending.expect("the end of a body follows its head") {
+                        Ok(pending) => service.finish(pending),
+                        Err(response) => (*response).into(),
+                    };
+                    if let Some(flow) = self.reply(reply, rest.is_empty(), &mut room, date, output)
+                    {
+                        break flow;
                     }
                 }
                 Step::Error(status) => {
@@ -168,68 +172,89 @@ impl<P> Exchange<P> {
         Progress { consumed: input.len() - left, flow }
     }
 
-    /// Shows the head of a request to the service. Returns its response if that goes out at once.
+    /// Shows the head of a request to the service.
     #[inline]
     fn begin<S: Service<Pending = P>>(
         &mut self,
         request: &Request<'_>,
         service: &mut S,
         output: &impl Output,
-    ) -> Option<Response> {
-        let Request { method, persistence, body, .. } = *request;
-        self.due = Due { head_only: method == "HEAD", persistence };
-        if body != Body::Empty {
-            self.body_len = 0;
-        }
+    ) -> Answer<P> {
+        let head_only = request.method == "HEAD";
+        self.due = Due { head_only, persistence: request.persistence };
         if output.logs() {
             self.request_line = Some(request.line().into());
         }
-        self.pending = Some(match service.begin(request) {
-            Answer::Later(pending) => Ok(pending),
-            Answer::Now(response) if request.expects_continue => return Some(response),
-            Answer::Now(response) => Err(Box::new(response)),
-        });
-        None
+        service.begin(request)
     }
 
-    /// Answers a request that is whole, and returns how much it has written.
-    #[inline]
-    fn end<S: Service<Pending = P>>(
+    /// Keeps what is pending until the body is there, and tells the client to send it, or answers
+    /// at once if the client waits for that.
+    #[cold]
+    fn await_body(
         &mut self,
-        is_all: bool,
-        service: &mut S,
+        answer: Answer<P>,
+        request: &Request<'_>,
         date: &Date,
         output: &mut impl Output,
-    ) -> usize {
+    ) -> Flow {
+        self.body_len = 0;
+        self.pending = Some(match answer {
+            Answer::Now(response) if request.expects_continue => {
+                self.due.persistence = Persistence::Close;
+                self.respond(response, date, output);
+                return if self.sending.is_some() { Flow::Continue } else { Flow::Close };
+            }
+            Answer::Now(response) => Err(Box::new(response)),
+            Answer::Later(pending) => Ok(pending),
+        });
+        if request.expects_continue {
+            output.write_static(CONTINUE);
+        }
+        Flow::Continue
+    }
+
+    /// Answers a request that is whole, as far as the reply goes into the output at once. Returns
+    /// what the connection does next, unless it goes on; `is_all` says that there is no more input.
+    #[inline(always)]
+    fn reply(
+        &mut self,
+        reply: Reply<'_>,
+        is_all: bool,
+        room: &mut usize,
+        date: &Date,
+        output: &mut impl Output,
+    ) -> Option<Flow> {
         self.requests = self.requests.wrapping_add(1);
         if self.is_ending && is_all {
             self.due.persistence = Persistence::Close;
         }
-        let pending = self.pending.take();
-        let reply = match pending.expect("the end of a request follows its head") {
-            Ok(pending) => service.finish(pending),
-            Err(response) => (*response).into(),
+        let written = match reply {
+            Reply::Page(page) => self.write_page(page, output),
+            Reply::Response(response) => self.respond(response, date, output),
         };
-        self.reply(reply, date, output)
+        *room = room.saturating_sub(written);
+        if self.sending.is_some() {
+            return None;
+        }
+        match self.due.persistence {
+            Persistence::Close => Some(Flow::Close),
+            _ if *room == 0 && !is_all => Some(Flow::Blocked),
+            _ => None,
+        }
     }
 
-    /// Writes a reply as far as it goes into the output at once, and returns how much that is.
-    #[inline]
-    fn reply(&mut self, reply: Reply<'_>, date: &Date, output: &mut impl Output) -> usize {
+    #[inline(always)]
+    fn write_page(&mut self, page: &Page, output: &mut impl Output) -> usize {
         let Due { head_only, persistence } = self.due;
-        match reply {
-            Reply::Page(page) => {
-                if output.logs() {
-                    self.log(Status::OK, if head_only { 0 } else { page.body_len() }, output);
-                }
-                let (len, body) = page.write(persistence, head_only, output);
-                if let Some(body) = body {
-                    self.send(ReplyBody::Shared(body.clone()), output);
-                }
-                len
-            }
-            Reply::Response(response) => self.respond(response, date, output),
+        if output.logs() {
+            self.log(Status::OK, if head_only { 0 } else { page.body_len() }, output);
         }
+        let (len, body) = page.write(persistence, head_only, output);
+        if let Some(body) = body {
+            self.send(ReplyBody::Shared(body.clone()), output);
+        }
+        len
     }
 
     #[cold]
@@ -259,14 +284,14 @@ impl<P> Exchange<P> {
 
     /// Writes more of the body of the last reply.
     #[cold]
-    fn go_on(&mut self, output: &mut impl Output, written: &mut usize, room: usize) -> Flow {
+    fn go_on(&mut self, output: &mut impl Output, room: &mut usize) -> Flow {
         let Some(sending) = &mut self.sending else { return Flow::Continue };
         while !sending.is_done() {
-            if *written >= room {
+            if *room == 0 {
                 return Flow::Blocked;
             }
             match sending.write_piece(output) {
-                Ok(len) => *written += len,
+                Ok(len) => *room = room.saturating_sub(len),
                 Err(_) => return Flow::Abort,
             }
         }

@@ -110,7 +110,10 @@ impl Parser {
         }
     }
 
-    fn end(&mut self) -> Step<'static> {
+    /// Goes on to the next request. A caller that knows that a request has no body may say so
+    /// instead of asking for its [`End`](Step::End).
+    #[inline]
+    pub(super) fn end(&mut self) -> Step<'static> {
         self.state = if self.last { State::Closed } else { State::Head(Head::default()) };
         Step::End
     }

@@ -157,7 +157,7 @@ impl<'a> Request<'a> {
 ///
 /// CONNECT and TRACE are left out: there is no tunnel here, and echoing a head helps an attacker
 /// more than anyone else.
-#[inline]
+#[inline(always)]
 fn is_known(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" | "PATCH")
 }
