@@ -1,9 +1,12 @@
 //! Files that are read while they change, and files larger than memory.
 
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{Error, ErrorKind};
+
+use nix::errno::Errno;
 
 use super::site::{Site, content};
+use crate::http::files::tree::status;
 use crate::http::files::{Body, FilePart, Reply};
 
 fn part(reply: Reply) -> FilePart {
@@ -72,4 +75,27 @@ fn a_terabyte_has_a_last_byte() {
         Some("bytes 1099511627774-1099511627775/1099511627776")
     );
     assert_eq!(content(reply), [0, 0]);
+}
+
+#[test]
+fn statuses_of_errors() {
+    let from_system = [
+        (Errno::ENOENT, 404),
+        (Errno::ENOTDIR, 404),
+        (Errno::ENAMETOOLONG, 404),
+        (Errno::ELOOP, 404),
+        (Errno::EXDEV, 404),
+        (Errno::EACCES, 403),
+        (Errno::EPERM, 403),
+        (Errno::EMFILE, 503),
+        (Errno::ENFILE, 503),
+        (Errno::EIO, 500),
+    ];
+    for (errno, expected) in from_system {
+        assert_eq!(status(&Error::from_raw_os_error(errno as i32)), expected, "{errno}");
+    }
+    // cap-std says so where a path would lead outside.
+    assert_eq!(status(&ErrorKind::PermissionDenied.into()), 404);
+    assert_eq!(status(&ErrorKind::NotFound.into()), 404);
+    assert_eq!(status(&ErrorKind::Other.into()), 500);
 }
