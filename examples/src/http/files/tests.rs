@@ -6,6 +6,7 @@ mod encodings;
 mod escapes;
 mod media_types;
 mod pieces;
+mod properties;
 mod ranges;
 mod site;
 mod targets;
