@@ -9,7 +9,7 @@ use crate::http::files::encoding::{Coding, preferences};
 #[test]
 fn preferences_of_clients() {
     let (br, gzip, identity) = (Coding::Brotli, Coding::Gzip, Coding::Identity);
-    let cases: [(&str, &[Coding]); 27] = [
+    let cases: [(&str, &[Coding]); 28] = [
         // The examples of section 12.5.3.
         ("compress, gzip", &[gzip, identity]),
         ("", &[identity]),
@@ -23,6 +23,7 @@ fn preferences_of_clients() {
         ("br;q=0.5, gzip", &[gzip, br, identity]),
         ("identity, gzip;q=0.5", &[identity, gzip]),
         ("gzip;q=0.001", &[gzip, identity]),
+        ("*;q=0.001", &[br, gzip, identity]),
         ("identity;q=0.5, gzip;q=0.5", &[gzip, identity]),
         // Zero means "not acceptable", section 12.4.2.
         ("gzip;q=0", &[identity]),
