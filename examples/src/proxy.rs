@@ -1,8 +1,9 @@
-//! What `tcp-proxy` decides without a socket: which upstream gets a connection and which is down,
-//! what a PROXY header says, and what is counted.
+//! The parts of `tcp-proxy`. [`pairs`] passes bytes on, and is the one to read first; most others
+//! have no socket: which upstream gets a connection and which is down, what a PROXY header says,
+//! and what is counted.
 //!
-//! All of it is shared by the loops. Numbers that only one loop changes are in rows of its own;
-//! the few that all of them change are touched once per connection. There is no lock.
+//! The loops share [`shared::Shared`]. A number that only one loop changes is in a row of its own;
+//! those that all of them change are touched once per connection. No request takes a lock.
 
 pub mod counters;
 pub mod handover;

@@ -1,8 +1,14 @@
 //! Passes on what its clients send to one of several other servers, and the answers back.
 //!
-//! Try it in front of `echo-server` with `nc 127.0.0.1 7000`.
+//! Try it in front of `echo-server` with `nc 127.0.0.1 7000`, with `--stats /tmp/stats` and
+//! `nc -U /tmp/stats` beside it. With `--handover /tmp/handover`, the same command once more starts
+//! a proxy that takes over from the first.
+//!
+//! What becomes of a pair of connections is in the module `proxy::pairs`; here is what the other
+//! connections of a loop are for, and how the proxy begins and ends.
 
 use std::error::Error;
+use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -41,6 +47,10 @@ const DRAIN_STEP: Duration = Duration::from_millis(50);
 
 /// Descriptors beside those of pairs and checks: standard streams, listeners, loops, and a margin.
 const OTHER_DESCRIPTORS: u64 = 64;
+
+/// Checks of one upstream: one that is made, and those before it, whose end an upstream may leave
+/// unanswered for as long as `Limits::close_timeout`.
+const CHECK_DESCRIPTORS: u64 = 4;
 
 /// How the proxy begins and ends, which loop 0 sees to.
 struct Life {
@@ -166,6 +176,16 @@ impl Handler for Proxy {
             Some(Purpose::Check(index)) => self.check_failed(index, &reason),
             _ => {}
         }
+        ControlFlow::Continue(())
+    }
+
+    fn listener_failed(
+        &mut self,
+        _: &mut Loop<'_>,
+        address_index: u16,
+        error: &io::Error,
+    ) -> ControlFlow<()> {
+        warn!("address {address_index} is not listened on any more: {error}");
         ControlFlow::Continue(())
     }
 
@@ -307,7 +327,7 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
 /// be turned away for want of one would be better off waiting.
 fn limit_pairs(server: Server, options: &Options, upstreams: &Upstreams) -> Server {
     let Ok((limit, _)) = rlimit::Resource::NOFILE.get() else { return server };
-    let others = OTHER_DESCRIPTORS + upstreams.all().count() as u64;
+    let others = OTHER_DESCRIPTORS + CHECK_DESCRIPTORS * upstreams.all().count() as u64;
     let room = limit.saturating_sub(others).max(2) / 2;
     if (options.clients.max_connections as u64) <= room {
         return server;

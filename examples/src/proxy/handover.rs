@@ -6,11 +6,12 @@
 //! (`SCM_RIGHTS`, see unix(7)), and while both have them, either accepts whoever comes.
 
 use std::error::Error;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Write};
 use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
@@ -79,6 +80,8 @@ impl Listeners {
         }
         if !all.has(Service::Handover) {
             all.sockets.push((Service::Handover, bind_unix(handover)?));
+            // Who can connect to it can take the listeners.
+            fs::set_permissions(handover, Permissions::from_mode(0o600))?;
         }
         Ok(all)
     }

@@ -27,7 +27,7 @@ pub struct Pair {
     /// The client has ended its output.
     pub client_ended: bool,
     /// Until the upstream is connected: what the client has sent meanwhile.
-    pub start: Option<Box<Start>>,
+    pub start: Option<Start>,
     /// Bytes that the client has sent, and that the upstream has.
     pub bytes: [u64; 2],
     /// The upstreams that were tried.
@@ -62,7 +62,7 @@ impl Pair {
             index: 0,
             has_client: true,
             client_ended: false,
-            start: Some(Box::new(Start { early: Vec::new(), awaits_header })),
+            start: Some(Start { early: Vec::new(), awaits_header }),
             bytes: [0; 2],
             tried: Vec::new(),
             addresses: None,
