@@ -41,6 +41,7 @@ mod admin;
 mod batch;
 mod bytes;
 mod call;
+mod change_log;
 mod channels;
 mod client;
 mod client_commands;
@@ -85,6 +86,7 @@ mod value;
 use std::time::Duration;
 
 pub use batch::Batch;
+pub use change_log::ChangeLog;
 pub use channels::{Channels, Message};
 pub use client::Client;
 pub use clients::{Card, Clients, Place};

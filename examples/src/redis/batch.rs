@@ -1,6 +1,7 @@
 //! The commands that one client has sent together.
 
 use super::call::Call;
+use super::change_log::Changes;
 use super::channels::Message;
 use super::client::Client;
 use super::keyspace::View;
@@ -35,12 +36,14 @@ pub(super) struct Errands<'s> {
     pub(super) work: usize,
     /// Messages that were published, in order.
     pub(super) published: Vec<Message>,
+    pub(super) changes: Changes,
 }
 
 impl<'s> Batch<'s> {
     /// Begins a batch whose replies, appended to one output, may make that `max_output` bytes long.
     pub fn new(server: &'s Server, max_output: usize) -> Self {
-        let errands = Errands { server, work: 0, published: Vec::new() };
+        let errands =
+            Errands { server, work: 0, published: Vec::new(), changes: Changes::default() };
         Self { store: server.store.view(), errands, max_output, commands: 0 }
     }
 
@@ -67,12 +70,14 @@ impl<'s> Batch<'s> {
         let start = output.len();
         let (is_plain, replies) = (client.is_plain(), client.replies);
         let reply = Reply::with_max_len(output, client.protocol(), self.max_output);
+        let changes = self.store.changes();
         let (store, errands) = (&mut self.store, &mut self.errands);
         let mut call = Call { store, client, command, reply, outcome: Outcome::Continue, errands };
         let result = match is_plain {
             true => commands::run(&mut call),
             false => special::run(&mut call),
         };
+        call.log(changes);
         if let Err(failure) = result {
             call.reply.error(failure.message());
         }

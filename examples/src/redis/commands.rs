@@ -29,7 +29,8 @@ pub(super) enum Keys {
     /// As many as the argument at `count` says, right behind it; and the first argument besides,
     /// unless that is the count.
     Counted { count: usize },
-    /// The whole keyspace, lock by lock. Only in a transaction are all locks taken before.
+    /// The whole keyspace. It is read lock by lock; but all locks are taken before it is changed,
+    /// and in a transaction.
     Whole,
 }
 
@@ -68,16 +69,22 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Failure> {
         return Err(Failure::OUT_OF_MEMORY);
     }
     match keys {
-        Keys::No | Keys::One | Keys::Whole => run(call),
-        Keys::Each { .. } | Keys::Counted { .. } => run_pinned(call, keys, run),
+        Keys::No | Keys::One => run(call),
+        Keys::Whole if effect == Effect::Reads => run(call),
+        Keys::Each { .. } | Keys::Counted { .. } | Keys::Whole => run_pinned(call, keys, run),
     }
 }
 
 /// Runs a command with the locks of all its keys.
 #[inline(never)]
 fn run_pinned(call: &mut Call<'_, '_>, keys: Keys, run: Run) -> Result<(), Failure> {
+    // The keys are about as much work as elements are.
+    call.work(call.command.len());
     // In a transaction, they are taken already.
-    let is_mine = call.store.pin(keys_of(&call.command, keys));
+    let is_mine = match keys {
+        Keys::Whole => call.store.pin_all(),
+        _ => call.store.pin(keys_of(&call.command, keys)),
+    };
     let result = run(call);
     if is_mine {
         call.store.unpin();

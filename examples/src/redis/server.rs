@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use super::change_log::ChangeLog;
 use super::channels::Channels;
 use super::clients::Clients;
 use super::keyspace::Store;
@@ -18,6 +19,7 @@ pub struct Server {
     pub clients: Clients,
     /// Who has subscribed to what.
     pub channels: Channels,
+    log: Option<Box<dyn ChangeLog>>,
     pub(super) settings: Settings,
     pub(super) options: Options,
     /// For each loop, what it has done.
@@ -55,6 +57,7 @@ impl Server {
             store: Store::new(loops, options.max_memory),
             clients: Clients::default(),
             channels: Channels::new(loops),
+            log: None,
             settings: Settings::default(),
             counters: (0..loops).map(|_| Counters::default()).collect(),
             started: Instant::now(),
@@ -62,6 +65,18 @@ impl Server {
             run_id: format!("{seed:040x}"),
             options,
         }
+    }
+
+    /// Has what changes the keyspace logged from now on.
+    #[must_use]
+    pub fn with_log(mut self, log: Box<dyn ChangeLog>) -> Self {
+        self.log = Some(log);
+        self
+    }
+
+    #[inline]
+    pub(super) fn log(&self) -> Option<&dyn ChangeLog> {
+        self.log.as_deref()
     }
 
     /// Returns how many commands were run, as far as the loops have told.

@@ -1,9 +1,12 @@
 //! Whole conversations: bytes in, bytes out.
 
 mod conversation;
+
 mod memory;
 mod server;
 pub(super) mod session;
 mod transactions;
 mod values;
 mod vectors;
+
+pub(super) use conversation::run;

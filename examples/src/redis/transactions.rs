@@ -117,9 +117,11 @@ pub(super) fn exec(call: &mut Call<'_, '_>) -> Result<(), Failure> {
         call.reply.null_array();
     } else {
         call.reply.array(transaction.len());
+        call.begin_transaction_log();
         for command in &transaction.commands {
             run_queued(call, command);
         }
+        call.end_transaction_log();
     }
     call.store.unpin();
     Ok(())
@@ -133,13 +135,15 @@ fn pin(call: &mut Call<'_, '_>, transaction: &Transaction) {
         Err(_) => Keys::One,
     };
     if commands().any(|command| matches!(keys_of(command), Keys::Whole)) {
-        return call.store.pin_all();
+        call.store.pin_all();
+        return;
     }
     let keys = commands().flat_map(|command| commands::keys_of(&command, keys_of(command)));
     call.store.pin(keys.chain(call.client.watched()));
 }
 
 fn run_queued(call: &mut Call<'_, '_>, command: &OwnedCommand) {
+    let changes = call.store.changes();
     let mut queued = Call {
         store: &mut *call.store,
         client: &mut *call.client,
@@ -148,7 +152,9 @@ fn run_queued(call: &mut Call<'_, '_>, command: &OwnedCommand) {
         outcome: Outcome::Continue,
         errands: &mut *call.errands,
     };
-    if let Err(failure) = commands::run(&mut queued) {
+    let result = commands::run(&mut queued);
+    queued.log(changes);
+    if let Err(failure) = result {
         queued.reply.error(failure.message());
     }
     let (outcome, is_too_long) = (queued.outcome, queued.reply.is_too_long());

@@ -56,7 +56,7 @@ impl View<'_> {
         locks.map(|lock| of(self.shard(Spot { lock, table: 0, hash: 0 }))).sum()
     }
 
-    /// Removes all keys, lock by lock. A thread frees them.
+    /// Removes all keys. A thread frees them.
     pub(in crate::redis) fn clear(&mut self) {
         for lock in 0..self.store.locks.len() {
             let (tables, memory) = self.shard(Spot { lock, table: 0, hash: 0 }).clear();

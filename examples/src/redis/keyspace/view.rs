@@ -85,11 +85,14 @@ impl<'s> View<'s> {
     }
 
     /// Takes all locks there are, and holds them until [`unpin`](Self::unpin).
-    pub(in crate::redis) fn pin_all(&mut self) {
-        if self.store.has_one_lock() {
-            return;
+    ///
+    /// Returns whether it has taken any, as [`pin`](Self::pin) does.
+    pub(in crate::redis) fn pin_all(&mut self) -> bool {
+        if self.is_pinned() || self.store.has_one_lock() {
+            return false;
         }
         self.pin_locks((0..self.store.locks.len()).collect());
+        true
     }
 
     fn pin_locks(&mut self, mut locks: Vec<usize>) {

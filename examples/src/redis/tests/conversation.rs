@@ -4,7 +4,11 @@ use crate::redis::{Batch, Client, Outcome, Server};
 use crate::resp::Parser;
 
 /// Runs one inline request.
-pub(super) fn run(server: &Server, client: &mut Client, request: &str) -> (String, Outcome) {
+pub(in crate::redis) fn run(
+    server: &Server,
+    client: &mut Client,
+    request: &str,
+) -> (String, Outcome) {
     let mut parser = Parser::default();
     let line = format!("{request}\r\n");
     let command = parser.parse(line.as_bytes()).unwrap().unwrap();
