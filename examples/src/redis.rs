@@ -111,6 +111,8 @@ pub enum Outcome {
     Shutdown,
     /// Wake this connection, then go on with the next command.
     Wake,
+    /// Run the same command again in a later turn, before the next one: it has not replied yet.
+    Again,
 }
 
 /// What a server is told at its start, beside what only the network knows.

@@ -169,3 +169,34 @@ fn a_client_with_long_replies_does_not_stop_others() {
     }
     assert_eq!(heavy.read(), "+OK\r\n");
 }
+
+/// While one client looks through all keys 50 times, another one gets its 100 replies.
+#[test]
+fn a_client_that_asks_for_much_work_does_not_stop_others() {
+    const KEYS: usize = 200_000;
+    const HEAVY: usize = 50;
+    let server = start(&[]);
+    let mut heavy = Client::connect(&server);
+    for first in (0..KEYS).step_by(1000) {
+        let pairs: Vec<String> =
+            (first..first + 1000).flat_map(|key| [key.to_string(), "v".to_owned()]).collect();
+        let command: Vec<&str> = ["MSET"].into_iter().chain(pairs.iter().map(|p| &**p)).collect();
+        assert_eq!(heavy.call(&command), "+OK\r\n");
+    }
+    let mut light = Client::connect(&server);
+    assert_eq!(light.run("PING"), "+PONG\r\n");
+    let commands = [wire(&["KEYS", "nosuch*"]), wire(&["INCR", "done"])].concat();
+    heavy.send_raw(&commands.repeat(HEAVY));
+    assert_eq!((heavy.read(), heavy.read()), ("*0\r\n".to_owned(), ":1\r\n".to_owned()));
+    light.send_raw(&wire(&["PING"]).repeat(100));
+    for _ in 0..100 {
+        assert_eq!(light.read(), "+PONG\r\n");
+    }
+    let done = light.run("GET done");
+    let done: usize = done.lines().nth(1).and_then(|line| line.parse().ok()).unwrap();
+    assert!(done < HEAVY, "all 100 replies came before the last of the heavy ones");
+    for number in 2..=HEAVY {
+        assert_eq!(heavy.read(), "*0\r\n");
+        assert_eq!(heavy.read(), format!(":{number}\r\n"));
+    }
+}

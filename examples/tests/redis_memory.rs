@@ -10,7 +10,7 @@ use util::Server;
 const REDIS_SERVER: &str = env!("CARGO_BIN_EXE_redis-server");
 
 /// How many bytes each kind of data is to have, about: far more than the server itself.
-const SIZE: usize = 24 << 20;
+const SIZE: usize = 12 << 20;
 
 /// How the estimate may differ from the truth.
 const FACTOR: f64 = 1.5;

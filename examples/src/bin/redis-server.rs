@@ -81,6 +81,8 @@ struct Session {
     client: Client,
     input: InputStream,
     parser: resp::Parser,
+    /// A command that takes more than one turn.
+    unfinished: Option<resp::OwnedCommand>,
     /// Whether commands are left that could be run: too many at once, or too long replies.
     has_more: bool,
     /// Whether the time for a command runs.
@@ -124,6 +126,13 @@ impl Session {
             if batch.is_used_up() {
                 break Stop::Turn;
             }
+            if let Some(command) = self.unfinished.take() {
+                if batch.resume(client, &command, replies) == Outcome::Again {
+                    self.unfinished = Some(command);
+                    break Stop::Turn;
+                }
+                continue;
+            }
             if ahead == 0 {
                 ahead = look_ahead(parser, &input[read..], batch.store());
             }
@@ -141,6 +150,10 @@ impl Session {
             match batch.execute(client, command, replies) {
                 Outcome::Continue => {}
                 Outcome::Wake => self.is_woken = true,
+                Outcome::Again => {
+                    self.unfinished = Some(command.into());
+                    break Stop::Turn;
+                }
                 Outcome::Close => break Stop::Close,
                 Outcome::Shutdown => break Stop::Shutdown,
             }
@@ -230,6 +243,7 @@ impl Handler for Redis<'_> {
             client: Client::new(self.server.clients.connect(Some(place))),
             input: InputStream::with_max_len(resp::MAX_COMMAND_LEN),
             parser: resp::Parser::default(),
+            unfinished: None,
             has_more: false,
             is_timed: true,
             is_subscriber: false,

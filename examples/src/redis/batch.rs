@@ -7,7 +7,7 @@ use super::client::Client;
 use super::keyspace::View;
 use super::server::Server;
 use super::{Outcome, commands, special};
-use crate::resp::{Command, Reply};
+use crate::resp::{Command, OwnedCommand, Reply};
 
 /// What a command costs beyond what it says itself, and how much a batch may cost before other
 /// clients get their turn. A unit is about what it takes to look at an element of a collection,
@@ -39,6 +39,12 @@ pub(super) struct Errands<'s> {
     pub(super) changes: Changes,
 }
 
+impl Errands<'_> {
+    pub(super) fn is_used_up(&self) -> bool {
+        self.work >= BATCH_WORK
+    }
+}
+
 impl<'s> Batch<'s> {
     /// Begins a batch whose replies, appended to one output, may make that `max_output` bytes long.
     pub fn new(server: &'s Server, max_output: usize) -> Self {
@@ -55,7 +61,7 @@ impl<'s> Batch<'s> {
     /// Tells whether it is time for other clients.
     #[must_use]
     pub fn is_used_up(&self) -> bool {
-        self.errands.work >= BATCH_WORK
+        self.errands.is_used_up()
     }
 
     /// Runs `command` and appends its reply to `output`.
@@ -91,6 +97,17 @@ impl<'s> Batch<'s> {
         self.errands.work += COMMAND_WORK + (output.len().saturating_sub(start)) / REPLY_WORK;
         self.commands += 1;
         outcome
+    }
+
+    /// Goes on with a command that has taken more than one turn.
+    #[cold]
+    pub fn resume(
+        &mut self,
+        client: &mut Client,
+        command: &OwnedCommand,
+        output: &mut Vec<u8>,
+    ) -> Outcome {
+        self.execute(client, command.as_command(), output)
     }
 
     /// Ends the batch: gives back the locks, and returns the messages that were published.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::batch::Errands;
+use super::client::Progress;
 use super::{Client, Outcome, Server, View};
 use crate::resp::{Command, Reply, parse_integer};
 
@@ -29,6 +30,17 @@ impl<'s> Call<'_, 's> {
     /// many, other clients get their turn.
     pub(super) fn work(&mut self, elements: usize) {
         self.errands.work += elements;
+    }
+
+    /// Tells whether it is time for other clients, and the command may go on later.
+    pub(super) fn is_to_pause(&self) -> bool {
+        self.errands.is_used_up() && !self.errands.changes.is_in_transaction()
+    }
+
+    /// Leaves the command for a later turn, which begins with what has been found so far.
+    pub(super) fn pause(&mut self, progress: Progress) {
+        self.client.progress = Some(progress);
+        self.outcome = Outcome::Again;
     }
 
     /// Puts an error in the place of a reply that is longer than a client may be sent.

@@ -22,6 +22,12 @@ pub(super) struct Changes {
     transaction: Option<Vec<u8>>,
 }
 
+impl Changes {
+    pub(super) fn is_in_transaction(&self) -> bool {
+        self.transaction.is_some()
+    }
+}
+
 impl Call<'_, '_> {
     /// Has other words logged for this command: one whose effect depends on chance or the time. It
     /// can be called several times, for several commands.

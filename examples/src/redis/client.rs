@@ -23,6 +23,17 @@ pub struct Client {
     pub(super) channels: BTreeSet<Box<[u8]>>,
     pub(super) patterns: BTreeSet<Box<[u8]>>,
     pub(super) replies: Replies,
+    /// How far a command has come that takes several turns.
+    pub(super) progress: Option<Progress>,
+}
+
+/// How far a look through all keys has come.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// The next slot to look at.
+    pub(super) slot: usize,
+    /// The keys that were found.
+    pub(super) found: Vec<Box<[u8]>>,
 }
 
 /// The keys that a client watches.
@@ -72,6 +83,7 @@ impl Client {
             channels: BTreeSet::new(),
             patterns: BTreeSet::new(),
             replies: Replies::On,
+            progress: None,
         }
     }
 

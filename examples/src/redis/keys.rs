@@ -1,6 +1,7 @@
 //! Commands on keys, whatever they hold.
 
 use super::call::{Call, Failure};
+use super::client::Progress;
 use super::dense::random_below;
 use super::glob;
 use super::keyspace::NEVER;
@@ -28,15 +29,26 @@ pub(super) fn kind(call: &mut Call<'_, '_>) -> Result<(), Failure> {
 }
 
 /// `KEYS pattern`
+///
+/// With very many keys it takes several turns, between which others can add and remove some. In a
+/// transaction it takes one.
 pub(super) fn keys(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    let pattern = &call.command[1];
-    let (mut found, mut slot) = (Vec::new(), Some(0));
+    let pattern = call.command.get(1).unwrap_or_default();
+    let Progress { slot, mut found } = call.client.progress.take().unwrap_or_default();
+    let mut slot = Some(slot);
     while let Some(from) = slot {
+        let mut seen = 0;
         slot = call.store.scan(from, |key, _| {
+            seen += 1;
             if glob::matches(pattern, key) {
-                found.push(key.to_vec());
+                found.push(key.into());
             }
         });
+        call.work(1 + seen);
+        if let Some(slot) = slot.filter(|_| call.is_to_pause()) {
+            call.pause(Progress { slot, found });
+            return Ok(());
+        }
     }
     call.reply.array(found.len());
     found.iter().for_each(|key| call.reply.bulk(key));

@@ -21,7 +21,9 @@ impl List {
     }
 
     pub(super) fn memory(&self) -> usize {
-        allocation(self.elements.capacity() * size_of::<Bytes>()) + self.heap
+        // The half that a list has just grown by is no memory until something is put there.
+        let places = (self.elements.len() + self.elements.capacity()) / 2;
+        allocation(places * size_of::<Bytes>()) + self.heap
     }
 
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &[u8]> + ExactSizeIterator {

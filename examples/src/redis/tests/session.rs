@@ -33,7 +33,7 @@ pub(super) fn session<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Seen {
             };
             read += command.wire_len();
             match Batch::new(&server, usize::MAX).execute(&mut client, command, &mut replies) {
-                Outcome::Continue | Outcome::Wake => {}
+                Outcome::Continue | Outcome::Wake | Outcome::Again => {}
                 Outcome::Close | Outcome::Shutdown => return Seen { replies, closed: true },
             }
         }
