@@ -1,8 +1,8 @@
 //! A server that redis clients can use. Try it with `redis-cli -p 6380`.
 //!
 //! `mini-redis` is the one to read first. This one begins at the callbacks of [`Redis`], which pass
-//! what a connection has received to its [`Session`]; that finds the commands in it and has them run
-//! by a [`Batch`]. What commands do is in `redis.rs` and behind it.
+//! what a connection has received to its [`Session`]; that finds the commands in it and has them
+//! run by a [`Batch`]. What commands do is in `redis.rs` and behind it.
 
 use std::error::Error;
 use std::mem;
@@ -218,7 +218,7 @@ impl Redis<'_> {
     /// Gives a connection the limits of a subscriber, or those of others again.
     fn change_limits(&self, conn: &mut Conn<'_>, session: &mut Session) {
         session.is_subscriber = session.client.is_subscribed();
-        let limits = self.limits.clone();
+        let limits = self.limits;
         conn.set_limits(match session.is_subscriber {
             // It may have nothing to say for ever.
             true => limits.max_output(MAX_SUBSCRIBER_OUTPUT).idle_timeout(None),
@@ -306,7 +306,7 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let (listen, clients) = (&options.listen, &options.clients);
     let limits = clients.limits().max_output(options.max_output.saturating_add(OUTPUT_MARGIN));
-    let bound = listen.bind("tcp", options.port)?.limits(limits.clone());
+    let bound = listen.bind("tcp", options.port)?.limits(limits);
     let inet = bound.local_addrs().iter().find_map(|address| address.addr().as_inet());
     let server = &Server::new(redis::Options {
         loops: listen.loops().count(),
@@ -320,7 +320,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     cli::start(bound, clients)?.run_each(loops, |loop_id| Redis {
         server,
         options,
-        limits: limits.clone(),
+        limits: limits,
         loop_id,
         replies: Vec::new(),
     })?;

@@ -85,7 +85,7 @@ impl Server {
         self.counters.iter().map(|counters| counters.commands.load(Ordering::Relaxed)).sum()
     }
 
-    /// Returns how many keys have been removed because they had expired, by [`expire`](Self::expire).
+    /// Returns how many keys [`expire`](Self::expire) has removed.
     #[must_use]
     pub fn expired(&self) -> u64 {
         self.counters.iter().map(|counters| counters.expired.load(Ordering::Relaxed)).sum()

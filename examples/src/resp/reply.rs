@@ -22,7 +22,8 @@ pub enum Protocol {
 /// The output is a vector, and not a connection: a reply is appended in the pieces it has, which
 /// costs a few instructions each, and all replies to a batch of commands are sent as one.
 ///
-/// Strings that would make the output too long are left out; [`is_too_long`](Self::is_too_long) tells.
+/// Strings that would make the output too long are left out;
+/// [`is_too_long`](Self::is_too_long) tells.
 #[derive(Debug)]
 pub struct Reply<'a> {
     output: &'a mut Vec<u8>,
@@ -37,7 +38,7 @@ impl<'a> Reply<'a> {
         Self::with_max_len(output, Protocol::Resp2, usize::MAX)
     }
 
-    /// Creates a writer of replies that leaves out what would make the output longer than `max_len`.
+    /// Creates a writer of replies that leaves out what would make the output too long.
     #[inline]
     pub fn with_max_len(output: &'a mut Vec<u8>, protocol: Protocol, max_len: usize) -> Self {
         Self { output, protocol, max_len, is_too_long: false }

@@ -9,6 +9,7 @@ use crate::redis::value::{Collection, Value};
 
 impl View<'_> {
     /// Returns what is at `key`.
+    #[inline]
     pub(in crate::redis) fn get(&mut self, key: &[u8]) -> Option<&Value> {
         let spot = self.locate(key);
         Some(&self.shard(spot).find(spot, key)?.value)
@@ -32,6 +33,7 @@ impl View<'_> {
     }
 
     /// Returns the string at `key`.
+    #[inline]
     pub(in crate::redis) fn string(&mut self, key: &[u8]) -> Result<Option<&[u8]>, Failure> {
         match self.get(key) {
             Some(Value::String(bytes)) => Ok(Some(bytes)),
@@ -49,6 +51,7 @@ impl View<'_> {
     }
 
     /// Makes `key` hold the string `bytes` for ever, whatever it held before.
+    #[inline]
     pub(in crate::redis) fn set(&mut self, key: &[u8], bytes: &[u8]) {
         // A key that has expired is overwritten like any other.
         let spot = self.store.spot(key);

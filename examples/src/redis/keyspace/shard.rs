@@ -3,7 +3,6 @@
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use hashbrown::hash_table::Entry as Place;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::entry::{Entry, NEVER};
@@ -65,10 +64,12 @@ impl Shard {
         }
     }
 
+    #[inline]
     pub(super) fn find(&self, spot: Spot, key: &[u8]) -> Option<&Entry> {
         self.tables[spot.table].find(spot.hash, is(key))
     }
 
+    #[inline]
     pub(super) fn find_mut(&mut self, spot: Spot, key: &[u8]) -> Option<&mut Entry> {
         self.tables[spot.table].find_mut(spot.hash, is(key))
     }
@@ -76,42 +77,25 @@ impl Shard {
     /// Makes `key` hold the string `bytes`, whatever it held before and for however long. Returns
     /// what it held if that was no string.
     pub(super) fn set(&mut self, spot: Spot, key: &[u8], bytes: &[u8]) -> Option<Value> {
-        let Self { tables, hasher, .. } = self;
-        let table = &mut tables[spot.table];
-        let rehash = |entry: &Entry| hasher.hash_one(&*entry.key);
-        let old = table.allocation_size();
-        let (before, after, replaced) = match table.entry(spot.hash, is(key), rehash) {
-            Place::Occupied(mut place) => {
-                let entry = place.get_mut();
-                if entry.expires_at != NEVER {
-                    entry.expires_at = NEVER;
-                    self.expiring -= 1;
-                }
-                let before = entry.value.memory();
-                let replaced = match &mut entry.value {
-                    Value::String(string) => {
-                        string.set(bytes);
-                        None
-                    }
-                    other => Some(std::mem::replace(other, Value::String(bytes.into()))),
-                };
-                (before, entry.value.memory(), replaced)
-            }
-            Place::Vacant(place) => {
-                let value = Value::String(bytes.into());
-                let entry = Entry { key: key.into(), value, expires_at: NEVER };
-                let memory = entry.memory();
-                place.insert(entry);
-                self.len += 1;
-                (0, memory, None)
-            }
+        let Some(entry) = self.tables[spot.table].find_mut(spot.hash, is(key)) else {
+            self.insert(spot, key, Value::String(bytes.into()));
+            return None;
         };
-        // The table may have grown even if the key is there.
-        let grown = self.tables[spot.table].allocation_size();
-        if grown == old {
+        if entry.expires_at != NEVER {
+            entry.expires_at = NEVER;
+            self.expiring -= 1;
+        }
+        let before = entry.value.memory();
+        let replaced = match &mut entry.value {
+            Value::String(string) => {
+                string.set(bytes);
+                None
+            }
+            other => Some(std::mem::replace(other, Value::String(bytes.into()))),
+        };
+        let after = entry.value.memory();
+        if before != after {
             self.account(before, after);
-        } else {
-            self.account(before + allocation(old), after + allocation(grown));
         }
         self.watched.touch(key);
         replaced

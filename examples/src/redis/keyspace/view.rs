@@ -122,6 +122,7 @@ impl<'s> View<'s> {
         self.guard.as_mut().expect("switch_to locks")
     }
 
+    #[inline(never)]
     fn switch_to(&mut self, lock: usize) {
         if !self.is_pinned() {
             self.guard = None;
