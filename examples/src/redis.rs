@@ -38,6 +38,7 @@
 //! ```
 
 mod admin;
+mod append_only;
 mod batch;
 mod bytes;
 mod call;
@@ -85,6 +86,7 @@ mod value;
 
 use std::time::Duration;
 
+pub use append_only::AppendOnly;
 pub use batch::Batch;
 pub use change_log::ChangeLog;
 pub use channels::{Channels, Message};

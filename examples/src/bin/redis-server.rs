@@ -5,16 +5,19 @@
 //! run by a [`Batch`]. What commands do is in `redis.rs` and behind it.
 
 use std::error::Error;
+use std::io;
 use std::mem;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
 use evio::{Action, CloseReason, Conn, Handler, InputStream, Limits, Loop};
 use evio_examples::cli::{self, ClientLimits, Listen, Timeout};
 use evio_examples::redis::{
-    self, Batch, COMMANDS, Client, Outcome, Place, Server, look_ahead, parse_memory,
+    self, AppendOnly, Batch, COMMANDS, Client, Outcome, Place, Server, look_ahead, parse_memory,
 };
 use evio_examples::resp;
 use log::info;
@@ -31,6 +34,9 @@ struct Options {
     /// Memory for keys and values, about; writes are refused beyond it. 0 is no limit
     #[arg(long, value_name = "BYTES", default_value = "1gb", value_parser = memory)]
     maxmemory: usize,
+    /// Keep the keys in this file: every change is on the disk before it is confirmed
+    #[arg(long, value_name = "FILE")]
+    appendonly: Option<PathBuf>,
     #[command(flatten)]
     listen: Listen,
     #[command(flatten)]
@@ -74,6 +80,9 @@ struct Redis<'a> {
     loop_id: usize,
     /// The replies to one batch of commands; empty between callbacks.
     replies: Vec<u8>,
+    append_only: Option<&'a AppendOnly>,
+    /// How many failures of that file this loop has acted on.
+    failures: u64,
 }
 
 /// One client.
@@ -292,7 +301,17 @@ impl Handler for Redis<'_> {
         ControlFlow::Continue(())
     }
 
+    fn pre_write(&mut self, _: &mut Loop<'_>) -> io::Result<()> {
+        match self.append_only {
+            Some(file) => file.sync(&mut self.failures),
+            None => Ok(()),
+        }
+    }
+
     fn tick(&mut self, _: &mut Loop<'_>) -> ControlFlow<(), Duration> {
+        if let Some(file) = self.append_only {
+            file.retry();
+        }
         let has_more = self.server.expire();
         ControlFlow::Continue(if has_more { EXPIRE_ON } else { EXPIRE_INTERVAL })
     }
@@ -308,14 +327,20 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let limits = clients.limits().max_output(options.max_output.saturating_add(OUTPUT_MARGIN));
     let bound = listen.bind("tcp", options.port)?.limits(limits);
     let inet = bound.local_addrs().iter().find_map(|address| address.addr().as_inet());
-    let server = &Server::new(redis::Options {
+    let mut server = Server::new(redis::Options {
         loops: listen.loops().count(),
         max_memory: options.maxmemory,
-        appends: false,
+        appends: options.appendonly.is_some(),
         port: inet.map_or(options.port, |address| address.port()),
         max_clients: clients.max_connections,
         idle_timeout: clients.idle_timeout.0,
     });
+    let append_only = options.appendonly.as_deref().map(|path| AppendOnly::open(path, &server));
+    let append_only = append_only.transpose()?;
+    if let Some(file) = &append_only {
+        server = server.with_log(Box::new(Arc::clone(file)));
+    }
+    let (server, append_only) = (&server, append_only.as_deref());
     let loops = listen.loops();
     cli::start(bound, clients)?.run_each(loops, |loop_id| Redis {
         server,
@@ -323,6 +348,8 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         limits: limits,
         loop_id,
         replies: Vec::new(),
+        append_only,
+        failures: 0,
     })?;
     Ok(())
 }

@@ -76,14 +76,12 @@ impl<'s> Batch<'s> {
         let start = output.len();
         let (is_plain, replies) = (client.is_plain(), client.replies);
         let reply = Reply::with_max_len(output, client.protocol(), self.max_output);
-        let changes = self.store.changes();
         let (store, errands) = (&mut self.store, &mut self.errands);
         let mut call = Call { store, client, command, reply, outcome: Outcome::Continue, errands };
         let result = match is_plain {
             true => commands::run(&mut call),
             false => special::run(&mut call),
         };
-        call.log(changes);
         if let Err(failure) = result {
             call.reply.error(failure.message());
         }

@@ -10,6 +10,11 @@ pub trait ChangeLog: fmt::Debug + Send + Sync {
     ///
     /// The locks of the keys that were changed are held meanwhile; so it must be quick.
     fn append(&self, commands: &[u8]);
+
+    /// Tells whether nothing may be changed at present, because it could not be logged.
+    fn refuses(&self) -> bool {
+        false
+    }
 }
 
 /// What a batch has to log, if there is a log.
@@ -32,7 +37,7 @@ impl Call<'_, '_> {
     /// Has other words logged for this command: one whose effect depends on chance or the time. It
     /// can be called several times, for several commands.
     pub(super) fn log_instead(&mut self, arguments: &[&[u8]]) {
-        if self.server().log().is_some() {
+        if self.store.store().log().is_some() {
             let changes = &mut self.errands.changes;
             changes.has_instead = true;
             write(&mut changes.instead, arguments.len(), arguments.iter().copied());
@@ -43,9 +48,12 @@ impl Call<'_, '_> {
     #[inline]
     pub(super) fn log(&mut self, before: u64) {
         if self.store.changes() != before {
-            if let Some(log) = self.server().log() {
+            if let Some(log) = self.store.store().log() {
                 self.log_to(log);
             }
+        } else if self.errands.changes.has_instead {
+            self.errands.changes.has_instead = false;
+            self.errands.changes.instead.clear();
         }
     }
 
@@ -75,7 +83,7 @@ impl Call<'_, '_> {
     pub(super) fn end_transaction_log(&mut self) {
         let commands = self.errands.changes.transaction.take().unwrap_or_default();
         self.errands.changes.has_instead = true;
-        if let Some(log) = self.server().log().filter(|_| !commands.is_empty()) {
+        if let Some(log) = self.store.store().log().filter(|_| !commands.is_empty()) {
             let (begin, end) = (b"*1\r\n$5\r\nMULTI\r\n".as_slice(), b"*1\r\n$4\r\nEXEC\r\n");
             log.append(&[begin, &commands, end].concat());
         }
@@ -83,7 +91,11 @@ impl Call<'_, '_> {
 }
 
 /// Writes a command as a client sends it.
-fn write<'a>(bytes: &mut Vec<u8>, len: usize, arguments: impl Iterator<Item = &'a [u8]>) {
+pub(super) fn write<'a>(
+    bytes: &mut Vec<u8>,
+    len: usize,
+    arguments: impl Iterator<Item = &'a [u8]>,
+) {
     bytes.extend_from_slice(format!("*{len}\r\n").as_bytes());
     for argument in arguments {
         bytes.extend_from_slice(format!("${}\r\n", argument.len()).as_bytes());

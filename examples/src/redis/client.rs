@@ -135,6 +135,11 @@ impl Client {
 
 /// Transactions.
 impl Client {
+    /// Tells whether commands are queued until `EXEC`.
+    pub(super) fn is_in_transaction(&self) -> bool {
+        self.transaction.is_some()
+    }
+
     pub(super) fn transaction(&self) -> Option<&Transaction> {
         self.transaction.as_deref()
     }

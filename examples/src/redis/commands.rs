@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::call::{Call, Failure};
+use super::change_log::ChangeLog;
 use super::table::{MAX_NAME_LEN, find};
 use crate::resp::{Command, parse_integer};
 
@@ -68,8 +69,16 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     if effect == Effect::Grows && call.store.store().is_full() {
         return Err(Failure::OUT_OF_MEMORY);
     }
+    if effect != Effect::Reads && call.store.store().log().is_some_and(ChangeLog::refuses) {
+        return Err(Failure::text("MISCONF Errors writing to the append only file"));
+    }
     match keys {
-        Keys::No | Keys::One => run(call),
+        Keys::No | Keys::One => {
+            let before = call.store.changes();
+            let result = run(call);
+            call.log(before);
+            result
+        }
         Keys::Whole if effect == Effect::Reads => run(call),
         Keys::Each { .. } | Keys::Counted { .. } | Keys::Whole => run_pinned(call, keys, run),
     }
@@ -85,7 +94,10 @@ fn run_pinned(call: &mut Call<'_, '_>, keys: Keys, run: Run) -> Result<(), Failu
         Keys::Whole => call.store.pin_all(),
         _ => call.store.pin(keys_of(&call.command, keys)),
     };
+    let before = call.store.changes();
     let result = run(call);
+    // Before the locks are given back, so that nobody else logs a change of these keys first.
+    call.log(before);
     if is_mine {
         call.store.unpin();
     }

@@ -139,7 +139,19 @@ fn set_expiry(
     let is_allowed = call.store.expiry(key).is_some_and(|old| conditions.allow(old, deadline));
     let is_set = is_allowed && call.store.set_expiry(key, deadline);
     call.reply.count(usize::from(is_set));
+    log_expiry(call);
     Ok(())
+}
+
+/// Has logged when the key of the command expires, and not how long that is from now.
+pub(super) fn log_expiry(call: &mut Call<'_, '_>) {
+    let command = call.command;
+    let key = &command[1];
+    match call.store.expiry(key) {
+        None => call.log_instead(&[b"DEL", key]),
+        Some(NEVER) => call.log_instead(&[b"PERSIST", key]),
+        Some(at) => call.log_instead(&[b"PEXPIREAT", key, at.to_string().as_bytes()]),
+    }
 }
 
 /// `PERSIST key`

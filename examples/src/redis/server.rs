@@ -19,7 +19,6 @@ pub struct Server {
     pub clients: Clients,
     /// Who has subscribed to what.
     pub channels: Channels,
-    log: Option<Box<dyn ChangeLog>>,
     pub(super) settings: Settings,
     pub(super) options: Options,
     /// For each loop, what it has done.
@@ -57,7 +56,6 @@ impl Server {
             store: Store::new(loops, options.max_memory),
             clients: Clients::default(),
             channels: Channels::new(loops),
-            log: None,
             settings: Settings::default(),
             counters: (0..loops).map(|_| Counters::default()).collect(),
             started: Instant::now(),
@@ -70,13 +68,8 @@ impl Server {
     /// Has what changes the keyspace logged from now on.
     #[must_use]
     pub fn with_log(mut self, log: Box<dyn ChangeLog>) -> Self {
-        self.log = Some(log);
+        self.store.set_log(log);
         self
-    }
-
-    #[inline]
-    pub(super) fn log(&self) -> Option<&dyn ChangeLog> {
-        self.log.as_deref()
     }
 
     /// Returns how many commands were run, as far as the loops have told.

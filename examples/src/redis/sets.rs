@@ -58,13 +58,19 @@ pub(super) fn spop(call: &mut Call<'_, '_>) -> Result<(), Failure> {
         }
         _ => return Err(Failure::SYNTAX),
     };
+    // Another time, other members would be popped.
+    let is_logged = call.store.store().log().is_some();
+    let mut gone = Vec::new();
     let popped = call.store.change(key, |set: &mut Set| {
         let taken = wanted.unwrap_or(1).min(set.len());
         if wanted.is_some() {
             call.reply.set(taken);
         }
         for member in (0..taken).map_while(|_| set.pop()) {
-            call.reply.bulk(member);
+            call.reply.bulk(&member);
+            if is_logged {
+                gone.push(member);
+            }
         }
         (taken > 0, ())
     })?;
@@ -72,6 +78,12 @@ pub(super) fn spop(call: &mut Call<'_, '_>) -> Result<(), Failure> {
         (Some(()), _) => {}
         (None, Some(_)) => call.reply.set(0),
         (None, None) => call.reply.null(),
+    }
+    if !gone.is_empty() {
+        let command = call.command;
+        let words = [b"SREM".as_slice(), &command[1]];
+        let words: Vec<&[u8]> = words.into_iter().chain(gone.iter().map(AsRef::as_ref)).collect();
+        call.log_instead(&words);
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Commands on strings.
 
 use super::call::{Call, Failure, integer};
-use super::expiry::{Deadline, Unit};
+use super::expiry::{Deadline, Unit, log_expiry};
 use super::keyspace::NEVER;
 use super::value::Value;
 use crate::resp::{Command, MAX_BULK_LEN};
@@ -89,6 +89,15 @@ fn set_until(call: &mut Call<'_, '_>, value: usize, deadline: i64) {
     call.store.set(key, &call.command[value]);
     if deadline != NEVER {
         call.store.set_expiry(key, deadline);
+        let command = call.command;
+        match call.store.expiry(&command[1]) {
+            // It was over already.
+            None => call.log_instead(&[b"DEL", &command[1]]),
+            Some(at) => {
+                let (value, at) = (&command[value], at.to_string());
+                call.log_instead(&[b"SET", &command[1], value, b"PXAT", at.as_bytes()]);
+            }
+        }
     }
 }
 
@@ -160,8 +169,9 @@ pub(super) fn getex(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     match deadline {
         Some(deadline) => drop(call.store.set_expiry(key, deadline)),
         None if is_persist && expires => drop(call.store.set_expiry(key, NEVER)),
-        None => {}
+        None => return Ok(()),
     }
+    log_expiry(call);
     Ok(())
 }
 

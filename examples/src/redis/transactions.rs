@@ -143,7 +143,6 @@ fn pin(call: &mut Call<'_, '_>, transaction: &Transaction) {
 }
 
 fn run_queued(call: &mut Call<'_, '_>, command: &OwnedCommand) {
-    let changes = call.store.changes();
     let mut queued = Call {
         store: &mut *call.store,
         client: &mut *call.client,
@@ -152,9 +151,7 @@ fn run_queued(call: &mut Call<'_, '_>, command: &OwnedCommand) {
         outcome: Outcome::Continue,
         errands: &mut *call.errands,
     };
-    let result = commands::run(&mut queued);
-    queued.log(changes);
-    if let Err(failure) = result {
+    if let Err(failure) = commands::run(&mut queued) {
         queued.reply.error(failure.message());
     }
     let (outcome, is_too_long) = (queued.outcome, queued.reply.is_too_long());

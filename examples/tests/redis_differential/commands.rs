@@ -1,4 +1,5 @@
 //! Random commands.
+#![allow(unreachable_pub, reason = "several tests use it")]
 
 /// The keys: so few that commands meet at them.
 pub const KEYS: [&str; 7] = ["a", "b", "c", "d", "e", "{x}", "even"];

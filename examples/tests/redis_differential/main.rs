@@ -153,7 +153,11 @@ impl Pair {
                     _ => continue,
                 };
                 let value = client(&command);
-                let value = if kind == "set" || kind == "hash" { value.sorted() } else { value };
+                let value = match kind.as_str() {
+                    "set" => value.sorted(),
+                    "hash" => value.in_pairs(),
+                    _ => value,
+                };
                 all.insert(key, (kind, value));
             }
             all

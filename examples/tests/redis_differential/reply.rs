@@ -1,4 +1,5 @@
 //! A client that understands both versions of the protocol.
+#![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 
@@ -34,6 +35,13 @@ impl Reply {
             }
             other => other,
         }
+    }
+
+    /// Takes the elements of an array in pairs, as a map in RESP2 has them, and puts those in order.
+    pub fn in_pairs(self) -> Self {
+        let Self::Array(_, elements) = self else { return self.sorted() };
+        let pairs = elements.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone()));
+        Self::Map(pairs.collect()).sorted()
     }
 
     /// Leaves out which strings there are.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::entry::{Entry, NEVER};
+use super::key::Key;
 use super::memory::{Memory, allocation};
 use super::watch::Watched;
 use crate::redis::value::{Value, sparse};
@@ -151,16 +152,17 @@ impl Shard {
 
     /// Removes the keys of a table that have expired, and returns what they held.
     #[cold]
-    pub(super) fn expire(&mut self, table: usize, now: i64) -> Vec<Value> {
+    pub(super) fn expire(&mut self, table: usize, now: i64) -> Vec<(Key, Value)> {
         let keys = self.tables[table].iter().filter(|entry| entry.expires_at <= now);
         let keys: Vec<_> = keys.map(|entry| entry.key.clone()).collect();
         let spot = |key: &[u8]| Spot { lock: 0, table, hash: self.hasher.hash_one(key) };
         let spots: Vec<_> = keys.iter().map(|key| spot(key)).collect();
-        let expired = spots.iter().zip(&keys);
-        let values = expired.filter_map(|(&spot, key)| Some(self.remove(spot, key)?.0)).collect();
+        let removed =
+            |(spot, key): (Spot, Key)| self.remove(spot, &key).map(|(value, _)| (key, value));
+        let expired = spots.into_iter().zip(keys).filter_map(removed).collect();
         let next = self.tables[table].iter().map(|entry| entry.expires_at).min();
         self.due[table] = next.unwrap_or(NEVER);
-        values
+        expired
     }
 
     /// Returns the next table from `table` on that has a key which may have expired.

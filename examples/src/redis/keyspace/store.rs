@@ -12,6 +12,7 @@ use super::reclaim::Reclaimer;
 use super::shard::{Shard, Spot};
 use super::view::View;
 use super::{LOCKS, SLOTS};
+use crate::redis::change_log::ChangeLog;
 
 /// The memory that a store may use unless told otherwise: 1 GiB.
 ///
@@ -37,6 +38,7 @@ pub struct Store {
     hasher: DefaultHashBuilder,
     memory: Arc<Memory>,
     pub(super) reclaimer: Reclaimer,
+    log: Option<Box<dyn ChangeLog>>,
 }
 
 impl Default for Store {
@@ -67,6 +69,7 @@ impl Store {
             hasher,
             memory,
             reclaimer: Reclaimer::default(),
+            log: None,
         }
     }
 
@@ -74,6 +77,17 @@ impl Store {
     #[must_use]
     pub fn view(&self) -> View<'_> {
         View::new(self)
+    }
+
+    /// Has what changes the keyspace logged from now on.
+    pub(in crate::redis) fn set_log(&mut self, log: Box<dyn ChangeLog>) {
+        self.log = Some(log);
+    }
+
+    /// Returns where changes are logged, if they are.
+    #[inline]
+    pub(in crate::redis) fn log(&self) -> Option<&dyn ChangeLog> {
+        self.log.as_deref()
     }
 
     /// Returns about how many bytes the keys and values use, as the locks have told.

@@ -8,6 +8,7 @@ use parking_lot::MutexGuard;
 use super::entry::NEVER;
 use super::shard::{Shard, Spot};
 use super::store::Store;
+use crate::redis::change_log::write as write_command;
 use crate::redis::value::Value;
 
 /// Values that take more than this are freed on a thread of their own: some ten thousand elements,
@@ -62,6 +63,11 @@ impl<'s> View<'s> {
     /// something to log.
     pub fn changes(&self) -> u64 {
         self.changes
+    }
+
+    /// Makes it 1970, so that no key expires, until the next [`release`](Self::release).
+    pub(in crate::redis) fn stop_time(&mut self) {
+        self.now = Some(0);
     }
 
     /// Gives back all locks, and forgets the time.
@@ -156,7 +162,12 @@ impl<'s> View<'s> {
     #[cold]
     pub(super) fn expire(&mut self, spot: Spot) {
         let now = self.now();
-        for value in self.shard(spot).expire(spot.table, now) {
+        for (key, value) in self.shard(spot).expire(spot.table, now) {
+            if let Some(log) = self.store.log() {
+                let mut delete = Vec::new();
+                write_command(&mut delete, 2, [b"DEL".as_slice(), &key].into_iter());
+                log.append(&delete);
+            }
             self.discard(value);
         }
     }

@@ -1,0 +1,260 @@
+//! `redis-server --appendonly`: what is confirmed is on the disk.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod util;
+
+#[path = "redis_differential/commands.rs"]
+mod commands;
+#[path = "redis_differential/reply.rs"]
+mod reply;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use commands::{Choices, KEYS};
+use nix::sys::signal::Signal;
+use reply::{Client, Reply};
+use util::{DEADLINE, Server, installed};
+
+const REDIS_SERVER: &str = env!("CARGO_BIN_EXE_redis-server");
+
+/// How often the server is killed, unless `EVIO_ROUNDS` says so.
+const ROUNDS: usize = 3;
+
+const CLIENTS: usize = 4;
+
+/// A file of the test's own, that is not there.
+fn new_file(name: &str) -> String {
+    let path = format!("{}/{name}-{}.aof", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    let _ = fs::remove_file(&path);
+    path
+}
+
+fn start(path: &str, loops: &str) -> Server {
+    Server::start(REDIS_SERVER, &["--port", "0", "--loops", loops, "--appendonly", path], 1)
+}
+
+/// Increments a number and appends it to a list, again and again, until the server is gone. Returns
+/// the last number that was confirmed.
+fn count_up(mut stream: TcpStream, client: usize, from: usize, confirmed: &AtomicUsize) -> usize {
+    let mut last = from;
+    let mut bytes = Vec::new();
+    loop {
+        let next = last + 1;
+        let request = format!("INCR n{client}\r\nRPUSH l{client} {next}\r\n");
+        let expected = format!(":{next}\r\n:{next}\r\n");
+        bytes.resize(expected.len(), 0);
+        if stream.write_all(request.as_bytes()).is_err() || stream.read_exact(&mut bytes).is_err() {
+            return last;
+        }
+        assert_eq!(String::from_utf8_lossy(&bytes), expected);
+        last = next;
+        confirmed.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_server_that_is_killed_has_lost_nothing_that_was_confirmed() {
+    let rounds = std::env::var("EVIO_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
+    let mut choices = Choices::new(RandomState::new().hash_one(0));
+    let path = new_file("killed");
+    let mut stored = [0; CLIENTS];
+    for round in 0..rounds {
+        let loops = ["1", "2", "3"][round % 3];
+        let server = start(&path, loops);
+        let confirmed = AtomicUsize::new(0);
+        let enough = 1 + choices.below(400);
+        let last: Vec<usize> = std::thread::scope(|scope| {
+            let clients: Vec<_> = (0..CLIENTS)
+                .map(|client| {
+                    let (stream, confirmed) = (server.connect(), &confirmed);
+                    scope.spawn(move || count_up(stream, client, stored[client], confirmed))
+                })
+                .collect();
+            let deadline = Instant::now() + DEADLINE;
+            while confirmed.load(Ordering::Relaxed) < enough {
+                assert!(Instant::now() < deadline, "only {confirmed:?} writes");
+                std::thread::yield_now();
+            }
+            server.signal(Signal::SIGKILL);
+            clients.into_iter().map(|client| client.join().unwrap()).collect()
+        });
+        drop(server);
+        let server = start(&path, loops);
+        let mut client = Client::new(server.connect());
+        for (number, (stored, last)) in stored.iter_mut().zip(last).enumerate() {
+            let Reply::Array(_, list) = client.ask_text(&format!("LRANGE l{number} 0 -1")) else {
+                panic!("no list");
+            };
+            let list: Vec<Vec<u8>> = list.iter().flat_map(Reply::members).collect();
+            assert!(list.len() >= last, "{} of {last} are there, round {round}", list.len());
+            let expected = (1..=list.len()).map(|number| number.to_string().into_bytes());
+            assert!(list.iter().cloned().eq(expected));
+            // The last number may be there without its list element, and neither was confirmed.
+            let Reply::Bulk(count) = client.ask_text(&format!("GET n{number}")) else { continue };
+            let count: usize = String::from_utf8(count).unwrap().parse().unwrap();
+            assert!(count == list.len() || count == list.len() + 1, "{count} {}", list.len());
+            if count > list.len() {
+                client.ask_text(&format!("RPUSH l{number} {count}"));
+            }
+            *stored = count;
+        }
+    }
+    println!("{rounds} rounds: {stored:?} writes");
+    fs::remove_file(&path).unwrap();
+}
+
+/// Returns all that is stored, and when it expires.
+fn contents(client: &mut Client<TcpStream>) -> BTreeMap<&'static str, (Reply, Reply)> {
+    let mut all = BTreeMap::new();
+    for key in KEYS {
+        let Reply::Simple(kind) = client.ask_text(&format!("TYPE {key}")) else {
+            panic!("no type")
+        };
+        let value = match kind.as_str() {
+            "string" => client.ask_text(&format!("GET {key}")),
+            "list" => client.ask_text(&format!("LRANGE {key} 0 -1")),
+            "set" => client.ask_text(&format!("SMEMBERS {key}")).sorted(),
+            "hash" => client.ask_text(&format!("HGETALL {key}")).in_pairs(),
+            "zset" => client.ask_text(&format!("ZRANGE {key} 0 -1 WITHSCORES")),
+            _ => continue,
+        };
+        all.insert(key, (value, client.ask_text(&format!("PEXPIRETIME {key}"))));
+    }
+    all
+}
+
+#[test]
+fn a_server_that_starts_again_has_the_same_keys() {
+    let given = std::env::var("EVIO_SEED").ok().map(|seed| seed.parse().expect("a number"));
+    let seed = given.unwrap_or_else(|| RandomState::new().hash_one(0));
+    println!("EVIO_SEED={seed}");
+    let mut choices = Choices::new(seed);
+    let path = new_file("again");
+    for round in 0..6 {
+        let loops = ["1", "2"][round % 2];
+        let mut server = start(&path, loops);
+        let mut clients = [Client::new(server.connect()), Client::new(server.connect())];
+        for _ in 0..150 {
+            let client = &mut clients[choices.below(2)];
+            let is_transaction = choices.below(5) == 0;
+            if is_transaction {
+                client.ask_text("MULTI");
+                (0..choices.below(4)).for_each(|_| drop(client.ask(&choices.command())));
+            }
+            client.ask(&choices.command());
+            if is_transaction {
+                client.ask_text("EXEC");
+            }
+        }
+        let before = contents(&mut clients[0]);
+        server.signal(if round < 3 { Signal::SIGKILL } else { Signal::SIGTERM });
+        server.wait();
+        let server = start(&path, loops);
+        assert_eq!(contents(&mut Client::new(server.connect())), before, "round {round}");
+    }
+    fs::remove_file(&path).unwrap();
+}
+
+const SET: &str = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n";
+
+#[test]
+fn what_is_cut_off_by_the_end_is_removed_and_said() {
+    let multi = format!("*1\r\n$5\r\nMULTI\r\n{}", SET.replace('v', "w"));
+    for torn in ["*", "*2\r\n$3\r\nDEL\r\n$1\r\nk", &multi] {
+        let path = new_file("torn");
+        fs::write(&path, format!("{SET}{torn}")).unwrap();
+        let log = format!("{path}: removed {} bytes at its end", torn.len());
+        let mut child = Command::new(REDIS_SERVER)
+            .args(["--port", "0", "--appendonly", &path])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        let mut stderr = child.stderr.take().unwrap();
+        while !said.contains("listening on ") || !said.ends_with('\n') {
+            let mut byte = [0];
+            assert_eq!(stderr.read(&mut byte).unwrap(), 1, "{said}");
+            said.push(byte[0].into());
+        }
+        let _ = child.kill();
+        child.wait().unwrap();
+        assert!(said.contains(&log), "{said}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), SET);
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_is_something_else_is_refused() {
+    for (contents, words) in [
+        ("*x\r\n", "no command at byte 0: invalid multibulk length"),
+        (
+            &format!("{SET}*1\r\n$4\r\nNOPE\r\n"),
+            "the command at byte 27 fails: ERR unknown command",
+        ),
+        (&format!("{SET}*1\r\n$3\r\nGET\r\n"), "at byte 27 fails: ERR wrong number of arguments"),
+    ] {
+        let path = new_file("else");
+        fs::write(&path, contents).unwrap();
+        let arguments = ["--port", "0", "--appendonly", &path];
+        let output = Command::new(REDIS_SERVER).args(arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(words) && said.contains(&path), "{said}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), contents, "it is left as it was");
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+/// A limit for the length of files stands for a full disk.
+#[test]
+fn nothing_is_changed_while_the_disk_is_full() {
+    if !installed("prlimit") {
+        return;
+    }
+    let path = new_file("full");
+    let script = "trap '' XFSZ; ulimit -S -f 64; exec \"$0\" \"$@\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, REDIS_SERVER, "--port", "0", "--appendonly", &path]);
+    let server = Server::start_command(&mut command, 1);
+    let mut stream = server.connect();
+    let mut confirmed = 0;
+    let value = "v".repeat(5_000);
+    let mut reply = [0; 5];
+    loop {
+        let request = format!("SET k{confirmed} {value}\r\n");
+        if stream.write_all(request.as_bytes()).is_err() || stream.read_exact(&mut reply).is_err() {
+            break;
+        }
+        assert_eq!(&reply, b"+OK\r\n");
+        confirmed += 1;
+        assert!(confirmed < 100, "there is a limit");
+    }
+    assert!(confirmed > 0);
+    let mut client = Client::new(server.connect());
+    let Reply::Error(message) = client.ask_text("SET k v") else { panic!("it is refused") };
+    assert!(message.starts_with("MISCONF "), "{message}");
+    assert_eq!(client.ask_text("GET k0"), Reply::Bulk(value.into()), "what is there can be read");
+    // There is room again.
+    let pid = server.pid().to_string();
+    let raised = Command::new("prlimit").args(["--pid", &pid, "--fsize=unlimited"]).status();
+    assert!(raised.unwrap().success());
+    let deadline = Instant::now() + DEADLINE;
+    while client.ask_text("SET k v") != Reply::Simple("OK".into()) {
+        assert!(Instant::now() < deadline, "it goes on");
+    }
+    drop(server);
+    let server = start(&path, "1");
+    let mut client = Client::new(server.connect());
+    assert_eq!(client.ask_text("GET k"), Reply::Bulk(b"v".into()));
+    let there = (0..confirmed).map(|key| client.ask_text(&format!("STRLEN k{key}")));
+    assert!(there.collect::<Vec<_>>().iter().all(|len| *len == Reply::Integer(5_000)));
+    fs::remove_file(&path).unwrap();
+}
