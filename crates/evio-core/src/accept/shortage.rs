@@ -1,5 +1,6 @@
 //! A shortage of descriptors, which is one of the whole process.
 
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,8 +13,8 @@ use crate::types::backoff::BACKOFF;
 /// left.
 const FORGOTTEN: Duration = Duration::from_millis(200);
 
-/// Since when the process has been short of descriptors, and the one that it holds in reserve to
-/// turn a client away. Shared by all loops: one of them may accept what another one found no
+/// Since when clients have waited for a descriptor, and the one that the process holds in reserve to
+/// turn them away. Shared by all loops: one of them may accept what another one found no
 /// descriptor for.
 #[derive(Debug, Default)]
 pub(crate) struct Shortage {
@@ -24,15 +25,10 @@ pub(crate) struct Shortage {
 
 #[derive(Debug, Default)]
 struct State {
-    short: Option<Short>,
+    /// Since when clients wait at a listener, by its descriptor, which the loops that share it have
+    /// in common.
+    waiting: Vec<(RawFd, Instant)>,
     reserve: Option<Reserve>,
-}
-
-/// When descriptors ran out, and when a loop has last found none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Short {
-    since: Instant,
-    seen: Instant,
 }
 
 impl Shortage {
@@ -44,7 +40,7 @@ impl Shortage {
     /// Notes that a connection was accepted: there was a descriptor for it.
     pub(super) fn note_accepted(&self) {
         if self.is_short.load(Ordering::Relaxed) {
-            self.change(|state| state.short = None);
+            self.change(|state| state.waiting.clear());
         }
     }
 
@@ -52,10 +48,8 @@ impl Shortage {
     /// of those that wait at the listener are turned away: a peer that is told can go elsewhere.
     pub(super) fn run_short(&self, listener: &Listener, most: usize, now: Instant) {
         self.is_short.store(true, Ordering::Relaxed);
-        let State { short, reserve } = &mut *self.state.lock();
-        let current = Short::at(*short, now);
-        *short = Some(current);
-        if !current.is_over_backoff() {
+        let State { waiting, reserve } = &mut *self.state.lock();
+        if !has_waited(waiting, listener.as_fd().as_raw_fd(), now) {
             return;
         }
         if let Some(reserve) = reserve {
@@ -80,22 +74,26 @@ impl Shortage {
         let state = &mut *self.state.lock();
         change(state);
         let has_reserve = state.reserve.as_ref().is_none_or(Reserve::is_held);
-        self.is_short.store(state.short.is_some() || !has_reserve, Ordering::Relaxed);
+        self.is_short.store(!state.waiting.is_empty() || !has_reserve, Ordering::Relaxed);
     }
 }
 
-impl Short {
-    /// Returns the shortage that goes on at `now`, or a new one.
-    fn at(before: Option<Self>, now: Instant) -> Self {
-        let goes_on = |short: &Self| now.saturating_duration_since(short.seen) < FORGOTTEN;
-        let since = before.filter(goes_on).map_or(now, |short| short.since);
-        Self { since, seen: now }
+/// Returns whether the clients of a listener have waited long enough to be turned away; if not, they
+/// wait from now on. After they were, others may come, and wait as long.
+fn has_waited(waiting: &mut Vec<(RawFd, Instant)>, listener: RawFd, now: Instant) -> bool {
+    let Some(place) = waiting.iter().position(|&(of, _)| of == listener) else {
+        waiting.push((listener, now));
+        return false;
+    };
+    let waited = now.saturating_duration_since(waiting[place].1);
+    if waited >= FORGOTTEN {
+        waiting[place].1 = now;
     }
-
-    /// Returns whether there were no descriptors for so long that clients are to be turned away.
-    fn is_over_backoff(self) -> bool {
-        self.seen.saturating_duration_since(self.since) >= BACKOFF
+    let has_waited = (BACKOFF..FORGOTTEN).contains(&waited);
+    if has_waited {
+        waiting.swap_remove(place);
     }
+    has_waited
 }
 
 #[cfg(test)]
@@ -108,19 +106,16 @@ mod tests {
     };
 
     #[test]
-    fn clients_are_turned_away_from_one_backoff_on_until_the_shortage_is_forgotten() {
-        let start = evio_sys::clock::now();
-        let mut short = None;
-        for (backoffs, is_over) in
-            [(0, false), (1, true), (2, true), (2, true), (7, false), (8, true)]
-        {
-            let at = Short::at(short, start + BACKOFF * backoffs);
-            assert_eq!(at.is_over_backoff(), is_over, "after {backoffs} backoffs");
-            short = Some(at);
-        }
-        let between = Short::at(None, start);
-        let between = Short::at(Some(between), start + BACKOFF / 2);
-        assert!(!between.is_over_backoff(), "another loop came in between");
+    fn clients_are_turned_away_after_one_backoff_and_not_long_after() {
+        let now = evio_sys::clock::now();
+        let mut waiting = Vec::new();
+        let mut has_waited = |at| has_waited(&mut waiting, 3, at);
+        assert!(!has_waited(now));
+        assert!(!has_waited(now + BACKOFF / 2), "another loop came in between");
+        assert!(has_waited(now + BACKOFF));
+        assert!(!has_waited(now + 2 * BACKOFF), "a new shortage");
+        assert!(!has_waited(now + FORGOTTEN + 3 * BACKOFF), "it is forgotten");
+        assert!(has_waited(now + FORGOTTEN + 4 * BACKOFF));
     }
 
     #[test]
@@ -178,8 +173,8 @@ mod tests {
         let listener = listener();
         let (shortage, now) = (Shortage::default(), evio_sys::clock::now());
         shortage.run_short(&listener, 1, now);
-        assert_eq!(shortage.state.lock().short, Some(Short { since: now, seen: now }));
+        assert_eq!(shortage.state.lock().waiting.len(), 1);
         shortage.note_accepted();
-        assert_eq!(shortage.state.lock().short, None);
+        assert!(shortage.state.lock().waiting.is_empty());
     }
 }
