@@ -92,6 +92,15 @@ fn clients_that_there_are_no_descriptors_for_wait() {
     });
 }
 
+/// Ends the flood, whatever becomes of the test.
+struct Killed<'a>(&'a Server);
+
+impl Drop for Killed<'_> {
+    fn drop(&mut self) {
+        self.0.signal(Signal::SIGKILL);
+    }
+}
+
 const GOOD: usize = 100;
 const OF_EACH_KIND: usize = 1000;
 
@@ -105,7 +114,7 @@ fn good_clients_are_served_beside_a_crowd() {
     }
     let path = socket_path("crowd");
     let (_echo, upstream) = echo();
-    let flags = ["--idle-timeout", "2s", "--write-timeout", "2s", "--stats", &path];
+    let flags = ["--idle-timeout", "8s", "--write-timeout", "4s", "--stats", &path];
     let proxy = proxy_of(std::slice::from_ref(&upstream), &flags, 2);
     let silent: Vec<TcpStream> = (0..OF_EACH_KIND).map(|_| proxy.connect()).collect();
     let unread: Vec<TcpStream> = (0..OF_EACH_KIND).map(|_| non_reading(&proxy)).collect();
@@ -119,8 +128,9 @@ fn good_clients_are_served_beside_a_crowd() {
         let mut flood = (flood.try_clone().unwrap(), flood);
         scope.spawn(move || while flood.0.write(&[b'x'; 65536]).is_ok_and(|_| true) {});
         scope.spawn(move || while flood.1.read(&mut [0; 65536]).is_ok_and(|count| count > 0) {});
+        let _end = Killed(&proxy);
         let is_crowded =
-            || number(&stats(&path), "clients", "open") > (2 * OF_EACH_KIND) as u64 / 2 + 200;
+            || number(&stats(&path), "clients", "open") > (OF_EACH_KIND + GOOD + 100) as u64;
         while is_crowded() || rounds < 20 {
             assert!(begun.elapsed() < 3 * DEADLINE, "the bad ones stay: {}", stats(&path));
             for client in &mut dripping {
@@ -133,8 +143,6 @@ fn good_clients_are_served_beside_a_crowd() {
             rounds += 1;
             peak = peak.max(proxy.memory().unwrap_or(0));
         }
-        // Ends the flood.
-        proxy.signal(Signal::SIGKILL);
     });
     println!("{rounds} rounds in {:?}, {} KiB at most", begun.elapsed(), peak >> 10);
     // 3,101 pairs, of which a third may hold 64 KiB and one read.
