@@ -345,7 +345,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     cli::start(bound, clients)?.run_each(loops, |loop_id| Redis {
         server,
         options,
-        limits: limits,
+        limits,
         loop_id,
         replies: Vec::new(),
         append_only,

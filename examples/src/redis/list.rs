@@ -30,6 +30,11 @@ impl List {
         self.elements.iter().map(AsRef::as_ref)
     }
 
+    /// Iterates over the elements of a range, without a walk to where it begins.
+    pub(super) fn range(&self, range: Range<usize>) -> impl Iterator<Item = &[u8]> {
+        self.elements.range(range).map(AsRef::as_ref)
+    }
+
     pub(super) fn get(&self, index: usize) -> Option<&[u8]> {
         self.elements.get(index).map(AsRef::as_ref)
     }

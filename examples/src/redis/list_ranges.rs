@@ -12,7 +12,7 @@ pub(super) fn lrange(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     };
     let (skip, take) = range(start, stop, list.len());
     call.reply.array(take);
-    for element in list.iter().skip(skip).take(take) {
+    for element in list.range(skip..skip + take) {
         call.reply.bulk(element);
     }
     Ok(())
@@ -39,10 +39,12 @@ pub(super) fn lrem(call: &mut Call<'_, '_>) -> Result<(), Failure> {
         count => usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX),
     };
     let removed = call.store.change(&call.command[1], |list: &mut List| {
-        let removed = list.remove(&call.command[3], max, count < 0);
-        (removed > 0, removed)
+        let (work, removed) = (list.len(), list.remove(&call.command[3], max, count < 0));
+        (removed > 0, (work, removed))
     })?;
-    call.reply.count(removed.unwrap_or(0));
+    let (work, removed) = removed.unwrap_or_default();
+    call.work(work);
+    call.reply.count(removed);
     Ok(())
 }
 
@@ -60,6 +62,7 @@ pub(super) fn linsert(call: &mut Call<'_, '_>) -> Result<(), Failure> {
         list.insert(pivot + distance, call.command[4].into());
         (true, Some(list.len()))
     })?;
+    call.work(inserted.flatten().unwrap_or(0));
     match inserted {
         None => call.reply.integer(0),
         Some(None) => call.reply.integer(-1),
@@ -122,8 +125,9 @@ pub(super) fn lpos(call: &mut Call<'_, '_>) -> Result<(), Failure> {
         Some(count) => count,
     };
     let skipped = usize::try_from(options.rank.unsigned_abs()).unwrap_or(usize::MAX) - 1;
-    let mut found = Vec::new();
+    let (mut found, mut work) = (Vec::new(), 0);
     if let Some(list) = call.store.collection::<List>(&call.command[1])? {
+        work = list.len().min(options.max_len);
         let is_wanted = |element: &[u8]| *element == call.command[2];
         let (len, elements) = (list.len(), list.iter());
         found = if options.rank > 0 {
@@ -136,6 +140,7 @@ pub(super) fn lpos(call: &mut Call<'_, '_>) -> Result<(), Failure> {
             places.map(|(place, _)| len - 1 - place).skip(skipped).take(wanted).collect()
         };
     }
+    call.work(work);
     match (options.count, found.first()) {
         (None, None) => call.reply.null(),
         (None, Some(&place)) => call.reply.count(place),

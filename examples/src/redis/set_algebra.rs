@@ -43,14 +43,16 @@ pub(super) fn sdiffstore(call: &mut Call<'_, '_>) -> Result<(), Failure> {
 }
 
 fn reply(call: &mut Call<'_, '_>, operation: Operation) -> Result<(), Failure> {
-    let members = combined(call, 1, operation)?;
+    let (members, work) = combined(call, 1, operation)?;
+    call.work(work);
     call.reply.set(members.len());
     members.iter().for_each(|(member, ())| call.reply.bulk(member));
     Ok(())
 }
 
 fn store(call: &mut Call<'_, '_>, operation: Operation) -> Result<(), Failure> {
-    let members = combined(call, 2, operation)?;
+    let (members, work) = combined(call, 2, operation)?;
+    call.work(work);
     let len = members.len();
     call.store.remove(&call.command[1]);
     if len > 0 {
@@ -66,8 +68,19 @@ fn sets<'a>(call: &'a Call<'_, '_>, first: usize) -> Result<Vec<Option<&'a Set>>
     sets.collect()
 }
 
-fn combined(call: &Call<'_, '_>, first: usize, operation: Operation) -> Result<Set, Failure> {
+/// Returns the combined set, and how many members were looked at for it.
+fn combined(
+    call: &Call<'_, '_>,
+    first: usize,
+    operation: Operation,
+) -> Result<(Set, usize), Failure> {
     let sets = sets(call, first)?;
+    let lens = || sets.iter().map(|set| set.map_or(0, Set::len));
+    let work = match operation {
+        Operation::Intersection => lens().min().unwrap_or(0),
+        Operation::Union => lens().sum(),
+        Operation::Difference => lens().next().unwrap_or(0),
+    };
     let mut members = Set::default();
     match operation {
         Operation::Intersection => intersect(&sets, |member| {
@@ -90,7 +103,7 @@ fn combined(call: &Call<'_, '_>, first: usize, operation: Operation) -> Result<S
             }
         }
     }
-    Ok(members)
+    Ok((members, work * call.command.len()))
 }
 
 /// Calls `visit` with what all sets have, until it returns false. The work is that of the smallest.
@@ -117,11 +130,13 @@ pub(super) fn sintercard(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let sets = call.command.iter_from(2).take(keys);
     let sets = sets.map(|key| call.store.peek_collection::<Set>(key));
     let sets = sets.collect::<Result<Vec<_>, _>>()?;
+    let work = sets.iter().map(|set| set.map_or(0, Set::len)).min().unwrap_or(0);
     let mut count = 0;
     intersect(&sets, |_| {
         count += 1;
         count < limit
     });
+    call.work(work);
     call.reply.count(count);
     Ok(())
 }

@@ -148,6 +148,11 @@ impl<'a> Combination<'a> {
         Ok(parsed)
     }
 
+    /// Returns about how many members are looked at: those of all sets, which is too much for some.
+    fn work(&self) -> usize {
+        self.operands.iter().map(|(operand, _)| operand.len()).sum()
+    }
+
     fn result(mut self, operation: Operation) -> SortedSet {
         let mut result = SortedSet::default();
         let weighted =
@@ -207,8 +212,9 @@ pub(super) fn zdiff(call: &mut Call<'_, '_>) -> Result<(), Failure> {
 
 fn reply(call: &mut Call<'_, '_>, operation: Operation, name: &str) -> Result<(), Failure> {
     let combination = Combination::parse(call, 1, operation, name)?;
-    let with_scores = combination.with_scores;
+    let (with_scores, work) = (combination.with_scores, combination.work());
     let result = combination.result(operation);
+    call.work(work);
     call.reply.pairs(result.len(), with_scores);
     for (member, score) in result.walk(0..result.len(), false) {
         call.reply.pair(with_scores);
@@ -220,28 +226,28 @@ fn reply(call: &mut Call<'_, '_>, operation: Operation, name: &str) -> Result<()
     Ok(())
 }
 
-/// `ZUNIONSTORE destination numkeys key... [WEIGHTS weight...] [AGGREGATE SUM | MIN | MAX]`
-pub(super) fn zunionstore(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    let result = Combination::parse(call, 2, Operation::Union, "zunionstore")?;
-    let result = result.result(Operation::Union);
+fn store_result(call: &mut Call<'_, '_>, operation: Operation, name: &str) -> Result<(), Failure> {
+    let combination = Combination::parse(call, 2, operation, name)?;
+    let work = combination.work();
+    let result = combination.result(operation);
+    call.work(work);
     store(call, result);
     Ok(())
+}
+
+/// `ZUNIONSTORE destination numkeys key... [WEIGHTS weight...] [AGGREGATE SUM | MIN | MAX]`
+pub(super) fn zunionstore(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    store_result(call, Operation::Union, "zunionstore")
 }
 
 /// `ZINTERSTORE destination numkeys key... [WEIGHTS weight...] [AGGREGATE SUM | MIN | MAX]`
 pub(super) fn zinterstore(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    let result = Combination::parse(call, 2, Operation::Intersection, "zinterstore")?;
-    let result = result.result(Operation::Intersection);
-    store(call, result);
-    Ok(())
+    store_result(call, Operation::Intersection, "zinterstore")
 }
 
 /// `ZDIFFSTORE destination numkeys key...`
 pub(super) fn zdiffstore(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    let result = Combination::parse(call, 2, Operation::Difference, "zdiffstore")?;
-    let result = result.result(Operation::Difference);
-    store(call, result);
-    Ok(())
+    store_result(call, Operation::Difference, "zdiffstore")
 }
 
 /// `ZINTERCARD numkeys key... [LIMIT limit]`
@@ -251,11 +257,12 @@ pub(super) fn zintercard(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let limit = parse_limit(call, 2 + keys)?;
     operands.sort_by_key(|(operand, _)| operand.len());
     let (first, others) = operands.split_first().expect("there is a key");
-    let mut count = 0;
+    let (mut count, work) = (0, first.0.len());
     first.0.for_each(|member, _| {
         count += usize::from(others.iter().all(|(other, _)| other.score(member).is_some()));
         count < limit
     });
+    call.work(work);
     call.reply.count(count);
     Ok(())
 }

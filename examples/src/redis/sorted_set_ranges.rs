@@ -237,6 +237,7 @@ pub(super) fn zrangestore(call: &mut Call<'_, '_>) -> Result<(), Failure> {
 /// Makes the first key of the command hold `set`, and replies with how many members that has.
 pub(super) fn store(call: &mut Call<'_, '_>, set: SortedSet) {
     let len = set.len();
+    call.work(len);
     call.store.remove(&call.command[1]);
     if len > 0 {
         call.store.insert(&call.command[1], set.into_value(), NEVER);
@@ -285,6 +286,7 @@ fn remove_range(call: &mut Call<'_, '_>, by: By) -> Result<(), Failure> {
         }
         (!ranks.is_empty(), ranks.len())
     })?;
+    call.work(removed.unwrap_or(0));
     call.reply.count(removed.unwrap_or(0));
     Ok(())
 }

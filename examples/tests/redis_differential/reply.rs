@@ -37,7 +37,7 @@ impl Reply {
         }
     }
 
-    /// Takes the elements of an array in pairs, as a map in RESP2 has them, and puts those in order.
+    /// Takes the elements of an array in pairs, which a map is in RESP2, and puts those in order.
     pub fn in_pairs(self) -> Self {
         let Self::Array(_, elements) = self else { return self.sorted() };
         let pairs = elements.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone()));
