@@ -128,19 +128,18 @@ impl Session {
         let Self { client, input: stream, parser, .. } = self;
         let Ok(mut input) = stream.begin(input) else { return (Stop::Close, 0) };
         let (mut read, mut ran, mut ahead) = (0, 0, 0);
+        if let Some(command) = self.unfinished.take() {
+            if batch.resume(client, &command, replies) == Outcome::Again {
+                self.unfinished = Some(command);
+                return (Stop::Turn, 0);
+            }
+        }
         let stop = loop {
             if replies.len() >= room {
                 break Stop::Room;
             }
             if batch.is_used_up() {
                 break Stop::Turn;
-            }
-            if let Some(command) = self.unfinished.take() {
-                if batch.resume(client, &command, replies) == Outcome::Again {
-                    self.unfinished = Some(command);
-                    break Stop::Turn;
-                }
-                continue;
             }
             if ahead == 0 {
                 ahead = look_ahead(parser, &input[read..], batch.store());

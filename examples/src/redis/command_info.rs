@@ -52,11 +52,12 @@ fn describe(call: &mut Call<'_, '_>, name: &[u8], (arguments, effect, keys, _): 
         Effect::Writes => &["write"],
         Effect::Grows => &["write", "denyoom"],
     };
-    let (first, last, step) = match *keys {
-        Keys::One => (1, 1, 1),
-        Keys::Each { first, last, step } => (first as i64, last as i64, step as i64),
-        Keys::Counted { count } if count > 1 => (1, 1, 1),
-        _ => (0, 0, 0),
+    let (first, last, step) = match keys {
+        Keys::No | Keys::Whole | Keys::Counted => (0, 0, 0),
+        Keys::One | Keys::Destination => (1, 1, 1),
+        Keys::Two => (1, 2, 1),
+        Keys::Each => (1, -1, 1),
+        Keys::Pairs => (1, -1, 2),
     };
     let reply = &mut call.reply;
     reply.array(10);

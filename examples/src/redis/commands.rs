@@ -25,11 +25,16 @@ pub(super) enum Keys {
     No,
     /// The first argument alone; its lock is taken when it is looked for.
     One,
-    /// Every `step`-th argument from `first` to `last`, which counts from the end if negative.
-    Each { first: usize, last: isize, step: usize },
-    /// As many as the argument at `count` says, right behind it; and the first argument besides,
-    /// unless that is the count.
-    Counted { count: usize },
+    /// The first two arguments.
+    Two,
+    /// Every argument.
+    Each,
+    /// Every other argument, from the first one on.
+    Pairs,
+    /// As many as the first argument says, right behind it.
+    Counted,
+    /// The first argument, and as many as the second one says, right behind that.
+    Destination,
     /// The whole keyspace. It is read lock by lock; but all locks are taken before it is changed,
     /// and in a transaction.
     Whole,
@@ -80,7 +85,7 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Failure> {
             result
         }
         Keys::Whole if effect == Effect::Reads => run(call),
-        Keys::Each { .. } | Keys::Counted { .. } | Keys::Whole => run_pinned(call, keys, run),
+        _ => run_pinned(call, keys, run),
     }
 }
 
@@ -111,23 +116,25 @@ pub(super) fn keys_of<'a>(
 ) -> impl Iterator<Item = &'a [u8]> + use<'a> {
     let len = command.len();
     let (also, range, step) = match keys {
-        Keys::One => (None, 1..len.min(2), 1),
-        Keys::Each { first, last, step } => {
-            let end =
-                if last < 0 { len.saturating_add_signed(last + 1) } else { last as usize + 1 };
-            (None, first..end.min(len), step)
-        }
-        Keys::Counted { count } => {
-            let counted = command.get(count).and_then(parse_integer).unwrap_or(0);
-            let counted = usize::try_from(counted).unwrap_or(0).min(len - count.min(len));
-            let first = if count > 1 { command.get(1) } else { None };
-            (first, count + 1..(count + 1 + counted).min(len), 1)
-        }
         Keys::No | Keys::Whole => (None, 0..0, 1),
+        Keys::One => (None, 1..len.min(2), 1),
+        Keys::Two => (None, 1..len.min(3), 1),
+        Keys::Each => (None, 1..len, 1),
+        Keys::Pairs => (None, 1..len, 2),
+        Keys::Counted => (None, counted(command, 1), 1),
+        Keys::Destination => (command.get(1), counted(command, 2), 1),
     };
     let command = *command;
     let others = range.step_by(step).filter_map(move |index| command.get(index));
     also.into_iter().chain(others)
+}
+
+/// Returns the arguments behind the one at `count`, as many as that says and there are.
+fn counted(command: &Command<'_>, count: usize) -> std::ops::Range<usize> {
+    let counted = command.get(count).and_then(parse_integer).unwrap_or(0);
+    let first = (count + 1).min(command.len());
+    let counted = usize::try_from(counted).unwrap_or(0).min(command.len() - first);
+    first..first + counted
 }
 
 /// Finds a command by its name in letters of any case.

@@ -41,19 +41,19 @@ pub(super) const MAX_NAME_LEN: usize = 16;
 const ANY: usize = usize::MAX;
 
 /// Every argument is a key.
-const EACH: Keys = Keys::Each { first: 1, last: -1, step: 1 };
+const EACH: Keys = Keys::Each;
 
 /// The first two arguments are keys.
-const TWO: Keys = Keys::Each { first: 1, last: 2, step: 1 };
+const TWO: Keys = Keys::Two;
 
 /// Every other argument is a key, from the first one on.
-const PAIRS: Keys = Keys::Each { first: 1, last: -1, step: 2 };
+const PAIRS: Keys = Keys::Pairs;
 
 /// The first argument says how many keys follow it.
-const COUNTED: Keys = Keys::Counted { count: 1 };
+const COUNTED: Keys = Keys::Counted;
 
 /// The first argument is a key, and the second one says how many more follow.
-const DESTINATION: Keys = Keys::Counted { count: 2 };
+const DESTINATION: Keys = Keys::Destination;
 
 /// Finds a command by its name in capitals, as most clients send it.
 // Inlined, as are the parts of the table, so that what it returns is not copied.

@@ -19,6 +19,9 @@ use crate::redis::change_log::ChangeLog;
 /// Two of the longest strings fit, and so does the data of any benchmark.
 pub const DEFAULT_MAX_MEMORY: usize = 1024 * 1024 * 1024;
 
+/// How much may wait to be freed, beyond what the keys may use, until writes have to wait for it.
+const MAX_PENDING: usize = 64 * 1024 * 1024;
+
 /// The bits of a hash that choose the table. Within a table, its lowest and its highest bits tell
 /// keys apart.
 const SLOT_SHIFT: u32 = 32;
@@ -109,9 +112,10 @@ impl Store {
 
     /// Tells whether commands that may need memory are to be refused.
     pub(in crate::redis) fn is_full(&self) -> bool {
-        // What is being freed is as good as gone, unless so much of it has piled up.
+        // What is being freed is as good as gone, unless very much of it has piled up.
         let max = self.memory.max();
-        self.memory.is_over() || (max > 0 && self.reclaimer.pending() > max)
+        let has_piled_up = || self.reclaimer.pending() > max.saturating_add(MAX_PENDING);
+        self.memory.is_over() || (max > 0 && has_piled_up())
     }
 
     /// Returns where a key belongs.
