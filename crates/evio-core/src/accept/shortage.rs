@@ -13,8 +13,8 @@ use crate::types::backoff::BACKOFF;
 /// left.
 const FORGOTTEN: Duration = Duration::from_millis(200);
 
-/// Since when clients have waited for a descriptor, and the one that the process holds in reserve to
-/// turn them away. Shared by all loops: one of them may accept what another one found no
+/// Since when clients have waited for a descriptor, and the one that the process holds in reserve
+/// to turn them away. Shared by all loops: one of them may accept what another one found no
 /// descriptor for.
 #[derive(Debug, Default)]
 pub(crate) struct Shortage {
@@ -78,8 +78,8 @@ impl Shortage {
     }
 }
 
-/// Returns whether the clients of a listener have waited long enough to be turned away; if not, they
-/// wait from now on. After they were, others may come, and wait as long.
+/// Returns whether the clients of a listener have waited long enough to be turned away; if not,
+/// they wait from now on. After they were, others may come, and wait as long.
 fn has_waited(waiting: &mut Vec<(RawFd, Instant)>, listener: RawFd, now: Instant) -> bool {
     let Some(place) = waiting.iter().position(|&(of, _)| of == listener) else {
         waiting.push((listener, now));
