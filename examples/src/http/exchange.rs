@@ -142,11 +142,8 @@ impl<P> Exchange<P> {
                     }
                 }
                 Step::Body(piece) => {
-                    self.body_len += piece.len() as u64;
-                    if let Some(Ok(pending)) = &mut self.pending {
-                        if let Err(status) = service.body(pending, piece) {
-                            break self.refuse(status, date, output);
-                        }
+                    if let Err(status) = self.take_body(piece, service) {
+                        break self.refuse(status, date, output);
                     }
                 }
                 Step::End => {
@@ -212,6 +209,19 @@ impl<P> Exchange<P> {
             output.write_static(CONTINUE);
         }
         Flow::Continue
+    }
+
+    /// Shows a piece of a body to the service, unless that has answered already.
+    fn take_body<S: Service<Pending = P>>(
+        &mut self,
+        piece: &[u8],
+        service: &mut S,
+    ) -> Result<(), Status> {
+        self.body_len += piece.len() as u64;
+        match &mut self.pending {
+            Some(Ok(pending)) => service.body(pending, piece),
+            _ => Ok(()),
+        }
     }
 
     /// Answers a request that is whole, as far as the reply goes into the output at once. Returns
