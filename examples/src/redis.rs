@@ -1,8 +1,8 @@
 //! A small redis: a keyspace and the commands on it, with no network in sight.
 //!
 //! A [`Server`] is what all loops share. A [`Batch`] runs the commands of one client, one at a
-//! time, and appends the replies to an output: so the caller can stop between two of them when the output
-//! grows faster than the peer takes it, or when it is time for other clients.
+//! time, and appends the replies to an output: so the caller can stop between two of them when
+//! the output grows faster than the peer takes it, or when it is time for other clients.
 //!
 //! The replies, the errors among them, are those of redis 7, within what is implemented.
 //!

@@ -1,8 +1,8 @@
 //! The keyspace: where the keys are, who may touch them, and when they go.
 //!
-//! A [`Store`] is shared by all loops. It has 1,024 hash tables; some bits of a key's hash say which
-//! one the key is in. A table of a store with a million keys has a thousand of them, so that a table
-//! grows in 50 microseconds, and `SCAN` can return it whole.
+//! A [`Store`] is shared by all loops. It has 1,024 hash tables; some bits of a key's hash say
+//! which one the key is in. A table of a store with a million keys has a thousand of them, so that
+//! none ever takes long to grow, and `SCAN` can return it whole.
 //!
 //! The tables are spread over locks. A command sees the store through a [`View`], which holds the
 //! locks of the keys it works on, and goes on to hold the last one: with one loop there is a single

@@ -164,7 +164,8 @@ fn the_server() {
         ("COMMAND INFO what", "*1\r\n*-1"),
         (
             "COMMAND INFO get",
-            "*1\r\n*10\r\n$3\r\nget\r\n:2\r\n*1\r\n+readonly\r\n:1\r\n:1\r\n:1\r\n*0\r\n*0\r\n*0\r\n\
+            "*1\r\n*10\r\n$3\r\nget\r\n:2\r\n*1\r\n+readonly\r\n:1\r\n\
+             :1\r\n:1\r\n*0\r\n*0\r\n*0\r\n\
              *0",
         ),
         ("COMMAND GETKEYS mset a 1 b 2", "*2\r\n$1\r\na\r\n$1\r\nb"),
