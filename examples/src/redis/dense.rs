@@ -53,7 +53,9 @@ impl<V: Payload> Dense<V> {
     }
 
     pub(super) fn memory(&self) -> usize {
-        let pairs = allocation(self.pairs.capacity() * size_of::<(Bytes, V)>());
+        // The half that the vector has just grown by is no memory until something is put there.
+        let places = (self.pairs.len() + self.pairs.capacity()) / 2;
+        let pairs = allocation(places * size_of::<(Bytes, V)>());
         pairs + allocation(self.places.allocation_size()) + self.heap
     }
 
