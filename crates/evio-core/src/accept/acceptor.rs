@@ -236,6 +236,11 @@ impl Acceptor {
         }
     }
 
+    /// Returns the slots of all listeners.
+    pub(crate) fn slots(&self) -> Vec<u32> {
+        self.listeners.iter().map(|(slot, _)| slot as u32).collect()
+    }
+
     /// Gives up the listeners of an address, or all of them.
     pub(crate) fn stop(&mut self, address_index: Option<u16>, poller: &Poller) {
         let is_meant =

@@ -133,6 +133,12 @@ impl Placement {
         loop_id
     }
 
+    /// Counts a connection of one loop as that of another.
+    pub(crate) fn move_to(&self, loop_id: usize, from: usize) {
+        self.add(loop_id);
+        self.live[from].0.fetch_sub(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn remove(&self, loop_id: usize) {
         self.live[loop_id].0.fetch_sub(1, Ordering::Relaxed);
         self.withdraw();

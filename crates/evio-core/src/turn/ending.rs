@@ -22,6 +22,9 @@ impl<H: Handler> Runner<H> {
     /// Stops listening, and closes or tells every connection.
     #[cold]
     pub(super) fn begin_shutdown(&mut self, mode: ShutdownMode, asked_at: Instant) {
+        if matches!(mode, ShutdownMode::Graceful(_)) && !self.shutdown.has_begun() {
+            self.accept_last();
+        }
         if !self.shutdown.begin(mode, asked_at, self.state.table.len()) {
             return;
         }

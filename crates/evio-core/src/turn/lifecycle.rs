@@ -16,6 +16,10 @@ use crate::turn::runner::Runner;
 use crate::types::action::CloseReason;
 use crate::types::conn_id::{ConnId, ConnKey};
 
+/// The most connections of one listener that are accepted before it is closed: as many as wait at
+/// one by default.
+const MAX_LAST: usize = 4096;
+
 impl<H: Handler> Runner<H> {
     /// Accepts what waits at a listener, and opens or hands over each connection.
     ///
@@ -51,6 +55,25 @@ impl<H: Handler> Runner<H> {
             self.hand_over(target, connection);
         }
         self.accepted = accepted;
+    }
+
+    /// Opens the connections that wait at the listeners, which are about to be closed: the kernel
+    /// would reset them, and what they have asked for. None is handed over, for the other loops are
+    /// ending as well.
+    pub(super) fn accept_last(&mut self) {
+        for slot in self.acceptor.slots() {
+            let mut waiting = usize::MAX;
+            while self.accepted.len() != waiting && self.accepted.len() < MAX_LAST {
+                waiting = self.accepted.len();
+                if let Some((address_index, error)) = self.accept_from(slot) {
+                    self.listener_failed(address_index, &error);
+                }
+            }
+            for (target, connection) in mem::take(&mut self.accepted) {
+                self.state.group.placement.move_to(usize::from(self.state.loop_id), target);
+                self.open(connection);
+            }
+        }
     }
 
     fn hand_over(&mut self, target: usize, accepted: Accepted) {
