@@ -162,6 +162,24 @@ fn a_server_that_starts_again_has_the_same_keys() {
     fs::remove_file(&path).unwrap();
 }
 
+#[test]
+fn what_depends_on_chance_or_the_time_is_the_same_again() {
+    let path = new_file("chance");
+    let server = start(&path, "1");
+    let mut client = Client::new(server.connect());
+    let members: String = (0..100).map(|member| format!(" {member}")).collect();
+    for command in [&format!("SADD a{members}"), "SPOP a 50", "SET b v PX 5000000", "SET c v"] {
+        client.ask_text(command);
+    }
+    client.ask_text("EXPIRE c 5000");
+    let before = contents(&mut client);
+    server.signal(Signal::SIGKILL);
+    drop(server);
+    let server = start(&path, "1");
+    assert_eq!(contents(&mut Client::new(server.connect())), before);
+    fs::remove_file(&path).unwrap();
+}
+
 const SET: &str = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n";
 
 #[test]
