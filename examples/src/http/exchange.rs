@@ -9,6 +9,10 @@ use super::{
 /// The reply to `Expect: 100-continue`.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
+/// The room in bytes that a response takes besides its output, since a service makes it for one
+/// request: it may have looked for a file. With 256 KiB of room, a call makes 64 of them at most.
+const RESPONSE_COST: usize = 4 << 10;
+
 /// The state of one connection: where its input stands, and which reply is due.
 ///
 /// `P` is what the [`Service`] keeps of a request whose body is on its way; there is an example
@@ -55,7 +59,7 @@ pub enum Flow {
     /// Go on as soon as more input arrives.
     Continue,
     /// Go on with the rest of the input, and of the last reply, as soon as there is room for output
-    /// again.
+    /// again; at once, but after other connections, if there is.
     Blocked,
     /// Deliver what was written, then close. Further input is read and dropped, since a connection
     /// that is closed before is reset, and the peer may lose the reply: RFC 9112, section 9.6.
@@ -97,7 +101,9 @@ impl<P> Exchange<P> {
     ///
     /// `input` starts with the bytes that the last call did not consume. Once `room` bytes are
     /// written no more is, because a page of small requests can ask for any amount of output; the
-    /// last piece of a body, or a reply that comes in one piece, may exceed `room`.
+    /// last piece of a body, or a reply that comes in one piece, may exceed `room`. A
+    /// [`Response`] takes 4 KiB of it besides, and for HEAD as much as its body would: it may have
+    /// taken the service long.
     pub fn advance<S: Service<Pending = P>>(
         &mut self,
         input: &[u8],
@@ -110,7 +116,7 @@ impl<P> Exchange<P> {
         let flow = loop {
             if self.sending.is_some() {
                 match self.go_on(output, &mut room) {
-                    Flow::Continue if room == 0 && !rest.is_empty() => break Flow::Blocked,
+                    Flow::Continue if room == 0 => break Flow::Blocked,
                     Flow::Continue => {}
                     flow => break flow,
                 }
@@ -124,7 +130,7 @@ impl<P> Exchange<P> {
                 Step::Request(request) => {
                     let answer = self.begin(&request, service, output);
                     if request.body != Body::Empty {
-                        match self.await_body(answer, &request, date, output) {
+                        match self.await_body(answer, &request, &mut room, date, output) {
                             Flow::Continue => continue,
                             flow => break flow,
                         }
@@ -192,6 +198,7 @@ impl<P> Exchange<P> {
         &mut self,
         answer: Answer<P>,
         request: &Request<'_>,
+        room: &mut usize,
         date: &Date,
         output: &mut impl Output,
     ) -> Flow {
@@ -207,6 +214,7 @@ impl<P> Exchange<P> {
         });
         if request.expects_continue {
             output.write_static(CONTINUE);
+            *room = room.saturating_sub(CONTINUE.len());
         }
         Flow::Continue
     }
@@ -249,7 +257,7 @@ impl<P> Exchange<P> {
         }
         match self.due.persistence {
             Persistence::Close => Some(Flow::Close),
-            _ if *room == 0 && !is_all => Some(Flow::Blocked),
+            _ if *room == 0 => Some(Flow::Blocked),
             _ => None,
         }
     }
@@ -267,17 +275,19 @@ impl<P> Exchange<P> {
         len
     }
 
+    /// Writes a response, as far as it goes into the output at once. Returns how much room it
+    /// takes.
     #[cold]
     fn respond(&mut self, response: Response, date: &Date, output: &mut impl Output) -> usize {
         let Due { head_only, persistence } = self.due;
-        let status = response.status();
+        let (status, length) = (response.status(), response.content_length());
         let (head_len, body) = response.write_head(persistence, head_only, date, output);
-        let body_len = body.len();
-        self.log(status, body_len, output);
+        self.log(status, body.len(), output);
         self.send(body, output);
-        // What is still to be sent is counted when it is.
+        // What is still to be sent is counted when it is; what is left out for HEAD, here.
         let is_whole = self.sending.is_none();
-        head_len + if is_whole { usize::try_from(body_len).unwrap_or(usize::MAX) } else { 0 }
+        let body_cost = if is_whole { usize::try_from(length).unwrap_or(usize::MAX) } else { 0 };
+        (head_len + RESPONSE_COST).saturating_add(body_cost)
     }
 
     #[cold]

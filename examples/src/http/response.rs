@@ -97,6 +97,11 @@ impl Response {
         self.status
     }
 
+    /// Returns the length of the body, or of that which a GET would get.
+    pub(super) fn content_length(&self) -> u64 {
+        self.length.unwrap_or_else(|| self.body.len())
+    }
+
     /// Writes the head. Returns its length, and the body that follows.
     pub(super) fn write_head(
         self,
@@ -109,7 +114,7 @@ impl Response {
         head.push_str(&self.fields);
         let is_bodiless = self.status.is_bodiless();
         if !is_bodiless {
-            let length = self.length.unwrap_or_else(|| self.body.len());
+            let length = self.content_length();
             write!(head, "Content-Length: {length}\r\n").expect("a string takes everything");
         }
         head.push_str(persistence.field());

@@ -1,5 +1,6 @@
 //! A [`Service`] on the connections of an event loop.
 
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -14,6 +15,9 @@ use super::{DEFAULT_MAX_BODY, Date, Exchange, Flow, Output, Phase, Progress, Ser
 /// How late the date of a reply may change. Asking the clock for each request would cost half a
 /// percent of it.
 const DATE_LAG: Duration = Duration::from_millis(20);
+
+/// How soon a connection goes on whose loop takes no wake.
+const RETRY: Duration = Duration::from_millis(1);
 
 /// The handler of one loop: HTTP/1.1 around a service.
 ///
@@ -60,6 +64,8 @@ pub struct Session<P> {
     input: InputStream,
     exchange: Exchange<P>,
     wait: Wait,
+    /// Whether other connections get their turn before this one goes on.
+    gives_way: bool,
 }
 
 impl<S: Service> HttpServer<S> {
@@ -111,6 +117,23 @@ impl<S: Service> HttpServer<S> {
     }
 }
 
+impl<P> Session<P> {
+    /// Stops for now. `drained` goes on when there is room for output again; if there is, `woken`
+    /// does when the other connections have had their turn, and what the client sends meanwhile
+    /// stays in the socket.
+    #[cold]
+    fn block(&mut self, timeouts: &Timeouts, conn: &mut Conn<'_>) {
+        self.wait.go_on(Phase::Reply, &self.exchange, timeouts, conn);
+        if conn.output_room() > 0 {
+            self.gives_way = true;
+            conn.pause_reading();
+            if conn.handle().wake().is_err() {
+                self.wait.end_in(RETRY, conn);
+            }
+        }
+    }
+}
+
 impl<S: Service> Handler for HttpServer<S> {
     type Context = Session<S::Pending>;
 
@@ -119,6 +142,7 @@ impl<S: Service> Handler for HttpServer<S> {
             input: InputStream::new(),
             exchange: Exchange::new(self.max_body),
             wait: Wait::new(conn.now()),
+            gives_way: false,
         }
     }
 
@@ -129,7 +153,7 @@ impl<S: Service> Handler for HttpServer<S> {
 
     fn data(&mut self, conn: &mut Conn<'_>, session: &mut Self::Context, input: &[u8]) -> Action {
         self.update_date(conn.now());
-        let Session { input: stream, exchange, wait } = session;
+        let Session { input: stream, exchange, wait, .. } = session;
         // Fails for no client: a head, a chunk line and a trailer section are shorter than that.
         let Ok(mut input) = stream.begin(input) else { return Action::Close };
         let room = conn.output_room();
@@ -138,9 +162,14 @@ impl<S: Service> Handler for HttpServer<S> {
             exchange.advance(&input, &mut self.service, &self.date, &mut output, room);
         input.consume(consumed);
         match flow {
-            Flow::Continue | Flow::Blocked => {
+            Flow::Continue => {
                 let phase = exchange.phase(flow, input.len());
                 wait.go_on(phase, exchange, &self.timeouts, conn);
+                Action::None
+            }
+            Flow::Blocked => {
+                drop(input);
+                session.block(&self.timeouts, conn);
                 Action::None
             }
             Flow::Close => Action::Close,
@@ -156,9 +185,18 @@ impl<S: Service> Handler for HttpServer<S> {
         self.data(conn, session, &[])
     }
 
+    /// Goes on with requests that took too long to be answered all at once.
+    fn woken(&mut self, conn: &mut Conn<'_>, session: &mut Self::Context) -> Action {
+        if !mem::take(&mut session.gives_way) {
+            return Action::None;
+        }
+        conn.resume_reading();
+        self.data(conn, session, &[])
+    }
+
     fn timer(&mut self, conn: &mut Conn<'_>, session: &mut Self::Context) -> Action {
         match session.wait.timer(&session.exchange, &self.timeouts, conn) {
-            None => Action::None,
+            None => self.woken(conn, session),
             // RFC 9112, section 9.5: a connection that nothing was asked on is just closed. So does
             // nginx; a 408 there would be taken for the reply to a request that is on its way.
             Some(Expired::Connection) => Action::Close,

@@ -108,6 +108,12 @@ impl Wait {
         Some(if self.phase == Phase::Idle { Expired::Connection } else { Expired::Request })
     }
 
+    /// Has the timer end so soon, whatever is waited for.
+    #[cold]
+    pub(super) fn end_in(&mut self, delay: Duration, conn: &mut Conn<'_>) {
+        self.set_timer(conn.now().checked_add(delay), conn);
+    }
+
     fn deadline<P>(&self, exchange: &Exchange<P>, timeouts: &Timeouts) -> Option<Instant> {
         let time = match self.phase {
             Phase::Head => timeouts.head?,

@@ -289,3 +289,26 @@ fn a_file_that_becomes_shorter_ends_the_connection() {
         Some("2000")
     );
 }
+
+/// The server answers some of them at a time, and goes on by itself: a client that has sent all of
+/// them and waits gives it no reason to.
+#[test]
+fn many_heads_at_once_are_all_answered() {
+    let site = Site::start(&["--index"]);
+    fs::create_dir(site.path("many")).unwrap();
+    for number in 0..2000 {
+        File::create(site.path(&format!("many/{number}"))).unwrap();
+    }
+    for target in ["/many/", "/digits.txt", "/none", "/huge.bin"] {
+        let request = format!("HEAD {target} HTTP/1.1\r\nHost: a\r\n\r\n").repeat(300);
+        let mut crowd = site.client();
+        crowd.get_mut().write_all(request.as_bytes()).unwrap();
+        let other = ask(&mut site.client(), "GET", "/digits.txt", "");
+        assert_eq!(other.body, b"0123456789");
+        for _ in 0..300 {
+            assert!([200, 404].contains(&read_head(&mut crowd).0), "{target}");
+        }
+        // It goes on as any other.
+        assert_eq!(ask(&mut crowd, "GET", "/digits.txt", "").body, b"0123456789");
+    }
+}

@@ -128,6 +128,28 @@ fn a_body_that_cannot_be_completed_aborts() {
     }
 }
 
+/// HEAD has almost no output, and a service may do as much for it as for GET.
+#[test]
+fn what_costs_more_than_it_writes_uses_up_the_room_too() {
+    let count = |path, requests: usize, room| {
+        let request = format!("HEAD {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let input = request.repeat(requests);
+        let (mut exchange, mut output) = (Exchange::new(MAX_BODY), Vec::new());
+        let progress =
+            exchange.advance(input.as_bytes(), &mut Paths, &test_date(), &mut output, room);
+        assert_eq!(progress.flow, Flow::Blocked, "{path}");
+        assert_eq!(exchange.phase(progress.flow, 0), Phase::Reply);
+        let replies = output.windows(9).filter(|window| window == b"HTTP/1.1 ").count();
+        assert_eq!(progress.consumed, replies * request.len(), "{path}");
+        replies
+    };
+    assert_eq!(count("/stream", 300, 256 << 10), 1);
+    assert_eq!(count("/shared", 300, 256 << 10), 1);
+    assert!((50..=64).contains(&count("/none", 300, 256 << 10)));
+    // The last one too: what follows it is not read before its turn.
+    assert_eq!(count("/stream", 1, 1), 1);
+}
+
 #[test]
 fn a_response_that_needs_no_body_waits_for_its_end() {
     let request = post("Content-Length: 3", "abc");
