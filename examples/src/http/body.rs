@@ -71,6 +71,12 @@ impl Shared {
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
+
+    /// Returns a copy of the bytes in one piece.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.pieces.concat()
+    }
 }
 
 impl From<Vec<u8>> for Shared {

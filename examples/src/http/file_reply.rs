@@ -29,7 +29,7 @@ impl From<files::Reply> for Response {
         let response = match reply.body {
             // Then the status in words stays, or there is nothing.
             files::Body::None => response,
-            files::Body::Bytes(bytes) => response.body(ReplyBody::Owned(bytes)),
+            files::Body::Bytes(bytes) => response.body(ReplyBody::Shared(bytes)),
             files::Body::File(part) => response.body(ReplyBody::Stream(Box::new(part))),
         };
         match reply.content_length {

@@ -15,7 +15,8 @@
 //!   segment. Either way no rename in between leads outside. Links with an absolute target lead
 //!   outside, wherever they point.
 //! - Only regular files and directories are served: opening a FIFO or a device has effects.
-//! - A directory without `index.html` gets 404, unless [`Config::list_directories`] is on.
+//! - A directory without `index.html` gets 404, unless [`Config::list_directories`] is on. A list
+//!   may be a second old.
 //! - Several ranges are answered with the whole file, as RFC 9110, section 14.2, allows: no browser
 //!   asks for them, and many small ones are an old way to make a server work hard.
 //!
@@ -48,6 +49,7 @@ pub use request::FileRequest;
 
 use conditions::Outcome;
 use encoding::Coding;
+use listing::Listing;
 use range::Selection;
 use target::Target;
 use tree::{Found, OpenFile};
@@ -78,6 +80,7 @@ impl Default for Config {
 pub struct Files {
     dir: Dir,
     config: Config,
+    listing: Listing,
 }
 
 impl Files {
@@ -89,7 +92,7 @@ impl Files {
     pub fn open(dir: impl AsRef<Path>, config: Config) -> io::Result<Self> {
         let path = dir.as_ref();
         match Dir::open_ambient_dir(path, cap_std::ambient_authority()) {
-            Ok(dir) => Ok(Self { dir, config }),
+            Ok(dir) => Ok(Self { dir, config, listing: Listing::default() }),
             Err(error) => {
                 let text = format!("cannot serve {}: {error}", path.display());
                 Err(io::Error::new(error.kind(), text))
@@ -142,7 +145,7 @@ impl Files {
                 if !self.config.list_directories {
                     return Ok(Reply::new(404));
                 }
-                let page = listing::page(&self.dir, &target.path)?;
+                let page = self.listing.page(&self.dir, &target.path, now)?;
                 Ok(Reply::new(200).with("Content-Type", "text/html; charset=utf-8").bytes(page))
             }
         }
@@ -161,7 +164,7 @@ impl Files {
         };
         let validators = Validators::new(&file, coding, now);
         let reply = match conditions::evaluate(request, &validators) {
-            Outcome::Failed => return Ok(Reply::new(412)),
+            Outcome::Failed => return Ok(self.vary(Reply::new(412))),
             // RFC 9110, section 15.4.5: what guides a cache, and no other metadata.
             Outcome::NotModified => {
                 return Ok(self.vary(Reply::new(304)).with("ETag", validators.etag()));
@@ -180,7 +183,8 @@ impl Files {
             Selection::Whole => (200, 0, len),
             Selection::Part { offset, len } => (206, offset, len),
             Selection::Unsatisfiable => {
-                return Ok(Reply::new(416).with("Content-Range", format!("bytes */{len}")));
+                let reply = self.vary(Reply::new(416));
+                return Ok(reply.with("Content-Range", format!("bytes */{len}")));
             }
         };
         let mut reply = reply

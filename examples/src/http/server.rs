@@ -195,6 +195,7 @@ impl<S: Service> Handler for HttpServer<S> {
     }
 
     fn timer(&mut self, conn: &mut Conn<'_>, session: &mut Self::Context) -> Action {
+        self.update_date(conn.now());
         match session.wait.timer(&session.exchange, &self.timeouts, conn) {
             None => self.woken(conn, session),
             // RFC 9112, section 9.5: a connection that nothing was asked on is just closed. So does

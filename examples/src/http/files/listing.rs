@@ -3,11 +3,14 @@
 use std::fmt::Write;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use cap_std::fs::{Dir, DirEntry};
 use percent_encoding::percent_encode;
 
+use super::super::Shared;
 use super::target::{IN_SEGMENT, is_served};
 
 /// Most names on a page: the page is made in one piece, while the loop waits.
@@ -16,21 +19,58 @@ const MAX_NAMES: usize = 2000;
 /// Most entries that are looked at for a page; a directory can have millions.
 const MAX_ENTRIES: usize = 10_000;
 
-/// Writes the page for the directory at `path`: what is served there, and nothing else.
-///
-/// # Errors
-///
-/// Fails when the directory cannot be read.
-pub(super) fn page(dir: &Dir, path: &Path) -> io::Result<Vec<u8>> {
+/// How long a page is kept: to make one can take tens of milliseconds, and nobody should have a
+/// loop do that all the time.
+const KEPT_FOR: Duration = Duration::from_secs(1);
+
+/// The page that was made last.
+#[derive(Debug, Default)]
+pub(super) struct Listing(Mutex<Option<Kept>>);
+
+#[derive(Debug)]
+struct Kept {
+    path: PathBuf,
+    made: SystemTime,
+    page: Shared,
+}
+
+impl Listing {
+    /// Returns the page for the directory at `path`: what is served there, or was a second before
+    /// `now`, and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the directory cannot be read.
+    pub(super) fn page(&self, dir: &Dir, path: &Path, now: SystemTime) -> io::Result<Shared> {
+        if let Some(kept) = &*self.lock() {
+            // A clock that was set back gives no age.
+            let age = now.duration_since(kept.made);
+            if kept.path == path && age.is_ok_and(|age| age < KEPT_FOR) {
+                return Ok(kept.page.clone());
+            }
+        }
+        let page = Shared::from(make_page(dir, path)?);
+        *self.lock() = Some(Kept { path: path.to_owned(), made: now, page: page.clone() });
+        Ok(page)
+    }
+
+    /// Locks for a moment, in which nothing panics; not while a page is made.
+    fn lock(&self) -> MutexGuard<'_, Option<Kept>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn make_page(dir: &Dir, path: &Path) -> io::Result<Vec<u8>> {
     let here = if path.as_os_str().is_empty() { dir.try_clone()? } else { dir.open_dir(path)? };
     let mut names = Vec::new();
     let mut is_whole = true;
     for (entry, number) in here.entries()?.zip(0..) {
-        if number == MAX_ENTRIES || names.len() == MAX_NAMES {
+        let name = entry_name(dir, path, &entry?);
+        if number == MAX_ENTRIES || (name.is_some() && names.len() == MAX_NAMES) {
             is_whole = false;
             break;
         }
-        names.extend(entry_name(dir, path, &entry?));
+        names.extend(name);
     }
     names.sort_unstable();
     Ok(format_page(path, &names, is_whole).into_bytes())

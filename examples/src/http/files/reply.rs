@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::super::Shared;
 use super::FilePart;
 
 /// A reply without its `Date`, `Content-Length` and `Connection`.
@@ -24,7 +25,7 @@ pub enum Body {
     /// There is nothing.
     None,
     /// These bytes.
-    Bytes(Vec<u8>),
+    Bytes(Shared),
     /// A part of a file, or all of it.
     File(FilePart),
 }
@@ -39,8 +40,8 @@ impl Reply {
         self
     }
 
-    pub(super) fn bytes(mut self, bytes: Vec<u8>) -> Self {
-        self.content_length = Some(bytes.len() as u64);
+    pub(super) fn bytes(mut self, bytes: Shared) -> Self {
+        self.content_length = Some(bytes.len());
         self.body = Body::Bytes(bytes);
         self
     }

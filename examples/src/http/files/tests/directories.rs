@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
+use std::time::{Duration, SystemTime};
 
 use super::site::{Site, content, field};
 use crate::http::files::{Config, Files};
@@ -13,7 +14,11 @@ fn listing_site() -> Site {
 }
 
 fn text(site: &Site, target: &str) -> String {
-    let reply = site.get(target);
+    text_at(site, SystemTime::now() + Duration::from_secs(10), target)
+}
+
+fn text_at(site: &Site, now: SystemTime, target: &str) -> String {
+    let reply = site.ask_at(now, "GET", target, &[]);
     assert_eq!(reply.status, 200, "{target}");
     assert_eq!(field(&reply, "Content-Type"), "text/html; charset=utf-8");
     String::from_utf8(content(reply)).unwrap()
@@ -163,10 +168,48 @@ fn names_that_are_no_text_and_names_like_uris() {
 #[test]
 fn a_long_list_ends_somewhere() {
     let site = listing_site();
-    for number in 0..2001 {
-        site.write(&format!("{number}"), "");
+    let hidden =
+        |half: &str| (0..1000).map(|number| format!(".{half}{number}")).collect::<Vec<_>>();
+    let shown = (0..2000).map(|number| number.to_string());
+    for name in hidden("a").into_iter().chain(shown).chain(hidden("b")) {
+        site.write(&name, "");
+    }
+    // In the order that the directory has them, the last one is to be hidden.
+    let last = || fs::read_dir(site.path("")).unwrap().last().unwrap().unwrap();
+    for number in 3000.. {
+        if last().file_name().as_bytes().starts_with(b".") {
+            break;
+        }
+        fs::remove_file(last().path()).unwrap();
+        site.write(&number.to_string(), "");
     }
     let page = text(&site, "/");
     assert_eq!(page.matches("href=").count(), 2000);
+    assert!(!page.contains("There are more"));
+    site.write("2000", "");
+    let page = text_at(&site, SystemTime::now() + Duration::from_secs(20), "/");
+    assert_eq!(page.matches("href=").count(), 2000);
     assert!(page.contains("There are more"));
+}
+
+/// To make it takes long, so that one who asks for it again and again gets the same.
+#[test]
+fn a_list_is_kept_for_a_second() {
+    let site = listing_site();
+    site.write("dir/one", "");
+    let now = SystemTime::now();
+    let first = text_at(&site, now, "/dir/");
+    site.write("dir/two", "");
+    let soon = now + Duration::from_millis(900);
+    assert_eq!(text_at(&site, soon, "/dir/"), first);
+    assert_eq!(site.ask_at(soon, "HEAD", "/dir/", &[]).content_length, Some(first.len() as u64));
+    // Another one takes its place.
+    assert!(text_at(&site, soon, "/").contains("dir/"));
+    let second = text_at(&site, soon, "/dir/");
+    assert!(second.contains("two") && second.contains("one"));
+    site.write("dir/three", "");
+    assert!(text_at(&site, soon + Duration::from_secs(1), "/dir/").contains("three"));
+    // The clock was set back.
+    site.write("dir/four", "");
+    assert!(text_at(&site, now, "/dir/").contains("four"));
 }

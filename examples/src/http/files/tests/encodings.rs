@@ -153,3 +153,14 @@ fn it_can_be_turned_off() {
     assert_eq!((reply.status, reply.field("Vary")), (200, None));
     assert_eq!(content(reply), b"plain");
 }
+
+/// A cache that has one of them must not take it for the reply to a client with another coding.
+#[test]
+fn refusals_depend_on_the_client_too() {
+    let site = Site::new();
+    site.write("a", "0123456789");
+    for (name, value, status) in [("If-Match", "\"x\"", 412), ("Range", "bytes=10-", 416)] {
+        let reply = site.ask("GET", "/a", &[(name, value)]);
+        assert_eq!((reply.status, reply.field("Vary")), (status, Some("Accept-Encoding")));
+    }
+}

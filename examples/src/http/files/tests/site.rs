@@ -80,7 +80,7 @@ pub(super) fn content(reply: Reply) -> Vec<u8> {
     let length = reply.content_length;
     let content = match reply.body {
         Body::None => return Vec::new(),
-        Body::Bytes(bytes) => bytes,
+        Body::Bytes(bytes) => bytes.to_vec(),
         Body::File(part) => read_all(part),
     };
     assert_eq!(length, Some(content.len() as u64), "Content-Length is that of the body");
