@@ -15,30 +15,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use proxy_util::{
-    ECHO_SERVER, TCP_PROXY, accept, address_of, deserted, greeted, greeter, line_with, listener,
-    message, proxy_of, read_to_end,
+    DOWNLOAD, ECHO_SERVER, TCP_PROXY, accept, address_of, deserted, download, greeted, greeter,
+    line_with, listener, message, proxy_of, read_to_end,
 };
 use util::{DEADLINE, Server, socket_path};
-
-/// More than the sockets of all sides hold together.
-const DOWNLOAD: usize = 30 << 20;
-
-/// A download that has begun: its client, and the thread that sends it.
-fn download(
-    proxy: &Server,
-    listener: &TcpListener,
-) -> (TcpStream, thread::JoinHandle<io::Result<()>>) {
-    let client = proxy.connect();
-    (&client).write_all(b"GET").unwrap();
-    let mut upstream = accept(listener);
-    upstream.read_exact(&mut [0; 3]).unwrap();
-    let sender = thread::spawn(move || {
-        upstream.write_all(&message(DOWNLOAD))?;
-        upstream.shutdown(Shutdown::Write)
-    });
-    (&client).read_exact(&mut [0; 1000]).unwrap();
-    (client, sender)
-}
 
 #[test]
 fn a_download_is_whole_in_spite_of_sigterm() {

@@ -309,6 +309,9 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let (server, life) = listen(&options)?;
     // A pair has an end of its own when it is idle, and its two sides have it together.
     let limits = options.clients.limits().idle_timeout(None);
+    // A client that has ended its output pauses as others do: it still takes its answer.
+    let close_timeout = options.clients.write_timeout.0.unwrap_or(Duration::MAX);
+    let limits = limits.close_timeout(close_timeout.max(limits.close_timeout));
     let limits = limits.high_watermark(HIGH_WATERMARK).low_watermark(LOW_WATERMARK);
     let server = server.limits(limits.connect_timeout(options.connect_timeout));
     let server = limit_pairs(cli::prepare(server, &options.clients), &options, &upstreams);

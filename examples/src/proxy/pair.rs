@@ -1,8 +1,8 @@
 //! A client and the upstream connection that is made for it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use evio::{ConnId, Origin, Tag};
+use evio::{Conn, ConnId, Origin, Tag};
 
 use super::header::Addresses;
 
@@ -11,6 +11,10 @@ pub const MAX_EARLY: usize = 16 << 10;
 
 /// How often in an idle timeout a pair is looked at: it ends within a quarter more than that.
 const IDLE_LOOKS: u32 = 4;
+
+/// How long after it has accepted a connection an upstream may reset it, for another one to take
+/// its place: one that is overloaded or has just ended does so at once. A later reset is its answer.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// A client and its upstream connection. Both of them, and the connections that have failed before,
 /// name it by its place among the pairs of the loop.
@@ -22,6 +26,8 @@ pub struct Pair {
     pub upstream: Option<ConnId>,
     /// The index of the upstream, once one was chosen.
     pub index: u16,
+    /// When the upstream was connected.
+    pub connected: Option<Instant>,
     /// The client's connection has not ended.
     pub has_client: bool,
     /// The client has ended its output.
@@ -60,6 +66,7 @@ impl Pair {
             client,
             upstream: None,
             index: 0,
+            connected: None,
             has_client: true,
             client_ended: false,
             start: Some(Start { early: Vec::new(), awaits_header }),
@@ -75,6 +82,21 @@ impl Pair {
     #[must_use]
     pub fn is_untouched(&self) -> bool {
         self.bytes == [0; 2]
+    }
+
+    /// Returns whether the upstream was connected just now, and is [untouched](Self::is_untouched).
+    #[must_use]
+    pub fn is_fresh(&self, now: Instant) -> bool {
+        let is_new = |connected| now.saturating_duration_since(connected) < FRESH;
+        self.is_untouched() && self.connected.is_some_and(is_new)
+    }
+
+    /// Returns the address of the client, for the log.
+    #[must_use]
+    pub fn name(&self, client: &Conn<'_>) -> String {
+        let stated = self.addresses.as_deref().map(|addresses| addresses.source.to_string());
+        let address = || client.peer_addr().map(|address| address.to_string());
+        stated.unwrap_or_else(|| address().unwrap_or_default())
     }
 
     /// Returns whether both sides have ended.

@@ -13,7 +13,7 @@ use slab::Slab;
 
 use super::counters::ClientCounters;
 use super::header::{self, Addresses, Parsed};
-use super::pair::{MAX_EARLY, Pair, Purpose, idle_look};
+use super::pair::{MAX_EARLY, Pair, Purpose, Start, idle_look};
 use super::shared::Shared;
 
 /// How long a PROXY header may take: section 2 of the specification asks for three seconds at
@@ -85,7 +85,9 @@ impl Pairs {
                     return self.counters().retries.add(u64::from(is_retry));
                 }
                 Err(error) => {
-                    warn!("{}: cannot connect to {}: {error}", pair.client, upstream.address());
+                    let name = event_loop.conn(pair.client).map(|client| pair.name(&client));
+                    let name = name.unwrap_or_default();
+                    warn!("{name}: cannot connect to {}: {error}", upstream.address());
                     if is_shortage(&error) {
                         break;
                     }
@@ -122,9 +124,16 @@ impl Pairs {
         if side == Side::Upstream && pair.bytes[1] == 0 {
             self.shared.succeeded(pair.index);
         }
+        let Some(mut other) = sibling(conn, other) else {
+            // It is ending in this turn, and its `closed` knows what becomes of this side. If that
+            // is to be connected anew, it must lack nothing.
+            if side == Side::Client && pair.is_untouched() {
+                pair.start = Some(Start { early: input.to_vec(), awaits_header: false });
+            }
+            return Action::None;
+        };
         pair.bytes[side as usize] += input.len() as u64;
         counter.add(input.len() as u64);
-        let Some(mut other) = sibling(conn, other) else { return Action::Close };
         // There is nothing to be done before output is sent, so it may leave at once.
         other.write_now(input);
         if other.is_congested() {
@@ -155,8 +164,8 @@ impl Pairs {
                 self.connect(&mut client.event_loop(), place);
             }
             Err(error) => {
+                warn!("{}: wrong PROXY header: {error}", pair.name(client));
                 self.counters().refused.add(1);
-                warn!("{}: wrong PROXY header: {error}", client.id());
                 client.abort();
             }
         }
@@ -174,7 +183,9 @@ impl Pairs {
             // Fails only if the connection has, which is reported anyway.
             let _ = conn.set_keepalive(&Keepalive { idle, ..Keepalive::default() });
         }
-        let Some(mut client) = sibling(conn, Some(pair.client)) else { return Action::Close };
+        pair.connected = Some(conn.now());
+        // Without one, its `closed` in this turn ends this side.
+        let Some(mut client) = sibling(conn, Some(pair.client)) else { return Action::None };
         client.resume_reading();
         let mut first = Vec::new();
         if let Some(version) = options.send_proxy {
@@ -212,16 +223,21 @@ impl Pairs {
                 return if start.awaits_header { Action::Close } else { Action::None };
             }
         }
-        let other = self.other(place, side);
-        let Some(mut other) = sibling(conn, other) else { return Action::Close };
-        // Only this direction has ended; the connection closes when the other one has, too.
-        other.shutdown_write();
+        // Only this direction has ended; the connection closes when the other one has, too. If the
+        // other side is ending in this turn, its `closed` knows what becomes of this one.
+        if let Some(mut other) = sibling(conn, self.other(place, side)) {
+            other.shutdown_write();
+        }
         Action::None
     }
 
     /// Looks whether a pair still passes something on.
     pub fn look(&mut self, client: &mut Conn<'_>, place: usize) {
-        if self.pairs[place].is_idle() {
+        // What waits for a side is on its way, and has the write timeout.
+        let waits = client.output_len() > 0
+            || sibling(client, self.pairs[place].upstream)
+                .is_some_and(|side| side.output_len() > 0);
+        if self.pairs[place].is_idle() && !waits {
             self.counters().idle.add(1);
             // A reset: the peers must not take what they have for all that there is.
             client.abort();
@@ -235,18 +251,24 @@ impl Pairs {
         let pair = &mut self.pairs[place];
         match side {
             Side::Client => pair.has_client = false,
-            // One that accepts and resets is overloaded, or has just ended.
-            Side::Upstream if pair.is_untouched() && matches!(reason, CloseReason::Error(_)) => {
-                pair.start.get_or_insert_default();
-                return self.try_next(conn, place, reason);
-            }
             Side::Upstream => {
+                let now = conn.now();
+                let waiting = sibling(conn, Some(pair.client)).filter(Conn::takes_output);
+                let upstream = self.shared.upstreams.get(pair.index);
+                if let (Some(client), CloseReason::Error(_)) = (waiting, reason) {
+                    if pair.is_fresh(now) {
+                        pair.start.get_or_insert_default();
+                        return self.try_next(conn, place, reason);
+                    }
+                    let name = pair.name(&client);
+                    warn!("{name}: lost the connection to {}: {reason}", upstream.address());
+                }
                 pair.upstream = None;
-                self.shared.upstreams.get(pair.index).end();
+                upstream.end();
             }
         }
         let other = self.other(place, side);
-        end(sibling(conn, other), reason);
+        end(sibling(conn, other), side, reason);
         self.remove_if_over(place);
     }
 
@@ -257,8 +279,8 @@ impl Pairs {
         upstream.end();
         pair.upstream = None;
         // If the client has gone, it was that which gave up.
-        if pair.has_client && conn.sibling(pair.client).is_some() {
-            warn!("{}: cannot connect to {}: {reason}", pair.client, upstream.address());
+        if let Some(client) = sibling(conn, Some(pair.client)) {
+            warn!("{}: cannot connect to {}: {reason}", pair.name(&client), upstream.address());
             upstream.counters(self.loop_id).failed.add(1);
             self.shared.failed(pair.index, reason);
             self.connect(&mut conn.event_loop(), place);
@@ -291,12 +313,13 @@ fn sibling<'a>(conn: &'a mut Conn<'_>, other: Option<ConnId>) -> Option<Conn<'a>
     conn.sibling(other?)
 }
 
-/// Ends the other side of a pair.
-fn end(other: Option<Conn<'_>>, reason: &CloseReason) {
+/// Ends the other side of a pair, now that `side` has ended.
+fn end(other: Option<Conn<'_>>, side: Side, reason: &CloseReason) {
     let Some(mut other) = other else { return };
-    // What has been given its end is whole, even if nobody takes what comes back. But who gets half
-    // an answer must not take it for a whole one.
-    if matches!(reason, CloseReason::PeerClosed | CloseReason::Closed) || !other.takes_output() {
+    // Who gets half an answer must not take it for a whole one; but an answer that has been given
+    // its end is whole. An upstream is told when there is nobody left to answer.
+    let is_whole = side == Side::Upstream && !other.takes_output();
+    if is_whole || matches!(reason, CloseReason::PeerClosed | CloseReason::Closed) {
         other.close();
     } else {
         other.abort();

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::thread;
@@ -105,6 +105,26 @@ pub fn read_to_end(mut stream: &TcpStream) -> io::Result<Vec<u8>> {
 /// Bytes that are not the same a little further on.
 pub fn message(len: usize) -> Vec<u8> {
     (0..len).map(|index| ((index % 251) ^ (index >> 16)) as u8).collect()
+}
+
+/// More than the sockets of all sides hold together.
+pub const DOWNLOAD: usize = 30 << 20;
+
+/// A download that has begun: its client, and the thread that sends it.
+pub fn download(
+    proxy: &Server,
+    listener: &TcpListener,
+) -> (TcpStream, thread::JoinHandle<io::Result<()>>) {
+    let client = proxy.connect();
+    (&client).write_all(b"GET").unwrap();
+    let mut upstream = accept(listener);
+    upstream.read_exact(&mut [0; 3]).unwrap();
+    let sender = thread::spawn(move || {
+        upstream.write_all(&message(DOWNLOAD))?;
+        upstream.shutdown(Shutdown::Write)
+    });
+    (&client).read_exact(&mut [0; 1000]).unwrap();
+    (client, sender)
 }
 
 /// Waits for the proxy to log a line that says this.

@@ -1,0 +1,156 @@
+//! Pairs of `tcp-proxy` that end by halves: nobody takes a part for the whole, nor loses a whole.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod proxy_util;
+mod util;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use proxy_util::{
+    DOWNLOAD, accept, address_of, download, greeter, line_with, listener, message, number,
+    proxy_of, read_to_end, reset, stats, wait_for_stats,
+};
+use util::{Server, socket_path};
+
+/// Has `act` happen while the proxy is stopped: it finds everything in one turn of its loop.
+fn in_one_turn(proxy: &Server, act: impl FnOnce()) {
+    proxy.signal(Signal::SIGSTOP);
+    // Peers that are slow: the proxy has stopped before they act.
+    thread::sleep(Duration::from_millis(50));
+    act();
+    proxy.signal(Signal::SIGCONT);
+}
+
+/// Whatever the other side has done at the same moment, half an answer does not look whole.
+#[test]
+fn half_an_answer_is_reset_though_the_client_was_about_to_say_more() {
+    for ends in [true, false] {
+        let listener = listener();
+        let proxy = proxy_of(&[address_of(&listener)], &[], 1);
+        let (mut client, mut upstream) = (proxy.connect(), accept(&listener));
+        upstream.write_all(b"half an answ").unwrap();
+        client.read_exact(&mut [0; 12]).unwrap();
+        in_one_turn(&proxy, || {
+            reset(upstream);
+            client.write_all(b"more").unwrap();
+            if ends {
+                client.shutdown(Shutdown::Write).unwrap();
+            }
+        });
+        assert_eq!(read_to_end(&client).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    }
+}
+
+#[test]
+fn half_a_question_is_reset_though_the_server_was_about_to_say_more() {
+    let listener = listener();
+    let proxy = proxy_of(&[address_of(&listener)], &[], 1);
+    let (mut client, mut upstream) = (proxy.connect(), accept(&listener));
+    client.write_all(b"half a quest").unwrap();
+    upstream.read_exact(&mut [0; 12]).unwrap();
+    in_one_turn(&proxy, || {
+        reset(client);
+        upstream.write_all(b"go on").unwrap();
+    });
+    assert_eq!(read_to_end(&upstream).unwrap_err().kind(), ErrorKind::ConnectionReset);
+}
+
+/// The first upstream resets at the moment at which the client begins to speak.
+#[test]
+fn the_next_upstream_gets_what_the_client_said_meanwhile() {
+    let (first, second) = (listener(), listener());
+    let upstreams = [address_of(&first), address_of(&second)];
+    let proxy = proxy_of(&upstreams, &["--check-interval", "off"], 1);
+    let (mut client, upstream) = (proxy.connect(), accept(&first));
+    in_one_turn(&proxy, || {
+        reset(upstream);
+        client.write_all(b"hello").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+    });
+    assert_eq!(read_to_end(&accept(&second)).unwrap(), b"hello");
+}
+
+/// A server may reset a client that has been silent for long: that is its answer.
+#[test]
+fn a_late_reset_is_no_reason_to_ask_another_upstream() {
+    let (first, path) = (listener(), socket_path("late-reset"));
+    let address = address_of(&first);
+    let flags = ["--check-interval", "off", "--stats", &path];
+    let proxy = proxy_of(&[address.clone(), greeter('b')], &flags, 2);
+    let (client, upstream) = (proxy.connect(), accept(&first));
+    // A server that waits.
+    thread::sleep(Duration::from_millis(1200));
+    reset(upstream);
+    assert_eq!(read_to_end(&client).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    let line = line_with(&proxy, "lost the connection to");
+    let name = client.local_addr().unwrap().to_string();
+    assert!(line.contains(&name) && line.contains(&address), "{line}");
+    assert_eq!(number(&stats(&path), &address, "failed"), 0);
+}
+
+/// It has read the end of its input, which another upstream's answer cannot follow.
+#[test]
+fn a_client_that_was_sent_an_end_gets_no_other_upstream() {
+    let (first, path) = (listener(), socket_path("sent-end"));
+    let upstreams = [address_of(&first), greeter('b')];
+    let proxy = proxy_of(&upstreams, &["--check-interval", "off", "--stats", &path], 2);
+    let (mut client, upstream) = (proxy.connect(), accept(&first));
+    upstream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+    reset(upstream);
+    let stats = wait_for_stats(&path, |stats| number(stats, &upstreams[0], "open") == 0);
+    assert_eq!(number(&stats, "clients", "retries"), 0, "{stats}");
+}
+
+/// An upstream must not go on working for a client that has gone.
+#[test]
+fn a_client_that_resets_after_its_question_ends_the_answer() {
+    let listener = listener();
+    let proxy = proxy_of(&[address_of(&listener)], &[], 1);
+    let (client, sender) = download(&proxy, &listener);
+    client.shutdown(Shutdown::Write).unwrap();
+    reset(client);
+    assert!(sender.join().unwrap().is_err(), "the upstream has sent everything to nobody");
+}
+
+/// Its answer is whole, and waits in the proxy: the client takes it after its pause.
+#[test]
+fn a_client_that_has_ended_its_question_may_pause_for_longer_than_five_seconds() {
+    let (listener, path) = (listener(), socket_path("pause"));
+    let address = address_of(&listener);
+    let proxy = proxy_of(std::slice::from_ref(&address), &["--stats", &path], 2);
+    let received = || number(&stats(&path), &address, "received") as usize;
+    // So much is taken from an upstream for a client that takes nothing.
+    let (client, mut upstream) = (proxy.connect(), accept(&listener));
+    upstream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    while upstream.write(&[b'x'; 8192]).is_ok() {}
+    let taken = received();
+    drop((client, upstream));
+    // An answer that is a little shorter waits in the proxy, at its end.
+    let answer = message(taken - 16_000);
+    let (client, mut upstream) = (proxy.connect(), accept(&listener));
+    client.shutdown(Shutdown::Write).unwrap();
+    upstream.write_all(&answer).unwrap();
+    drop(upstream);
+    wait_for_stats(&path, |_| received() == taken + answer.len());
+    // A client that pauses.
+    thread::sleep(Duration::from_secs(7));
+    assert!(read_to_end(&client).unwrap() == answer, "the answer differs");
+}
+
+/// The tail of a download waits for its client for longer than a pair may be idle.
+#[test]
+fn a_client_that_reads_slowly_is_not_idle() {
+    let listener = listener();
+    let proxy = proxy_of(&[address_of(&listener)], &["--idle-timeout", "3s"], 1);
+    let (client, sender) = download(&proxy, &listener);
+    // A client that pauses: bytes wait for it.
+    thread::sleep(Duration::from_secs(5));
+    assert!(read_to_end(&client).unwrap() == message(DOWNLOAD)[1000..], "the download differs");
+    sender.join().unwrap().unwrap();
+}
