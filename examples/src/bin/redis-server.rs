@@ -127,6 +127,7 @@ impl Session {
     ) -> (Stop, usize) {
         let Self { client, input: stream, parser, .. } = self;
         let Ok(mut input) = stream.begin(input) else { return (Stop::Close, 0) };
+        let bytes = &*input;
         let (mut read, mut ran, mut ahead) = (0, 0, 0);
         if let Some(command) = self.unfinished.take() {
             if batch.resume(client, &command, replies) == Outcome::Again {
@@ -142,9 +143,9 @@ impl Session {
                 break Stop::Turn;
             }
             if ahead == 0 {
-                ahead = look_ahead(parser, &input[read..], batch.store());
+                ahead = look_ahead(parser, &bytes[read..], batch.store());
             }
-            let command = match parser.parse(&input[read..]) {
+            let command = match parser.parse(&bytes[read..]) {
                 Ok(Some(command)) => command,
                 Ok(None) => break Stop::Input,
                 Err(error) => {

@@ -74,22 +74,16 @@ impl<'s> Batch<'s> {
         output: &mut Vec<u8>,
     ) -> Outcome {
         let start = output.len();
-        let (is_plain, replies) = (client.is_plain(), client.replies);
         let reply = Reply::with_max_len(output, client.protocol(), self.max_output);
         let (store, errands) = (&mut self.store, &mut self.errands);
         let mut call = Call { store, client, command, reply, outcome: Outcome::Continue, errands };
-        let result = match is_plain {
-            true => commands::run(&mut call),
-            false => special::run(&mut call),
-        };
-        if let Err(failure) = result {
+        if !call.client.is_plain() {
+            special::execute(&mut call);
+        } else if let Err(failure) = commands::run(&mut call) {
             call.reply.error(failure.message());
         }
         if call.reply.is_too_long() {
             call.refuse_reply(start);
-        }
-        if !is_plain {
-            special::after(&mut call, start, replies);
         }
         let outcome = call.outcome;
         self.errands.work += COMMAND_WORK + (output.len().saturating_sub(start)) / REPLY_WORK;

@@ -38,16 +38,26 @@ impl Bytes {
 
     /// Replaces the string by `new`.
     pub(super) fn set(&mut self, new: &[u8]) {
+        if !self.set_in_place(new) {
+            *self = Self::from(new);
+        }
+    }
+
+    /// Replaces the string by `new` if it needs no other memory for that; tells whether it has.
+    #[inline]
+    pub(super) fn set_in_place(&mut self, new: &[u8]) -> bool {
         match self {
             Self::Short { len, bytes } if new.len() <= MAX_SHORT_LEN => {
                 bytes[..new.len()].copy_from_slice(new);
                 *len = new.len() as u8;
+                true
             }
             Self::Long(old) if is_worth_keeping(old.capacity(), new.len()) => {
                 old.clear();
                 old.extend_from_slice(new);
+                true
             }
-            other => *other = Self::from(new),
+            _ => false,
         }
     }
 
@@ -60,9 +70,9 @@ impl Bytes {
     }
 }
 
-/// Tells whether a string of `len` bytes needs an allocation, and does not waste this one.
+/// Tells whether a string of `len` bytes needs an allocation, fits this one and does not waste it.
 fn is_worth_keeping(capacity: usize, len: usize) -> bool {
-    len > MAX_SHORT_LEN && capacity <= 2 * len + KEPT_SLACK
+    len > MAX_SHORT_LEN && len <= capacity && capacity <= 2 * len + KEPT_SLACK
 }
 
 impl From<&[u8]> for Bytes {

@@ -38,7 +38,7 @@ fn info(call: &mut Call<'_, '_>, first: Option<usize>) {
     call.reply.array(asked.len());
     for name in asked {
         match commands::look_up(&name) {
-            Some(entry) => describe(call, &name.to_ascii_lowercase(), &entry),
+            Some(entry) => describe(call, &name.to_ascii_lowercase(), entry),
             None => call.reply.null_array(),
         }
     }
@@ -81,7 +81,7 @@ fn keys(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     if matches!(keys, Keys::No | Keys::Whole) {
         return Err(Failure::text("ERR The command has no key arguments"));
     }
-    let keys: Vec<_> = commands::keys_of(&asked, keys).collect();
+    let keys: Vec<_> = commands::keys_of(&asked, *keys).collect();
     if keys.is_empty() {
         return Err(Failure::text("ERR Invalid number of arguments specified for command"));
     }

@@ -48,11 +48,12 @@ pub(super) type Run = fn(&mut Call<'_, '_>) -> Result<(), Failure>;
 
 /// Finds the command that was asked for, and checks that it has as many arguments as it takes.
 #[inline(always)]
-pub(super) fn checked(command: &Command<'_>, name: &[u8]) -> Result<Entry, Failure> {
+pub(super) fn checked(command: &Command<'_>, name: &[u8]) -> Result<&'static Entry, Failure> {
     let Some(entry) = find(name).or_else(|| find_in_capitals(name)) else {
         return Err(Failure::unknown(command));
     };
-    if !entry.0.contains(&command.len()) {
+    let (least, most) = (*entry.0.start(), *entry.0.end());
+    if command.len() < least || command.len() > most {
         return Err(Failure::arity(&String::from_utf8_lossy(name).to_ascii_lowercase()));
     }
     Ok(entry)
@@ -60,7 +61,7 @@ pub(super) fn checked(command: &Command<'_>, name: &[u8]) -> Result<Entry, Failu
 
 /// Finds a command by its name, for those that are seldom asked for.
 #[inline(never)]
-pub(super) fn look_up(name: &[u8]) -> Option<Entry> {
+pub(super) fn look_up(name: &[u8]) -> Option<&'static Entry> {
     find(name).or_else(|| find_in_capitals(name))
 }
 
@@ -70,10 +71,21 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let Some(name) = call.command.get(0) else {
         return Ok(());
     };
-    let (_, effect, keys, run) = checked(&call.command, name)?;
-    if effect == Effect::Grows && call.store.store().is_full() {
+    let entry = checked(&call.command, name)?;
+    let (_, effect, keys, run) = entry;
+    if *effect == Effect::Grows && call.store.store().is_full() {
         return Err(Failure::OUT_OF_MEMORY);
     }
+    match keys {
+        Keys::No | Keys::One if call.store.store().log().is_none() => run(call),
+        _ => run_logged(call, entry),
+    }
+}
+
+/// Runs a command that may have several keys, and logs what it changes, if there is a log.
+#[inline(never)]
+fn run_logged(call: &mut Call<'_, '_>, entry: &Entry) -> Result<(), Failure> {
+    let &(_, effect, keys, run) = entry;
     if effect != Effect::Reads && call.store.store().log().is_some_and(ChangeLog::refuses) {
         return Err(Failure::text("MISCONF Errors writing to the append only file"));
     }
@@ -90,7 +102,6 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Failure> {
 }
 
 /// Runs a command with the locks of all its keys.
-#[inline(never)]
 fn run_pinned(call: &mut Call<'_, '_>, keys: Keys, run: Run) -> Result<(), Failure> {
     // The keys are about as much work as elements are.
     call.work(call.command.len());
@@ -139,6 +150,6 @@ fn counted(command: &Command<'_>, count: usize) -> std::ops::Range<usize> {
 
 /// Finds a command by its name in letters of any case.
 #[cold]
-fn find_in_capitals(name: &[u8]) -> Option<Entry> {
+fn find_in_capitals(name: &[u8]) -> Option<&'static Entry> {
     if name.len() > MAX_NAME_LEN { None } else { find(&name.to_ascii_uppercase()) }
 }

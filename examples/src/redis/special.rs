@@ -9,9 +9,18 @@ use crate::resp::Protocol;
 const FOR_SUBSCRIBERS: [&[u8]; 7] =
     [b"SUBSCRIBE", b"PSUBSCRIBE", b"UNSUBSCRIBE", b"PUNSUBSCRIBE", b"PING", b"QUIT", b"RESET"];
 
-/// Runs or queues the command of a client that is in a special state.
+/// Runs or queues the command of a client that is in a special state, and replies if it wants
+/// replies.
 #[inline(never)]
-pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+pub(super) fn execute(call: &mut Call<'_, '_>) {
+    let (start, replies) = (call.reply.position(), call.client.replies);
+    if let Err(failure) = run(call) {
+        call.reply.error(failure.message());
+    }
+    after(call, start, replies);
+}
+
+fn run(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let Some(name) = call.command.get(0) else {
         return Ok(());
     };
@@ -31,7 +40,7 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Failure> {
 
 /// Removes the reply of a client that wants none; before the command, it was to have those that
 /// `before` says.
-pub(super) fn after(call: &mut Call<'_, '_>, start: usize, before: Replies) {
+fn after(call: &mut Call<'_, '_>, start: usize, before: Replies) {
     match (before, call.client.replies) {
         (_, Replies::Off) => call.reply.take_back(start),
         (Replies::Skip, Replies::Skip) => {

@@ -80,7 +80,7 @@ pub(super) fn queue_or_run(call: &mut Call<'_, '_>, name: &[u8]) -> Result<(), F
 
 fn queue(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let (_, effect, _, _) = commands::checked(&call.command, &call.command[0])?;
-    if effect == Effect::Grows && call.server().store.is_full() {
+    if *effect == Effect::Grows && call.server().store.is_full() {
         return Err(Failure::OUT_OF_MEMORY);
     }
     let Some(transaction) = call.client.transaction_mut() else { return Ok(()) };
@@ -131,7 +131,7 @@ pub(super) fn exec(call: &mut Call<'_, '_>) -> Result<(), Failure> {
 fn pin(call: &mut Call<'_, '_>, transaction: &Transaction) {
     let commands = || transaction.commands.iter().map(OwnedCommand::as_command);
     let keys_of = |command| match commands::checked(&command, command.get(0).unwrap_or_default()) {
-        Ok((_, _, keys, _)) => keys,
+        Ok((_, _, keys, _)) => *keys,
         Err(_) => Keys::One,
     };
     if commands().any(|command| matches!(keys_of(command), Keys::Whole)) {

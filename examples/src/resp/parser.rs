@@ -212,8 +212,9 @@ impl Parser {
             Some(&other) => return Err(ProtocolError::ExpectedBulk(other)),
             None => return Ok(None),
         }
-        if let Some(short) = short_line(line.marker(), input, self.position) {
-            return Ok(Some(short));
+        // Within the longest command, so 32 bits are enough.
+        if let Some((length, end)) = short_line(line.marker(), input, self.position as u32) {
+            return Ok(Some((length as usize, end as usize)));
         }
         let Some(end) = self.find(b'\r', input, line.endless())? else {
             return Ok(None);

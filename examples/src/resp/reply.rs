@@ -229,6 +229,7 @@ impl<'a> Reply<'a> {
     }
 
     /// Appends a line with a number; the small ones, which most are, as one piece.
+    #[inline]
     fn number(&mut self, marker: u8, number: i64) {
         match number {
             0..10 => self.write(&[marker, b'0' + number as u8, b'\r', b'\n']),
@@ -236,8 +237,13 @@ impl<'a> Reply<'a> {
                 let (tens, ones) = (number as u8 / 10, number as u8 % 10);
                 self.write(&[marker, b'0' + tens, b'0' + ones, b'\r', b'\n']);
             }
-            _ => self.text(marker, itoa::Buffer::new().format(number).as_bytes()),
+            _ => self.large_number(marker, number),
         }
+    }
+
+    #[inline(never)]
+    fn large_number(&mut self, marker: u8, number: i64) {
+        self.text(marker, itoa::Buffer::new().format(number).as_bytes());
     }
 
     fn write(&mut self, bytes: &[u8]) {

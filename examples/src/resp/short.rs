@@ -22,27 +22,29 @@ pub(super) enum Front {
 #[inline(always)]
 pub(super) fn find_front(input: &[u8], spans: &mut Vec<Span>) -> Front {
     let Some((count, mut position)) = short_line(b'*', input, 0) else { return Front::Nothing };
-    for found in 0..count {
-        let part = Front::Part { missing: count - found, position };
+    let mut missing = count;
+    while missing > 0 {
+        let part = Front::Part { missing: missing as usize, position: position as usize };
         let Some((len, start)) = short_line(b'$', input, position) else { return part };
         let end = start + len;
         if chunk(input, end).map(|&end| u16::from_le_bytes(end)) != Some(CRLF as u16) {
             return part;
         }
-        spans.push(Span::new(start, end));
+        spans.push(Span::new(start as usize, end as usize));
         position = end + 2;
+        missing -= 1;
     }
-    Front::Whole(position)
+    Front::Whole(position as usize)
 }
 
 /// Reads the length line of one or two digits at `start`: its length, and where it ends.
 // Four bytes at a time: most bytes of most commands are those of such lines.
 #[inline(always)]
-pub(super) fn short_line(marker: u8, input: &[u8], start: usize) -> Option<(usize, usize)> {
+pub(super) fn short_line(marker: u8, input: &[u8], start: u32) -> Option<(u32, u32)> {
     let line = u32::from_le_bytes(*chunk(input, start)?);
     let digit = |at: u32| {
         let digit = (line >> (8 * at)) as u8 ^ b'0';
-        (digit < 10).then_some(usize::from(digit))
+        (digit < 10).then_some(u32::from(digit))
     };
     let first = digit(1)?;
     if line & 0xffff_00ff == CRLF << 16 | u32::from(marker) {
@@ -54,9 +56,11 @@ pub(super) fn short_line(marker: u8, input: &[u8], start: usize) -> Option<(usiz
 }
 
 /// Returns the `N` bytes at `start`, if there are so many.
+// With 32 bits the compiler knows that the addition does not overflow: one comparison is left.
 #[inline(always)]
-fn chunk<const N: usize>(input: &[u8], start: usize) -> Option<&[u8; N]> {
-    input.get(start..)?.first_chunk()
+fn chunk<const N: usize>(input: &[u8], start: u32) -> Option<&[u8; N]> {
+    let start = start as usize;
+    input.get(start..start + N)?.first_chunk()
 }
 
 #[cfg(test)]
@@ -64,12 +68,12 @@ mod tests {
     use super::*;
 
     /// As `short_line` with the marker `$`, by the book.
-    fn spelled_out(input: &[u8]) -> Option<(usize, usize)> {
+    fn spelled_out(input: &[u8]) -> Option<(u32, u32)> {
         let end = input.windows(2).position(|pair| pair == b"\r\n")?;
         let digits = input[..end].strip_prefix(b"$")?;
-        let len: usize = std::str::from_utf8(digits).ok()?.parse().ok()?;
+        let len: u32 = std::str::from_utf8(digits).ok()?.parse().ok()?;
         let is_short = len < 100 && len.to_string().as_bytes() == digits;
-        is_short.then_some((len, end + 2))
+        is_short.then_some((len, end as u32 + 2))
     }
 
     #[test]

@@ -45,14 +45,14 @@ impl Handler for Redis {
     ) -> Action {
         let Ok(mut input) = stream.begin(input) else { return Action::Close };
         let mut batch = Batch::new(&self.server, usize::MAX);
-        while let Ok(Some(command)) = parser.parse(&input) {
-            let length = command.wire_len();
-            let outcome = batch.execute(client, command, &mut self.replies);
-            input.consume(length);
-            if outcome != Outcome::Continue {
+        let (bytes, mut read) = (&*input, 0);
+        while let Ok(Some(command)) = parser.parse(&bytes[read..]) {
+            read += command.wire_len();
+            if batch.execute(client, command, &mut self.replies) != Outcome::Continue {
                 return Action::Close;
             }
         }
+        input.consume(read);
         let _ = batch.finish(0);
         conn.write(&self.replies);
         self.replies.clear();

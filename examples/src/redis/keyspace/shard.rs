@@ -76,7 +76,8 @@ impl Shard {
     }
 
     /// Makes `key` hold the string `bytes`, whatever it held before and for however long. Returns
-    /// what it held if that was no string.
+    /// what it held if that is to be freed.
+    #[inline(always)]
     pub(super) fn set(&mut self, spot: Spot, key: &[u8], bytes: &[u8]) -> Option<Value> {
         let Some(entry) = self.tables[spot.table].find_mut(spot.hash, is(key)) else {
             self.insert(spot, key, Value::String(bytes.into()));
@@ -86,23 +87,28 @@ impl Shard {
             entry.expires_at = NEVER;
             self.expiring -= 1;
         }
-        let before = entry.value.memory();
-        let replaced = match &mut entry.value {
-            Value::String(string) => {
-                string.set(bytes);
-                None
-            }
-            other => Some(std::mem::replace(other, Value::String(bytes.into()))),
-        };
-        let after = entry.value.memory();
-        if before != after {
-            self.account(before, after);
-        }
         self.watched.touch(key);
-        replaced
+        if let Value::String(string) = &mut entry.value {
+            if string.set_in_place(bytes) {
+                return None;
+            }
+        }
+        self.replace(spot, key, bytes)
+    }
+
+    /// Makes `key`, which is there, hold the string `bytes`, which needs memory of its own.
+    #[inline(never)]
+    fn replace(&mut self, spot: Spot, key: &[u8], bytes: &[u8]) -> Option<Value> {
+        let value = &mut self.find_mut(spot, key)?.value;
+        let before = value.memory();
+        let replaced = std::mem::replace(value, Value::String(bytes.into()));
+        let after = value.memory();
+        self.account(before, after);
+        Some(replaced)
     }
 
     /// Adds a key that is not there.
+    #[inline(never)]
     pub(super) fn insert(&mut self, spot: Spot, key: &[u8], value: Value) {
         let Self { tables, hasher, .. } = self;
         let table = &mut tables[spot.table];

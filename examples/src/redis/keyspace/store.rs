@@ -38,6 +38,8 @@ pub struct Store {
     pub(super) locks: Box<[Lock]>,
     /// How many tables a lock guards, as a power of two.
     tables_shift: u32,
+    /// One less than that number.
+    tables_mask: usize,
     hasher: DefaultHashBuilder,
     memory: Arc<Memory>,
     pub(super) reclaimer: Reclaimer,
@@ -69,6 +71,7 @@ impl Store {
         Self {
             locks: (0..locks).map(|_| Lock(Mutex::new(shard()))).collect(),
             tables_shift: tables.trailing_zeros(),
+            tables_mask: tables - 1,
             hasher,
             memory,
             reclaimer: Reclaimer::default(),
@@ -128,13 +131,12 @@ impl Store {
     #[inline]
     pub(super) fn spot_of_hash(&self, hash: u64) -> Spot {
         let slot = (hash >> SLOT_SHIFT) as usize & (SLOTS - 1);
-        let lock = slot >> self.tables_shift;
-        Spot { lock, table: slot & ((1 << self.tables_shift) - 1), hash }
+        Spot { lock: slot >> self.tables_shift, table: slot & self.tables_mask, hash }
     }
 
     /// Returns the lock and the table of a slot, as of [`spot`](Self::spot).
     pub(super) fn place(&self, slot: usize) -> (usize, usize) {
-        (slot >> self.tables_shift, slot & ((1 << self.tables_shift) - 1))
+        (slot >> self.tables_shift, slot & self.tables_mask)
     }
 
     /// Returns the number of locks.

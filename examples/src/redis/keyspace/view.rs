@@ -120,7 +120,7 @@ impl<'s> View<'s> {
     }
 
     /// Returns what the lock of `spot` guards, locked.
-    #[inline]
+    #[inline(always)]
     pub(super) fn shard(&mut self, spot: Spot) -> &mut Shard {
         if self.current != spot.lock {
             self.switch_to(spot.lock);
@@ -146,17 +146,28 @@ impl<'s> View<'s> {
     }
 
     /// Locks the key, and removes it if it has expired.
-    #[inline]
     pub(super) fn locate(&mut self, key: &[u8]) -> Spot {
+        let (spot, _) = self.located(key);
+        spot
+    }
+
+    /// Locks the key, removes it if it has expired, and returns what the lock guards, too.
+    // Inlined, for what it returns is large.
+    #[inline(always)]
+    pub(super) fn located(&mut self, key: &[u8]) -> (Spot, &mut Shard) {
         let spot = self.store.spot(key);
-        if self.current != spot.lock {
-            self.switch_to(spot.lock);
+        if self.shard(spot).expiring > 0 {
+            self.expire_if_due(spot);
         }
-        let shard = self.guard.as_mut().expect("switch_to locks");
+        (spot, self.guard.as_mut().expect("the lock of the key is held"))
+    }
+
+    #[inline(never)]
+    fn expire_if_due(&mut self, spot: Spot) {
+        let shard = self.guard.as_mut().expect("the lock of the key is held");
         if shard.may_be_due(spot.table, || *self.now.get_or_insert_with(unix_millis)) {
             self.expire(spot);
         }
-        spot
     }
 
     #[cold]
