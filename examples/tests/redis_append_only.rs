@@ -276,3 +276,112 @@ fn nothing_is_changed_while_the_disk_is_full() {
     assert!(there.collect::<Vec<_>>().iter().all(|len| *len == Reply::Integer(5_000)));
     fs::remove_file(&path).unwrap();
 }
+
+/// Runs inline commands, each of which must be confirmed.
+fn confirm(server: &Server, commands: &[String]) {
+    let mut stream = server.connect();
+    for command in commands {
+        stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
+        let mut first = [0; 1];
+        let mut rest = Vec::new();
+        stream.read_exact(&mut first).unwrap();
+        assert_ne!(first, *b"-", "{command:.60}");
+        while !rest.ends_with(b"\r\n") {
+            let mut byte = [0; 1];
+            stream.read_exact(&mut byte).unwrap();
+            rest.extend_from_slice(&byte);
+        }
+    }
+}
+
+/// Returns what the server answers to one inline command, up to the end of a line.
+fn ask(server: &Server, command: &str) -> String {
+    let mut stream = server.connect();
+    stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    reply.trim_end_matches("+OK\r\n").to_owned()
+}
+
+#[test]
+fn a_second_server_does_not_get_the_file() {
+    let path = new_file("second");
+    let _first = start(&path, "1");
+    let arguments = ["--port", "0", "--appendonly", &path];
+    let second = Command::new(REDIS_SERVER).args(arguments).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert!(said.contains("another server has this file"), "{said}");
+    fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn a_server_with_less_memory_starts_with_what_was_confirmed() {
+    let path = new_file("full");
+    let server = start(&path, "2");
+    let value = "x".repeat(50_000);
+    confirm(&server, &(0..60).map(|key| format!("SET key:{key} {value}")).collect::<Vec<_>>());
+    drop(server);
+    let arguments = ["--port", "0", "--loops", "2", "--maxmemory", "1mb", "--appendonly", &path];
+    let server = Server::start(REDIS_SERVER, &arguments, 1);
+    assert_eq!(ask(&server, "DBSIZE"), ":60\r\n");
+    assert!(ask(&server, "SET more x").starts_with("-OOM"));
+    drop(server);
+    fs::remove_file(&path).unwrap();
+}
+
+/// The source has expired when it is asked for, and nobody has looked at it since.
+#[test]
+fn an_expired_source_is_as_absent_after_a_restart() {
+    let path = new_file("expired");
+    let server = start(&path, "2");
+    let commands = ["DEBUG SET-ACTIVE-EXPIRE 0", "SADD src a", "SADD b y", "PEXPIRE src 1"];
+    confirm(&server, &commands.map(str::to_owned));
+    // An expiry is in milliseconds.
+    std::thread::sleep(std::time::Duration::from_millis(10));
+    confirm(&server, &["SUNIONSTORE dst src b".to_owned()]);
+    let before = ask(&server, "SCARD dst");
+    assert_eq!(before, ":1\r\n");
+    drop(server);
+    let server = start(&path, "2");
+    assert_eq!(ask(&server, "SCARD dst"), before);
+    drop(server);
+    fs::remove_file(&path).unwrap();
+}
+
+/// More members than a command may have arguments.
+#[test]
+fn a_large_pop_can_be_replayed() {
+    let path = new_file("pop");
+    let server = start(&path, "1");
+    let members: Vec<String> = (0..110)
+        .map(|part| {
+            let members: Vec<String> =
+                (0..10_000).map(|i| (part * 10_000 + i).to_string()).collect();
+            format!("SADD s {}", members.join(" "))
+        })
+        .collect();
+    let mut stream = server.connect();
+    for command in &members {
+        let words: Vec<&str> = command.split(' ').collect();
+        let mut request = format!("*{}\r\n", words.len());
+        words.iter().for_each(|word| request += &format!("${}\r\n{word}\r\n", word.len()));
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut reply = [0; 8];
+        stream.read_exact(&mut reply).unwrap();
+        assert_eq!(&reply, b":10000\r\n");
+    }
+    stream.write_all(b"SPOP s 1099999\r\n").unwrap();
+    let mut reply = vec![0; 10];
+    stream.read_exact(&mut reply).unwrap();
+    assert_eq!(&reply, b"*1099999\r\n");
+    drop(stream);
+    while ask(&server, "SCARD s") != ":1\r\n" {
+        std::thread::yield_now();
+    }
+    drop(server);
+    let server = start(&path, "1");
+    assert_eq!(ask(&server, "SCARD s"), ":1\r\n");
+    drop(server);
+    fs::remove_file(&path).unwrap();
+}

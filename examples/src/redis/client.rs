@@ -23,6 +23,8 @@ pub struct Client {
     pub(super) channels: BTreeSet<Box<[u8]>>,
     pub(super) patterns: BTreeSet<Box<[u8]>>,
     pub(super) replies: Replies,
+    /// Whether it is no peer, whose commands are bounded, but the log at the start.
+    pub(super) is_log: bool,
     /// How far a command has come that takes several turns.
     pub(super) progress: Option<Progress>,
 }
@@ -71,6 +73,11 @@ impl Client {
     /// Redis has no such limit; here a name must not be a way to fill the memory.
     pub const MAX_NAME_LEN: usize = 256;
 
+    /// Creates the client whose commands are those of the log, at the start.
+    pub(super) fn of_the_log() -> Self {
+        Self { is_log: true, ..Self::default() }
+    }
+
     /// Creates the client of a connection that other clients see by its card.
     #[must_use]
     pub fn new(card: Arc<Card>) -> Self {
@@ -78,6 +85,7 @@ impl Client {
             card,
             protocol: Protocol::Resp2,
             is_plain: true,
+            is_log: false,
             transaction: None,
             watched: None,
             channels: BTreeSet::new(),

@@ -110,6 +110,11 @@ fn run_pinned(call: &mut Call<'_, '_>, keys: Keys, run: Run) -> Result<(), Failu
         Keys::Whole => call.store.pin_all(),
         _ => call.store.pin(keys_of(&call.command, keys)),
     };
+    // A key that has expired is removed here, and that is logged: the log is read at another time.
+    let command = call.command;
+    for key in keys_of(&command, keys) {
+        call.store.remove_expired(key);
+    }
     let before = call.store.changes();
     let result = run(call);
     // Before the locks are given back, so that nobody else logs a change of these keys first.

@@ -286,7 +286,7 @@ fn of_server(name: &[u8]) -> Option<&'static Entry> {
 
         b"COMMAND"      => &(1..=ANY, Reads,  No,    command_info::command),
         b"CONFIG"       => &(2..=ANY, Reads,  No,    config::config),
-        b"INFO"         => &(1..=ANY, Reads,  No,    info::info),
+        b"INFO"         => &(1..=ANY, Reads,  Whole, info::info),
         b"TIME"         => &(1..=1,   Reads,  No,    admin::time),
         b"DEBUG"        => &(2..=ANY, Reads,  No,    admin::debug),
         b"SHUTDOWN"     => &(1..=ANY, Reads,  No,    admin::shutdown),

@@ -83,11 +83,12 @@ fn queue(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     if *effect == Effect::Grows && call.server().store.is_full() {
         return Err(Failure::OUT_OF_MEMORY);
     }
+    let is_log = call.client.is_log;
     let Some(transaction) = call.client.transaction_mut() else { return Ok(()) };
     if !transaction.is_broken {
         let command = OwnedCommand::from(call.command);
         transaction.memory += command.memory();
-        if transaction.memory > MAX_QUEUED {
+        if transaction.memory > MAX_QUEUED && !is_log {
             transaction.commands = Vec::new();
             return Err(Failure::text("ERR the transaction is too large"));
         }

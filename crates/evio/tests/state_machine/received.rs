@@ -98,8 +98,8 @@ fn check_broadcast(
     let first = last.map_or(frame.sequence, |last| last + 1);
     let is_left_out = |number: &u32| !failed.contains(&(sender, *number));
     let missing = (first..frame.sequence).find(is_left_out);
-    // While a socket was in no loop, it got none; and it gets one again from a loop that comes to it
-    // later than the one that it has left.
+    // While a socket was in no loop, it got none; and it gets one again from a loop that comes to
+    // it later than the one that it has left.
     if (first > frame.sequence || missing.is_some()) && !is_continued {
         return Err(format!("{frame:?} after {last:?}"));
     }

@@ -10,9 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use log::{error, warn};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use parking_lot::Mutex;
 
-use super::replay::{Replayed, replay};
+use super::replay::{ReplayError, Replayed, replay};
 use crate::redis::Server;
 use crate::redis::change_log::ChangeLog;
 
@@ -41,7 +43,8 @@ struct Pending {
 /// The file, and how far it is known to be on the disk.
 #[derive(Debug)]
 struct Synced {
-    file: File,
+    /// Locked with flock(2), so that no other server writes to it.
+    file: Flock<File>,
     /// What is behind this was not synced, and is to be written again.
     len: u64,
     /// The records that were being written when it failed, and then those of this time.
@@ -60,7 +63,12 @@ impl AppendOnly {
         let name = |error: &dyn fmt::Display| format!("{}: {error}", path.display());
         let options = OpenOptions::new().read(true).write(true).create(true).clone();
         let file = options.open(path).map_err(|error| name(&error))?;
-        let replayed = replay(server, &file).map_err(|error| name(&error))?;
+        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock);
+        let file = lock.map_err(|(_, error)| match error {
+            Errno::EWOULDBLOCK => name(&"another server has this file"),
+            error => name(&error),
+        })?;
+        let replayed = replay_all(server, &file).map_err(|error| name(&error))?;
         let Replayed { len, torn } = replayed;
         if torn > 0 {
             file.set_len(len)?;
@@ -74,7 +82,7 @@ impl AppendOnly {
         Ok(Arc::new(Self::new(file, len)))
     }
 
-    fn new(file: File, len: u64) -> Self {
+    fn new(file: Flock<File>, len: u64) -> Self {
         Self {
             records: Mutex::default(),
             file: Mutex::new(Synced { file, len, writing: Vec::new() }),
@@ -174,4 +182,14 @@ impl Synced {
         self.writing.clear();
         Ok(written)
     }
+}
+
+/// Runs the commands of the file without a limit on memory: they were within it when they were
+/// confirmed, and an estimate may differ by what was freed since.
+fn replay_all(server: &Server, file: &File) -> Result<Replayed, ReplayError> {
+    let max_memory = server.store.max_memory();
+    server.store.set_max_memory(0);
+    let replayed = replay(server, file);
+    server.store.set_max_memory(max_memory);
+    replayed
 }

@@ -61,7 +61,7 @@ impl Error for ReplayError {
 /// Fails when the file cannot be read, and when there is something in it that this server has not
 /// written.
 pub(super) fn replay(server: &Server, mut file: &File) -> Result<Replayed, ReplayError> {
-    let mut client = Client::default();
+    let mut client = Client::of_the_log();
     let mut parser = Parser::default();
     let (mut bytes, mut replies) = (Vec::new(), Vec::new());
     // Where the commands end that were run, and where those of `bytes` begin.

@@ -145,6 +145,11 @@ impl<'s> View<'s> {
         self.current = lock;
     }
 
+    /// Removes the key if it has expired.
+    pub(in crate::redis) fn remove_expired(&mut self, key: &[u8]) {
+        let _ = self.locate(key);
+    }
+
     /// Locks the key, and removes it if it has expired.
     pub(super) fn locate(&mut self, key: &[u8]) -> Spot {
         let (spot, _) = self.located(key);

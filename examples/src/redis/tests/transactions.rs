@@ -117,3 +117,21 @@ fn nothing_stays_watched_when_a_client_is_gone() {
     server.disconnect(&mut client);
     assert_eq!(server.store.watched(), 0);
 }
+
+/// Whatever is queued beside a command with a key, and however many locks there are.
+#[test]
+fn every_command_can_be_queued_beside_a_key() {
+    for name in crate::redis::COMMANDS.split_ascii_whitespace() {
+        if ["SHUTDOWN", "EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET"].contains(&name) {
+            continue;
+        }
+        for arguments in ["", " a", " a b", " keyspace", " b 1 c", " 2 b c", " b 2 c d", " b c d e"]
+        {
+            let server = Server::new(crate::redis::Options { loops: 4, ..Default::default() });
+            let mut client = Client::default();
+            for request in ["MULTI", "SET a 1", &format!("{name}{arguments}"), "EXEC"] {
+                let _ = run(&server, &mut client, request);
+            }
+        }
+    }
+}
