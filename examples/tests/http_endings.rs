@@ -164,6 +164,27 @@ fn requests_that_came_just_before_sigterm_are_answered() {
     assert!(server.wait().success());
 }
 
+/// The reply before it is all written, so that the server seems to have nothing to do; but much of
+/// it waits to be sent, and so the server has not read the request.
+#[test]
+fn a_request_behind_a_long_reply_is_answered_during_sigterm() {
+    let mut server = Server::start(HTTP_SERVER, &["--port", "0", "--body", "30000000"], 1);
+    let mut clients: Vec<TcpStream> = (0..8).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        read_head(client);
+        client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    }
+    server.signal(Signal::SIGTERM);
+    for client in &mut clients {
+        let replies = read_all(client);
+        assert!(replies.len() > 60_000_000, "{} bytes of two pages", replies.len());
+        let last = String::from_utf8_lossy(&replies[replies.len() - 30_000_200..]).into_owned();
+        assert!(last.contains("\r\nConnection: close\r\n\r\nxxx"));
+    }
+    assert!(server.wait().success());
+}
+
 /// A slow client, which the drain timeout cuts off; the reset says that the body is not whole.
 #[test]
 fn a_download_that_takes_too_long_during_sigterm_is_visibly_not_whole() {

@@ -5,10 +5,11 @@ mod util;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
-use util::{Server, exchange};
+use util::{DEADLINE, Server, exchange, socket_path};
 
 const HTTP_SERVER: &str = env!("CARGO_BIN_EXE_http-server");
 
@@ -105,6 +106,35 @@ fn a_client_that_keeps_each_deadline_stays() {
     }
     client.shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(read_all(&mut client).matches("\r\n\r\nhi").count(), 6);
+}
+
+/// A client that is still taking a reply is not idle; what it asks for meanwhile may wait in its
+/// socket, which the server does not read.
+#[test]
+fn the_time_between_requests_begins_when_the_reply_has_gone() {
+    let path = socket_path("http-limits");
+    let timeouts = ["--keep-alive-timeout", "500ms", "--unix-socket", &path];
+    let arguments = [&["--port", "0", "--body", "131072"][..], &timeouts].concat();
+    let _server = Server::start(HTTP_SERVER, &arguments, 2);
+    // With some of the lengths, the end of the reply is what the output has no room for.
+    let mut clients: Vec<_> = (3..10)
+        .map(|count| {
+            let mut client = UnixStream::connect(&path).unwrap();
+            client.set_read_timeout(Some(DEADLINE)).unwrap();
+            client.write_all(GET.repeat(count).as_bytes()).unwrap();
+            // The reply has begun.
+            client.read_exact(&mut [0; 20_000]).unwrap();
+            (count, client)
+        })
+        .collect();
+    // Acts out clients that are slow, by more than the timeout.
+    thread::sleep(Duration::from_secs(1));
+    for (count, client) in &mut clients {
+        client.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+        let mut rest = Vec::new();
+        client.read_to_end(&mut rest).unwrap();
+        assert!(rest.len() > (*count + 1) * 131_072 - 20_000, "{count} requests, and one more");
+    }
 }
 
 #[test]

@@ -61,6 +61,9 @@ pub enum Flow {
     /// Go on with the rest of the input, and of the last reply, as soon as there is room for output
     /// again; at once, but after other connections, if there is.
     Blocked,
+    /// Close as for `Close`, unless there is input that the caller has not read yet:
+    /// [`Exchange::finish`] was called, and all that was asked is answered.
+    Finished,
     /// Deliver what was written, then close. Further input is read and dropped, since a connection
     /// that is closed before is reset, and the peer may lose the reply: RFC 9112, section 9.6.
     Close,
@@ -124,7 +127,7 @@ impl<P> Exchange<P> {
             let before = rest;
             match self.parser.step(&mut rest) {
                 Step::NeedMore if self.is_ending && rest.is_empty() && self.pending.is_none() => {
-                    break Flow::Close;
+                    break Flow::Finished;
                 }
                 Step::NeedMore => break Flow::Continue,
                 Step::Request(request) => {

@@ -172,7 +172,12 @@ impl<S: Service> Handler for HttpServer<S> {
                 session.block(&self.timeouts, conn);
                 Action::None
             }
-            Flow::Close => Action::Close,
+            // It is read now that there is room for the reply.
+            Flow::Finished if has_input(conn) => {
+                wait.go_on(Phase::Idle, exchange, &self.timeouts, conn);
+                Action::None
+            }
+            Flow::Finished | Flow::Close => Action::Close,
             Flow::Abort => {
                 conn.abort();
                 Action::None
@@ -198,6 +203,11 @@ impl<S: Service> Handler for HttpServer<S> {
         self.update_date(conn.now());
         match session.wait.timer(&session.exchange, &self.timeouts, conn) {
             None => self.woken(conn, session),
+            // The client has not taken the last reply yet; its write timeout is for that.
+            Some(Expired::Connection) if conn.output_len() > 0 => {
+                session.wait.begin_anew(&session.exchange, &self.timeouts, conn);
+                Action::None
+            }
             // RFC 9112, section 9.5: a connection that nothing was asked on is just closed. So does
             // nginx; a 408 there would be taken for the reply to a request that is on its way.
             Some(Expired::Connection) => Action::Close,
@@ -207,15 +217,6 @@ impl<S: Service> Handler for HttpServer<S> {
                 Action::Close
             }
         }
-    }
-
-    /// Closes, unless something that was asked before is still to be sent.
-    fn peer_closed(&mut self, _: &mut Conn<'_>, session: &mut Self::Context) -> Action {
-        if session.wait.phase() == Phase::Reply {
-            session.exchange.finish();
-            return Action::None;
-        }
-        Action::Close
     }
 
     /// Closes, unless there is something to answer first; the last reply then says that it is.

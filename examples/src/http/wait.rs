@@ -15,7 +15,8 @@ pub struct Timeouts {
     /// For the body of a request, besides a second for each [`MIN_BODY_RATE`] bytes that have come:
     /// a slow line passes, one that drips does not. Default: 30 seconds.
     pub body: Option<Duration>,
-    /// From one request to the next. Default: 60 seconds.
+    /// From one request to the next; a client that is still taking the reply then has it once
+    /// more. Default: 60 seconds.
     pub keep_alive: Option<Duration>,
 }
 
@@ -64,7 +65,7 @@ impl Wait {
         self.phase
     }
 
-    /// Begins to wait for the first request.
+    /// Begins to wait, for the first request or for what it is now.
     pub(super) fn begin<P>(
         &mut self,
         exchange: &Exchange<P>,
@@ -106,6 +107,18 @@ impl Wait {
             return None;
         }
         Some(if self.phase == Phase::Idle { Expired::Connection } else { Expired::Request })
+    }
+
+    /// Begins the same wait once more.
+    #[cold]
+    pub(super) fn begin_anew<P>(
+        &mut self,
+        exchange: &Exchange<P>,
+        timeouts: &Timeouts,
+        conn: &mut Conn<'_>,
+    ) {
+        self.since = conn.now();
+        self.begin(exchange, timeouts, conn);
     }
 
     /// Has the timer end so soon, whatever is waited for.

@@ -157,6 +157,7 @@ pub(super) fn session<'a>(chunks: impl IntoIterator<Item = &'a [u8]>, room: usiz
             match progress.flow {
                 Flow::Continue => break,
                 Flow::Blocked => assert!(progress.consumed > 0, "blocked without progress"),
+                Flow::Finished => panic!("the server does not end"),
                 Flow::Abort => panic!("a page can be completed"),
                 Flow::Close => {
                     assert!(kept.is_empty(), "input is left over after the end");

@@ -196,8 +196,8 @@ fn the_last_replies_of_a_server_that_ends() {
     let text = String::from_utf8_lossy(&output);
     assert_eq!((text.matches("HTTP/1.1 2").count(), text.matches(close).count()), (3, 1));
     assert!(text.ends_with("\r\nConnection: close\r\n\r\n"));
-    // One that has nothing to answer closes at once; one in the middle of a request goes on.
-    for (input, flow) in [(&b""[..], Flow::Close), (b"GET", Flow::Continue)] {
+    // One that has nothing to answer is finished at once; one in the middle of a request goes on.
+    for (input, flow) in [(&b""[..], Flow::Finished), (b"GET", Flow::Continue)] {
         let mut exchange = Exchange::new(MAX_BODY);
         exchange.finish();
         let mut output = Vec::new();

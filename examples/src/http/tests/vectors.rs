@@ -52,7 +52,7 @@ fn play<'a>(
             match progress.flow {
                 Flow::Continue => break,
                 Flow::Blocked => {}
-                Flow::Close | Flow::Abort => return output,
+                Flow::Finished | Flow::Close | Flow::Abort => return output,
             }
         }
     }
