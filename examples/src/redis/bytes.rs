@@ -61,6 +61,23 @@ impl Bytes {
         }
     }
 
+    /// Writes `part` at `offset`; what is missing before it becomes zeros.
+    pub(super) fn write_at(&mut self, offset: usize, part: &[u8]) {
+        let end = offset + part.len();
+        if matches!(self, Self::Short { len, .. } if end > usize::from(*len)) {
+            let mut longer = self.to_vec();
+            longer.resize(end, 0);
+            *self = Self::from(longer);
+        }
+        match self {
+            Self::Short { bytes, .. } => bytes[offset..end].copy_from_slice(part),
+            Self::Long(bytes) => {
+                bytes.resize(bytes.len().max(end), 0);
+                bytes[offset..end].copy_from_slice(part);
+            }
+        }
+    }
+
     /// Appends `tail`; in amortised constant time for each of its bytes.
     pub(super) fn append(&mut self, tail: &[u8]) {
         match self {

@@ -95,7 +95,8 @@ fn move_key(call: &mut Call<'_, '_>) -> Result<(), Failure> {
 
 /// `COPY source destination [DB 0] [REPLACE]`
 pub(super) fn copy(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    let (source, destination) = (&call.command[1], &call.command[2]);
+    let command = call.command;
+    let (source, destination) = (&command[1], &command[2]);
     let mut replaces = false;
     let mut words = call.command.iter_from(3);
     while let Some(word) = words.next() {
@@ -110,6 +111,8 @@ pub(super) fn copy(call: &mut Call<'_, '_>) -> Result<(), Failure> {
         return Err(Failure::text("ERR source and destination objects are the same"));
     }
     let value = call.store.get(source).cloned();
+    // An element takes some 64 bytes.
+    call.work(value.as_ref().map_or(0, |value| value.memory() / 64));
     let is_free = call.store.get(destination).is_none();
     let value = value.filter(|_| replaces || is_free);
     let is_copied = value.is_some();

@@ -55,14 +55,16 @@ pub(super) fn linsert(call: &mut Call<'_, '_>) -> Result<(), Failure> {
         b"AFTER" => 1,
         _ => return Err(Failure::SYNTAX),
     };
+    let mut work = 0;
     let inserted = call.store.change(&call.command[1], |list: &mut List| {
+        work = list.len();
         let Some(pivot) = list.iter().position(|element| *element == call.command[3]) else {
             return (false, None);
         };
         list.insert(pivot + distance, call.command[4].into());
         (true, Some(list.len()))
     })?;
-    call.work(inserted.flatten().unwrap_or(0));
+    call.work(work);
     match inserted {
         None => call.reply.integer(0),
         Some(None) => call.reply.integer(-1),

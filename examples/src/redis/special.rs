@@ -2,7 +2,7 @@
 
 use super::call::{Call, Failure};
 use super::client::Replies;
-use super::{commands, transactions};
+use super::{Outcome, commands, transactions};
 use crate::resp::Protocol;
 
 /// The commands that a subscriber may send, whose replies RESP2 could not tell from messages.
@@ -41,6 +41,10 @@ fn run(call: &mut Call<'_, '_>) -> Result<(), Failure> {
 /// Removes the reply of a client that wants none; before the command, it was to have those that
 /// `before` says.
 fn after(call: &mut Call<'_, '_>, start: usize, before: Replies) {
+    if call.outcome == Outcome::Again {
+        // The command goes on later, and has no reply yet.
+        return;
+    }
     match (before, call.client.replies) {
         (_, Replies::Off) => call.reply.take_back(start),
         (Replies::Skip, Replies::Skip) => {

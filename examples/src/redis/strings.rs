@@ -1,5 +1,6 @@
 //! Commands on strings.
 
+use super::bytes::Bytes;
 use super::call::{Call, Failure, integer};
 use super::expiry::{Deadline, Unit, log_expiry};
 use super::keyspace::NEVER;
@@ -197,8 +198,7 @@ pub(super) fn setrange(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let (key, part) = (&call.command[1], &call.command[3]);
     let offset = usize::try_from(integer(&call.command[2])?)
         .map_err(|_| Failure::text("ERR offset is out of range"))?;
-    let old = call.store.string(key)?;
-    let old_len = old.map_or(0, <[u8]>::len);
+    let old_len = call.store.string(key)?.map_or(0, <[u8]>::len);
     if part.is_empty() {
         call.reply.count(old_len);
         return Ok(());
@@ -207,18 +207,16 @@ pub(super) fn setrange(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     if end > MAX_BULK_LEN {
         return Err(TOO_LONG);
     }
-    let mut value = old.unwrap_or_default().to_vec();
-    value.resize(value.len().max(end), 0);
-    value[offset..end].copy_from_slice(part);
-    let len = value.len();
     let changed = call.store.change_string(key, |string| {
-        *string = std::mem::take(&mut value).into();
+        string.write_at(offset, part);
         (true, ())
     })?;
     if changed.is_none() {
-        call.store.insert(key, Value::String(value.into()), NEVER);
+        let mut string = Bytes::from(Vec::new());
+        string.write_at(offset, part);
+        call.store.insert(key, Value::String(string), NEVER);
     }
-    call.reply.count(len);
+    call.reply.count(old_len.max(end));
     Ok(())
 }
 
