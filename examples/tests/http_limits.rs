@@ -214,3 +214,20 @@ fn thousands_of_pipelined_requests_never_hang() {
         thread.join().unwrap();
     }
 }
+
+/// More than a connection may have of output.
+#[test]
+fn a_large_echo_comes_back_whole() {
+    const LEN: usize = 70 << 20;
+    let server = Server::start(HTTP_SERVER, &["--port", "0", "--max-body", "100000000"], 1);
+    let mut stream = server.connect();
+    let head = format!(
+        "POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {LEN}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&vec![b'x'; LEN]).unwrap();
+    let mut reply = Vec::new();
+    stream.read_to_end(&mut reply).unwrap();
+    let body = reply.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+    assert_eq!(reply.len() - body, LEN);
+}

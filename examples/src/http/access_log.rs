@@ -1,5 +1,7 @@
 //! Who asked for what, and what was answered.
 
+use std::borrow::Cow;
+
 use evio::Conn;
 
 use super::Date;
@@ -34,8 +36,21 @@ impl AccessLog {
         let peer = peer.map_or_else(|| "-".to_owned(), |peer| peer.ip().to_string());
         let time = time(date);
         // A request line holds no quote: the grammar of targets refuses it.
+        let request_line = shortened(request_line);
         self.lines.write(format_args!("{peer} - - [{time}] \"{request_line}\" {code} {length}"));
     }
+}
+
+/// The longest request line that is logged in full, in bytes: the status behind it must not be cut
+/// off by the limit of a line.
+const MAX_REQUEST_LINE: usize = 2048;
+
+fn shortened(request_line: &str) -> Cow<'_, str> {
+    if request_line.len() <= MAX_REQUEST_LINE {
+        return request_line.into();
+    }
+    let end = (0..=MAX_REQUEST_LINE).rev().find(|&end| request_line.is_char_boundary(end));
+    format!("{}...", &request_line[..end.unwrap_or(0)]).into()
 }
 
 /// Writes the time in the order of that format.
@@ -50,6 +65,15 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
+
+    #[test]
+    fn a_long_request_line_is_cut_and_says_so() {
+        let line = format!("GET /{} HTTP/1.1", "a".repeat(8000));
+        let cut = shortened(&line);
+        assert!(cut.starts_with("GET /aaa") && cut.ends_with("aaa..."), "{cut:.20}");
+        assert_eq!(cut.len(), MAX_REQUEST_LINE + 3);
+        assert_eq!(shortened("GET / HTTP/1.1"), "GET / HTTP/1.1");
+    }
 
     #[test]
     fn times() {

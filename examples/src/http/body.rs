@@ -1,7 +1,7 @@
 //! The bodies of replies.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Cursor};
 use std::sync::Arc;
 
 use super::Output;
@@ -41,6 +41,16 @@ pub trait Stream: fmt::Debug {
     /// An error ends the connection: only that tells the peer that the body is incomplete, RFC
     /// 9112, section 8.
     fn read_piece(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
+}
+
+impl Stream for Cursor<Vec<u8>> {
+    fn remaining(&self) -> u64 {
+        (self.get_ref().len() as u64).saturating_sub(self.position())
+    }
+
+    fn read_piece(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        io::Read::read(self, buffer)
+    }
 }
 
 /// Bytes that many replies share, however long.
@@ -117,7 +127,8 @@ impl Sending {
         match body {
             ReplyBody::Empty => {}
             ReplyBody::Static(bytes) => output.write_static(bytes),
-            ReplyBody::Owned(bytes) => output.write_owned(bytes),
+            ReplyBody::Owned(bytes) if bytes.len() <= PIECE => output.write_owned(bytes),
+            ReplyBody::Owned(bytes) => return Some(Self::Stream(Box::new(Cursor::new(bytes)))),
             ReplyBody::Shared(body) => return Some(Self::Shared { body, next: 0 }),
             ReplyBody::Stream(stream) => return Some(Self::Stream(stream)),
         }
