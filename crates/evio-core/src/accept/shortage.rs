@@ -47,8 +47,8 @@ impl Shortage {
     /// Notes that no descriptor is left. If clients have waited long enough for one, up to `most`
     /// of those that wait at the listener are turned away: a peer that is told can go elsewhere.
     pub(super) fn run_short(&self, listener: &Listener, most: usize, now: Instant) {
-        self.is_short.store(true, Ordering::Relaxed);
         let State { waiting, reserve } = &mut *self.state.lock();
+        self.is_short.store(true, Ordering::Relaxed);
         if !has_waited(waiting, listener.as_fd().as_raw_fd(), now) {
             return;
         }

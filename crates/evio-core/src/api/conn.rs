@@ -163,9 +163,12 @@ impl<'a> Conn<'a> {
         self.entry().is_congested()
     }
 
-    /// Returns how many bytes of output make the connection [congested](Self::is_congested); none
-    /// when it is. One that writes until there is no room left is called again, by
-    /// [`Handler::drained`](crate::Handler::drained).
+    /// Returns how many bytes of output make the connection [congested](Self::is_congested): none
+    /// when it is, nor when it [takes no output](Self::takes_output) any more.
+    ///
+    /// A handler that writes until there is no room left is called again, by
+    /// [`Handler::drained`](crate::Handler::drained), unless the connection is ending or
+    /// `max_output` is not above the high watermark.
     ///
     /// # Examples
     ///

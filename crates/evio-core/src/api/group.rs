@@ -22,12 +22,19 @@ pub(crate) struct Group {
     mailboxes: Vec<Arc<Sender>>,
     /// The server is ending: it begins nothing new.
     is_ending: AtomicBool,
-    asked_shutdown: Mutex<Option<(ShutdownMode, Instant)>>,
+    asked_shutdowns: Mutex<AskedShutdowns>,
     /// Loops other than the first wait here until `serving` and the first `tick` are over.
     started: Mutex<bool>,
     start: Condvar,
     /// The address index and the bound address of every socket.
     local_addrs: Mutex<Vec<(u16, SocketAddr)>>,
+}
+
+/// The first shutdown of each mode that was asked for, and when.
+#[derive(Clone, Copy, Debug, Default)]
+struct AskedShutdowns {
+    graceful: Option<(ShutdownMode, Instant)>,
+    immediate: Option<(ShutdownMode, Instant)>,
 }
 
 impl Group {
@@ -37,7 +44,7 @@ impl Group {
             placement,
             mailboxes,
             is_ending: AtomicBool::new(false),
-            asked_shutdown: Mutex::new(None),
+            asked_shutdowns: Mutex::default(),
             started: Mutex::new(false),
             start: Condvar::new(),
             local_addrs: Mutex::new(Vec::new()),
@@ -75,17 +82,17 @@ impl Group {
     }
 
     fn note_asked(&self, mode: ShutdownMode, now: Instant) {
-        let asked = &mut *self.asked_shutdown.lock();
-        let overtakes = mode == ShutdownMode::Immediate
-            && asked.is_some_and(|(before, _)| before != ShutdownMode::Immediate);
-        if asked.is_none() || overtakes {
-            *asked = Some((mode, now));
-        }
+        let AskedShutdowns { graceful, immediate } = &mut *self.asked_shutdowns.lock();
+        match mode {
+            ShutdownMode::Graceful(_) => graceful.get_or_insert((mode, now)),
+            ShutdownMode::Immediate => immediate.get_or_insert((mode, now)),
+        };
     }
 
-    /// Returns the shutdown that was asked for, an immediate one before a graceful one, and when.
-    pub(crate) fn asked_shutdown(&self) -> Option<(ShutdownMode, Instant)> {
-        *self.asked_shutdown.lock()
+    /// Returns the shutdowns that were asked for, the first of each mode, and when.
+    pub(crate) fn asked_shutdowns(&self) -> impl Iterator<Item = (ShutdownMode, Instant)> + use<> {
+        let AskedShutdowns { graceful, immediate } = *self.asked_shutdowns.lock();
+        graceful.into_iter().chain(immediate)
     }
 
     /// Wakes the listeners that wait for a connection to end, on all loops.

@@ -128,7 +128,8 @@ pub trait Handler {
     ///
     /// By default, what was written so far is sent and the connection closes. Returning
     /// [`Action::None`] keeps it open, to be closed by the handler when it is done, and at the
-    /// latest when the shutdown's time is up.
+    /// latest when the shutdown's time is up. A connection that waited in the backlog until then is
+    /// opened first, and told right after: only `None` lets it be served.
     fn stopping(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
         let _ = (conn, context);
         Action::Close

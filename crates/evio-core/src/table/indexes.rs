@@ -9,7 +9,7 @@ use std::collections::BinaryHeap;
 pub(crate) struct Indexes {
     /// One bit for each index in use, 64 to a word.
     used: Vec<u64>,
-    /// The words that may have a free bit; one that is listed twice, or not any more, is skipped.
+    /// The words that have a free bit; those that are forgotten are skipped.
     with_room: BinaryHeap<Reverse<u32>>,
 }
 

@@ -48,15 +48,17 @@ impl Table {
         }
     }
 
-    /// Returns how many bytes of output make a connection congested.
+    /// Returns how many bytes of output make a connection congested; none if it takes no output, or
+    /// would be ended for it.
     #[inline]
     pub(crate) fn output_room(&self, key: ConnKey) -> usize {
         let Some(entry) = self.get(key) else { return 0 };
-        if entry.is_congested() {
+        if entry.is_congested() || !entry.takes_output() {
             return 0;
         }
         let limits = Self::limits_of(entry, &self.limits, &self.address_limits);
-        limits.high_watermark.saturating_sub(entry.output_len()).saturating_add(1)
+        let room = limits.high_watermark.saturating_sub(entry.output_len()).saturating_add(1);
+        room.min(limits.max_output.saturating_sub(entry.output_len()))
     }
 
     /// Ends a connection with more output than it may have, and notes when one has become

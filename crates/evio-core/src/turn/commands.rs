@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::accept::listener::BoundListener;
 use crate::api::event_loop_access::Loop;
@@ -60,10 +61,12 @@ impl<H: Handler> Runner<H> {
     #[cold]
     fn begin_overdue_shutdown(&mut self) {
         let now = self.state.table.clock().now();
-        if let Some((mode, asked_at)) = self.state.group.asked_shutdown() {
-            if now.saturating_duration_since(asked_at) >= self.shutdown.timeout_of(mode) {
-                self.begin_shutdown(mode, asked_at);
-            }
+        let mut asked = self.state.group.asked_shutdowns();
+        let is_over = |&(mode, asked_at): &(_, Instant)| {
+            now.saturating_duration_since(asked_at) >= self.shutdown.timeout_of(mode)
+        };
+        if let Some((mode, asked_at)) = asked.find(is_over) {
+            self.begin_shutdown(mode, asked_at);
         }
     }
 

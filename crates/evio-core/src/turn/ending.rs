@@ -22,8 +22,11 @@ impl<H: Handler> Runner<H> {
     /// Stops listening, and closes or tells every connection.
     #[cold]
     pub(super) fn begin_shutdown(&mut self, mode: ShutdownMode, asked_at: Instant) {
-        if matches!(mode, ShutdownMode::Graceful(_)) && !self.shutdown.has_begun() {
-            self.accept_last();
+        if let ShutdownMode::Graceful(timeout) = mode {
+            let now = self.state.table.clock().now();
+            if !self.shutdown.has_begun() && now.saturating_duration_since(asked_at) < timeout {
+                self.accept_last();
+            }
         }
         if !self.shutdown.begin(mode, asked_at, self.state.table.len()) {
             return;

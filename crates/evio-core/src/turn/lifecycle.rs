@@ -61,6 +61,8 @@ impl<H: Handler> Runner<H> {
     /// would reset them, and what they have asked for. None is handed over, for the other loops are
     /// ending as well.
     pub(super) fn accept_last(&mut self) {
+        let now = self.state.table.clock().now();
+        self.acceptor.resume_all(&self.state.poller, now);
         for slot in self.acceptor.slots() {
             let mut waiting = usize::MAX;
             while self.accepted.len() != waiting && self.accepted.len() < MAX_LAST {
@@ -81,9 +83,10 @@ impl<H: Handler> Runner<H> {
             return self.open(accepted);
         }
         let mailbox = &self.state.group.mailboxes()[target];
-        if mailbox.urgent_control(Control::Adopt(accepted)).is_err() {
+        if let Err(Control::Adopt(accepted)) = mailbox.urgent_control(Control::Adopt(accepted)) {
             // That loop has ended, and this one is about to.
-            self.state.group.placement.remove(target);
+            self.state.group.placement.move_to(usize::from(self.state.loop_id), target);
+            self.open(accepted);
         }
     }
 
@@ -92,7 +95,8 @@ impl<H: Handler> Runner<H> {
         let Accepted { stream, peer, address_index } = accepted;
         let state = &mut self.state;
         let loop_id = usize::from(state.loop_id);
-        if self.shutdown.has_begun() {
+        let is_ending = self.shutdown.has_begun();
+        if is_ending && !self.shutdown.is_graceful_at(state.table.clock().now()) {
             return state.group.placement.remove(loop_id);
         }
         let now = state.table.clock().tick();
@@ -105,6 +109,11 @@ impl<H: Handler> Runner<H> {
         }
         state.table.set_user_timeout(key);
         self.begin_callbacks(key);
+        if is_ending {
+            self.call_for(key, CloseReason::Shutdown, |handler, conn, context| {
+                handler.stopping(conn, context)
+            });
+        }
     }
 
     /// Looks whether an outbound connection has come about.

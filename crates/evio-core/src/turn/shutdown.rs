@@ -58,6 +58,11 @@ impl Shutdown {
         self.begun.is_some()
     }
 
+    /// Returns whether a graceful shutdown has begun whose time is not up.
+    pub(super) fn is_graceful_at(&self, now: Instant) -> bool {
+        matches!(self.begun, Some((deadline, ShutdownMode::Graceful(_))) if now < deadline)
+    }
+
     /// Returns how long connections may go on after a shutdown was asked for.
     pub(super) fn timeout_of(&self, mode: ShutdownMode) -> Duration {
         match mode {

@@ -267,3 +267,18 @@ fn a_withheld_turn_ends_those_that_wrote_in_it_and_no_others() {
     it.table.remove(other);
     assert_eq!(other_peer.recv(&mut [0; 10]).unwrap(), 0);
 }
+
+#[test]
+fn a_connection_that_takes_no_output_has_no_room() {
+    let limits = Limits::default().high_watermark(100).max_output(150);
+    let mut it = Fixture::new(limits);
+    assert_eq!(it.table.output_room(it.key), 101);
+    it.write(&[0; 60]);
+    assert_eq!(it.table.output_room(it.key), 41);
+    it.table.close(it.key, CloseReason::Closed);
+    assert_eq!(it.table.output_room(it.key), 0);
+    let mut it = Fixture::new(limits.max_output(50));
+    assert_eq!(it.table.output_room(it.key), 50, "more would end it");
+    it.write(&[0; 50]);
+    assert_eq!(it.table.output_room(it.key), 0);
+}

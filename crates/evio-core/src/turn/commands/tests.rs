@@ -30,6 +30,23 @@ fn a_socket_that_a_running_loop_cannot_poll_is_reported() {
     assert!(fixture.runner.state.datagrams.get(0).is_none());
 }
 
+/// A later one with a longer time does not put it off.
+#[test]
+fn the_shutdown_whose_time_is_up_first_counts() {
+    let mut fixture = Fixture::new(Limits::default());
+    let _clients: Vec<_> = (0..20).map(|_| fixture.open().1).collect();
+    let group = Arc::clone(&fixture.runner.state.group);
+    for _ in 0..1_000 {
+        group.mailbox(0).try_push(Command::Broadcast(Arc::from(&b"x"[..])), 1).unwrap();
+    }
+    fixture.runner.mailbox.collect();
+    group.shutdown(ShutdownMode::Graceful(Duration::ZERO));
+    group.shutdown(ShutdownMode::Immediate);
+    fixture.runner.mail_budget = budget::MAIL;
+    fixture.runner.read_mailbox();
+    assert!(fixture.runner.shutdown.has_begun());
+}
+
 #[test]
 fn a_shutdown_whose_time_is_up_overtakes_the_mail() {
     let mut fixture = Fixture::new(Limits::default());

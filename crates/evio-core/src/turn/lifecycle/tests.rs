@@ -17,25 +17,37 @@ fn finds_the_end(mut client: &UnixStream) -> bool {
 }
 
 #[test]
-fn a_connection_for_a_loop_that_has_ended_ends_and_is_not_counted() {
+fn a_connection_for_a_loop_that_has_ended_is_opened_here() {
     let mut group = EventLoop::group(2, Config::default()).unwrap();
     let ended = Fixture::of(group.pop().unwrap());
     let mut fixture = Fixture::of(group.pop().unwrap());
     drop(ended);
-    let (for_other, other) = fixture.accepted(1);
+    let (for_other, _other) = fixture.accepted(1);
     let (for_this, _client) = fixture.accepted(0);
     fixture.runner.accepted.extend([(0, for_this), (1, for_other)]);
     fixture.runner.open_accepted();
-    assert!(finds_the_end(&other));
-    assert_eq!(fixture.calls(), ["opened"]);
-    assert_eq!([fixture.live(0), fixture.live(1)], [1, 0]);
+    assert_eq!(fixture.calls(), ["opened", "opened"]);
+    assert_eq!([fixture.live(0), fixture.live(1)], [2, 0]);
 }
 
+/// Another loop has accepted it, and not come to the shutdown yet.
 #[test]
-fn a_connection_that_comes_after_the_server_has_begun_to_end_is_not_opened() {
+fn a_connection_that_comes_after_a_graceful_shutdown_has_begun_is_opened_and_told() {
     let mut fixture = Fixture::new(Limits::default());
     let now = fixture.start;
     fixture.runner.begin_shutdown(ShutdownMode::Graceful(HOUR), now);
+    let (accepted, client) = fixture.accepted(0);
+    fixture.runner.open(accepted);
+    assert_eq!(fixture.calls(), ["opened"]);
+    fixture.runner.flush();
+    assert!(finds_the_end(&client), "it closes by default when it is told");
+}
+
+#[test]
+fn a_connection_that_comes_after_the_server_has_begun_to_end_at_once_is_not_opened() {
+    let mut fixture = Fixture::new(Limits::default());
+    let now = fixture.start;
+    fixture.runner.begin_shutdown(ShutdownMode::Immediate, now);
     let (accepted, client) = fixture.accepted(0);
     fixture.runner.open(accepted);
     assert!(finds_the_end(&client));
