@@ -9,6 +9,7 @@ pub mod counters;
 pub mod handover;
 pub mod header;
 pub mod health;
+pub mod life;
 pub mod options;
 pub mod pair;
 pub mod pairs;

@@ -19,7 +19,7 @@ use proxy_util::{
 use util::{DEADLINE, Server, socket_path};
 
 fn proxy_to(upstream: &str, flags: &[&str]) -> Server {
-    proxy_of(&[upstream.to_owned()], flags, 1)
+    proxy_of(&[upstream.to_owned()], flags)
 }
 
 /// A proxy, and the listener of the server that it connects to.

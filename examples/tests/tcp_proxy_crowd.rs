@@ -41,7 +41,7 @@ fn clients_that_reset_at_once_cost_no_upstream_connection() {
     let path = socket_path("resets");
     for loops in ["1", "2"] {
         let flags = ["--loops", loops, "--stats", &path];
-        let proxy = proxy_of(std::slice::from_ref(&upstream), &flags, 2);
+        let proxy = proxy_of(std::slice::from_ref(&upstream), &flags);
         proxy.signal(Signal::SIGSTOP);
         for _ in 0..RESETS {
             reset(proxy.connect());
@@ -115,7 +115,7 @@ fn good_clients_are_served_beside_a_crowd() {
     let path = socket_path("crowd");
     let (_echo, upstream) = echo();
     let flags = ["--idle-timeout", "8s", "--write-timeout", "4s", "--stats", &path];
-    let proxy = proxy_of(std::slice::from_ref(&upstream), &flags, 2);
+    let proxy = proxy_of(std::slice::from_ref(&upstream), &flags);
     let silent: Vec<TcpStream> = (0..OF_EACH_KIND).map(|_| proxy.connect()).collect();
     let unread: Vec<TcpStream> = (0..OF_EACH_KIND).map(|_| non_reading(&proxy)).collect();
     let mut dripping: Vec<TcpStream> = (0..OF_EACH_KIND).map(|_| proxy.connect()).collect();

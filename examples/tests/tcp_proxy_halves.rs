@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 
 use proxy_util::{
     DOWNLOAD, accept, address_of, download, greeter, line_with, listener, message, number,
-    proxy_of, read_to_end, reset, stats, wait_for_stats,
+    proxy_of, read_to_end, reset, stats, unread_answers, wait_for_stats,
 };
 use util::{Server, socket_path};
 
@@ -31,7 +31,7 @@ fn in_one_turn(proxy: &Server, act: impl FnOnce()) {
 fn half_an_answer_is_reset_though_the_client_was_about_to_say_more() {
     for ends in [true, false] {
         let listener = listener();
-        let proxy = proxy_of(&[address_of(&listener)], &[], 1);
+        let proxy = proxy_of(&[address_of(&listener)], &[]);
         let (mut client, mut upstream) = (proxy.connect(), accept(&listener));
         upstream.write_all(b"half an answ").unwrap();
         client.read_exact(&mut [0; 12]).unwrap();
@@ -49,7 +49,7 @@ fn half_an_answer_is_reset_though_the_client_was_about_to_say_more() {
 #[test]
 fn half_a_question_is_reset_though_the_server_was_about_to_say_more() {
     let listener = listener();
-    let proxy = proxy_of(&[address_of(&listener)], &[], 1);
+    let proxy = proxy_of(&[address_of(&listener)], &[]);
     let (mut client, mut upstream) = (proxy.connect(), accept(&listener));
     client.write_all(b"half a quest").unwrap();
     upstream.read_exact(&mut [0; 12]).unwrap();
@@ -65,7 +65,7 @@ fn half_a_question_is_reset_though_the_server_was_about_to_say_more() {
 fn the_next_upstream_gets_what_the_client_said_meanwhile() {
     let (first, second) = (listener(), listener());
     let upstreams = [address_of(&first), address_of(&second)];
-    let proxy = proxy_of(&upstreams, &["--check-interval", "off"], 1);
+    let proxy = proxy_of(&upstreams, &["--check-interval", "off"]);
     let (mut client, upstream) = (proxy.connect(), accept(&first));
     in_one_turn(&proxy, || {
         reset(upstream);
@@ -81,7 +81,7 @@ fn a_late_reset_is_no_reason_to_ask_another_upstream() {
     let (first, path) = (listener(), socket_path("late-reset"));
     let address = address_of(&first);
     let flags = ["--check-interval", "off", "--stats", &path];
-    let proxy = proxy_of(&[address.clone(), greeter('b')], &flags, 2);
+    let proxy = proxy_of(&[address.clone(), greeter('b')], &flags);
     let (client, upstream) = (proxy.connect(), accept(&first));
     // A server that waits.
     thread::sleep(Duration::from_millis(1200));
@@ -98,7 +98,7 @@ fn a_late_reset_is_no_reason_to_ask_another_upstream() {
 fn a_client_that_was_sent_an_end_gets_no_other_upstream() {
     let (first, path) = (listener(), socket_path("sent-end"));
     let upstreams = [address_of(&first), greeter('b')];
-    let proxy = proxy_of(&upstreams, &["--check-interval", "off", "--stats", &path], 2);
+    let proxy = proxy_of(&upstreams, &["--check-interval", "off", "--stats", &path]);
     let (mut client, upstream) = (proxy.connect(), accept(&first));
     upstream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(client.read(&mut [0]).unwrap(), 0);
@@ -111,43 +111,31 @@ fn a_client_that_was_sent_an_end_gets_no_other_upstream() {
 #[test]
 fn a_client_that_resets_after_its_question_ends_the_answer() {
     let listener = listener();
-    let proxy = proxy_of(&[address_of(&listener)], &[], 1);
+    let proxy = proxy_of(&[address_of(&listener)], &[]);
     let (client, sender) = download(&proxy, &listener);
     client.shutdown(Shutdown::Write).unwrap();
     reset(client);
     assert!(sender.join().unwrap().is_err(), "the upstream has sent everything to nobody");
 }
 
-/// Its answer is whole, and waits in the proxy: the client takes it after its pause.
 #[test]
 fn a_client_that_has_ended_its_question_may_pause_for_longer_than_five_seconds() {
     let (listener, path) = (listener(), socket_path("pause"));
     let address = address_of(&listener);
-    let proxy = proxy_of(std::slice::from_ref(&address), &["--stats", &path], 2);
-    let received = || number(&stats(&path), &address, "received") as usize;
-    // So much is taken from an upstream for a client that takes nothing.
-    let (client, mut upstream) = (proxy.connect(), accept(&listener));
-    upstream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
-    while upstream.write(&[b'x'; 8192]).is_ok() {}
-    let taken = received();
-    drop((client, upstream));
-    // An answer that is a little shorter waits in the proxy, at its end.
-    let answer = message(taken - 16_000);
-    let (client, mut upstream) = (proxy.connect(), accept(&listener));
-    client.shutdown(Shutdown::Write).unwrap();
-    upstream.write_all(&answer).unwrap();
-    drop(upstream);
-    wait_for_stats(&path, |_| received() == taken + answer.len());
-    // A client that pauses.
+    let proxy = proxy_of(std::slice::from_ref(&address), &["--stats", &path]);
+    let clients = unread_answers(&proxy, &listener, &path);
+    // Clients that pause.
     thread::sleep(Duration::from_secs(7));
-    assert!(read_to_end(&client).unwrap() == answer, "the answer differs");
+    for client in clients {
+        assert!(client.take_error().unwrap().is_none(), "a client was reset");
+    }
 }
 
 /// The tail of a download waits for its client for longer than a pair may be idle.
 #[test]
 fn a_client_that_reads_slowly_is_not_idle() {
     let listener = listener();
-    let proxy = proxy_of(&[address_of(&listener)], &["--idle-timeout", "3s"], 1);
+    let proxy = proxy_of(&[address_of(&listener)], &["--idle-timeout", "3s"]);
     let (client, sender) = download(&proxy, &listener);
     // A client that pauses: bytes wait for it.
     thread::sleep(Duration::from_secs(5));

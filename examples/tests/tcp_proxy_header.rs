@@ -35,7 +35,7 @@ fn a_header_is_read_however_it_is_split_and_passed_on_in_either_form() {
     for (version, expected) in [("v1", IN_V1), ("v2", OUT_V2)] {
         let upstream = listener();
         let flags = ["--accept-proxy", "--send-proxy", version];
-        let proxy = proxy_of(&[address_of(&upstream)], &flags, 1);
+        let proxy = proxy_of(&[address_of(&upstream)], &flags);
         for header in [IN_V1, IN_V2] {
             let whole = [header, b"PROXY and more"].concat();
             for split in 0..whole.len() {
@@ -67,7 +67,7 @@ fn a_header_is_read_however_it_is_split_and_passed_on_in_either_form() {
 fn a_wrong_header_is_refused_and_a_missing_one_has_a_deadline() {
     let (path, upstream) = (socket_path("headers"), listener());
     let address = address_of(&upstream);
-    let proxy = proxy_of(std::slice::from_ref(&address), &["--accept-proxy", "--stats", &path], 2);
+    let proxy = proxy_of(std::slice::from_ref(&address), &["--accept-proxy", "--stats", &path]);
     let begun = Instant::now();
     let (silent, mut slow) = (proxy.connect(), proxy.connect());
     slow.write_all(&IN_V2[..20]).unwrap();
@@ -99,7 +99,7 @@ fn a_wrong_header_is_refused_and_a_missing_one_has_a_deadline() {
 #[test]
 fn the_addresses_of_a_client_are_those_of_its_socket() {
     let upstream = listener();
-    let proxy = proxy_of(&[address_of(&upstream)], &["--send-proxy", "v1"], 1);
+    let proxy = proxy_of(&[address_of(&upstream)], &["--send-proxy", "v1"]);
     let client = proxy.connect();
     let (from, to) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
     (&client).write_all(b"hello").unwrap();
@@ -150,7 +150,7 @@ fn haproxy_understands_the_headers() {
         let server = format!("{} send-proxy", address_of(&upstream));
         let (_haproxy, path) = Haproxy::start(&format!("ha-{version}"), "accept-proxy", &server);
         let flags = ["--send-proxy", version, "--accept-proxy"];
-        let proxy = proxy_of(&[format!("unix://{path}")], &flags, 1);
+        let proxy = proxy_of(&[format!("unix://{path}")], &flags);
         let mut client = proxy.connect();
         client.write_all(&[IN_V2, b"hello"].concat()).unwrap();
         let server = accept(&upstream);
@@ -168,7 +168,7 @@ fn the_headers_of_haproxy_are_understood() {
     {
         let upstream = listener();
         let flags = ["--accept-proxy", "--send-proxy", "v1"];
-        let proxy = proxy_of(&[address_of(&upstream)], &flags, 1);
+        let proxy = proxy_of(&[address_of(&upstream)], &flags);
         let server = format!("127.0.0.1:{} {words}", proxy.port());
         let (_haproxy, path) = Haproxy::start("ha-to-us", "accept-proxy", &server);
         let mut client = std::os::unix::net::UnixStream::connect(&path).unwrap();

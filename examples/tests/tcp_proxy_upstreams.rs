@@ -22,7 +22,7 @@ fn count(names: &str, name: char) -> usize {
 
 #[test]
 fn each_upstream_has_its_turn() {
-    let proxy = proxy_of(&['a', 'b', 'c'].map(greeter), &["--loops", "2"], 1);
+    let proxy = proxy_of(&['a', 'b', 'c'].map(greeter), &["--loops", "2"]);
     let names: String = (0..30).map(|_| greeted(&proxy).1).collect();
     for name in ['a', 'b', 'c'] {
         assert_eq!(count(&names, name), 10, "{names}");
@@ -34,7 +34,7 @@ fn the_upstream_with_the_fewest_connections_gets_the_next() {
     let path = socket_path("fewest");
     let upstreams = ['a', 'b', 'c'].map(greeter);
     let flags = ["--balance", "least-connections", "--loops", "2", "--stats", &path];
-    let proxy = proxy_of(&upstreams, &flags, 2);
+    let proxy = proxy_of(&upstreams, &flags);
     let mut clients: Vec<(TcpStream, char)> = (0..30).map(|_| greeted(&proxy)).collect();
     let names: String = clients.iter().map(|(_, name)| *name).collect();
     for name in ['a', 'b', 'c'] {
@@ -58,7 +58,7 @@ fn an_upstream_that_refuses_is_passed_over_and_nothing_is_lost() {
     let echo = Server::start(ECHO_SERVER, &["--port", "0"], 1);
     let live = format!("127.0.0.1:{}", echo.port());
     let upstreams = [dead, "unix:///no/such/socket".to_owned(), live];
-    let proxy = proxy_of(&upstreams, &["--check-interval", "off"], 1);
+    let proxy = proxy_of(&upstreams, &["--check-interval", "off"]);
     let message = message(300_000);
     thread::scope(|scope| {
         for _ in 0..12 {
@@ -87,7 +87,7 @@ fn an_upstream_that_does_not_answer_is_passed_over_when_its_time_is_up() {
     let path = socket_path("silent");
     let flags = ["--check-interval", "off", "--connect-timeout", "200ms", "--stats", &path];
     let upstreams = [address_of(&full), greeter('b')];
-    let proxy = proxy_of(&upstreams, &flags, 2);
+    let proxy = proxy_of(&upstreams, &flags);
     for _ in 0..4 {
         assert_eq!(greeted(&proxy).1, 'b');
     }
@@ -107,7 +107,7 @@ fn an_upstream_that_accepts_and_resets_is_passed_over() {
     });
     let path = socket_path("resetting");
     let flags = ["--check-interval", "off", "--stats", &path];
-    let proxy = proxy_of(&[address.clone(), greeter('b')], &flags, 2);
+    let proxy = proxy_of(&[address.clone(), greeter('b')], &flags);
     for _ in 0..10 {
         let (mut client, name) = greeted(&proxy);
         assert_eq!(name, 'b');
@@ -122,7 +122,7 @@ fn an_upstream_that_accepts_and_resets_is_passed_over() {
 fn an_upstream_that_dies_in_the_middle_is_not_replaced() {
     let (dying, other) = (listener(), greeter('b'));
     let upstreams = [address_of(&dying), other];
-    let proxy = proxy_of(&upstreams, &["--check-interval", "off"], 1);
+    let proxy = proxy_of(&upstreams, &["--check-interval", "off"]);
     let client = proxy.connect();
     let mut upstream = accept(&dying);
     upstream.write_all(&message(100_000)).unwrap();
@@ -148,7 +148,7 @@ fn an_upstream_goes_down_and_comes_up() {
     let upstreams = [address.to_string(), greeter('b')];
     let flags = ["--check-interval", "20ms", "--fall", "3", "--rise", "2", "--stats", &path];
     drop(going);
-    let proxy = proxy_of(&upstreams, &flags, 2);
+    let proxy = proxy_of(&upstreams, &flags);
     let line = line_with(&proxy, "is down");
     assert!(line.contains(&upstreams[0]) && line.contains("Connection refused"), "{line}");
     let before = stats(&path);
@@ -170,7 +170,7 @@ fn an_upstream_goes_down_and_comes_up() {
 fn an_upstream_alone_is_asked_even_when_it_is_down() {
     let (socket, address) = deserted();
     let path = socket_path("alone");
-    let proxy = proxy_of(std::slice::from_ref(&address), &["--stats", &path], 2);
+    let proxy = proxy_of(std::slice::from_ref(&address), &["--stats", &path]);
     for _ in 0..3 {
         assert!(read_to_end(&proxy.connect()).unwrap().is_empty());
     }
@@ -187,7 +187,7 @@ fn an_upstream_alone_is_asked_even_when_it_is_down() {
 #[test]
 fn a_name_stands_for_all_its_addresses() {
     let path = socket_path("names");
-    let _proxy = proxy_of(&["localhost:9".to_owned()], &["--stats", &path], 2);
+    let _proxy = proxy_of(&["localhost:9".to_owned()], &["--stats", &path]);
     let stats = stats(&path);
     for address in "localhost:9".to_socket_addrs().unwrap() {
         let line = format!("upstream localhost:9 address {address} state ");
@@ -199,7 +199,7 @@ fn a_name_stands_for_all_its_addresses() {
 fn the_counters_say_what_was_passed_on() {
     let path = socket_path("counters");
     let upstream = greeter('a');
-    let proxy = proxy_of(std::slice::from_ref(&upstream), &["--loops", "3", "--stats", &path], 2);
+    let proxy = proxy_of(std::slice::from_ref(&upstream), &["--loops", "3", "--stats", &path]);
     let clients: Vec<TcpStream> = (0..9).map(|_| greeted(&proxy).0).collect();
     for mut client in &clients {
         client.write_all(&[b'x'; 1000]).unwrap();

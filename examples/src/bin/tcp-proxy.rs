@@ -10,25 +10,19 @@
 use std::error::Error;
 use std::io;
 use std::ops::ControlFlow;
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use clap::Parser;
-use evio::{
-    Action, CloseReason, Conn, ConnHandle, Handler, Keepalive, ListenOptions, Loop, Origin, Server,
-    Serving,
-};
+use evio::{Action, CloseReason, Conn, Handler, Limits, Loop, Server, Serving};
 use evio_examples::cli;
-use evio_examples::proxy::handover::{Listeners, Service};
+use evio_examples::proxy::handover::Listeners;
 use evio_examples::proxy::header;
+use evio_examples::proxy::life::Life;
 use evio_examples::proxy::options::Options;
 use evio_examples::proxy::pair::Purpose;
 use evio_examples::proxy::pairs::{Pairs, Side};
-use evio_examples::proxy::report::report;
 use evio_examples::proxy::resolve::{keep_resolving, resolve_all};
 use evio_examples::proxy::shared::Shared;
 use evio_examples::proxy::upstreams::Upstreams;
@@ -39,39 +33,25 @@ use log::{info, warn};
 const HIGH_WATERMARK: usize = 64 << 10;
 const LOW_WATERMARK: usize = 16 << 10;
 
-/// How long a process that takes over may be on its way to accepting.
-const HANDOVER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How often a proxy that drains looks whether it is done.
-const DRAIN_STEP: Duration = Duration::from_millis(50);
+/// How long connections that have been closed may still take output when the proxy ends: nearly
+/// always there are none, for it waits for them before.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Descriptors beside those of pairs and checks: standard streams, listeners, loops, and a margin.
 const OTHER_DESCRIPTORS: u64 = 64;
 
-/// Checks of one upstream: one that is made, and those before it, whose end an upstream may leave
-/// unanswered for as long as `Limits::close_timeout`.
+/// Checks of one upstream: one that is made, and those before it that have not ended yet.
 const CHECK_DESCRIPTORS: u64 = 4;
-
-/// How the proxy begins and ends, which loop 0 sees to.
-struct Life {
-    /// Who is served at each address.
-    services: Vec<Service>,
-    /// Kept to be handed over, until the proxy drains.
-    listeners: Mutex<Option<Listeners>>,
-    /// Has something to read after SIGTERM; loop 0 adopts it.
-    signals: Mutex<Option<UnixStream>>,
-    /// The connection that this becomes: to wake it is to drain the proxy.
-    drainer: OnceLock<ConnHandle>,
-}
 
 /// The handler of one loop. Most of its connections are in pairs: a client, and the upstream
 /// connection made for it.
 struct Proxy {
     shared: Arc<Shared>,
-    life: Arc<Life>,
     pairs: Pairs,
-    /// When a proxy that drains cuts off what is left.
-    drain_deadline: Option<Instant>,
+    /// How the proxy begins and ends: loop 0 has it.
+    life: Option<Life>,
+    /// Why the proxy did not begin.
+    failure: Arc<OnceLock<io::Error>>,
 }
 
 /// What a connection is for.
@@ -81,8 +61,7 @@ enum Role {
     Pair(usize, Side),
     /// To check the upstream with this index.
     Check(u16),
-    Stats,
-    Handover,
+    /// To tell of signals.
     Signals,
 }
 
@@ -90,14 +69,11 @@ impl Handler for Proxy {
     type Context = Role;
 
     fn context(&mut self, conn: &Conn<'_>) -> Role {
-        let service = |index: u16| self.life.services.get(usize::from(index)).copied();
-        match (conn.address_index().and_then(service), Purpose::of(conn.origin())) {
-            (Some(Service::Stats), _) => Role::Stats,
-            (Some(Service::Handover), _) => Role::Handover,
-            (_, Some(Purpose::Pair(place))) => Role::Pair(place as usize, Side::Upstream),
-            (_, Some(Purpose::Check(index))) => Role::Check(index),
-            (_, Some(Purpose::Signals)) => Role::Signals,
-            _ => Role::Pair(self.pairs.add(conn.id()), Side::Client),
+        match Purpose::of(conn.origin()) {
+            None => Role::Pair(self.pairs.add(conn.id()), Side::Client),
+            Some(Purpose::Pair(place)) => Role::Pair(place as usize, Side::Upstream),
+            Some(Purpose::Check(index)) => Role::Check(index),
+            Some(Purpose::Signals) => Role::Signals,
         }
     }
 
@@ -106,30 +82,15 @@ impl Handler for Proxy {
             Role::Pair(place, Side::Client) => self.pairs.begin(conn, place),
             Role::Pair(place, Side::Upstream) => self.pairs.join(conn, place),
             Role::Check(index) => self.check_succeeded(conn, index),
-            Role::Stats => {
-                let open = self.shared.open.load(Relaxed);
-                conn.write_owned(report(&self.shared.upstreams, &self.shared.clients, open).into());
-                Action::Close
-            }
-            Role::Handover => self.hand_over(conn),
-            Role::Signals => {
-                // The only one, for loop 0 has adopted it.
-                let _ = self.life.drainer.set(conn.handle());
-                Action::None
-            }
+            Role::Signals => Action::None,
         }
     }
 
     fn data(&mut self, conn: &mut Conn<'_>, role: &mut Role, input: &[u8]) -> Action {
-        match *role {
-            Role::Pair(place, side) => self.pairs.pass_on(conn, place, side, input),
-            Role::Check(_) | Role::Stats => Action::None,
-            Role::Signals => self.drain(conn),
-            Role::Handover => {
-                info!("another process has taken over");
-                let _ = self.life.drainer.get().map(ConnHandle::wake);
-                Action::Close
-            }
+        match (*role, &mut self.life) {
+            (Role::Pair(place, side), _) => self.pairs.pass_on(conn, place, side, input),
+            (Role::Signals, Some(life)) => life.heard(conn, input),
+            _ => Action::None,
         }
     }
 
@@ -147,17 +108,10 @@ impl Handler for Proxy {
         }
     }
 
-    fn woken(&mut self, conn: &mut Conn<'_>, role: &mut Role) -> Action {
-        match role {
-            Role::Signals => self.drain(conn),
-            _ => Action::None,
-        }
-    }
-
     fn timer(&mut self, conn: &mut Conn<'_>, role: &mut Role) -> Action {
-        match *role {
-            Role::Pair(place, Side::Client) => self.pairs.look(conn, place),
-            Role::Signals => return self.drain_step(conn),
+        match (*role, &mut self.life) {
+            (Role::Pair(place, Side::Client), _) => self.pairs.look(conn, place),
+            (Role::Signals, Some(life)) => return life.step(conn),
             _ => {}
         }
         Action::None
@@ -190,13 +144,12 @@ impl Handler for Proxy {
     }
 
     fn serving(&mut self, event_loop: &mut Loop<'_>, _: &Serving) -> ControlFlow<()> {
-        if let Some(listeners) = &mut *lock(&self.life.listeners) {
-            listeners.say_ready();
-        }
-        let signals = lock(&self.life.signals).take();
-        match signals.map(|signals| event_loop.adopt(signals, Purpose::Signals.tag())) {
-            Some(Ok(_)) => ControlFlow::Continue(()),
-            _ => ControlFlow::Break(()),
+        match self.life.as_mut().map(|life| life.begin(event_loop)) {
+            Some(Err(error)) => {
+                let _ = self.failure.set(error);
+                ControlFlow::Break(())
+            }
+            _ => ControlFlow::Continue(()),
         }
     }
 
@@ -236,64 +189,6 @@ impl Proxy {
         self.shared.upstreams.get(index).end_check();
         self.shared.failed(index, reason);
     }
-
-    /// Sends the listeners to a process that takes over.
-    fn hand_over(&self, conn: &mut Conn<'_>) -> Action {
-        conn.set_read_timeout(Some(HANDOVER_TIMEOUT));
-        let listeners = lock(&self.life.listeners);
-        match listeners.as_ref().map(|listeners| listeners.send(conn.as_fd())) {
-            Some(Ok(())) => Action::None,
-            Some(Err(error)) => {
-                warn!("the listeners cannot be handed over: {error}");
-                Action::Close
-            }
-            None => Action::Close,
-        }
-    }
-
-    /// Stops accepting, and lets the pairs come to their end. The server's own graceful shutdown
-    /// would give up the connections to upstreams that are being made.
-    fn drain(&mut self, conn: &mut Conn<'_>) -> Action {
-        if self.drain_deadline.is_none() {
-            info!("draining {} connections", self.shared.open.load(Relaxed));
-            self.drain_deadline = Some(conn.now() + self.shared.options.clients.drain_timeout);
-            *lock(&self.life.listeners) = None;
-            for index in 0..self.life.services.len() {
-                conn.loop_handle().stop_listening(index as u16);
-            }
-            conn.set_timer(Some(DRAIN_STEP));
-        }
-        Action::None
-    }
-
-    fn drain_step(&mut self, conn: &mut Conn<'_>) -> Action {
-        let open = self.shared.open.load(Relaxed);
-        if open == 0 {
-            return Action::Shutdown;
-        }
-        if self.drain_deadline.is_some_and(|deadline| conn.now() >= deadline) {
-            warn!("{open} connections are cut off");
-            let here = conn.loop_handle();
-            for event_loop in (0..here.loops()).filter_map(|loop_id| here.of_loop(loop_id)) {
-                // Refused only when the loop has no room: the next step asks again.
-                let _ = event_loop.post(|event_loop| event_loop.for_each_conn(cut_off));
-            }
-        }
-        conn.set_timer(Some(DRAIN_STEP));
-        Action::None
-    }
-}
-
-/// Resets a connection, unless it is that of the signals: what was passed on is not whole.
-fn cut_off(mut conn: Conn<'_>) {
-    if !matches!(conn.origin(), Origin::Adopted(_)) {
-        conn.abort();
-    }
-}
-
-/// Locks what is used at the beginning and at the end only, where nothing panics.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn main() -> ExitCode {
@@ -306,24 +201,37 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let upstreams = Arc::new(Upstreams::new(options.balance, loops.count()));
     resolve_all(&options.upstream, &upstreams)?;
     keep_resolving(&options.upstream, Arc::clone(&upstreams), options.resolve_interval.0)?;
-    let (server, life) = listen(&options)?;
+    let (listeners, old) = Listeners::take_or_bind(&options)?;
+    let server = listeners.server()?.shutdown_timeout(SHUTDOWN_TIMEOUT).limits(limits(&options));
+    let shared = Arc::new(Shared::new(options, upstreams, loops.count()));
+    let life = Mutex::new(Some(Life::new(Arc::clone(&shared), listeners, old)?));
+    // Who reads that it listens may send it a signal.
+    let server = cli::prepare(server, &shared.options.clients);
+    let server = limit_pairs(server, &shared.options, &shared.upstreams);
+    let failure = Arc::new(OnceLock::new());
+    server.run_each(loops, |loop_id| Proxy {
+        shared: Arc::clone(&shared),
+        pairs: Pairs::new(Arc::clone(&shared), loop_id),
+        life: if loop_id == 0 {
+            life.lock().unwrap_or_else(PoisonError::into_inner).take()
+        } else {
+            None
+        },
+        failure: Arc::clone(&failure),
+    })?;
+    Arc::into_inner(failure)
+        .and_then(OnceLock::into_inner)
+        .map_or(Ok(()), |error| Err(error.into()))
+}
+
+fn limits(options: &Options) -> Limits {
     // A pair has an end of its own when it is idle, and its two sides have it together.
     let limits = options.clients.limits().idle_timeout(None);
     // A client that has ended its output pauses as others do: it still takes its answer.
     let close_timeout = options.clients.write_timeout.0.unwrap_or(Duration::MAX);
     let limits = limits.close_timeout(close_timeout.max(limits.close_timeout));
     let limits = limits.high_watermark(HIGH_WATERMARK).low_watermark(LOW_WATERMARK);
-    let server = server.limits(limits.connect_timeout(options.connect_timeout));
-    let server = limit_pairs(cli::prepare(server, &options.clients), &options, &upstreams);
-    let life = Arc::new(life);
-    let shared = Arc::new(Shared::new(options, upstreams, loops.count()));
-    server.run_each(loops, |loop_id| Proxy {
-        shared: Arc::clone(&shared),
-        life: Arc::clone(&life),
-        pairs: Pairs::new(Arc::clone(&shared), loop_id),
-        drain_deadline: None,
-    })?;
-    Ok(())
+    limits.connect_timeout(options.connect_timeout)
 }
 
 /// Limits the clients to as many as there are descriptors for: each takes two. A client that had to
@@ -337,28 +245,4 @@ fn limit_pairs(server: Server, options: &Options, upstreams: &Upstreams) -> Serv
     }
     info!("{limit} descriptors are enough for {room} clients: more of them wait");
     server.max_connections(room as usize)
-}
-
-/// Binds the addresses. Listeners that can be handed over are made apart, since a server does not
-/// give out its own.
-fn listen(options: &Options) -> Result<(Server, Life), Box<dyn Error>> {
-    let (keepalive, stats) = (options.keepalive.0, options.stats.as_deref());
-    let mut life = Life {
-        services: vec![Service::Clients, Service::Stats],
-        listeners: Mutex::default(),
-        signals: Mutex::new(Some(cli::first_signal()?)),
-        drainer: OnceLock::new(),
-    };
-    if let Some(path) = &options.handover {
-        let listeners = Listeners::take_or_bind(&options.listen, keepalive, stats, path)?;
-        let server;
-        (server, life.services) = listeners.server()?;
-        life.listeners = Mutex::new(Some(listeners));
-        return Ok((server, life));
-    }
-    let keepalive = keepalive.map(|idle| Keepalive { idle, ..Keepalive::default() });
-    let stats = stats.map(|path| format!("unix://{}", path.display()).parse()).transpose()?;
-    let addresses = [Some(options.listen.clone()), stats].into_iter().flatten();
-    let server = Server::bind_with(&ListenOptions::default().keepalive(keepalive), addresses)?;
-    Ok((server, life))
 }

@@ -4,33 +4,45 @@
 //! `SO_REUSEPORT` each process has listeners of its own to close: a client that the kernel gave to
 //! the old process just then is lost. So the new process takes the listeners themselves
 //! (`SCM_RIGHTS`, see unix(7)), and while both have them, either accepts whoever comes.
+//!
+//! The old process sends them; the new one says `ready` when it is about to accept, and the old one
+//! answers `ended` and drains. If either of them is gone by then, the other goes on as it was, or
+//! ends with an error.
 
 use std::error::Error;
 use std::fs::{self, Permissions};
-use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Write};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use evio::{Address, Endpoint, ReadySocket, Server, UnixPath};
+use evio::{Endpoint, ReadySocket, Server, UnixPath};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
-use socket2::{Domain, Socket, TcpKeepalive, Type};
+use socket2::{SockAddr, SockRef, Socket, TcpKeepalive, Type};
+
+use super::options::Options;
 
 /// Listeners at most: a name has few addresses.
 const MAX_LISTENERS: usize = 16;
 
-/// The process that hands over does so at once, unless it is held up.
-const HANDOVER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the process that runs may take to hand over, unless another one is taking over.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a process that takes over may be on its way to accepting.
+const READY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// As many as current Linux systems let wait.
 const BACKLOG: i32 = 4096;
+
+const READY: &[u8; 5] = b"ready";
+const ENDED: &[u8; 5] = b"ended";
 
 /// Who is served by a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,157 +56,256 @@ pub enum Service {
     Handover = b'h',
 }
 
-/// Listeners that can be handed over, and who is served by each.
+/// The listeners, and who is served by each.
 #[derive(Debug)]
 pub struct Listeners {
     sockets: Vec<(Service, OwnedFd)>,
-    /// The process they come from, which goes on until it is told that this one is ready.
-    old: Option<UnixStream>,
 }
 
+/// The process that the listeners come from, which goes on until it is told that this one is ready.
+#[derive(Debug)]
+pub struct Old(UnixStream);
+
 impl Listeners {
-    /// Takes the listeners of the process that listens at `handover`, and makes those that it does
-    /// not have.
+    /// Takes the listeners of the process that runs with the same `--handover`, if there is one,
+    /// and binds those addresses that it does not have. Listeners of other addresses are closed.
     ///
     /// # Errors
     ///
-    /// Fails when a listener cannot be made, and when the other process does not answer in time.
-    pub fn take_or_bind(
-        listen: &Address,
-        keepalive: Option<Duration>,
-        stats: Option<&Path>,
-        handover: &Path,
-    ) -> Result<Self, Box<dyn Error>> {
-        let mut all = match UnixStream::connect(handover) {
-            Ok(old) => Self::take(old)?,
-            Err(_) => Self { sockets: Vec::new(), old: None },
+    /// Fails when an address cannot be bound, and when the other process does not answer in time or
+    /// is another user's.
+    pub fn take_or_bind(options: &Options) -> Result<(Self, Option<Old>), Box<dyn Error>> {
+        let path = options.handover.as_deref();
+        let old = path.map(connect).transpose()?.flatten();
+        let mut taken = match &old {
+            Some(old) => take(old).map_err(|error| format!("no listeners taken over: {error}"))?,
+            None => Vec::new(),
         };
-        all.sockets.retain(|(service, _)| stats.is_some() || *service != Service::Stats);
-        if !all.has(Service::Clients) {
-            for listener in bind(listen, keepalive)? {
-                all.sockets.push((Service::Clients, listener));
-            }
+        let mut sockets = Vec::new();
+        for (service, address) in wanted(options)? {
+            let is_it = |(of, socket): &(Service, OwnedFd)| {
+                *of == service && (service == Service::Handover || is_at(socket, &address))
+            };
+            let listener = match taken.iter().position(is_it) {
+                Some(index) => taken.swap_remove(index).1,
+                None => bind(service, &address, options)
+                    .map_err(|error| format!("cannot listen on {}: {error}", name(&address)))?,
+            };
+            sockets.push((service, listener));
         }
-        if let Some(path) = stats.filter(|_| !all.has(Service::Stats)) {
-            all.sockets.push((Service::Stats, bind_unix(path)?));
-        }
-        if !all.has(Service::Handover) {
-            all.sockets.push((Service::Handover, bind_unix(handover)?));
-            // Who can connect to it can take the listeners.
-            fs::set_permissions(handover, Permissions::from_mode(0o600))?;
-        }
-        Ok(all)
+        Ok((Self { sockets }, old.map(Old)))
     }
 
-    fn has(&self, service: Service) -> bool {
-        self.sockets.iter().any(|(one, _)| *one == service)
-    }
-
-    fn take(old: UnixStream) -> io::Result<Self> {
-        old.set_read_timeout(Some(HANDOVER_TIMEOUT))?;
-        let mut names = [0; MAX_LISTENERS];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_LISTENERS))];
-        let mut rights = RecvAncillaryBuffer::new(&mut space);
-        let flags = RecvFlags::CMSG_CLOEXEC;
-        let received = recvmsg(&old, &mut [IoSliceMut::new(&mut names)], &mut rights, flags)?;
-        let listeners = rights.drain().flat_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(listeners) => listeners.collect(),
-            _ => Vec::new(),
-        });
-        let service = |name: &u8| match name {
-            b's' => Service::Stats,
-            b'h' => Service::Handover,
-            _ => Service::Clients,
-        };
-        let sockets: Vec<_> = names[..received.bytes].iter().map(service).zip(listeners).collect();
-        match sockets.is_empty() {
-            false => Ok(Self { sockets, old: Some(old) }),
-            true => Err(io::Error::other("the process that runs hands over no listeners")),
-        }
-    }
-
-    /// Returns a server with these listeners, and the service of each by its address index.
+    /// Returns a server with the listeners of clients.
     ///
     /// # Errors
     ///
     /// Fails when one is no listener.
-    pub fn server(&self) -> Result<(Server, Vec<Service>), Box<dyn Error>> {
+    pub fn server(&self) -> Result<Server, Box<dyn Error>> {
         let mut server: Option<Server> = None;
-        for (_, listener) in &self.sockets {
+        for (_, listener) in self.sockets.iter().filter(|(of, _)| *of == Service::Clients) {
             let socket = ready_socket(listener.try_clone()?)?;
             server = Some(match server {
                 None => Server::from_socket(socket)?,
                 Some(server) => server.with_socket(socket)?,
             });
         }
-        let services = self.sockets.iter().map(|(service, _)| *service).collect();
-        Ok((server.ok_or("there is no listener")?, services))
+        Ok(server.ok_or("there is no listener")?)
     }
 
-    /// Sends the listeners to the process at the other end of `peer`, a Unix socket.
+    /// Returns how many listeners of clients there are.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.sockets.iter().filter(|(of, _)| *of == Service::Clients).count()
+    }
+
+    /// Returns the listener of a service that has one.
     ///
     /// # Errors
     ///
-    /// Fails when the system call does.
-    pub fn send(&self, peer: impl AsFd) -> io::Result<()> {
+    /// Fails when the process is out of descriptors.
+    pub fn of(&self, service: Service) -> io::Result<Option<UnixListener>> {
+        let listener = self.sockets.iter().find(|(of, _)| *of == service);
+        listener.map(|(_, listener)| listener.try_clone().map(Into::into)).transpose()
+    }
+
+    /// Hands the listeners to the process at the other end of `peer`, and waits for it to be ready.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the process does not say that it is ready.
+    pub fn hand_over(&self, mut peer: &UnixStream) -> io::Result<()> {
         let sockets = &self.sockets[..self.sockets.len().min(MAX_LISTENERS)];
         let names: Vec<u8> = sockets.iter().map(|(service, _)| *service as u8).collect();
         let listeners: Vec<BorrowedFd<'_>> = sockets.iter().map(|(_, fd)| fd.as_fd()).collect();
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_LISTENERS))];
         let mut rights = SendAncillaryBuffer::new(&mut space);
-        if !rights.push(SendAncillaryMessage::ScmRights(&listeners)) {
-            return Err(io::Error::other("too many listeners"));
-        }
-        let flags = SendFlags::NOSIGNAL;
-        sendmsg(peer, &[IoSlice::new(&names)], &mut rights, flags)?;
-        Ok(())
+        rights.push(SendAncillaryMessage::ScmRights(&listeners));
+        sendmsg(peer, &[IoSlice::new(&names)], &mut rights, SendFlags::NOSIGNAL)?;
+        peer.set_read_timeout(Some(READY_TIMEOUT))?;
+        expect(peer, READY)?;
+        peer.write_all(ENDED)
     }
 
-    /// Tells the process that the listeners come from that this one accepts from them.
-    pub fn say_ready(&mut self) {
-        if let Some(mut old) = self.old.take() {
-            // It may have ended by itself.
-            let _ = old.write_all(b"ready");
+    /// Removes the socket files, at the end of the last process that has them.
+    pub fn remove_files(&self) {
+        for (_, listener) in &self.sockets {
+            if let Ok(Some(path)) = SockRef::from(listener).local_addr().map(|at| path_of(&at)) {
+                // A file that stays is replaced next time.
+                let _ = fs::remove_file(path);
+            }
         }
+    }
+}
+
+impl Old {
+    /// Tells the process that this one is about to accept; it drains then.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it does not answer: then it goes on, and this process must not.
+    pub fn say_ready(&mut self) -> io::Result<()> {
+        self.0.write_all(READY)?;
+        expect(&self.0, ENDED)
+    }
+}
+
+fn expect(mut peer: &UnixStream, word: &[u8; 5]) -> io::Result<()> {
+    let mut said = [0; 5];
+    peer.read_exact(&mut said)?;
+    let unexpected = || io::Error::other("the other process says something else");
+    (said == *word).then_some(()).ok_or_else(unexpected)
+}
+
+fn take(old: &UnixStream) -> io::Result<Vec<(Service, OwnedFd)>> {
+    old.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+    let mut names = [0; MAX_LISTENERS];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_LISTENERS))];
+    let mut rights = RecvAncillaryBuffer::new(&mut space);
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    let received = recvmsg(old, &mut [IoSliceMut::new(&mut names)], &mut rights, flags);
+    let received = received.map_err(|error| match io::Error::from(error) {
+        error if error.kind() == ErrorKind::WouldBlock => io::Error::other(
+            "the process that runs does not answer, or another one is taking over from it",
+        ),
+        error => error,
+    })?;
+    let listeners = rights.drain().flat_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(listeners) => listeners.collect(),
+        _ => Vec::new(),
+    });
+    let service = |name: &u8| match name {
+        b's' => Service::Stats,
+        b'h' => Service::Handover,
+        _ => Service::Clients,
+    };
+    let sockets: Vec<_> = names[..received.bytes].iter().map(service).zip(listeners).collect();
+    match sockets.is_empty() {
+        false => Ok(sockets),
+        true => Err(io::Error::other("the process that runs has none to give")),
+    }
+}
+
+/// Connects to the process that runs, if there is one. Another user's could give us its own
+/// listeners and have our clients wait for ever; ours has made the file, for this user alone.
+fn connect(handover: &Path) -> io::Result<Option<UnixStream>> {
+    let Ok(old) = UnixStream::connect(handover) else { return Ok(None) };
+    let owner = fs::metadata(handover)?.uid();
+    let is_ours = owner == nix::unistd::geteuid().as_raw();
+    let stranger = || {
+        let message = format!("{} belongs to another user, {owner}", handover.display());
+        io::Error::new(ErrorKind::PermissionDenied, message)
+    };
+    is_ours.then_some(Some(old)).ok_or_else(stranger)
+}
+
+/// Returns all addresses of the command line.
+fn wanted(options: &Options) -> io::Result<Vec<(Service, SockAddr)>> {
+    let listen: Vec<SockAddr> = match options.listen.endpoint() {
+        Endpoint::Unix(UnixPath::Path(path)) => vec![SockAddr::unix(path)?],
+        Endpoint::Unix(UnixPath::Abstract(name)) => vec![SockAddr::unix(format!("\0{name}"))?],
+        _ => options.listen.resolve()?.into_iter().map(Into::into).collect(),
+    };
+    let mut all: Vec<_> = listen.into_iter().map(|address| (Service::Clients, address)).collect();
+    let others = [(Service::Stats, &options.stats), (Service::Handover, &options.handover)];
+    for (service, path) in others {
+        if let Some(path) = path {
+            all.push((service, SockAddr::unix(path)?));
+        }
+    }
+    Ok(all)
+}
+
+/// Returns whether a listener is at this address; a port of 0 is any.
+fn is_at(listener: &OwnedFd, wanted: &SockAddr) -> bool {
+    let Ok(at) = SockRef::from(listener).local_addr() else { return false };
+    match (at.as_socket(), wanted.as_socket()) {
+        (Some(at), Some(wanted)) => {
+            at.ip() == wanted.ip() && (at.port() == wanted.port() || wanted.port() == 0)
+        }
+        (None, None) => {
+            let name = |address: &SockAddr| address.as_abstract_namespace().map(<[u8]>::to_vec);
+            path_of(&at) == path_of(wanted) && name(&at) == name(wanted)
+        }
+        _ => false,
+    }
+}
+
+fn path_of(address: &SockAddr) -> Option<PathBuf> {
+    address.as_pathname().map(Path::to_owned)
+}
+
+fn name(address: &SockAddr) -> String {
+    match address.as_socket() {
+        Some(address) => address.to_string(),
+        None => path_of(address).unwrap_or_default().display().to_string(),
     }
 }
 
 fn ready_socket(listener: OwnedFd) -> io::Result<ReadySocket> {
-    let listener = TcpListener::from(listener);
-    match listener.local_addr() {
-        Ok(_) => listener.try_into(),
-        Err(_) => UnixListener::from(OwnedFd::from(listener)).try_into(),
+    match SockRef::from(&listener).local_addr()?.is_unix() {
+        true => UnixListener::from(listener).try_into(),
+        false => TcpListener::from(listener).try_into(),
     }
 }
 
-fn bind(listen: &Address, keepalive: Option<Duration>) -> io::Result<Vec<OwnedFd>> {
-    match listen.endpoint() {
-        Endpoint::Unix(UnixPath::Path(path)) => Ok(vec![bind_unix(Path::new(path))?]),
-        Endpoint::Inet { .. } => {
-            listen.resolve()?.into_iter().map(|address| bind_tcp(address, keepalive)).collect()
+fn bind(service: Service, address: &SockAddr, options: &Options) -> io::Result<OwnedFd> {
+    let socket = Socket::new(address.domain(), Type::STREAM, None)?;
+    if address.is_unix() {
+        path_of(address).map_or(Ok(()), |path| remove_stale(&path))?;
+    } else {
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(options.listen.reuse_port())?;
+        if address.is_ipv6() {
+            socket.set_only_v6(!options.listen.is_dual_stack())?;
         }
-        _ => Err(io::Error::other("only TCP and socket files can be handed over")),
+        // Connections inherit these.
+        socket.set_tcp_nodelay(true)?;
+        if let Some(idle) = options.keepalive.0 {
+            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))?;
+        }
     }
-}
-
-fn bind_tcp(address: SocketAddr, keepalive: Option<Duration>) -> io::Result<OwnedFd> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    // Connections inherit these.
-    socket.set_tcp_nodelay(true)?;
-    if let Some(idle) = keepalive {
-        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))?;
+    socket.bind(address)?;
+    let mode = match service {
+        Service::Clients => options.listen.mode(),
+        Service::Stats => None,
+        // Who can connect to it can take the listeners: this user, and root.
+        Service::Handover => Some(0o600),
+    };
+    if let (Some(path), Some(mode)) = (path_of(address), mode) {
+        // Until listen(2), nobody can connect.
+        fs::set_permissions(path, Permissions::from_mode(mode))?;
     }
-    socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
 
 /// A socket file that nobody listens at is what a process has left that ended.
-fn bind_unix(path: &Path) -> io::Result<OwnedFd> {
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
     let is_left = |error: io::Error| error.kind() == ErrorKind::ConnectionRefused;
-    if UnixStream::connect(path).is_err_and(is_left) {
-        fs::remove_file(path)?;
+    match is_socket && UnixStream::connect(path).is_err_and(is_left) {
+        true => fs::remove_file(path),
+        false => Ok(()),
     }
-    Ok(UnixListener::bind(path)?.into())
 }

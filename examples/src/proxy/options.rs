@@ -18,6 +18,7 @@ use crate::cli::{ClientLimits, LoopCount, Timeout};
 pub struct Options {
     /// Address to listen on: HOST:PORT, where port 0 is any free one, or unix://PATH
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7000")]
+    #[arg(value_parser = parse_listen)]
     pub listen: Address,
     /// Address of another server: HOST:PORT or unix://PATH; a name stands for all its addresses
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000")]
@@ -66,6 +67,12 @@ pub struct Options {
     /// How many clients there may be, and for how long.
     #[command(flatten)]
     pub clients: ClientLimits,
+}
+
+fn parse_listen(text: &str) -> Result<Address, String> {
+    let address: Address = text.parse().map_err(|error| format!("{error}"))?;
+    let is_stream = !address.scheme().is_datagram();
+    is_stream.then_some(address).ok_or_else(|| "only TCP and Unix sockets are passed on".to_owned())
 }
 
 impl Options {

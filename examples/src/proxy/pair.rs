@@ -12,9 +12,8 @@ pub const MAX_EARLY: usize = 16 << 10;
 /// How often in an idle timeout a pair is looked at: it ends within a quarter more than that.
 const IDLE_LOOKS: u32 = 4;
 
-/// How long after it has accepted a connection an upstream may reset it, for another one to take
-/// its place: one that is overloaded or has just ended does so at once. A later reset is its
-/// answer.
+/// How long after connecting an upstream may reset a connection, for another one to take its place:
+/// one that is overloaded or has just ended does so at once. A later reset is its answer.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// A client and its upstream connection. Both of them, and the connections that have failed before,

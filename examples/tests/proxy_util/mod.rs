@@ -7,7 +7,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::libc;
 use nix::sys::socket::{
@@ -20,12 +20,12 @@ use crate::util::{DEADLINE, Server};
 pub const TCP_PROXY: &str = env!("CARGO_BIN_EXE_tcp-proxy");
 pub const ECHO_SERVER: &str = env!("CARGO_BIN_EXE_echo-server");
 
-/// Starts a proxy of these upstreams, which says that it listens at so many addresses.
-pub fn proxy_of(upstreams: &[String], flags: &[&str], addresses: usize) -> Server {
+/// Starts a proxy of these upstreams.
+pub fn proxy_of(upstreams: &[String], flags: &[&str]) -> Server {
     let mut all = vec!["--listen", "127.0.0.1:0"];
     all.extend(upstreams.iter().flat_map(|upstream| ["--upstream", upstream]));
     all.extend(flags);
-    Server::start(TCP_PROXY, &all, addresses)
+    Server::start(TCP_PROXY, &all, 1)
 }
 
 /// An upstream that the test plays itself; to accept has a deadline.
@@ -125,6 +125,33 @@ pub fn download(
     });
     (&client).read_exact(&mut [0; 1000]).unwrap();
     (client, sender)
+}
+
+/// Clients that have ended their input and take nothing, each with an answer that is whole: the end
+/// of it waits in the proxy, on its way there or in the kernel.
+pub fn unread_answers(proxy: &Server, listener: &TcpListener, path: &str) -> Vec<TcpStream> {
+    let connect = || {
+        let client = proxy.connect();
+        setsockopt(&client, sockopt::RcvBuf, &4096).unwrap();
+        let upstream = accept(listener);
+        upstream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+        (client, upstream)
+    };
+    // So much is taken for a client that takes nothing.
+    let (client, mut upstream) = connect();
+    while upstream.write(&[b'x'; 8192]).is_ok() {}
+    let received = |stats: &str| number(stats, &address_of(listener), "received") as usize;
+    let taken = received(&stats(path));
+    drop((client, upstream));
+    let lens = [40_000, 60_000, 80_000, 100_000].map(|less| taken - less);
+    let clients = lens.map(|len| {
+        let (client, mut upstream) = connect();
+        client.shutdown(Shutdown::Write).unwrap();
+        upstream.write_all(&vec![b'x'; len]).unwrap();
+        client
+    });
+    wait_for_stats(path, |stats| received(stats) == taken + lens.iter().sum::<usize>());
+    clients.into()
 }
 
 /// Waits for the proxy to log a line that says this.
