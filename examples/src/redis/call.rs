@@ -37,6 +37,12 @@ impl<'s> Call<'_, 's> {
         self.errands.is_used_up() && !self.errands.changes.is_in_transaction()
     }
 
+    /// Tells whether the command is one of a transaction, which is checked once, as a whole.
+    #[cold]
+    pub(super) fn is_admitted(&self) -> bool {
+        self.errands.changes.is_in_transaction()
+    }
+
     /// Leaves the command for a later turn, which begins with what has been found so far.
     pub(super) fn pause(&mut self, progress: Progress) {
         self.client.progress = Some(progress);
@@ -69,6 +75,8 @@ impl Failure {
     );
     pub(super) const OUT_OF_MEMORY: Self =
         Self::text("OOM command not allowed when used memory > 'maxmemory'.");
+    pub(super) const NOT_LOGGED: Self =
+        Self::text("MISCONF Errors writing to the append only file");
     pub(super) const NOT_A_COUNT: Self = Self::text("ERR value is out of range, must be positive");
 
     /// Makes an error that begins with its code, such as `ERR`.
@@ -79,6 +87,12 @@ impl Failure {
     /// Makes an error of a text that is not the same for all.
     pub(super) fn owned(message: String) -> Self {
         Self(message.into_bytes().into())
+    }
+
+    /// Makes the error of a transaction that cannot be run for this reason.
+    pub(super) fn aborted(&self) -> Self {
+        let start = b"EXECABORT Transaction discarded because of: ".as_slice();
+        Self([start, self.message()].concat().into())
     }
 
     /// Makes the error of a command that a subscriber may not send.

@@ -23,7 +23,10 @@ pub struct Client {
     pub(super) channels: BTreeSet<Box<[u8]>>,
     pub(super) patterns: BTreeSet<Box<[u8]>>,
     pub(super) replies: Replies,
-    /// Whether it is no peer, whose commands are bounded, but the log at the start.
+    /// Whether the command has confirmed subscriptions, which no `CLIENT REPLY` leaves out.
+    pub(super) has_confirmed: bool,
+    /// Whether it is the log that is read: its transactions were within the limits, and are longer
+    /// as they were logged.
     pub(super) is_log: bool,
     /// How far a command has come that takes several turns.
     pub(super) progress: Option<Progress>,
@@ -91,6 +94,7 @@ impl Client {
             channels: BTreeSet::new(),
             patterns: BTreeSet::new(),
             replies: Replies::On,
+            has_confirmed: false,
             progress: None,
         }
     }

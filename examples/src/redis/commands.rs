@@ -3,7 +3,6 @@
 use std::ops::RangeInclusive;
 
 use super::call::{Call, Failure};
-use super::change_log::ChangeLog;
 use super::table::{MAX_NAME_LEN, find};
 use crate::resp::{Command, parse_integer};
 
@@ -73,7 +72,7 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     };
     let entry = checked(&call.command, name)?;
     let (_, effect, keys, run) = entry;
-    if *effect == Effect::Grows && call.store.store().is_full() {
+    if *effect == Effect::Grows && call.store.store().is_full() && !call.is_admitted() {
         return Err(Failure::OUT_OF_MEMORY);
     }
     match keys {
@@ -86,8 +85,8 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Failure> {
 #[inline(never)]
 fn run_logged(call: &mut Call<'_, '_>, entry: &Entry) -> Result<(), Failure> {
     let &(_, effect, keys, run) = entry;
-    if effect != Effect::Reads && call.store.store().log().is_some_and(ChangeLog::refuses) {
-        return Err(Failure::text("MISCONF Errors writing to the append only file"));
+    if effect != Effect::Reads && call.store.store().refuses_changes() && !call.is_admitted() {
+        return Err(Failure::NOT_LOGGED);
     }
     match keys {
         Keys::No | Keys::One => {

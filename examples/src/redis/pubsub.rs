@@ -94,6 +94,7 @@ fn remove(call: &mut Call<'_, '_>, kind: Kind, word: &str) {
 
 fn confirm(call: &mut Call<'_, '_>, word: &str, name: Option<&[u8]>) {
     let count = call.client.subscriptions();
+    call.client.has_confirmed = true;
     call.reply.push(3);
     call.reply.bulk(word);
     match name {

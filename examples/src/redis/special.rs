@@ -13,6 +13,7 @@ const FOR_SUBSCRIBERS: [&[u8]; 7] =
 /// replies.
 #[inline(never)]
 pub(super) fn execute(call: &mut Call<'_, '_>) {
+    call.client.has_confirmed = false;
     let (start, replies) = (call.reply.position(), call.client.replies);
     if let Err(failure) = run(call) {
         call.reply.error(failure.message());
@@ -38,17 +39,20 @@ fn run(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     commands::run(call)
 }
 
-/// Removes the reply of a client that wants none; before the command, it was to have those that
-/// `before` says.
+/// Removes the reply of a client that wants none, unless it confirms subscriptions; before the
+/// command, it was to have those that `before` says.
 fn after(call: &mut Call<'_, '_>, start: usize, before: Replies) {
     if call.outcome == Outcome::Again {
         // The command goes on later, and has no reply yet.
         return;
     }
     match (before, call.client.replies) {
+        (_, Replies::Off) if call.client.has_confirmed => {}
         (_, Replies::Off) => call.reply.take_back(start),
         (Replies::Skip, Replies::Skip) => {
-            call.reply.take_back(start);
+            if !call.client.has_confirmed {
+                call.reply.take_back(start);
+            }
             call.client.replies = Replies::On;
             call.client.update();
         }

@@ -11,11 +11,17 @@ const MAX_QUEUED: usize = 64 * 1024 * 1024;
 /// The most keys that a client may watch.
 const MAX_WATCHED: usize = 10_000;
 
+/// The commands that a transaction refuses; `SAVE` is not there outside of one, either.
+const REFUSED: [&[u8]; 2] = [b"SAVE", b"SHUTDOWN"];
+
 /// The commands that wait for `EXEC`.
 #[derive(Debug, Default)]
 pub(super) struct Transaction {
     commands: Vec<OwnedCommand>,
     memory: usize,
+    /// Whether one of them changes something, and whether one may need more memory for that.
+    writes: bool,
+    grows: bool,
     /// Whether a command was refused, so that none is to be run.
     is_broken: bool,
 }
@@ -69,7 +75,10 @@ pub(super) fn queue_or_run(call: &mut Call<'_, '_>, name: &[u8]) -> Result<(), F
         b"EXEC" | b"DISCARD" | b"QUIT" | b"RESET" => return commands::run(call),
         _ => {}
     }
-    let queued = queue(call);
+    let queued = match REFUSED.contains(&name) {
+        true => Err(Failure::text("ERR Command not allowed inside a transaction")),
+        false => queue(call),
+    };
     if queued.is_err() {
         if let Some(transaction) = call.client.transaction_mut() {
             transaction.is_broken = true;
@@ -79,20 +88,26 @@ pub(super) fn queue_or_run(call: &mut Call<'_, '_>, name: &[u8]) -> Result<(), F
 }
 
 fn queue(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    let (_, effect, _, _) = commands::checked(&call.command, &call.command[0])?;
-    if *effect == Effect::Grows && call.server().store.is_full() {
+    let &(_, effect, ..) = commands::checked(&call.command, &call.command[0])?;
+    // As in redis, whatever the command does: to queue it takes memory, too.
+    if call.server().store.is_full() {
         return Err(Failure::OUT_OF_MEMORY);
     }
-    let is_log = call.client.is_log;
+    if effect != Effect::Reads && call.server().store.refuses_changes() {
+        return Err(Failure::NOT_LOGGED);
+    }
+    let max_queued = if call.client.is_log { usize::MAX } else { MAX_QUEUED };
     let Some(transaction) = call.client.transaction_mut() else { return Ok(()) };
     if !transaction.is_broken {
         let command = OwnedCommand::from(call.command);
         transaction.memory += command.memory();
-        if transaction.memory > MAX_QUEUED && !is_log {
+        if transaction.memory > max_queued {
             transaction.commands = Vec::new();
             return Err(Failure::text("ERR the transaction is too large"));
         }
         transaction.commands.push(command);
+        transaction.writes |= effect != Effect::Reads;
+        transaction.grows |= effect == Effect::Grows;
     }
     call.reply.status("QUEUED");
     Ok(())
@@ -111,6 +126,10 @@ pub(super) fn exec(call: &mut Call<'_, '_>) -> Result<(), Failure> {
         let message = "EXECABORT Transaction discarded because of previous errors.";
         return Err(Failure::text(message));
     }
+    if let Some(refusal) = refusal(call, &transaction) {
+        call.client.unwatch(call.store);
+        return Err(refusal.aborted());
+    }
     pin(call, &transaction);
     let is_changed = call.client.watches_changed(call.store);
     call.client.unwatch(call.store);
@@ -126,6 +145,16 @@ pub(super) fn exec(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     }
     call.store.unpin();
     Ok(())
+}
+
+/// Returns why a transaction cannot be run now, once for all its commands: so it is run whole or
+/// not at all.
+fn refusal(call: &Call<'_, '_>, transaction: &Transaction) -> Option<Failure> {
+    let store = &call.server().store;
+    if transaction.grows && store.is_full() {
+        return Some(Failure::OUT_OF_MEMORY);
+    }
+    (transaction.writes && store.refuses_changes()).then_some(Failure::NOT_LOGGED)
 }
 
 /// Takes the locks of all keys that the commands name and the client watches.

@@ -12,8 +12,9 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub(super) fn new(max: usize) -> Self {
-        Self { used: AtomicUsize::new(0), max: AtomicUsize::new(max) }
+    /// Begins with what the empty store takes.
+    pub(super) fn new(used: usize, max: usize) -> Self {
+        Self { used: AtomicUsize::new(used), max: AtomicUsize::new(max) }
     }
 
     /// Adds a change, which may be negative in two's complement.

@@ -4,10 +4,11 @@ use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use hashbrown::DefaultHashBuilder;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use parking_lot::{Mutex, MutexGuard};
 
-use super::memory::Memory;
+use super::entry::Entry;
+use super::memory::{Memory, allocation};
 use super::reclaim::Reclaimer;
 use super::shard::{Shard, Spot};
 use super::view::View;
@@ -66,7 +67,10 @@ impl Store {
         let locks = if loops > 1 { LOCKS } else { 1 };
         let tables = SLOTS / locks;
         let hasher = DefaultHashBuilder::default();
-        let memory = Arc::new(Memory::new(max_memory));
+        let heads = allocation(locks * size_of::<Lock>());
+        let of_lock = allocation(tables * size_of::<HashTable<Entry>>())
+            + allocation(tables * size_of::<i64>());
+        let memory = Arc::new(Memory::new(heads + locks * of_lock, max_memory));
         let shard = || Shard::new(tables, Arc::clone(&memory), hasher.clone());
         Self {
             locks: (0..locks).map(|_| Lock(Mutex::new(shard()))).collect(),
@@ -94,6 +98,11 @@ impl Store {
     #[inline]
     pub(in crate::redis) fn log(&self) -> Option<&dyn ChangeLog> {
         self.log.as_deref()
+    }
+
+    /// Tells whether nothing may be changed, because it could not be logged.
+    pub(in crate::redis) fn refuses_changes(&self) -> bool {
+        self.log().is_some_and(ChangeLog::refuses)
     }
 
     /// Returns about how many bytes the keys and values use, as the locks have told.

@@ -104,6 +104,24 @@ fn replies_can_be_off() {
 }
 
 #[test]
+fn subscriptions_are_confirmed_without_replies() {
+    let (server, mut client) = (Server::default(), Client::default());
+    let mut reply = |request: &str| run(&server, &mut client, request).0;
+    assert!(reply("HELLO 3").starts_with('%'));
+    for replies in ["OFF", "SKIP"] {
+        assert_eq!(reply(&format!("CLIENT REPLY {replies}")), "");
+        assert_eq!(reply("SUBSCRIBE c"), ">3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n");
+        let next = if replies == "OFF" { "" } else { "+PONG\r\n" };
+        assert_eq!(reply("PING"), next, "{replies}");
+        assert_eq!(reply("CLIENT REPLY OFF"), "");
+        assert_eq!(reply("UNSUBSCRIBE c"), ">3\r\n$11\r\nunsubscribe\r\n$1\r\nc\r\n:0\r\n");
+        assert_eq!(reply("SUBSCRIBE"), "");
+        assert_eq!(reply("GET k"), "");
+        assert_eq!(reply("CLIENT REPLY ON"), "+OK\r\n");
+    }
+}
+
+#[test]
 fn clients_see_each_other() {
     let server = Server::default();
     let mut me = Client::new(server.clients.connect(None));

@@ -72,6 +72,46 @@ fn what_is_wrong_breaks_a_transaction() {
 }
 
 #[test]
+fn a_transaction_is_run_whole_or_not_at_all_when_the_memory_is_full() {
+    let oom = "OOM command not allowed when used memory > 'maxmemory'.";
+    let aborted = format!("-EXECABORT Transaction discarded because of: {oom}");
+    check_two(&[
+        ('a', "CONFIG SET maxmemory 100kb", "+OK"),
+        ('a', "MULTI", "+OK"),
+        ('a', "SETRANGE a 200000 x", "+QUEUED"),
+        ('a', "SETRANGE b 200000 x", "+QUEUED"),
+        ('a', "EXEC", "*2\r\n:200001\r\n:200001"),
+        ('a', "FLUSHALL", "+OK"),
+        ('a', "MULTI", "+OK"),
+        ('a', "SET a x", "+QUEUED"),
+        ('b', "CONFIG SET maxmemory 1", "+OK"),
+        ('a', "EXEC", &aborted),
+        ('a', "MULTI", "+OK"),
+        ('a', "GET a", &format!("-{oom}")),
+        ('a', "EXEC", "-EXECABORT Transaction discarded because of previous errors."),
+        ('a', "MULTI", "+OK"),
+        ('a', "SET a x", &format!("-{oom}")),
+        ('a', "DISCARD", "+OK"),
+        ('b', "CONFIG SET maxmemory 0", "+OK"),
+        ('a', "MULTI", "+OK"),
+        ('a', "GET a", "+QUEUED"),
+        ('b', "CONFIG SET maxmemory 1", "+OK"),
+        ('a', "EXEC", "*1\r\n$-1"),
+    ]);
+}
+
+#[test]
+fn a_transaction_does_not_end_the_server() {
+    for command in ["SHUTDOWN", "save"] {
+        check_two(&[
+            ('a', "MULTI", "+OK"),
+            ('a', command, "-ERR Command not allowed inside a transaction"),
+            ('a', "EXEC", "-EXECABORT Transaction discarded because of previous errors."),
+        ]);
+    }
+}
+
+#[test]
 fn a_watched_key_that_changes_stops_a_transaction() {
     for change in ["SET k 2", "DEL k", "RPUSH k x y", "FLUSHALL", "APPEND k x"] {
         let set_up = if change.starts_with("RPUSH") { "RPUSH k a" } else { "SET k 1" };
