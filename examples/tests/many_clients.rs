@@ -26,7 +26,7 @@ const SERVERS: [(&str, &str, &str); 4] = [
 #[test]
 fn silent_clients_keep_nobody_out() {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-    if hard < 4 * SILENT as u64 {
+    if hard < 4 * SILENT as nix::libc::rlim_t {
         eprintln!("skipped: this needs {} descriptors, and the limit is {hard}", 4 * SILENT);
         return;
     }

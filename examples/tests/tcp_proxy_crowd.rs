@@ -21,6 +21,7 @@ use util::{DEADLINE, Server, socket_path};
 fn has_descriptors(count: u64) -> bool {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+    let count = count as nix::libc::rlim_t;
     if hard < count {
         eprintln!("skipped: this needs {count} descriptors, and the limit is {hard}");
     }

@@ -141,7 +141,7 @@ impl Listeners {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_LISTENERS))];
         let mut rights = SendAncillaryBuffer::new(&mut space);
         rights.push(SendAncillaryMessage::ScmRights(&listeners));
-        sendmsg(peer, &[IoSlice::new(&names)], &mut rights, SendFlags::NOSIGNAL)?;
+        sendmsg(peer, &[IoSlice::new(&names)], &mut rights, SendFlags::empty())?;
         peer.set_read_timeout(Some(READY_TIMEOUT))?;
         expect(peer, READY)?;
         peer.write_all(ENDED)
@@ -182,7 +182,8 @@ fn take(old: &UnixStream) -> io::Result<Vec<(Service, OwnedFd)>> {
     let mut names = [0; MAX_LISTENERS];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_LISTENERS))];
     let mut rights = RecvAncillaryBuffer::new(&mut space);
-    let flags = RecvFlags::CMSG_CLOEXEC;
+    // The proxy starts no programs, which would inherit them.
+    let flags = RecvFlags::empty();
     let received = recvmsg(old, &mut [IoSliceMut::new(&mut names)], &mut rights, flags);
     let received = received.map_err(|error| match io::Error::from(error) {
         error if error.kind() == ErrorKind::WouldBlock => io::Error::other(

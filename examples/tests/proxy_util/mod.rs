@@ -61,8 +61,7 @@ pub fn accept(listener: &TcpListener) -> TcpStream {
 
 /// An address that nobody listens at: bound, so that nobody else gets the port.
 pub fn deserted() -> (TcpStream, String) {
-    // Other tests start programs, which must not inherit it.
-    let flags = SockFlag::SOCK_CLOEXEC;
+    let flags = SockFlag::empty();
     let socket = socket(AddressFamily::Inet, SockType::Stream, flags, None).unwrap();
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
     bind(socket.as_raw_fd(), &SockaddrStorage::from(any)).unwrap();

@@ -22,7 +22,7 @@ const NONE: usize = usize::MAX;
 ///
 /// A command on one key needs nothing but the methods here: they lock, and go on to hold the lock
 /// until another one is needed. All locks of a command on several keys are taken beforehand, by
-/// [`pin`](Self::pin), in ascending order; so commands are atomic, and nobody waits for ever.
+/// `pin`, in ascending order; so commands are atomic, and nobody waits for ever.
 pub struct View<'s> {
     pub(super) store: &'s Store,
     /// The lock that is held for the last key, or [`NONE`].
@@ -92,7 +92,7 @@ impl<'s> View<'s> {
 
     /// Takes all locks there are, and holds them until [`unpin`](Self::unpin).
     ///
-    /// Returns whether it has taken any, as [`pin`](Self::pin) does.
+    /// Returns whether it has taken any, as `pin` does.
     pub(in crate::redis) fn pin_all(&mut self) -> bool {
         if self.is_pinned() || self.store.has_one_lock() {
             return false;
@@ -110,7 +110,7 @@ impl<'s> View<'s> {
         self.pinned = locks.iter().map(|&lock| (lock, Some(self.store.lock(lock)))).collect();
     }
 
-    /// Gives back the locks that [`pin`](Self::pin) took, but for the current one.
+    /// Gives back the locks that `pin` took, but for the current one.
     pub(in crate::redis) fn unpin(&mut self) {
         self.pinned = Vec::new();
     }
