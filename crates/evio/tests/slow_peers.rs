@@ -228,7 +228,7 @@ impl Handler for Gossip {
         self.ids.push(conn.id());
     }
 
-    /// Has both connections looked at when the turn ends, the first one first.
+    /// Puts both connections on the list of the turn, the first one first.
     fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
         match input {
             b"abort" => conn.abort(),

@@ -77,7 +77,7 @@ impl Fixture {
         client
     }
 
-    /// Has everything that `prepare` sends fall into one turn, whose `pre_write` fails.
+    /// Makes everything that `prepare` sends fall into one turn, whose `pre_write` fails.
     fn fail(&self, control: &Client, prepare: impl FnOnce()) {
         control.send(b"h");
         self.held.wait();

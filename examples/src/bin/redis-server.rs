@@ -236,7 +236,7 @@ impl Redis<'_> {
     }
 }
 
-/// Has `woken` called for a connection.
+/// Asks the loop to call `woken` for a connection.
 fn wake(conn: &mut Conn<'_>) {
     if conn.handle().wake().is_err() {
         conn.set_timer(Some(RETRY));

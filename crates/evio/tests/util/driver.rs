@@ -104,8 +104,8 @@ impl Driver {
     }
 }
 
-/// Has the loop do something when as many turns have begun: a task that is left while the loop runs
-/// waits for the next one.
+/// Makes the loop do something when as many turns have begun: a task that is posted while the loop
+/// runs waits for the next one.
 pub(crate) fn after_turns(
     event_loop: &mut Loop<'_>,
     turns: usize,
