@@ -11,7 +11,7 @@ impl Score {
 
     /// Makes a score, unless the number is NaN.
     pub(super) fn new(number: f64) -> Option<Self> {
-        // Adding zero turns the negative zero into the positive one, as redis does.
+        // Adding zero turns the negative zero into the positive one; redis does so in small sets.
         (!number.is_nan()).then_some(Self(number + 0.0))
     }
 

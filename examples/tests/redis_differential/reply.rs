@@ -112,7 +112,9 @@ impl<S: Read + Write> Client<S> {
             b'+' => Reply::Simple(rest),
             b'-' => Reply::Error(rest),
             b':' => Reply::Integer(number()),
-            b',' => Reply::Double(rest),
+            // Redis says -0 for a product of zero and a negative score, and 0 once it has kept that
+            // in a small set; ours says 0. So it is here, and below for RESP2.
+            b',' => Reply::Double(if rest == "-0" { "0".to_owned() } else { rest }),
             b'#' => Reply::Boolean(rest),
             b'_' => Reply::Null,
             b'$' if number() < 0 => Reply::Null,
@@ -121,7 +123,7 @@ impl<S: Read + Write> Client<S> {
                 let mut bytes = vec![0; number() as usize + 2];
                 self.stream.read_exact(&mut bytes).unwrap();
                 bytes.truncate(bytes.len() - 2);
-                Reply::Bulk(bytes)
+                Reply::Bulk(if bytes == b"-0" { b"0".to_vec() } else { bytes })
             }
             marker @ (b'*' | b'~' | b'>') => {
                 let elements = (0..number()).map(|_| self.read()).collect();
