@@ -149,7 +149,7 @@ fn requests_that_came_just_before_sigterm_are_answered() {
     assert!(client.read(&mut [0; 1000]).unwrap() > 0);
     let request = format!("HEAD /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(36));
     assert_eq!(request.len() * AT_ONCE, 64 << 10);
-    server.signal(Signal::SIGSTOP);
+    server.stop();
     let half = request.repeat(AT_ONCE / 2);
     if (0..4).any(|_| client.write_all(half.as_bytes()).is_err()) {
         eprintln!("skipped: sockets of this system hold less than 128 KiB");

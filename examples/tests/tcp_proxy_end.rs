@@ -42,7 +42,7 @@ fn a_client_that_was_accepted_before_sigterm_is_served() {
     for _ in 0..10 {
         let mut proxy = proxy_of(&upstreams, &["--check-interval", "off", "--loops", "2"]);
         // Stopped, the proxy finds the clients and the signal together.
-        proxy.signal(Signal::SIGSTOP);
+        proxy.stop();
         let clients: Vec<TcpStream> = (0..20).map(|_| proxy.connect()).collect();
         proxy.signal(Signal::SIGTERM);
         proxy.signal(Signal::SIGCONT);

@@ -19,7 +19,7 @@ use util::{Server, socket_path};
 
 /// Has `act` happen while the proxy is stopped: it finds everything in one turn of its loop.
 fn in_one_turn(proxy: &Server, act: impl FnOnce()) {
-    proxy.signal(Signal::SIGSTOP);
+    proxy.stop();
     // Peers that are slow: the proxy has stopped before they act.
     thread::sleep(Duration::from_millis(50));
     act();

@@ -5,14 +5,14 @@ mod proxy_util;
 mod util;
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::thread;
 
 use nix::sys::socket::{Backlog, listen};
 
 use proxy_util::{
     ECHO_SERVER, accept, address_of, deserted, greet_on, greeted, greeter, line_with, listener,
-    listener_at, message, number, proxy_of, read_to_end, reset, stats, wait_for_stats,
+    message, number, open, proxy_of, read_to_end, reset, stats, wait_for_stats,
 };
 use util::{Server, socket_path};
 
@@ -143,11 +143,9 @@ fn an_upstream_that_dies_in_the_middle_is_not_replaced() {
 #[test]
 fn an_upstream_goes_down_and_comes_up() {
     let path = socket_path("health");
-    let going = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = going.local_addr().unwrap();
-    let upstreams = [address.to_string(), greeter('b')];
+    let (socket, address) = deserted();
+    let upstreams = [address.clone(), greeter('b')];
     let flags = ["--check-interval", "20ms", "--fall", "3", "--rise", "2", "--stats", &path];
-    drop(going);
     let proxy = proxy_of(&upstreams, &flags);
     let line = line_with(&proxy, "is down");
     assert!(line.contains(&upstreams[0]) && line.contains("Connection refused"), "{line}");
@@ -158,7 +156,7 @@ fn an_upstream_goes_down_and_comes_up() {
     }
     // Nobody was sent there in vain.
     assert_eq!(number(&stats(&path), "clients", "retries"), 0);
-    greet_on(listener_at(address), 'a');
+    greet_on(open(socket), 'a');
     line_with(&proxy, "is up");
     let names: String = (0..20).map(|_| greeted(&proxy).1).collect();
     assert_eq!((count(&names, 'a'), count(&names, 'b')), (10, 10), "{names}");
@@ -176,8 +174,7 @@ fn an_upstream_alone_is_asked_even_when_it_is_down() {
     }
     line_with(&proxy, "is down");
     assert_eq!(number(&stats(&path), "clients", "unserved"), 3);
-    drop(socket);
-    greet_on(listener_at(address.parse().unwrap()), 'a');
+    greet_on(open(socket), 'a');
     for _ in 0..3 {
         assert_eq!(greeted(&proxy).1, 'a');
     }

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use nix::libc;
 use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrStorage, bind, setsockopt, socket, sockopt,
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, setsockopt, socket,
+    sockopt,
 };
 use nix::sys::time::TimeVal;
 
@@ -30,19 +31,7 @@ pub fn proxy_of(upstreams: &[String], flags: &[&str]) -> Server {
 
 /// An upstream that the test plays itself; to accept has a deadline.
 pub fn listener() -> TcpListener {
-    listener_at("127.0.0.1:0".parse().unwrap())
-}
-
-pub fn listener_at(address: SocketAddr) -> TcpListener {
-    let deadline = Instant::now() + DEADLINE;
-    // A test that runs beside this one may have been given the port meanwhile.
-    let listener = loop {
-        match TcpListener::bind(address) {
-            Ok(listener) => break listener,
-            Err(error) => assert!(Instant::now() < deadline, "{address}: {error}"),
-        }
-        thread::yield_now();
-    };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let deadline = TimeVal::new(DEADLINE.as_secs() as i64, 0);
     setsockopt(&listener, sockopt::ReceiveTimeout, &deadline).unwrap();
     listener
@@ -59,15 +48,22 @@ pub fn accept(listener: &TcpListener) -> TcpStream {
     stream
 }
 
-/// An address that nobody listens at: bound, so that nobody else gets the port.
-pub fn deserted() -> (TcpStream, String) {
+/// An address that refuses: its socket is bound, so that nobody else gets the port, and does not
+/// listen until [`open`].
+pub fn deserted() -> (TcpListener, String) {
     let flags = SockFlag::empty();
     let socket = socket(AddressFamily::Inet, SockType::Stream, flags, None).unwrap();
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
     bind(socket.as_raw_fd(), &SockaddrStorage::from(any)).unwrap();
-    let socket = TcpStream::from(socket);
-    let address = socket.local_addr().unwrap().to_string();
+    let socket = TcpListener::from(socket);
+    let address = address_of(&socket);
     (socket, address)
+}
+
+/// Has a socket listen that was [`deserted`].
+pub fn open(socket: TcpListener) -> TcpListener {
+    listen(&socket, Backlog::MAXCONN).unwrap();
+    socket
 }
 
 pub fn reset(stream: TcpStream) {

@@ -10,6 +10,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 /// No read waits longer: a server that does not answer is a failure.
@@ -80,6 +81,13 @@ impl Server {
 
     pub fn signal(&self, signal: Signal) {
         kill(self.pid(), signal).unwrap();
+    }
+
+    /// Stops the server until SIGCONT. Its threads run on for a moment after the signal is sent.
+    pub fn stop(&self) {
+        self.signal(Signal::SIGSTOP);
+        let status = waitpid(self.pid(), Some(WaitPidFlag::WUNTRACED)).unwrap();
+        assert_eq!(status, WaitStatus::Stopped(self.pid(), Signal::SIGSTOP));
     }
 
     /// Waits for the server to end by itself.
