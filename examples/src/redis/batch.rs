@@ -48,9 +48,12 @@ impl Errands<'_> {
 impl<'s> Batch<'s> {
     /// Begins a batch whose replies, appended to one output, may make that `max_output` bytes long.
     pub fn new(server: &'s Server, max_output: usize) -> Self {
-        let errands =
-            Errands { server, work: 0, published: Vec::new(), changes: Changes::default() };
+        let errands = Self::errands_of(server);
         Self { store: server.store.view(), errands, max_output, commands: 0 }
+    }
+
+    pub(super) fn errands_of(server: &'s Server) -> Errands<'s> {
+        Errands { server, work: 0, published: Vec::new(), changes: Changes::default() }
     }
 
     /// Returns the keyspace, as this batch sees it.

@@ -57,6 +57,21 @@ impl<'s> Call<'_, 's> {
     }
 }
 
+/// Runs `command`, and makes its reply an error if it looked for a key whose lock was not taken.
+pub(super) fn run_within_keys(
+    call: &mut Call<'_, '_>,
+    command: impl FnOnce(&mut Call<'_, '_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let start = call.reply.position();
+    let result = command(call);
+    if !call.store.take_strayed() {
+        return result;
+    }
+    call.reply.take_back(start);
+    log::error!("a command looked for a key that it had not named");
+    Err(Failure::STRAYED)
+}
+
 /// Why a command cannot be run, in the words that the client is told.
 #[derive(Debug)]
 pub(super) struct Failure(Cow<'static, [u8]>);
@@ -77,6 +92,8 @@ impl Failure {
         Self::text("OOM command not allowed when used memory > 'maxmemory'.");
     pub(super) const NOT_LOGGED: Self =
         Self::text("MISCONF Errors writing to the append only file");
+    pub(super) const STRAYED: Self =
+        Self::text("ERR internal error: the command looked for a key that it had not named");
     pub(super) const NOT_A_COUNT: Self = Self::text("ERR value is out of range, must be positive");
 
     /// Makes an error that begins with its code, such as `ERR`.

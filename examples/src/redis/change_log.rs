@@ -23,6 +23,8 @@ pub(super) struct Changes {
     /// What is logged instead of the command that has just been run.
     instead: Vec<u8>,
     has_instead: bool,
+    /// Whether that is more than one command.
+    is_several: bool,
     /// The commands of the transaction that is being run.
     transaction: Option<Vec<u8>>,
 }
@@ -33,14 +35,46 @@ impl Changes {
     }
 }
 
+/// The most arguments, and about the most bytes, of one of several commands that are logged instead
+/// of one.
+const MAX_ARGUMENTS: usize = 1_024;
+const MAX_BYTES: usize = 1024 * 1024;
+
+const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+
+/// Puts commands into a transaction, so that a log which ends among them has none of them.
+fn as_transaction(commands: &[u8]) -> Vec<u8> {
+    [MULTI, commands, EXEC].concat()
+}
+
 impl Call<'_, '_> {
     /// Has other words logged for this command: one whose effect depends on chance or the time. It
-    /// can be called several times, for several commands.
+    /// can be called several times, for several commands, which are logged as one transaction.
     pub(super) fn log_instead(&mut self, arguments: &[&[u8]]) {
         if self.store.store().log().is_some() {
             let changes = &mut self.errands.changes;
+            changes.is_several |= changes.has_instead;
             changes.has_instead = true;
             write(&mut changes.instead, arguments.len(), arguments.iter().copied());
+        }
+    }
+
+    /// As [`log_instead`](Self::log_instead), for any number of `items`: each command begins with
+    /// `words`, and has as many of the items as keep it short enough to be read again.
+    pub(super) fn log_each_instead(&mut self, words: [&[u8]; 2], items: &[impl AsRef<[u8]>]) {
+        let mut rest = items;
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = |item: &&_| {
+                bytes += AsRef::<[u8]>::as_ref(*item).len();
+                bytes <= MAX_BYTES
+            };
+            let count = rest.iter().take(MAX_ARGUMENTS - words.len()).take_while(fits).count();
+            let (piece, others) = rest.split_at(count.max(1));
+            let items = piece.iter().map(AsRef::as_ref);
+            self.log_instead(&words.into_iter().chain(items).collect::<Vec<_>>());
+            rest = others;
         }
     }
 
@@ -52,8 +86,9 @@ impl Call<'_, '_> {
                 self.log_to(log);
             }
         } else if self.errands.changes.has_instead {
-            self.errands.changes.has_instead = false;
-            self.errands.changes.instead.clear();
+            let changes = &mut self.errands.changes;
+            (changes.has_instead, changes.is_several) = (false, false);
+            changes.instead.clear();
         }
     }
 
@@ -61,6 +96,7 @@ impl Call<'_, '_> {
     fn log_to(&mut self, log: &dyn ChangeLog) {
         let changes = &mut self.errands.changes;
         let mut bytes = std::mem::take(&mut changes.instead);
+        let is_several = std::mem::take(&mut changes.is_several);
         if !std::mem::take(&mut changes.has_instead) {
             write(&mut bytes, self.command.len(), self.command.iter_from(0));
         }
@@ -70,6 +106,7 @@ impl Call<'_, '_> {
         }
         match &mut changes.transaction {
             Some(transaction) => transaction.extend_from_slice(&bytes),
+            None if is_several => log.append(&as_transaction(&bytes)),
             None => log.append(&bytes),
         }
     }
@@ -84,8 +121,7 @@ impl Call<'_, '_> {
         let commands = self.errands.changes.transaction.take().unwrap_or_default();
         self.errands.changes.has_instead = true;
         if let Some(log) = self.store.store().log().filter(|_| !commands.is_empty()) {
-            let (begin, end) = (b"*1\r\n$5\r\nMULTI\r\n".as_slice(), b"*1\r\n$4\r\nEXEC\r\n");
-            log.append(&[begin, &commands, end].concat());
+            log.append(&as_transaction(&commands));
         }
     }
 }
@@ -112,6 +148,7 @@ mod tests {
 
     use super::*;
     use crate::redis::tests::run;
+    use crate::redis::value::Set;
     use crate::redis::{Client, Server};
 
     #[derive(Debug, Default)]
@@ -142,5 +179,51 @@ mod tests {
             "*1 $8 FLUSHALL ",
         ];
         assert_eq!(*kept.0.lock(), expected);
+    }
+
+    /// Returns what `request` has logged, on a set `s` of these members.
+    fn logged(members: &[String], request: &str) -> Vec<String> {
+        let kept = Arc::<Kept>::default();
+        let server = Server::default().with_log(Box::new(Arc::clone(&kept)));
+        let mut client = Client::default();
+        for member in members {
+            server
+                .store
+                .view()
+                .change_or_new(b"s", |set: &mut Set| (true, set.insert(member.as_bytes())))
+                .unwrap();
+        }
+        for request in request.split("; ") {
+            let _ = run(&server, &mut client, request);
+        }
+        std::mem::take(&mut kept.0.lock())
+    }
+
+    /// Counts the arguments of each command.
+    fn lengths(commands: &str) -> Vec<usize> {
+        let counts = commands.split(' ').filter_map(|word| word.strip_prefix('*'));
+        counts.map(|count| count.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn what_is_logged_as_several_commands_is_one_transaction() {
+        let members: Vec<String> = (0..3000).map(|number| number.to_string()).collect();
+        let all = logged(&members, "SPOP s 3000");
+        assert_eq!(all.len(), 1);
+        assert_eq!(lengths(&all[0]), [1, 1024, 1024, 3006 - 2048, 1]);
+        let one = logged(&members, "SPOP s 1000");
+        assert_eq!(lengths(&one[0]), [1002]);
+        let within = logged(&members, "MULTI; SPOP s 2000; SPOP s; EXEC");
+        assert_eq!(lengths(&within[0]), [1, 1024, 2004 - 1024, 3, 1]);
+    }
+
+    #[test]
+    fn long_members_are_logged_in_commands_of_a_megabyte() {
+        let members: Vec<String> =
+            (0..5).map(|number| number.to_string().repeat(400_000)).collect();
+        let all = logged(&members, "SPOP s 5");
+        assert_eq!(lengths(&all[0]), [1, 4, 4, 3, 1]);
+        let long = ["a", "b"].map(|letter| letter.repeat(1_500_000));
+        assert_eq!(lengths(&logged(&long, "SPOP s 2")[0]), [1, 3, 3, 1]);
     }
 }

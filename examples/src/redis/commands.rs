@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::call::{Call, Failure};
+use super::call::{Call, Failure, run_within_keys};
 use super::table::{MAX_NAME_LEN, find};
 use crate::resp::{Command, parse_integer};
 
@@ -115,7 +115,7 @@ fn run_pinned(call: &mut Call<'_, '_>, keys: Keys, run: Run) -> Result<(), Failu
         call.store.remove_expired(key);
     }
     let before = call.store.changes();
-    let result = run(call);
+    let result = run_within_keys(call, run);
     // Before the locks are given back, so that nobody else logs a change of these keys first.
     call.log(before);
     if is_mine {
@@ -156,4 +156,50 @@ fn counted(command: &Command<'_>, count: usize) -> std::ops::Range<usize> {
 #[cold]
 fn find_in_capitals(name: &[u8]) -> Option<&'static Entry> {
     if name.len() > MAX_NAME_LEN { None } else { find(&name.to_ascii_uppercase()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redis::tests::run as request;
+    use crate::redis::{Batch, Client, Options, Outcome, Server};
+    use crate::resp::{Parser, Reply};
+
+    /// A command on the first two keys, that looks for and changes a third one.
+    fn strays(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+        call.reply.array(2);
+        let command = call.command;
+        for key in command.iter_from(1) {
+            let found = call.store.string(key)?.map(<[u8]>::to_vec);
+            call.reply.bulk(found.unwrap_or_default());
+            call.store.set(key, b"changed");
+            call.store.set_expiry(key, i64::MAX - 1);
+            call.store.change_string(key, |_| (false, ()))?;
+            call.store.peek(key);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_command_that_looks_for_a_key_it_has_not_named_gets_an_error() {
+        let server = Server::new(Options { loops: 2, ..Options::default() });
+        let mut client = Client::default();
+        let _ = request(&server, &mut client, "MSET a 1 b 2 c 3");
+        let mut parser = Parser::default();
+        let command = parser.parse(b"*4\r\n$1\r\nx\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n");
+        let command = command.unwrap().unwrap();
+        let mut output = b"+before\r\n".to_vec();
+        let mut view = server.store.view();
+        let mut errands = Batch::errands_of(&server);
+        let reply = Reply::with_max_len(&mut output, client.protocol(), usize::MAX);
+        let (store, client_, errands, outcome) =
+            (&mut view, &mut client, &mut errands, Outcome::Continue);
+        let mut call = Call { store, client: client_, command, reply, outcome, errands };
+        assert!(run_pinned(&mut call, Keys::Two, strays).is_err());
+        drop(view);
+        assert_eq!(output, b"+before\r\n");
+        server.store.assert_consistent();
+        let (left, _) = request(&server, &mut client, "MGET a b c");
+        assert_eq!(left, "*3\r\n$7\r\nchanged\r\n$7\r\nchanged\r\n$1\r\n3\r\n");
+    }
 }

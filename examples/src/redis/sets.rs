@@ -47,9 +47,6 @@ pub(super) fn smismember(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The most members that one logged command removes: no more than a command may have arguments.
-const MAX_LOGGED: usize = 100_000;
-
 /// `SPOP key [count]`
 pub(super) fn spop(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let key = &call.command[1];
@@ -83,11 +80,7 @@ pub(super) fn spop(call: &mut Call<'_, '_>) -> Result<(), Failure> {
         (None, None) => call.reply.null(),
     }
     let command = call.command;
-    for part in gone.chunks(MAX_LOGGED) {
-        let words = [b"SREM".as_slice(), &command[1]];
-        let words: Vec<&[u8]> = words.into_iter().chain(part.iter().map(AsRef::as_ref)).collect();
-        call.log_instead(&words);
-    }
+    call.log_each_instead([b"SREM", &command[1]], &gone);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Transactions: <https://redis.io/docs/latest/develop/using-commands/transactions/>.
 
 use super::Outcome;
-use super::call::{Call, Failure};
+use super::call::{Call, Failure, run_within_keys};
 use super::commands::{self, Effect, Keys};
 use crate::resp::OwnedCommand;
 
@@ -181,7 +181,7 @@ fn run_queued(call: &mut Call<'_, '_>, command: &OwnedCommand) {
         outcome: Outcome::Continue,
         errands: &mut *call.errands,
     };
-    if let Err(failure) = commands::run(&mut queued) {
+    if let Err(failure) = run_within_keys(&mut queued, commands::run) {
         queued.reply.error(failure.message());
     }
     let (outcome, is_too_long) = (queued.outcome, queued.reply.is_too_long());

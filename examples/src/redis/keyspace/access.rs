@@ -19,8 +19,7 @@ impl View<'_> {
     /// can look at more than one so.
     pub(in crate::redis) fn peek(&self, key: &[u8]) -> Option<&Value> {
         let spot = self.store.spot(key);
-        let shard = self.held(spot).expect("a command has named all of its keys");
-        let entry = shard.find(spot, key)?;
+        let entry = self.held(spot)?.find(spot, key)?;
         (!self.is_over(entry.expires_at)).then_some(&entry.value)
     }
 

@@ -89,6 +89,12 @@ impl Store {
         View::new(self)
     }
 
+    /// Makes a shard of no lock, whose memory does not count.
+    #[cold]
+    pub(super) fn stray_shard(&self) -> Shard {
+        Shard::new(self.tables_mask + 1, Arc::new(Memory::new(0, 0)), self.hasher.clone())
+    }
+
     /// Has what changes the keyspace logged from now on.
     pub(in crate::redis) fn set_log(&mut self, log: Box<dyn ChangeLog>) {
         self.log = Some(log);

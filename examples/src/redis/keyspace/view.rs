@@ -1,5 +1,6 @@
 //! The keyspace as a command sees it.
 
+use std::cell::Cell;
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -27,10 +28,16 @@ pub struct View<'s> {
     pub(super) store: &'s Store,
     /// The lock that is held for the last key, or [`NONE`].
     current: usize,
+    /// Nothing if that lock was to be pinned, and was not.
     guard: Option<MutexGuard<'s, Shard>>,
     /// All locks that are to be held until [`unpin`](Self::unpin), in ascending order. The guard of
     /// the current one is not here.
     pinned: Vec<(usize, Option<MutexGuard<'s, Shard>>)>,
+    /// Stands in for the shard of a key that a command on several keys has not named. It is empty,
+    /// and what the command writes to it is lost.
+    stray: Option<Box<Shard>>,
+    /// Whether a command has looked for such a key.
+    has_strayed: Cell<bool>,
     /// The time of the batch in milliseconds since 1970, once somebody has asked.
     now: Option<i64>,
     /// How many changes were made.
@@ -45,8 +52,16 @@ impl fmt::Debug for View<'_> {
 
 impl<'s> View<'s> {
     pub(super) fn new(store: &'s Store) -> Self {
-        let (pinned, now) = (Vec::new(), None);
-        Self { store, current: NONE, guard: None, pinned, now, changes: 0 }
+        Self {
+            store,
+            current: NONE,
+            guard: None,
+            pinned: Vec::new(),
+            stray: None,
+            has_strayed: Cell::new(false),
+            now: None,
+            changes: 0,
+        }
     }
 
     /// Returns the store, for what needs no key.
@@ -125,7 +140,25 @@ impl<'s> View<'s> {
         if self.current != spot.lock {
             self.switch_to(spot.lock);
         }
-        self.guard.as_mut().expect("switch_to locks")
+        self.locked()
+    }
+
+    /// Returns what the current lock guards.
+    #[inline(always)]
+    fn locked(&mut self) -> &mut Shard {
+        match &mut self.guard {
+            Some(guard) => guard,
+            None => self.stray.get_or_insert_with(|| Box::new(self.store.stray_shard())),
+        }
+    }
+
+    /// Tells whether a command has looked for a key whose lock was not taken, and forgets it.
+    ///
+    /// That is a fault of the command. It must not end the server, and it cannot wait for the lock:
+    /// two loops could wait for each other.
+    pub(in crate::redis) fn take_strayed(&mut self) -> bool {
+        self.stray = None;
+        self.has_strayed.replace(false)
     }
 
     #[inline(never)]
@@ -140,7 +173,9 @@ impl<'s> View<'s> {
             }
             let place = self.pinned.binary_search_by_key(&lock, |(lock, _)| *lock);
             self.guard = place.ok().and_then(|place| self.pinned[place].1.take());
-            assert!(self.guard.is_some(), "a command has named all of its keys");
+            if self.guard.is_none() {
+                self.has_strayed.set(true);
+            }
         }
         self.current = lock;
     }
@@ -164,12 +199,12 @@ impl<'s> View<'s> {
         if self.shard(spot).expiring > 0 {
             self.expire_if_due(spot);
         }
-        (spot, self.guard.as_mut().expect("the lock of the key is held"))
+        (spot, self.locked())
     }
 
     #[inline(never)]
     fn expire_if_due(&mut self, spot: Spot) {
-        let shard = self.guard.as_mut().expect("the lock of the key is held");
+        let Some(shard) = &mut self.guard else { return };
         if shard.may_be_due(spot.table, || *self.now.get_or_insert_with(unix_millis)) {
             self.expire(spot);
         }
@@ -188,13 +223,18 @@ impl<'s> View<'s> {
         }
     }
 
-    /// Returns what the lock of `spot` guards, if that is held.
+    /// Returns what the lock of `spot` guards, which must be held.
     pub(super) fn held(&self, spot: Spot) -> Option<&Shard> {
-        if self.current == spot.lock {
-            return self.guard.as_deref();
+        let shard = if self.current == spot.lock {
+            self.guard.as_deref()
+        } else {
+            let place = self.pinned.binary_search_by_key(&spot.lock, |(lock, _)| *lock).ok();
+            place.and_then(|place| self.pinned[place].1.as_deref())
+        };
+        if shard.is_none() {
+            self.has_strayed.set(true);
         }
-        let place = self.pinned.binary_search_by_key(&spot.lock, |(lock, _)| *lock).ok()?;
-        self.pinned[place].1.as_deref()
+        shard
     }
 
     /// Returns whether it is past a time.
