@@ -8,7 +8,7 @@ use std::error::Error;
 use std::io;
 use std::mem;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +37,10 @@ struct Options {
     /// Keep the keys in this file: every change is on the disk before it is confirmed
     #[arg(long, value_name = "FILE")]
     appendonly: Option<PathBuf>,
+    /// Once that file is so long, write it anew whenever it has doubled, as BGREWRITEAOF does; that
+    /// takes the memory of the keys once more for a while
+    #[arg(long, value_name = "BYTES", default_value = "64mb", value_parser = memory)]
+    auto_aof_rewrite_min_size: usize,
     #[command(flatten)]
     listen: Listen,
     #[command(flatten)]
@@ -80,7 +84,7 @@ struct Redis<'a> {
     loop_id: usize,
     /// The replies to one batch of commands; empty between callbacks.
     replies: Vec<u8>,
-    append_only: Option<&'a AppendOnly>,
+    append_only: Option<&'a Arc<AppendOnly>>,
     /// How many failures of that file this loop has acted on.
     failures: u64,
 }
@@ -311,6 +315,7 @@ impl Handler for Redis<'_> {
     fn tick(&mut self, _: &mut Loop<'_>) -> ControlFlow<(), Duration> {
         if let Some(file) = self.append_only {
             file.retry();
+            file.rewrite_if_grown();
         }
         let has_more = self.server.expire();
         ControlFlow::Continue(if has_more { EXPIRE_ON } else { EXPIRE_INTERVAL })
@@ -335,12 +340,13 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         max_clients: clients.max_connections,
         idle_timeout: clients.idle_timeout.0,
     });
-    let append_only = options.appendonly.as_deref().map(|path| AppendOnly::open(path, &server));
-    let append_only = append_only.transpose()?;
+    let min_rewrite_len = options.auto_aof_rewrite_min_size as u64;
+    let open = |path: &Path| AppendOnly::open(path, &server, min_rewrite_len);
+    let append_only = options.appendonly.as_deref().map(open).transpose()?;
     if let Some(file) = &append_only {
         server = server.with_log(Box::new(Arc::clone(file)));
     }
-    let (server, append_only) = (&server, append_only.as_deref());
+    let (server, append_only) = (&server, append_only.as_ref());
     let loops = listen.loops();
     cli::start(bound, clients)?.run_each(loops, |loop_id| Redis {
         server,

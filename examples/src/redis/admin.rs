@@ -32,6 +32,19 @@ pub(super) fn time(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// `BGREWRITEAOF`
+pub(super) fn bgrewriteaof(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    let Some(log) = call.store.store().log() else {
+        return Err(Failure::text("ERR there is no append-only file; --appendonly FILE makes one"));
+    };
+    if !log.rewrite() {
+        let message = "ERR Background append only file rewriting already in progress";
+        return Err(Failure::text(message));
+    }
+    call.reply.status("Background append only file rewriting started");
+    Ok(())
+}
+
 /// `DEBUG SET-ACTIVE-EXPIRE 0 | 1`, for tests of what happens to keys that have expired and are
 /// still there. Other subcommands of redis could stop a server.
 pub(super) fn debug(call: &mut Call<'_, '_>) -> Result<(), Failure> {

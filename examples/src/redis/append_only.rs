@@ -7,8 +7,12 @@
 //!
 //! What is appended has the same effect at any time: the times of keys are absolute, random members
 //! are named, and keys that expire are deleted. So nothing expires while the file is read.
+//!
+//! A file that has grown is written anew by a thread, beside the loops.
 
+mod dump;
 mod file;
 mod replay;
+mod rewrite;
 
 pub use file::AppendOnly;

@@ -1,6 +1,7 @@
 //! Handing changes to a log.
 
 use std::fmt;
+use std::io::{self, Write};
 
 use super::call::Call;
 
@@ -15,6 +16,30 @@ pub trait ChangeLog: fmt::Debug + Send + Sync {
     fn refuses(&self) -> bool {
         false
     }
+
+    /// Begins to write the log anew, without what has no effect any more. Returns whether that was
+    /// not going on yet.
+    fn rewrite(&self) -> bool {
+        false
+    }
+
+    /// Returns how the log stands.
+    fn status(&self) -> LogStatus {
+        LogStatus::default()
+    }
+}
+
+/// What `INFO` tells of a log.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LogStatus {
+    /// How many bytes long it is.
+    pub len: u64,
+    /// How long it was at the start, or after it was written anew.
+    pub base_len: u64,
+    /// Whether it is being written anew.
+    pub is_rewriting: bool,
+    /// Whether that has failed the last time.
+    pub has_failed_to_rewrite: bool,
 }
 
 /// What a batch has to log, if there is a log.
@@ -37,8 +62,8 @@ impl Changes {
 
 /// The most arguments, and about the most bytes, of one of several commands that are logged instead
 /// of one.
-const MAX_ARGUMENTS: usize = 1_024;
-const MAX_BYTES: usize = 1024 * 1024;
+pub(super) const MAX_ARGUMENTS: usize = 1_024;
+pub(super) const MAX_BYTES: usize = 1024 * 1024;
 
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
@@ -132,12 +157,22 @@ pub(super) fn write<'a>(
     len: usize,
     arguments: impl Iterator<Item = &'a [u8]>,
 ) {
-    bytes.extend_from_slice(format!("*{len}\r\n").as_bytes());
+    write_to(bytes, len, arguments).expect("a vector takes everything");
+}
+
+/// As [`write`], to anything that can be written to.
+pub(super) fn write_to<'a>(
+    out: &mut impl Write,
+    len: usize,
+    arguments: impl Iterator<Item = &'a [u8]>,
+) -> io::Result<()> {
+    write!(out, "*{len}\r\n")?;
     for argument in arguments {
-        bytes.extend_from_slice(format!("${}\r\n", argument.len()).as_bytes());
-        bytes.extend_from_slice(argument);
-        bytes.extend_from_slice(b"\r\n");
+        write!(out, "${}\r\n", argument.len())?;
+        out.write_all(argument)?;
+        out.write_all(b"\r\n")?;
     }
+    Ok(())
 }
 
 #[cfg(test)]

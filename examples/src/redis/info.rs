@@ -81,6 +81,14 @@ fn persistence(call: &mut Call<'_, '_>, text: &mut String) {
     let server = call.server();
     line(text, "loading", 0);
     line(text, "aof_enabled", u8::from(server.options.appends));
+    let Some(log) = server.store.log() else { return };
+    let status = log.status();
+    let last = if status.has_failed_to_rewrite { "err" } else { "ok" };
+    line(text, "aof_rewrite_in_progress", u8::from(status.is_rewriting));
+    line(text, "aof_last_bgrewrite_status", last);
+    line(text, "aof_last_write_status", if log.refuses() { "err" } else { "ok" });
+    line(text, "aof_current_size", status.len);
+    line(text, "aof_base_size", status.base_len);
 }
 
 fn stats(call: &mut Call<'_, '_>, text: &mut String) {

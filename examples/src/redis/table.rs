@@ -31,7 +31,7 @@ pub const COMMANDS: &str = "
     messages     PUBLISH SUBSCRIBE PSUBSCRIBE UNSUBSCRIBE PUNSUBSCRIBE PUBSUB
     transactions MULTI EXEC DISCARD WATCH UNWATCH
     connection   PING ECHO SELECT HELLO AUTH CLIENT RESET WAKE QUIT
-    server       COMMAND CONFIG INFO TIME DEBUG SHUTDOWN
+    server       COMMAND CONFIG INFO TIME DEBUG BGREWRITEAOF SHUTDOWN
 ";
 
 /// The longest name of a command in the table. A longer one is not worth a copy in capitals.
@@ -289,6 +289,7 @@ fn of_server(name: &[u8]) -> Option<&'static Entry> {
         b"INFO"         => &(1..=ANY, Reads,  Whole, info::info),
         b"TIME"         => &(1..=1,   Reads,  No,    admin::time),
         b"DEBUG"        => &(2..=ANY, Reads,  No,    admin::debug),
+        b"BGREWRITEAOF" => &(1..=1,   Reads,  No,    admin::bgrewriteaof),
         b"SHUTDOWN"     => &(1..=ANY, Reads,  No,    admin::shutdown),
 
         // Lines of an HTTP request: a browser was led to send it here by a page that wants its

@@ -101,6 +101,13 @@ impl<S: Read + Write> Client<S> {
         self.ask(&words)
     }
 
+    /// Asks a server that may go away; then there is no reply.
+    pub fn try_ask_text(&mut self, command: &str) -> Option<Reply> {
+        self.stream.get_mut().write_all(format!("{command}\r\n").as_bytes()).ok()?;
+        self.stream.fill_buf().ok().filter(|bytes| !bytes.is_empty())?;
+        Some(self.read())
+    }
+
     fn read(&mut self) -> Reply {
         let mut line = Vec::new();
         self.stream.read_until(b'\n', &mut line).unwrap();

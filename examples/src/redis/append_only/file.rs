@@ -2,10 +2,11 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::fs::{self, File};
+use std::io;
 use std::mem;
-use std::path::Path;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -15,8 +16,9 @@ use nix::fcntl::{Flock, FlockArg};
 use parking_lot::Mutex;
 
 use super::replay::{ReplayError, Replayed, replay};
+use super::rewrite::State;
 use crate::redis::Server;
-use crate::redis::change_log::ChangeLog;
+use crate::redis::change_log::{ChangeLog, LogStatus};
 
 /// A file that records are appended to, and synced before any reply that follows from them leaves.
 #[derive(Debug)]
@@ -30,6 +32,10 @@ pub struct AppendOnly {
     failures: AtomicU64,
     /// Whether it has failed, and not succeeded since.
     has_failed: AtomicBool,
+    pub(super) path: PathBuf,
+    pub(super) rewriting: Mutex<State>,
+    /// How long the file must be to be written anew by itself.
+    pub(super) min_rewrite_len: u64,
 }
 
 /// The records that are not written yet, in order.
@@ -47,27 +53,28 @@ struct Synced {
     file: Flock<File>,
     /// What is behind this was not synced, and is to be written again.
     len: u64,
+    /// Whether it is on the disk that this is the file which has the path.
+    is_named: bool,
     /// The records that were being written when it failed, and then those of this time.
     writing: Vec<u8>,
 }
 
 impl AppendOnly {
     /// Opens the file at `path`, runs the commands in it on `server`, and returns the log that
-    /// continues it. A file that is not there is made.
+    /// continues it. A file that is not there is made. Once it is `min_rewrite_len` bytes long, it
+    /// is written anew whenever it has doubled.
     ///
     /// # Errors
     ///
     /// Fails when the system does not let it, and when the file holds what this server has not
     /// written.
-    pub fn open(path: &Path, server: &Server) -> Result<Arc<Self>, Box<dyn Error>> {
+    pub fn open(
+        path: &Path,
+        server: &Server,
+        min_rewrite_len: u64,
+    ) -> Result<Arc<Self>, Box<dyn Error>> {
         let name = |error: &dyn fmt::Display| format!("{}: {error}", path.display());
-        let options = OpenOptions::new().read(true).write(true).create(true).clone();
-        let file = options.open(path).map_err(|error| name(&error))?;
-        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock);
-        let file = lock.map_err(|(_, error)| match error {
-            Errno::EWOULDBLOCK => name(&"another server has this file"),
-            error => name(&error),
-        })?;
+        let file = lock(path).map_err(|error| name(&error))?;
         let replayed = replay_all(server, &file).map_err(|error| name(&error))?;
         let Replayed { len, torn } = replayed;
         if torn > 0 {
@@ -75,21 +82,56 @@ impl AppendOnly {
             let path = path.display();
             warn!("{path}: removed {torn} bytes at its end, of a command that is not whole");
         }
-        // The name of a new file is to be on the disk, too.
         file.sync_all()?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
-        Ok(Arc::new(Self::new(file, len)))
-    }
-
-    fn new(file: Flock<File>, len: u64) -> Self {
-        Self {
+        // A link stays: the file that it leads to is the one that is written anew.
+        let path = fs::canonicalize(path)?;
+        let mut file = Synced { file, len, is_named: false, writing: Vec::new() };
+        file.sync_name(&path)?;
+        Ok(Arc::new(Self {
             records: Mutex::default(),
-            file: Mutex::new(Synced { file, len, writing: Vec::new() }),
+            file: Mutex::new(file),
             synced: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             has_failed: AtomicBool::new(false),
+            path,
+            rewriting: Mutex::new(State { base_len: len, ..State::default() }),
+            min_rewrite_len,
+        }))
+    }
+
+    /// Returns how many bytes of the file are on the disk.
+    pub(super) fn len(&self) -> u64 {
+        self.file.lock().len
+    }
+
+    /// Returns the file, to be read, and how many bytes of it are on the disk: whole commands and
+    /// transactions.
+    pub(super) fn synced_part(&self) -> io::Result<(File, u64)> {
+        let file = self.file.lock();
+        Ok((file.file.try_clone()?, file.len))
+    }
+
+    /// Has the file that `prepare` returns, with its length, take the place of the one that is
+    /// used, whose length `prepare` is given. Returns both lengths. The loops wait meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Fails when `prepare` does; then nothing is changed.
+    pub(super) fn switch(
+        &self,
+        prepare: impl FnOnce(u64) -> io::Result<(Flock<File>, u64)>,
+    ) -> io::Result<(u64, u64)> {
+        let mut file = self.file.lock();
+        let before = file.len;
+        let (new, len) = prepare(before)?;
+        // What a failure has left to be written is written to the new file.
+        let writing = mem::take(&mut file.writing);
+        *file = Synced { file: new, len, is_named: false, writing };
+        // If that fails, the next record tries it again, and is not confirmed before.
+        if let Err(error) = file.sync_name(&self.path) {
+            warn!("{}: its new name is not on the disk yet: {error}", self.path.display());
         }
+        Ok((before, len))
     }
 
     /// Returns once everything that was appended before is on the disk. `seen` is the caller's own
@@ -141,7 +183,7 @@ impl AppendOnly {
             return Ok(());
         }
         let pending = mem::take(&mut self.records.lock().bytes);
-        let synced = file.write(pending);
+        let synced = file.write(pending, &self.path);
         match &synced {
             Ok(written) => drop(self.synced.fetch_add(*written, Ordering::AcqRel)),
             Err(_) => {
@@ -165,12 +207,46 @@ impl ChangeLog for Arc<AppendOnly> {
     fn refuses(&self) -> bool {
         self.has_failed.load(Ordering::Acquire)
     }
+
+    fn rewrite(&self) -> bool {
+        AppendOnly::rewrite(self)
+    }
+
+    fn status(&self) -> LogStatus {
+        let State { is_running, has_failed, base_len } = *self.rewriting.lock();
+        LogStatus {
+            len: self.len(),
+            base_len,
+            is_rewriting: is_running,
+            has_failed_to_rewrite: has_failed,
+        }
+    }
+}
+
+/// Opens the file at `path` and locks it, so that no other server writes to it.
+fn lock(path: &Path) -> io::Result<Flock<File>> {
+    loop {
+        let file =
+            File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+        let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(file) => file,
+            Err((_, Errno::EWOULDBLOCK)) => {
+                return Err(io::Error::other("another server has this file"));
+            }
+            Err((_, error)) => return Err(error.into()),
+        };
+        // A server that had it may have put another file in its place, and ended, just now.
+        let (opened, named) = (file.metadata()?, fs::metadata(path)?);
+        if (opened.dev(), opened.ino()) == (named.dev(), named.ino()) {
+            return Ok(file);
+        }
+    }
 }
 
 impl Synced {
     /// Writes `records`, and before them those that a failure has left, and syncs them. Returns how
     /// many bytes that were.
-    fn write(&mut self, records: Vec<u8>) -> io::Result<u64> {
+    fn write(&mut self, records: Vec<u8>, path: &Path) -> io::Result<u64> {
         if self.writing.is_empty() {
             self.writing = records;
         } else {
@@ -178,13 +254,22 @@ impl Synced {
             self.writing.extend(records);
             self.file.set_len(self.len)?;
         }
-        self.file.seek(SeekFrom::Start(self.len))?;
-        self.file.write_all(&self.writing)?;
+        self.file.write_all_at(&self.writing, self.len)?;
         self.file.sync_data()?;
+        self.sync_name(path)?;
         let written = self.writing.len() as u64;
         self.len += written;
         self.writing.clear();
         Ok(written)
+    }
+
+    /// Syncs the folder of the file, which has its name, if that is new.
+    fn sync_name(&mut self, path: &Path) -> io::Result<()> {
+        if !self.is_named {
+            File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()?;
+            self.is_named = true;
+        }
+        Ok(())
     }
 }
 

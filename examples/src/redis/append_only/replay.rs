@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
 
 use crate::redis::{Batch, Client, Server};
@@ -51,7 +50,7 @@ impl Error for ReplayError {
     }
 }
 
-/// Runs the commands in `file`, from its beginning.
+/// Runs the commands in `file`.
 ///
 /// A command or a transaction that is cut off by the end was never confirmed to a client: it is not
 /// run, and the caller should remove it.
@@ -60,7 +59,7 @@ impl Error for ReplayError {
 ///
 /// Fails when the file cannot be read, and when there is something in it that this server has not
 /// written.
-pub(super) fn replay(server: &Server, mut file: &File) -> Result<Replayed, ReplayError> {
+pub(super) fn replay(server: &Server, mut file: impl Read) -> Result<Replayed, ReplayError> {
     let mut client = Client::of_the_log();
     let mut parser = Parser::default();
     let (mut bytes, mut replies) = (Vec::new(), Vec::new());
