@@ -5,11 +5,17 @@ use std::hint;
 use super::shard::Spot;
 use super::view::View;
 
+/// What a key with a short value takes, with its part of what an empty store takes.
+const KEY_MEMORY: usize = 256;
+
 impl View<'_> {
-    /// Tells whether the entries of several keys can be looked for together, which takes a single
-    /// lock, and whether there are more than `few` keys, so that it gains something.
-    pub(in crate::redis) fn can_touch(&mut self, few: usize) -> bool {
-        self.store.has_one_lock() && self.shard(Spot { lock: 0, table: 0, hash: 0 }).len > few
+    /// Tells whether there are more than about `few` keys, so that it gains something to look for
+    /// several of them together.
+    pub(in crate::redis) fn is_worth_touching(&mut self, few: usize) -> bool {
+        match self.store.has_one_lock() {
+            true => self.shard(Spot { lock: 0, table: 0, hash: 0 }).len > few,
+            false => self.store.used_memory() > few * KEY_MEMORY,
+        }
     }
 
     /// Returns the hash of a key, for [`touch`](Self::touch).
@@ -17,12 +23,35 @@ impl View<'_> {
         self.store.spot(key).hash
     }
 
-    /// Has the entries of keys with these hashes brought into the cache.
+    /// Has the entries of keys with these hashes brought into the cache, and holds their locks
+    /// until another one is needed.
     ///
     /// In a large store, each of them takes the time in which hundreds of instructions could run.
     /// Here a processor waits for many of them at once, for none depends on another: first for the
-    /// places of all, and then for what is there.
+    /// places of all, and then for what is there. It does so only if the locks are taken before,
+    /// for to take one it finishes what it has begun.
     pub(in crate::redis) fn touch<const N: usize>(&mut self, hashes: &[u64]) {
+        if self.store.has_one_lock() {
+            self.touch_in_one::<N>(hashes);
+            return;
+        }
+        self.pin_ahead::<N>(hashes);
+        let mut places = [(Spot { lock: 0, table: 0, hash: 0 }, 0); N];
+        for (place, &hash) in places.iter_mut().zip(hashes) {
+            let spot = self.store.spot_of_hash(hash);
+            let table = self.held(spot).map(|shard| &shard.tables[spot.table]);
+            let bucket = table.and_then(|table| table.find_bucket_index(hash, |_| true));
+            *place = (spot, bucket.unwrap_or_default());
+        }
+        let places = &places[..hashes.len().min(N)];
+        let entries = places
+            .iter()
+            .filter_map(|&(spot, bucket)| self.held(spot)?.tables[spot.table].get_bucket(bucket));
+        hint::black_box(entries.filter(|entry| entry.key.is_short()).count());
+    }
+
+    /// As [`touch`](Self::touch), where one lock guards all keys.
+    fn touch_in_one<const N: usize>(&mut self, hashes: &[u64]) {
         let store = self.store;
         let mut places = [(0, 0); N];
         let shard = self.shard(Spot { lock: 0, table: 0, hash: 0 });

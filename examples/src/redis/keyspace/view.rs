@@ -33,6 +33,9 @@ pub struct View<'s> {
     /// All locks that are to be held until [`unpin`](Self::unpin), in ascending order. The guard of
     /// the current one is not here.
     pinned: Vec<(usize, Option<MutexGuard<'s, Shard>>)>,
+    /// Whether these are held for commands that are about to be run, each of which can do with its
+    /// own: so they are given back when another one is needed.
+    is_ahead: bool,
     /// Stands in for the shard of a key that a command on several keys has not named. It is empty,
     /// and what the command writes to it is lost.
     stray: Option<Box<Shard>>,
@@ -57,6 +60,7 @@ impl<'s> View<'s> {
             current: NONE,
             guard: None,
             pinned: Vec::new(),
+            is_ahead: false,
             stray: None,
             has_strayed: Cell::new(false),
             now: None,
@@ -98,7 +102,7 @@ impl<'s> View<'s> {
     /// Returns whether it has taken any: in a transaction they are taken already.
     pub(in crate::redis) fn pin<'k>(&mut self, keys: impl Iterator<Item = &'k [u8]>) -> bool {
         let store = self.store;
-        if self.is_pinned() || store.has_one_lock() {
+        if self.has_all_locks() || store.has_one_lock() {
             return false;
         }
         self.pin_locks(keys.map(|key| store.spot(key).lock).collect());
@@ -109,7 +113,7 @@ impl<'s> View<'s> {
     ///
     /// Returns whether it has taken any, as `pin` does.
     pub(in crate::redis) fn pin_all(&mut self) -> bool {
-        if self.is_pinned() || self.store.has_one_lock() {
+        if self.has_all_locks() || self.store.has_one_lock() {
             return false;
         }
         self.pin_locks((0..self.store.locks.len()).collect());
@@ -119,15 +123,43 @@ impl<'s> View<'s> {
     fn pin_locks(&mut self, mut locks: Vec<usize>) {
         locks.sort_unstable();
         locks.dedup();
-        // Held on, it could be above one that is to be taken.
+        self.take_locks(&locks);
+    }
+
+    /// Takes locks, which are in ascending order, in place of those that are held.
+    fn take_locks(&mut self, locks: &[usize]) {
+        // One that is held on could be above one that is to be taken.
         self.guard = None;
         self.current = NONE;
-        self.pinned = locks.iter().map(|&lock| (lock, Some(self.store.lock(lock)))).collect();
+        self.unpin();
+        self.pinned.extend(locks.iter().map(|&lock| (lock, Some(self.store.lock(lock)))));
+    }
+
+    /// Takes the locks of keys with these hashes, until another one is needed.
+    pub(super) fn pin_ahead<const N: usize>(&mut self, hashes: &[u64]) {
+        let mut locks = [NONE; N];
+        let mut len = 0;
+        for &hash in hashes {
+            let lock = self.store.spot_of_hash(hash).lock;
+            if let Err(place) = locks[..len].binary_search(&lock) {
+                locks.copy_within(place..len, place + 1);
+                locks[place] = lock;
+                len += 1;
+            }
+        }
+        self.take_locks(&locks[..len]);
+        self.is_ahead = true;
     }
 
     /// Gives back the locks that `pin` took, but for the current one.
     pub(in crate::redis) fn unpin(&mut self) {
-        self.pinned = Vec::new();
+        self.pinned.clear();
+        self.is_ahead = false;
+    }
+
+    /// Tells whether what is pinned are all locks of a command or a transaction.
+    fn has_all_locks(&self) -> bool {
+        self.is_pinned() && !self.is_ahead
     }
 
     fn is_pinned(&self) -> bool {
@@ -173,7 +205,10 @@ impl<'s> View<'s> {
             }
             let place = self.pinned.binary_search_by_key(&lock, |(lock, _)| *lock);
             self.guard = place.ok().and_then(|place| self.pinned[place].1.take());
-            if self.guard.is_none() {
+            if self.guard.is_none() && self.is_ahead {
+                self.unpin();
+                self.guard = Some(self.store.lock(lock));
+            } else if self.guard.is_none() {
                 self.has_strayed.set(true);
             }
         }
