@@ -15,6 +15,7 @@ use log::{error, info};
 use crate::logger;
 
 pub use clients::ClientLimits;
+pub use descriptors::Descriptors;
 pub use listen::{Balance, Listen, LoopCount};
 pub use signals::first_signal;
 pub use timeout::Timeout;
@@ -31,7 +32,8 @@ pub fn run(program: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {
     }
 }
 
-/// Makes a bound server ready to run, as [`prepare`] does, and has Ctrl-C and SIGTERM end it.
+/// Makes a bound server ready to run, as [`prepare`] does, and has Ctrl-C and SIGTERM end it: for a
+/// server that needs a descriptor for each client.
 ///
 /// The first signal drains the server: the handler's `stopping` is called for each connection, and
 /// what is open after the drain timeout is cut off. The second one ends the program at once.
@@ -40,17 +42,32 @@ pub fn run(program: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {
 ///
 /// Fails when the system refuses a signal handler.
 pub fn start(server: Server, clients: &ClientLimits) -> Result<Server, Box<dyn Error>> {
-    let server = prepare(server, clients);
+    start_with(server, clients, Descriptors::default())
+}
+
+/// As [`start`], for a server that needs more descriptors.
+///
+/// # Errors
+///
+/// Fails when the system refuses a signal handler.
+pub fn start_with(
+    server: Server,
+    clients: &ClientLimits,
+    descriptors: Descriptors,
+) -> Result<Server, Box<dyn Error>> {
+    let server = prepare(server, clients, descriptors);
     Ok(server.shutdown_gracefully_on(first_signal()?, clients.drain_timeout))
 }
 
 /// Logs the addresses of a bound server, raises the descriptor limit, and limits the number of
 /// clients: for a server that handles signals itself.
+///
+/// If a client takes several descriptors, there are no more clients than there are descriptors for;
+/// the others wait.
 #[must_use]
-pub fn prepare(server: Server, clients: &ClientLimits) -> Server {
+pub fn prepare(server: Server, clients: &ClientLimits, descriptors: Descriptors) -> Server {
     for address in server.local_addrs() {
         info!("listening on {address}");
     }
-    descriptors::raise_limit(clients.max_connections);
-    server.max_connections(clients.max_connections)
+    descriptors::limit_clients(server, clients.max_connections, descriptors)
 }

@@ -47,7 +47,7 @@ pub use exchange::{Exchange, Flow, Phase, Progress};
 pub use output::Output;
 pub use page::Page;
 pub use parser::{Parser, Step};
-pub use request::{Body, Persistence, Request};
+pub use request::{Body, KeptRequest, Persistence, Request};
 pub use response::{Reply, Response};
 pub use server::{HttpServer, Session};
 pub use service::{Answer, Service};

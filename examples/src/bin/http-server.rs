@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use clap::{Parser, value_parser};
-use evio_examples::cli::{self, ClientLimits, Listen, Timeout};
+use evio_examples::cli::{self, ClientLimits, Descriptors, Listen, Timeout};
 use evio_examples::http::{
-    AccessLog, Answer, DEFAULT_MAX_BODY, Date, HttpServer, Page, Reply, ReplyBody, Request,
-    Response, Service, Status, Timeouts,
+    AccessLog, Answer, Body, DEFAULT_MAX_BODY, Date, HttpServer, KeptRequest, Page, Reply,
+    ReplyBody, Request, Response, Service, Status, Timeouts,
     files::{self, Files},
 };
 use evio_examples::logger::{Lines, LinesGuard};
@@ -77,6 +77,8 @@ struct Site {
 /// What is kept of a request until it is whole.
 enum Pending {
     Page,
+    /// The file is opened when the body has come: until then it would take a descriptor.
+    File(Arc<Files>, KeptRequest),
     /// The body so far.
     Echo(Vec<u8>),
 }
@@ -89,7 +91,10 @@ impl Service for Site {
             ("POST", "/echo") => Answer::Later(Pending::Echo(Vec::new())),
             ("GET" | "HEAD", path) if path != "/echo" => match &self.files {
                 None => Answer::Later(Pending::Page),
-                Some(files) => Answer::Now(files.respond(request, &self.date)),
+                Some(files) if request.body == Body::Empty || request.expects_continue => {
+                    Answer::Now(files.respond(request, &self.date))
+                }
+                Some(files) => Answer::Later(Pending::File(Arc::clone(files), request.keep())),
             },
             ("OPTIONS", path) => {
                 Answer::Now(Response::new(Status::NO_CONTENT).field("Allow", methods(path)))
@@ -111,6 +116,7 @@ impl Service for Site {
     fn finish(&mut self, pending: Pending) -> Reply<'_> {
         match pending {
             Pending::Page => (&self.page).into(),
+            Pending::File(files, request) => files.respond(&request.get(), &self.date).into(),
             Pending::Echo(body) => Response::new(Status::OK)
                 .field("Content-Type", "application/octet-stream")
                 .body(ReplyBody::Owned(body))
@@ -162,7 +168,11 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         Timeouts { head: header_timeout.0, body: body_timeout.0, keep_alive: keep_alive_timeout.0 };
 
     let server = options.listen.bind("tcp", options.port)?.limits(options.clients.limits());
-    cli::start(server, &options.clients)?.run_each(options.listen.loops(), |_loop_id| {
+    // A client that is sent a file takes one for its connection, and one for the file.
+    let per_client = if options.dir.is_some() { 2 } else { 1 };
+    let descriptors = Descriptors { per_client, ..Descriptors::default() };
+    let server = cli::start_with(server, &options.clients, descriptors)?;
+    server.run_each(options.listen.loops(), |_loop_id| {
         HttpServer::new(site.clone())
             .timeouts(timeouts)
             .max_body(max_body)

@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use clap::Parser;
-use evio::{Action, CloseReason, Conn, Handler, Limits, Loop, Server, Serving};
-use evio_examples::cli;
+use evio::{Action, CloseReason, Conn, Handler, Limits, Loop, Serving};
+use evio_examples::cli::{self, Descriptors};
 use evio_examples::proxy::handover::Listeners;
 use evio_examples::proxy::header;
 use evio_examples::proxy::life::Life;
@@ -26,7 +26,7 @@ use evio_examples::proxy::pairs::{Pairs, Side};
 use evio_examples::proxy::resolve::{keep_resolving, resolve_all};
 use evio_examples::proxy::shared::Shared;
 use evio_examples::proxy::upstreams::Upstreams;
-use log::{info, warn};
+use log::warn;
 
 /// What may wait for one side, at most, beside one read of the other: no more than the kernel keeps
 /// besides, and enough to go on with while the other side wakes up.
@@ -36,9 +36,6 @@ const LOW_WATERMARK: usize = 16 << 10;
 /// How long connections that have been closed may still take output when the proxy ends: nearly
 /// always there are none, for it waits for them before.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// Descriptors beside those of pairs and checks: standard streams, listeners, loops, and a margin.
-const OTHER_DESCRIPTORS: u64 = 64;
 
 /// Checks of one upstream: one that is made, and those before it that have not ended yet.
 const CHECK_DESCRIPTORS: u64 = 4;
@@ -206,8 +203,9 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let shared = Arc::new(Shared::new(options, upstreams, loops.count()));
     let life = Mutex::new(Some(Life::new(Arc::clone(&shared), listeners, old)?));
     // Who reads that it listens may send it a signal.
-    let server = cli::prepare(server, &shared.options.clients);
-    let server = limit_pairs(server, &shared.options, &shared.upstreams);
+    let checks = CHECK_DESCRIPTORS * shared.upstreams.all().count() as u64;
+    let descriptors = Descriptors { per_client: 2, others: checks };
+    let server = cli::prepare(server, &shared.options.clients, descriptors);
     let failure = Arc::new(OnceLock::new());
     server.run_each(loops, |loop_id| Proxy {
         shared: Arc::clone(&shared),
@@ -232,17 +230,4 @@ fn limits(options: &Options) -> Limits {
     let limits = limits.close_timeout(close_timeout.max(limits.close_timeout));
     let limits = limits.high_watermark(HIGH_WATERMARK).low_watermark(LOW_WATERMARK);
     limits.connect_timeout(options.connect_timeout)
-}
-
-/// Limits the clients to as many as there are descriptors for: each takes two. A client that had to
-/// be turned away for want of one would be better off waiting.
-fn limit_pairs(server: Server, options: &Options, upstreams: &Upstreams) -> Server {
-    let Ok((limit, _)) = rlimit::Resource::NOFILE.get() else { return server };
-    let others = OTHER_DESCRIPTORS + CHECK_DESCRIPTORS * upstreams.all().count() as u64;
-    let room = limit.saturating_sub(others).max(2) / 2;
-    if (options.clients.max_connections as u64) <= room {
-        return server;
-    }
-    info!("{limit} descriptors are enough for {room} clients: more of them wait");
-    server.max_connections(room as usize)
 }

@@ -2,9 +2,9 @@
 
 use memchr::memchr;
 
-use super::Status;
 use super::fields::{Codings, Expectation, Fields};
 use super::grammar;
+use super::{Parser, Status, Step};
 
 /// The head of a valid request.
 ///
@@ -105,6 +105,12 @@ impl<'a> Request<'a> {
         Ok(Self { method, target, body, persistence, expects_continue, head })
     }
 
+    /// Copies the request, for a service that answers it when its body is there.
+    #[must_use]
+    pub fn keep(&self) -> KeptRequest {
+        KeptRequest(self.head.into())
+    }
+
     /// Returns the path of the target, still percent-encoded: `/` for an absolute URI without one,
     /// `*` for the server as a whole.
     #[must_use]
@@ -150,6 +156,26 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&'a [u8]> {
         self.fields().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
+/// A request that a service keeps while the body is on its way: a copy of its head, which is not
+/// longer than [`MAX_HEAD`](super::MAX_HEAD).
+#[derive(Clone, Debug)]
+pub struct KeptRequest(Box<[u8]>);
+
+impl KeptRequest {
+    /// Returns the request.
+    ///
+    /// # Panics
+    ///
+    /// Never: what one parser takes for a request, another one does too.
+    #[must_use]
+    pub fn get(&self) -> Request<'_> {
+        match Parser::new(u64::MAX).step(&mut &self.0[..]) {
+            Step::Request(request) => request,
+            step => unreachable!("the head of a request has become {step:?}"),
+        }
     }
 }
 

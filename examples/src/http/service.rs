@@ -10,7 +10,8 @@ pub enum Answer<P> {
     Later(P),
     /// The response needs no body. A client that waits for a 100 (Continue) gets it at once, and
     /// the connection closes, RFC 9110, section 10.1.1; from any other the body is read and dropped
-    /// first, so that the connection can go on.
+    /// first, so that the connection can go on. A response that holds a descriptor or much memory
+    /// meanwhile is better made later.
     Now(Response),
 }
 
