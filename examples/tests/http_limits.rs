@@ -80,6 +80,21 @@ fn dripping_clients_are_dropped_while_others_are_answered() {
     });
 }
 
+/// RFC 9110, section 9.3.2: a client that has sent HEAD takes what follows the head of the reply
+/// for another reply.
+#[test]
+fn a_slow_request_for_a_head_gets_no_body() {
+    let server = Server::start(HTTP_SERVER, &["--port", "0", "--header-timeout", "300ms"], 1);
+    for (request, end) in [("GET /", "\r\n\r\n408 Request Timeout\n"), ("HEAD /", "\r\n\r\n")] {
+        let mut client = server.connect();
+        client.write_all(request.as_bytes()).unwrap();
+        let said = read_all(&mut client);
+        assert!(said.starts_with("HTTP/1.1 408 "), "{said}");
+        let head = said.find("\r\n\r\n").unwrap();
+        assert_eq!(&said[head..], end, "{request}");
+    }
+}
+
 /// RFC 9112, section 9.5: nothing was asked, so nothing is said.
 #[test]
 fn silent_clients_are_closed_without_a_word() {

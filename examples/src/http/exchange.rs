@@ -331,10 +331,15 @@ impl<P> Exchange<P> {
         Flow::Close
     }
 
-    /// Answers that the request took too long, RFC 9110, section 15.5.9. The connection has to be
-    /// closed.
-    pub fn time_out(&mut self, date: &Date, output: &mut impl Output) {
-        self.due.head_only &= self.pending.is_some();
+    /// Answers that the request took too long, RFC 9110, section 15.5.9; `unread` is the input that
+    /// was left by the last call of [`advance`](Self::advance). The connection has to be closed.
+    ///
+    /// As the reply to HEAD, it has no body, section 9.3.2. A request of which not even the method
+    /// is there may be any, so it gets one.
+    pub fn time_out(&mut self, unread: &[u8], date: &Date, output: &mut impl Output) {
+        if self.pending.is_none() {
+            self.due.head_only = asks_for_head(unread);
+        }
         self.refuse(Status::REQUEST_TIMEOUT, date, output);
     }
 
@@ -373,7 +378,8 @@ impl<P> Exchange<P> {
     }
 }
 
-/// Tells whether a head that is being refused is that of a HEAD request, whose reply has no body.
+/// Tells whether a head that is refused, or not whole, is that of a HEAD request, whose reply has no
+/// body.
 fn asks_for_head(mut input: &[u8]) -> bool {
     while let Some(rest) = input.strip_prefix(b"\r\n") {
         input = rest;

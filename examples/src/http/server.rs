@@ -213,7 +213,9 @@ impl<S: Service> Handler for HttpServer<S> {
             Some(Expired::Connection) => Action::Close,
             Some(Expired::Request) => {
                 let mut output = LoggedConn { conn, log: self.log.as_ref(), date: &self.date };
-                session.exchange.time_out(&self.date, &mut output);
+                // Never fails, as in `data`.
+                let Ok(unread) = session.input.begin(&[]) else { return Action::Close };
+                session.exchange.time_out(&unread, &self.date, &mut output);
                 Action::Close
             }
         }

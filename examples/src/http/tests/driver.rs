@@ -173,6 +173,28 @@ pub(super) fn session<'a>(chunks: impl IntoIterator<Item = &'a [u8]>, room: usiz
     Outcome { bytes, closed: false }
 }
 
+/// Gives up a request that is not whole, the first one or that behind a HEAD, however it was split.
+pub(super) fn check_timeout(input: &[u8], is_first: bool, reply: Reply) {
+    let date = test_date();
+    let before = [Reply::OkToHead(Persistence::Implied)];
+    let replies = before[usize::from(is_first)..].iter().chain([&reply]);
+    let expected: Vec<u8> = replies.flat_map(|reply| reply.to_bytes()).collect();
+    for size in [input.len(), 1] {
+        let mut site = Site::new(b"Hello World!\r\n".to_vec());
+        let mut exchange = Exchange::new(MAX_BODY);
+        let (mut kept, mut bytes) = (Vec::new(), Vec::new());
+        for chunk in input.chunks(size) {
+            kept.extend_from_slice(chunk);
+            let progress = exchange.advance(&kept, &mut site, &date, &mut bytes, usize::MAX);
+            assert_eq!(progress.flow, Flow::Continue);
+            kept.drain(..progress.consumed);
+        }
+        exchange.time_out(&kept, &date, &mut bytes);
+        let shown = (bytes.escape_ascii(), input.escape_ascii());
+        assert!(bytes == expected, "{} to {}", shown.0, shown.1);
+    }
+}
+
 /// Plays each case whole, cut in two everywhere, byte by byte, and behind a valid request.
 pub(super) fn check(cases: impl IntoIterator<Item = Case>) {
     for Case { input, replies } in cases {

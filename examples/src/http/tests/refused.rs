@@ -1,6 +1,6 @@
 //! Heads that must be refused, because somebody might read them in another way.
 
-use super::driver::{Case, Reply, case, check, post, with_field, with_line};
+use super::driver::{Case, Reply, case, check, check_timeout, post, with_field, with_line};
 
 fn bad(input: impl AsRef<[u8]>) -> Case {
     case(input, &[Reply::BAD_REQUEST])
@@ -251,4 +251,40 @@ fn a_reply_to_head_has_no_body() {
         case("HEAD / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", &bad),
         case("HEAD\t/ HTTP/1.1\r\nHost: a\r\n\r\n", &[Reply::BAD_REQUEST]),
     ]);
+    let lines = |lines: &str| format!("HEAD / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
+    let others = [
+        ("413 Content Too Large", lines("Content-Length: 1001\r\n")),
+        ("413 Content Too Large", lines("Transfer-Encoding: chunked\r\n") + "fff\r\n"),
+        ("414 URI Too Long", format!("HEAD /{} HTTP/1.1\r\n", "a".repeat(9000))),
+        ("414 URI Too Long", format!("HEAD /{}", "a".repeat(17_000))),
+        ("417 Expectation Failed", lines("Expect: x\r\n")),
+        ("431 Request Header Fields Too Large", lines(&format!("X: {}\r\n", "x".repeat(17_000)))),
+        ("431 Request Header Fields Too Large", lines(&"X: y\r\n".repeat(101))),
+        ("501 Not Implemented", lines("Transfer-Encoding: gzip, chunked\r\n")),
+        ("505 HTTP Version Not Supported", "HEAD / HTTP/2.0\r\n".to_owned()),
+    ];
+    check(others.map(|(status, input)| case(input, &[Reply::ErrorToHead(status)])));
+}
+
+/// RFC 9110, sections 9.3.2 and 15.5.9: the method counts as soon as the space behind it is there.
+#[test]
+fn a_request_that_takes_too_long_is_answered_as_its_method_asks() {
+    let error = Reply::Error("408 Request Timeout");
+    let to_head = Reply::ErrorToHead("408 Request Timeout");
+    let cases = [
+        ("GET / HT", error),
+        ("HEAD", error),
+        ("HEADER / HTTP/1.1\r\n", error),
+        ("HEAD ", to_head),
+        ("\r\n\r\nHEAD / HTTP/1.1\r\nHost: a\r\n", to_head),
+        ("HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nh", to_head),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nh", error),
+    ];
+    let head = "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n";
+    for (unfinished, reply) in cases {
+        for before in ["", head] {
+            let input = format!("{before}{unfinished}");
+            check_timeout(input.as_bytes(), before.is_empty(), reply);
+        }
+    }
 }
