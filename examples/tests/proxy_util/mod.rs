@@ -4,17 +4,14 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::libc;
-use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, setsockopt, socket,
-    sockopt,
-};
+use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::TimeVal;
+use socket2::{Domain, Socket, Type};
 
 use crate::util::{DEADLINE, Server};
 
@@ -49,12 +46,11 @@ pub fn accept(listener: &TcpListener) -> TcpStream {
 }
 
 /// An address that refuses: its socket is bound, so that nobody else gets the port, and does not
-/// listen until [`open`].
+/// listen until [`open`]. It is closed on exec, or a proxy would hold the port, too.
 pub fn deserted() -> (TcpListener, String) {
-    let flags = SockFlag::empty();
-    let socket = socket(AddressFamily::Inet, SockType::Stream, flags, None).unwrap();
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    bind(socket.as_raw_fd(), &SockaddrStorage::from(any)).unwrap();
+    socket.bind(&any.into()).unwrap();
     let socket = TcpListener::from(socket);
     let address = address_of(&socket);
     (socket, address)
@@ -62,8 +58,9 @@ pub fn deserted() -> (TcpListener, String) {
 
 /// Has a socket listen that was [`deserted`].
 pub fn open(socket: TcpListener) -> TcpListener {
-    listen(&socket, Backlog::MAXCONN).unwrap();
-    socket
+    let socket = Socket::from(socket);
+    socket.listen(128).unwrap();
+    socket.into()
 }
 
 pub fn reset(stream: TcpStream) {
