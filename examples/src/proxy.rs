@@ -5,6 +5,7 @@
 //! The loops share [`shared::Shared`]. A number that only one loop changes is in a row of its own;
 //! those that all of them change are touched once per connection. No request takes a lock.
 
+pub mod checks;
 pub mod counters;
 pub mod handover;
 pub mod header;

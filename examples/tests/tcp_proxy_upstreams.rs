@@ -162,6 +162,28 @@ fn an_upstream_goes_down_and_comes_up() {
     assert_eq!((count(&names, 'a'), count(&names, 'b')), (10, 10), "{names}");
 }
 
+/// The next check of the interval is an hour away. An upstream that has gone down is looked at
+/// before that, whether checks or clients have found out.
+#[test]
+fn an_upstream_that_is_back_is_used_again_soon() {
+    for (fall, loops) in [("1", "1"), ("3", "1"), ("3", "2")] {
+        let (socket, address) = deserted();
+        let upstreams = [address.clone(), greeter('b')];
+        let flags = ["--check-interval", "1h", "--fall", fall, "--rise", "3", "--loops", loops];
+        let proxy = proxy_of(&upstreams, &flags);
+        // Every other client has the turn of the one that is down, and gets the other.
+        for _ in 0..20 {
+            assert_eq!(greeted(&proxy).1, 'b');
+        }
+        line_with(&proxy, "is down");
+        drop(socket);
+        greet_on(listener_at(address.parse().unwrap()), 'a');
+        line_with(&proxy, "is up");
+        let names: String = (0..20).map(|_| greeted(&proxy).1).collect();
+        assert_eq!((count(&names, 'a'), count(&names, 'b')), (10, 10), "{names}");
+    }
+}
+
 /// Without checks, connections of clients alone take an upstream down, and it is still asked when
 /// there is no other.
 #[test]

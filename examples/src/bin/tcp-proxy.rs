@@ -17,8 +17,8 @@ use std::time::Duration;
 use clap::Parser;
 use evio::{Action, CloseReason, Conn, Handler, Limits, Loop, Serving};
 use evio_examples::cli::{self, Descriptors};
+use evio_examples::proxy::checks::Checks;
 use evio_examples::proxy::handover::Listeners;
-use evio_examples::proxy::header;
 use evio_examples::proxy::life::Life;
 use evio_examples::proxy::options::Options;
 use evio_examples::proxy::pair::Purpose;
@@ -43,10 +43,11 @@ const CHECK_DESCRIPTORS: u64 = 4;
 /// The handler of one loop. Most of its connections are in pairs: a client, and the upstream
 /// connection made for it.
 struct Proxy {
-    shared: Arc<Shared>,
     pairs: Pairs,
     /// How the proxy begins and ends: loop 0 has it.
     life: Option<Life>,
+    /// The checks of the upstreams, which loop 0 has too.
+    checks: Option<Checks>,
     /// Why the proxy did not begin.
     failure: Arc<OnceLock<io::Error>>,
 }
@@ -60,6 +61,8 @@ enum Role {
     Check(u16),
     /// To tell of signals.
     Signals,
+    /// To tell when it is time for checks.
+    Checks,
 }
 
 impl Handler for Proxy {
@@ -71,16 +74,19 @@ impl Handler for Proxy {
             Some(Purpose::Pair(place)) => Role::Pair(place as usize, Side::Upstream),
             Some(Purpose::Check(index)) => Role::Check(index),
             Some(Purpose::Signals) => Role::Signals,
+            Some(Purpose::Checks) => Role::Checks,
         }
     }
 
     fn opened(&mut self, conn: &mut Conn<'_>, role: &mut Role) -> Action {
-        match *role {
-            Role::Pair(place, Side::Client) => self.pairs.begin(conn, place),
-            Role::Pair(place, Side::Upstream) => self.pairs.join(conn, place),
-            Role::Check(index) => self.check_succeeded(conn, index),
-            Role::Signals => Action::None,
+        match (*role, &mut self.checks) {
+            (Role::Pair(place, Side::Client), _) => return self.pairs.begin(conn, place),
+            (Role::Pair(place, Side::Upstream), _) => return self.pairs.join(conn, place),
+            (Role::Check(index), Some(checks)) => return checks.succeeded(conn, index),
+            (Role::Checks, Some(checks)) => checks.opened(conn),
+            _ => {}
         }
+        Action::None
     }
 
     fn data(&mut self, conn: &mut Conn<'_>, role: &mut Role, input: &[u8]) -> Action {
@@ -106,10 +112,19 @@ impl Handler for Proxy {
     }
 
     fn timer(&mut self, conn: &mut Conn<'_>, role: &mut Role) -> Action {
-        match (*role, &mut self.life) {
-            (Role::Pair(place, Side::Client), _) => self.pairs.look(conn, place),
-            (Role::Signals, Some(life)) => return life.step(conn),
+        match (*role, &mut self.life, &mut self.checks) {
+            (Role::Pair(place, Side::Client), ..) => self.pairs.look(conn, place),
+            (Role::Signals, Some(life), _) => return life.step(conn),
+            (Role::Checks, _, Some(checks)) => checks.look(conn),
             _ => {}
+        }
+        Action::None
+    }
+
+    /// An upstream has gone down.
+    fn woken(&mut self, conn: &mut Conn<'_>, role: &mut Role) -> Action {
+        if let (Role::Checks, Some(checks)) = (*role, &mut self.checks) {
+            checks.look(conn);
         }
         Action::None
     }
@@ -122,9 +137,9 @@ impl Handler for Proxy {
     }
 
     fn connect_failed(&mut self, conn: &mut Conn<'_>, reason: CloseReason) -> ControlFlow<()> {
-        match Purpose::of(conn.origin()) {
-            Some(Purpose::Pair(place)) => self.pairs.try_next(conn, place as usize, &reason),
-            Some(Purpose::Check(index)) => self.check_failed(index, &reason),
+        match (Purpose::of(conn.origin()), &mut self.checks) {
+            (Some(Purpose::Pair(place)), _) => self.pairs.try_next(conn, place as usize, &reason),
+            (Some(Purpose::Check(index)), Some(checks)) => checks.failed(conn, index, &reason),
             _ => {}
         }
         ControlFlow::Continue(())
@@ -141,50 +156,20 @@ impl Handler for Proxy {
     }
 
     fn serving(&mut self, event_loop: &mut Loop<'_>, _: &Serving) -> ControlFlow<()> {
-        match self.life.as_mut().map(|life| life.begin(event_loop)) {
-            Some(Err(error)) => {
+        match self.begin(event_loop) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
                 let _ = self.failure.set(error);
                 ControlFlow::Break(())
             }
-            _ => ControlFlow::Continue(()),
         }
-    }
-
-    /// Checks the upstreams, all of them at once, if there is one to be chosen.
-    fn tick(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<(), Duration> {
-        let Some(interval) = self.shared.options.check_interval.0 else {
-            return ControlFlow::Continue(Duration::MAX);
-        };
-        let listed = || self.shared.upstreams.all().filter(|(_, upstream)| upstream.is_listed());
-        let is_choice = listed().nth(1).is_some();
-        for (index, upstream) in listed().filter(|_| is_choice) {
-            if !upstream.begin_check() {
-                continue;
-            }
-            let address = upstream.address().clone();
-            if let Err(error) = event_loop.connect(address, Purpose::Check(index).tag()) {
-                self.check_failed(index, &CloseReason::Error(error));
-            }
-        }
-        ControlFlow::Continue(interval)
     }
 }
 
 impl Proxy {
-    fn check_succeeded(&self, conn: &mut Conn<'_>, index: u16) -> Action {
-        self.shared.upstreams.get(index).end_check();
-        self.shared.succeeded(index);
-        if let Some(version) = self.shared.options.send_proxy {
-            let mut header = Vec::new();
-            header::write_local(version, &mut header);
-            conn.write_owned(header);
-        }
-        Action::Close
-    }
-
-    fn check_failed(&self, index: u16, reason: &CloseReason) {
-        self.shared.upstreams.get(index).end_check();
-        self.shared.failed(index, reason);
+    fn begin(&mut self, event_loop: &mut Loop<'_>) -> io::Result<()> {
+        self.life.as_mut().map_or(Ok(()), |life| life.begin(event_loop))?;
+        self.checks.as_mut().map_or(Ok(()), |checks| checks.begin(event_loop))
     }
 }
 
@@ -208,13 +193,13 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let server = cli::prepare(server, &shared.options.clients, descriptors);
     let failure = Arc::new(OnceLock::new());
     server.run_each(loops, |loop_id| Proxy {
-        shared: Arc::clone(&shared),
         pairs: Pairs::new(Arc::clone(&shared), loop_id),
         life: if loop_id == 0 {
             life.lock().unwrap_or_else(PoisonError::into_inner).take()
         } else {
             None
         },
+        checks: if loop_id == 0 { Checks::new(&shared) } else { None },
         failure: Arc::clone(&failure),
     })?;
     Arc::into_inner(failure)

@@ -378,7 +378,7 @@ impl<P> Exchange<P> {
     }
 }
 
-/// Tells whether a head that is refused, or not whole, is that of a HEAD request, whose reply has no
+/// Tells whether a head that is refused, or not whole, is that of a HEAD request: its reply has no
 /// body.
 fn asks_for_head(mut input: &[u8]) -> bool {
     while let Some(rest) = input.strip_prefix(b"\r\n") {

@@ -31,8 +31,8 @@ pub struct Options {
     #[arg(long, value_name = "TIME", default_value = "5s")]
     #[arg(value_parser = humantime::parse_duration)]
     pub connect_timeout: Duration,
-    /// How often each of several upstreams is connected to, to find out whether it is up; off takes
-    /// all of them for up
+    /// How often each of several upstreams is connected to, to find out whether it is up, and more
+    /// often at first when it has gone down; off takes all of them for up
     #[arg(long, value_name = "TIME", default_value = "2s")]
     pub check_interval: Timeout,
     /// Connections in a row, of checks or clients, that have to fail before an upstream is down

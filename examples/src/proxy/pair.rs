@@ -136,6 +136,8 @@ pub enum Purpose {
     Check(u16),
     /// To tell of SIGTERM.
     Signals,
+    /// To tell when it is time for checks.
+    Checks,
 }
 
 impl Purpose {
@@ -146,6 +148,7 @@ impl Purpose {
             Self::Pair(place) => (0, place),
             Self::Check(index) => (1, u32::from(index)),
             Self::Signals => (2, 0),
+            Self::Checks => (3, 0),
         };
         Tag::Number(kind << 32 | u64::from(number))
     }
@@ -161,7 +164,8 @@ impl Purpose {
         match tag >> 32 {
             0 => Some(Self::Pair(number)),
             1 => Some(Self::Check(number as u16)),
-            _ => Some(Self::Signals),
+            2 => Some(Self::Signals),
+            _ => Some(Self::Checks),
         }
     }
 }
@@ -172,9 +176,8 @@ mod tests {
 
     #[test]
     fn a_purpose_comes_back() {
-        for purpose in
-            [Purpose::Pair(0), Purpose::Pair(u32::MAX), Purpose::Check(u16::MAX), Purpose::Signals]
-        {
+        let numbered = [Purpose::Pair(0), Purpose::Pair(u32::MAX), Purpose::Check(u16::MAX)];
+        for purpose in numbered.into_iter().chain([Purpose::Signals, Purpose::Checks]) {
             assert_eq!(Purpose::of(Origin::Connected(purpose.tag())), Some(purpose));
         }
         assert_eq!(Purpose::of(Origin::Accepted { address_index: 0 }), None);

@@ -337,7 +337,7 @@ fn is_gone(conn: &Conn<'_>) -> bool {
 }
 
 /// Returns whether a connection failed since this process, or this system, has no room for it.
-fn is_shortage(error: &io::Error) -> bool {
+pub(super) fn is_shortage(error: &io::Error) -> bool {
     let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
     Errno::from_io_error(error).is_some_and(|error| shortages.contains(&error))
 }

@@ -1,9 +1,10 @@
 //! What all loops of the proxy share.
 
 use std::fmt::Display;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock};
 
+use evio::ConnHandle;
 use log::{info, warn};
 
 use super::counters::ClientCounters;
@@ -22,6 +23,8 @@ pub struct Shared {
     pub clients: Vec<ClientCounters>,
     /// Pairs of all loops.
     pub open: AtomicUsize,
+    /// The connection that is woken when an upstream goes down.
+    down: OnceLock<ConnHandle>,
 }
 
 impl Shared {
@@ -29,7 +32,12 @@ impl Shared {
     #[must_use]
     pub fn new(options: Options, upstreams: Arc<Upstreams>, loops: usize) -> Self {
         let clients = (0..loops).map(|_| ClientCounters::default()).collect();
-        Self { options, upstreams, clients, open: AtomicUsize::new(0) }
+        Self { options, upstreams, clients, open: AtomicUsize::new(0), down: OnceLock::new() }
+    }
+
+    /// Has this connection woken when an upstream goes down.
+    pub fn wake_when_down(&self, conn: ConnHandle) {
+        let _ = self.down.set(conn);
     }
 
     /// Counts a connection to an upstream as a success, for its health.
@@ -48,6 +56,10 @@ impl Shared {
         let upstream = self.upstreams.get(index);
         if upstream.health().failed(thresholds) == Some(Change::Down) {
             warn!("{} is down: {reason}", upstream.address());
+            if let Some(conn) = self.down.get() {
+                // A loop without room for a wake has its timer, which comes later.
+                let _ = conn.wake();
+            }
         }
     }
 }

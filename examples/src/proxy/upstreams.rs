@@ -36,8 +36,6 @@ pub struct Upstream {
     is_listed: AtomicBool,
     /// Connections that are open or being made, by all loops.
     open: AtomicUsize,
-    /// A check is under way; only loop 0 checks.
-    is_checked: AtomicBool,
     health: Health,
     counters: Box<[UpstreamCounters]>,
 }
@@ -81,16 +79,6 @@ impl Upstream {
     /// Takes back [`begin`](Self::begin).
     pub fn end(&self) {
         self.open.fetch_sub(1, Relaxed);
-    }
-
-    /// Begins a check, unless one is under way.
-    pub fn begin_check(&self) -> bool {
-        !self.is_checked.swap(true, Relaxed)
-    }
-
-    /// Ends a check.
-    pub fn end_check(&self) {
-        self.is_checked.store(false, Relaxed);
     }
 
     /// Returns the counters of a loop.
@@ -158,7 +146,6 @@ impl Upstreams {
             address: address.clone(),
             is_listed: AtomicBool::new(true),
             open: AtomicUsize::new(0),
-            is_checked: AtomicBool::new(false),
             health: Health::default(),
             counters: (0..self.loops).map(|_| UpstreamCounters::default()).collect(),
         };
