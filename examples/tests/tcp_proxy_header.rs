@@ -10,7 +10,7 @@ use std::net::{Shutdown, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use proxy_util::{accept, address_of, listener, number, proxy_of, read_to_end, stats};
+use proxy_util::{accept, address_of, line_with, listener, number, proxy_of, read_to_end, stats};
 use util::{DEADLINE, installed, socket_path};
 
 const IN_V1: &[u8] = b"PROXY TCP4 192.0.2.1 198.51.100.2 4000 443\r\n";
@@ -94,6 +94,35 @@ fn a_wrong_header_is_refused_and_a_missing_one_has_a_deadline() {
     let stats = stats(&path);
     assert_eq!(number(&stats, "clients", "refused"), wrong.len() as u64);
     assert_eq!(number(&stats, &address, "connected"), 0);
+}
+
+/// The client goes on to wait, so it would meet the deadline, which is silent.
+#[test]
+fn what_cannot_become_a_header_is_refused_at_once_and_logged() {
+    let (path, upstream) = (socket_path("at-once"), listener());
+    let address = address_of(&upstream);
+    let proxy = proxy_of(std::slice::from_ref(&address), &["--accept-proxy", "--stats", &path]);
+    let wrong = [
+        (&b"GET"[..], "neither signature"),
+        (b"PROXY UDP4", "the protocol is neither"),
+        (b"PROXY TCP4 300", "an address is not"),
+        (b"PROXY TCP4 192.0.2.1 198.51.100.2 70000", "a port is not"),
+        (&[b"PROXY UNKNOWN ", &[b'x'; 93][..]].concat(), "longer than 107 bytes"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x11", "the version is not 2"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x21\x41", "the family or protocol is none"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x10", "longer than 4096 bytes"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x0C", "too short for its addresses"),
+    ];
+    for (count, (header, words)) in (1..).zip(wrong) {
+        let mut client = proxy.connect();
+        client.write_all(header).unwrap();
+        let kind = read_to_end(&client).unwrap_err().kind();
+        assert_eq!(kind, ErrorKind::ConnectionReset, "{words}");
+        let line = line_with(&proxy, "wrong PROXY header");
+        assert!(line.contains(words), "{line}");
+        assert_eq!(number(&stats(&path), "clients", "refused"), count);
+    }
+    assert_eq!(number(&stats(&path), &address, "connected"), 0);
 }
 
 #[test]

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// The examples of section 2.1, and what its grammar allows besides.
-const GOOD_V1: [(&str, Option<(&str, &str)>); 6] = [
+const GOOD_V1: [(&str, Option<(&str, &str)>); 8] = [
     (
         "PROXY TCP4 255.255.255.255 255.255.255.255 65535 65535\r\n",
         Some(("255.255.255.255:65535", "255.255.255.255:65535")),
@@ -21,6 +21,14 @@ const GOOD_V1: [(&str, Option<(&str, &str)>); 6] = [
         Some(("192.168.0.1:56324", "192.168.0.11:0")),
     ),
     ("PROXY TCP6 ::1 2001:db8::2 1 443\r\n", Some(("[::1]:1", "[2001:db8::2]:443"))),
+    (
+        "PROXY TCP6 1:2:3:4:5:6:7:8 1:2:3:4:5:6:7:: 1 2\r\n",
+        Some(("[1:2:3:4:5:6:7:8]:1", "[1:2:3:4:5:6:7:0]:2")),
+    ),
+    (
+        "PROXY TCP6 ::ffff:10.20.30.40 1:2:3:4:5:6:7.8.9.10 1 2\r\n",
+        Some(("[::ffff:a14:1e28]:1", "[1:2:3:4:5:6:708:90a]:2")),
+    ),
     ("PROXY UNKNOWN\r\n", None),
     ("PROXY UNKNOWN \u{ff} ffff:f...f:ffff  65535\r\n", None),
 ];
@@ -92,8 +100,58 @@ fn a_line_has_107_bytes_at_most() {
     let line = |len: usize| format!("PROXY UNKNOWN {}\r\n", "x".repeat(len - 16));
     assert!(matches!(parse_split(line(107).as_bytes()), Ok(Parsed::Header { len: 107, .. })));
     assert!(parse_split(line(108).as_bytes()).is_err());
-    assert!(parse(&[b"PROXY UNKNOWN ", &[b'x'; 93][..]].concat()).is_err());
-    assert_eq!(parse(&[b"PROXY UNKNOWN ", &[b'x'; 92][..]].concat()), Ok(Parsed::Incomplete));
+    assert!(parse(&[b"PROXY UNKNOWN ", &[b'x'; 92][..]].concat()).is_err());
+    assert_eq!(parse(&[b"PROXY UNKNOWN ", &[b'x'; 91][..]].concat()), Ok(Parsed::Incomplete));
+}
+
+/// The last byte of each is the one that cannot be right, whatever follows.
+#[test]
+fn what_cannot_become_a_header_is_refused_at_once() {
+    let long = [b"PROXY UNKNOWN ", &[b'x'; 92][..]].concat();
+    let lines = [
+        &b"G"[..],
+        b"PROXX",
+        b"PROXY  ",
+        b"PROXY TCP5",
+        b"PROXY TCP44",
+        b"PROXY UNKNOWNX",
+        b"PROXY UNKNOWN\rx",
+        b"PROXY TCP4\r",
+        b"PROXY TCP4  ",
+        b"PROXY TCP4 256",
+        b"PROXY TCP4 1.2.3.04",
+        b"PROXY TCP4 1.2.3.4.",
+        b"PROXY TCP4 1.2.3 ",
+        b"PROXY TCP4 :",
+        b"PROXY TCP4 1.2.3.4 5.6.7.8\r",
+        b"PROXY TCP4 1.2.3.4 5.6.7.8  ",
+        b"PROXY TCP4 1.2.3.4 5.6.7.8 65536",
+        b"PROXY TCP4 1.2.3.4 5.6.7.8 1 00",
+        b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2 ",
+        b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\n",
+        b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\rx",
+        b"PROXY TCP6 12345",
+        b"PROXY TCP6 1::2::",
+        b"PROXY TCP6 1:2:3:4:5:6:7:8:",
+        b"PROXY TCP6 fe80::1%",
+        &long,
+        b"\r\n\n",
+        b"\r\n\r\n\0\r\nQUIT\n\x11",
+        b"\r\n\r\n\0\r\nQUIT\n\x22",
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x12",
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x41",
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x10",
+        b"\r\n\r\n\0\r\nQUIT\n\x20\x00\x0F\xF1",
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0B",
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0D123456789012",
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x10123456789012\x04\0\x02",
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x14123456789012\x04\0\x03",
+    ];
+    for input in lines {
+        let (last, before) = input.split_last().unwrap();
+        assert_eq!(parse(before), Ok(Parsed::Incomplete), "{}", before.escape_ascii());
+        assert!(parse(input).is_err(), "{} and {last}", before.escape_ascii());
+    }
 }
 
 /// A header of version 2 with this command, family and body.
@@ -174,6 +232,22 @@ proptest! {
             if let Ok(Parsed::Header { len, .. }) = parse(&input) {
                 prop_assert!(len <= input.len());
             }
+        }
+    }
+
+    /// However a header is spoilt, what is refused early is refused as a whole.
+    #[test]
+    fn a_spoilt_header_is_judged_alike_however_it_is_split(
+        source in any::<std::net::SocketAddr>(),
+        destination in any::<std::net::SocketAddr>(),
+        place in any::<prop::sample::Index>(),
+        byte in prop::sample::select(&b" .:\r\n0159aFPT\0\x11\x20\x21"[..]),
+    ) {
+        for version in [Version::V1, Version::V2] {
+            let mut output = Vec::new();
+            write(version, Some(Addresses { source, destination }), &mut output);
+            *place.get_mut(&mut output) = byte;
+            let _ = parse_split(&output);
         }
     }
 

@@ -25,36 +25,46 @@ const TCP6_LEN: usize = 36;
 const UNIX_LEN: usize = 216;
 
 pub(super) fn parse(input: &[u8]) -> Result<Parsed, HeaderError> {
-    match input.get(SIGNATURE.len()) {
-        None | Some(&LOCAL | &PROXY) => {}
+    // Each byte is judged when it is there: the rest of a wrong header may never come.
+    let (command, family) = match input.get(SIGNATURE.len()..) {
+        None | Some([]) => return Ok(Parsed::Incomplete),
+        Some([LOCAL | PROXY]) => return Ok(Parsed::Incomplete),
+        Some(&[command @ (LOCAL | PROXY), family, ..]) => (command, family),
         Some(_) => return Err(HeaderError("the version is not 2, or the command unknown")),
-    }
-    let Some((fixed, rest)) = input.split_at_checked(FIXED) else {
-        return Ok(Parsed::Incomplete);
     };
-    let (command, family) = (fixed[12], fixed[13]);
-    let len = usize::from(u16::from_be_bytes([fixed[14], fixed[15]]));
-    if FIXED + len > MAX_HEADER {
-        return Err(HeaderError("the header is longer than 4096 bytes"));
-    }
-    let Some(body) = rest.get(..len) else { return Ok(Parsed::Incomplete) };
-    let len = FIXED + len;
-    // A check of the sender's own: what follows must be skipped.
-    if command == LOCAL {
-        return Ok(Parsed::Header { len, addresses: None });
-    }
-    let address_len = match family {
-        UNSPECIFIED => return Ok(Parsed::Header { len, addresses: None }),
-        TCP4 => TCP4_LEN,
-        TCP6 => TCP6_LEN,
-        UNIX_STREAM => UNIX_LEN,
+    let address_len = match (command, family) {
+        // A check of the sender's own: what follows must be skipped.
+        (LOCAL, _) | (_, UNSPECIFIED) => None,
+        (_, TCP4) => Some(TCP4_LEN),
+        (_, TCP6) => Some(TCP6_LEN),
+        (_, UNIX_STREAM) => Some(UNIX_LEN),
+        // Section 2.2: other values are invalid, and those of datagrams are for other sockets.
         _ => return Err(HeaderError("the family or protocol is none of a stream")),
     };
-    let Some((addresses, values)) = body.split_at_checked(address_len) else {
-        return Err(HeaderError("the header is too short for its addresses"));
-    };
-    check_values(values)?;
-    Ok(Parsed::Header { len, addresses: read_addresses(family, addresses) })
+    let (high, low) = (input.get(14), input.get(15));
+    let least = u16::from_be_bytes([*high.unwrap_or(&0), *low.unwrap_or(&0)]);
+    let len = FIXED + usize::from(least);
+    if len > MAX_HEADER {
+        return Err(HeaderError("the header is longer than 4096 bytes"));
+    }
+    if low.is_none() {
+        return Ok(Parsed::Incomplete);
+    }
+    let body = &input[FIXED..len.min(input.len())];
+    let missing = len.saturating_sub(input.len());
+    if let Some(address_len) = address_len {
+        if len < FIXED + address_len {
+            return Err(HeaderError("the header is too short for its addresses"));
+        }
+        if let Some(values) = body.get(address_len..) {
+            check_values(values, missing)?;
+        }
+    }
+    if missing > 0 {
+        return Ok(Parsed::Incomplete);
+    }
+    let addresses = address_len.and_then(|len| read_addresses(family, &body[..len]));
+    Ok(Parsed::Header { len, addresses })
 }
 
 fn read_addresses(family: u8, bytes: &[u8]) -> Option<Addresses> {
@@ -84,17 +94,18 @@ fn read_addresses(family: u8, bytes: &[u8]) -> Option<Addresses> {
     }
 }
 
-/// Checks that the additional values fill what is left: a type, a length of two bytes, and a value
-/// each (section 2.2). None of them is used, a checksum neither: a receiver may ignore it.
-fn check_values(mut values: &[u8]) -> Result<(), HeaderError> {
+/// Checks that the additional values fill what is left, of which so many bytes are still missing: a
+/// type, a length of two bytes, and a value each (section 2.2). None of them is used, a checksum
+/// neither: a receiver may ignore it.
+fn check_values(mut values: &[u8], mut missing: usize) -> Result<(), HeaderError> {
+    const CUT_OFF: HeaderError = HeaderError("an additional value is cut off");
     while let [_, high, low, rest @ ..] = values {
         let len = usize::from(u16::from_be_bytes([*high, *low]));
-        values = rest.get(len..).ok_or(HeaderError("an additional value is cut off"))?;
+        values = rest.get(len..).unwrap_or_default();
+        missing = missing.checked_sub(len.saturating_sub(rest.len())).ok_or(CUT_OFF)?;
     }
-    match values {
-        [] => Ok(()),
-        _ => Err(HeaderError("an additional value is cut off")),
-    }
+    // Neither a type alone nor half a length is a value.
+    if matches!(values.len() + missing, 1 | 2) { Err(CUT_OFF) } else { Ok(()) }
 }
 
 pub(super) fn write(addresses: Option<Addresses>, output: &mut Vec<u8>) {
