@@ -68,8 +68,9 @@ fn a_round_trip_is_one_read_and_one_write() {
     std::fs::remove_file(&log).unwrap();
 }
 
-/// The reply waits for the end that follows it, and so both are one segment; who has announced its
-/// last request is not waited for, and others are.
+/// The reply waits for the end that follows it, and so both are one segment. The socket is closed
+/// only when the client has ended its side too, even one that has announced its last request: what
+/// it sends all the same, such as a stray line end, would have the reply destroyed by a reset.
 #[test]
 fn a_last_reply_leaves_together_with_the_end() {
     if !installed("strace") {
