@@ -176,8 +176,7 @@ fn an_upstream_that_is_back_is_used_again_soon() {
             assert_eq!(greeted(&proxy).1, 'b');
         }
         line_with(&proxy, "is down");
-        drop(socket);
-        greet_on(listener_at(address.parse().unwrap()), 'a');
+        greet_on(open(socket), 'a');
         line_with(&proxy, "is up");
         let names: String = (0..20).map(|_| greeted(&proxy).1).collect();
         assert_eq!((count(&names, 'a'), count(&names, 'b')), (10, 10), "{names}");
