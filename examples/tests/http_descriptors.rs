@@ -17,11 +17,12 @@ const HTTP_SERVER: &str = env!("CARGO_BIN_EXE_http-server");
 const HUGE: u64 = 64 << 20;
 
 /// Starts a server that has so many descriptors, and a file that is huge and one that is not.
-fn start(descriptors: u32) -> (Server, TempDir) {
+fn start(descriptors: u32, loops: &str) -> (Server, TempDir) {
     let dir = TempDir::new().unwrap();
     File::create(dir.path().join("huge.bin")).unwrap().set_len(HUGE).unwrap();
     fs::write(dir.path().join("small.txt"), "small").unwrap();
-    let script = format!("ulimit -n {descriptors}; exec \"$0\" --port 0 --dir \"$1\"");
+    let script =
+        format!("ulimit -n {descriptors}; exec \"$0\" --port 0 --dir \"$1\" --loops {loops}");
     let mut command = Command::new("sh");
     command.args(["-c", &script, HTTP_SERVER, dir.path().to_str().unwrap()]);
     (Server::start_command(&mut command, 1), dir)
@@ -37,9 +38,9 @@ fn status(mut client: &TcpStream) -> String {
 /// Each download is held up by its client, so that all of them would be open at once.
 #[test]
 fn downloads_that_there_are_no_descriptors_for_wait() {
-    for descriptors in [48, 100] {
-        let (server, _dir) = start(descriptors);
-        let clients: Vec<TcpStream> = (0..100)
+    for (descriptors, loops) in [(48, "1"), (100, "1"), (512, "32")] {
+        let (server, _dir) = start(descriptors, loops);
+        let clients: Vec<TcpStream> = (0..descriptors)
             .map(|_| {
                 let mut client = server.connect();
                 client.write_all(b"GET /huge.bin HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
@@ -62,7 +63,7 @@ fn open_files(server: &Server, name: &str) -> Option<usize> {
 
 #[test]
 fn a_request_whose_body_is_on_its_way_holds_no_file() {
-    let (server, _dir) = start(100);
+    let (server, _dir) = start(100, "1");
     if open_files(&server, "small.txt").is_none() {
         return;
     }

@@ -1,5 +1,5 @@
 //! Answers HTTP/1.1 requests with a page, or with files. Try it with `curl -i 127.0.0.1:8080`, or
-//! with `--dir DIR` and a browser.
+//! with `--dir DIR --index` and a browser.
 //!
 //! `POST /echo` answers with what it was sent: `curl --data-binary @FILE 127.0.0.1:8080/echo`.
 
@@ -170,9 +170,10 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let server = options.listen.bind("tcp", options.port)?.limits(options.clients.limits());
     // A client that is sent a file takes one for its connection, and one for the file.
     let per_client = if options.dir.is_some() { 2 } else { 1 };
-    let descriptors = Descriptors { per_client, ..Descriptors::default() };
+    let loops = options.listen.loops();
+    let descriptors = Descriptors { per_client, loops: loops.count(), others: 0 };
     let server = cli::start_with(server, &options.clients, descriptors)?;
-    server.run_each(options.listen.loops(), |_loop_id| {
+    server.run_each(loops, |_loop_id| {
         HttpServer::new(site.clone())
             .timeouts(timeouts)
             .max_body(max_body)

@@ -189,7 +189,7 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let life = Mutex::new(Some(Life::new(Arc::clone(&shared), listeners, old)?));
     // Who reads that it listens may send it a signal.
     let checks = CHECK_DESCRIPTORS * shared.upstreams.all().count() as u64;
-    let descriptors = Descriptors { per_client: 2, others: checks };
+    let descriptors = Descriptors { per_client: 2, loops: loops.count(), others: checks };
     let server = cli::prepare(server, &shared.options.clients, descriptors);
     let failure = Arc::new(OnceLock::new());
     server.run_each(loops, |loop_id| Proxy {

@@ -3,9 +3,12 @@
 use evio::Server;
 use log::{info, warn};
 
-/// Descriptors beside those of clients, with a margin: standard streams, listeners, loops, files
+/// Descriptors beside those of clients and loops, with a margin: standard streams, listeners, files
 /// that are looked at, and the log.
 const OTHERS: u64 = 64;
+
+/// Descriptors of a loop: its poller, and what wakes it.
+const PER_LOOP: u64 = 2;
 
 /// The part of the limit that is kept for others, at most: with few descriptors, most are still for
 /// clients.
@@ -17,21 +20,24 @@ pub struct Descriptors {
     /// How many a client takes: more than one if a file is sent to it, or another connection is
     /// made for it.
     pub per_client: u64,
+    /// How many loops the server has.
+    pub loops: usize,
     /// How many the server needs for itself, beside those that every server does.
     pub others: u64,
 }
 
 impl Default for Descriptors {
-    /// One for each client.
+    /// One for each client, and one loop.
     fn default() -> Self {
-        Self { per_client: 1, others: 0 }
+        Self { per_client: 1, loops: 1, others: 0 }
     }
 }
 
 impl Descriptors {
     /// Returns how many clients there are descriptors for; one at least.
     fn room(self, limit: u64) -> u64 {
-        let others = self.others.saturating_add(OTHERS).min(limit / MAX_OTHERS);
+        let own = OTHERS + PER_LOOP * self.loops as u64;
+        let others = self.others.saturating_add(own).min(limit / MAX_OTHERS);
         ((limit - others) / self.per_client).max(1)
     }
 }
@@ -73,15 +79,18 @@ mod tests {
 
     #[test]
     fn what_is_kept_for_others_is_a_quarter_at_most() {
-        let room = |limit, per_client, others| Descriptors { per_client, others }.room(limit);
-        assert_eq!(room(1024, 1, 0), 960);
-        assert_eq!(room(1024, 2, 0), 480);
-        assert_eq!(room(1024, 2, 40), 460);
+        let room =
+            |limit, per_client, others| Descriptors { per_client, loops: 1, others }.room(limit);
+        assert_eq!(room(1024, 1, 0), 958);
+        assert_eq!(room(1024, 2, 0), 479);
+        assert_eq!(room(1024, 2, 40), 459);
         assert_eq!(room(1024, 2, 1000), 384);
         assert_eq!(room(100, 2, 0), 37);
+        let loops = Descriptors { per_client: 2, loops: 32, others: 0 };
+        assert_eq!([512, 4096].map(|limit| loops.room(limit)), [192, 1984]);
         for limit in 0..3 {
             assert_eq!(room(limit, 2, u64::MAX), 1);
         }
-        assert_eq!(room(u64::MAX, 1, 0), u64::MAX - OTHERS);
+        assert_eq!(room(u64::MAX, 1, 0), u64::MAX - OTHERS - PER_LOOP);
     }
 }
