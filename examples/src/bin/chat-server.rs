@@ -11,8 +11,8 @@ use evio_examples::cli::{self, ClientLimits, Listen};
 
 /// A chat room: every line goes to everyone. Ctrl-C ends it.
 ///
-/// A guest types "/nick NAME" to take another name and "/quit" to leave. Who is silent for too
-/// long, or takes the lines of the others too slowly, has to leave.
+/// A guest types "/nick NAME" to take another name and "/quit" to leave. Who neither says nor hears
+/// anything for too long, or takes the lines of the others too slowly, has to leave.
 #[derive(Parser)]
 #[command(name = "chat-server", version)]
 struct Options {
