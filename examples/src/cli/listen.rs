@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum, value_parser};
-use evio::{Address, Endpoint, Host, LoadBalance, ReadySocket, Server};
+use evio::{Address, Endpoint, Host, Keepalive, ListenOptions, LoadBalance, ReadySocket, Server};
 use listenfd::ListenFd;
 
 /// More loops than this are a mistake: few machines have as many processors, and each is a thread.
@@ -73,7 +73,8 @@ impl From<Balance> for LoadBalance {
 }
 
 impl Listen {
-    /// Binds the addresses; [`start`](super::start) does the rest.
+    /// Binds the addresses; [`start`](super::start) does the rest. TCP asks peers that are silent
+    /// for five minutes whether they are still there, so one that has vanished is not kept for ever.
     ///
     /// # Errors
     ///
@@ -81,7 +82,10 @@ impl Listen {
     pub fn bind(&self, scheme: &str, port: u16) -> Result<Server, Box<dyn Error>> {
         let inet = inet_address(scheme, &self.host, port, self.reuseport);
         let unix = self.unix_socket.as_deref().map(unix_address);
-        Ok(Server::bind([inet].into_iter().chain(unix))?.load_balance(self.balance.into()))
+        // Connections inherit it from their listener, so it costs them no system call.
+        let options = ListenOptions::default().keepalive(Keepalive::default());
+        let server = Server::bind_with(&options, [inet].into_iter().chain(unix))?;
+        Ok(server.load_balance(self.balance.into()))
     }
 
     /// As `bind`, with the sockets that systemd has bound; see `sd_listen_fds(3)`.

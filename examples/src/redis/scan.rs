@@ -9,8 +9,10 @@ use super::glob;
 use super::sorted_set::SortedSet;
 use super::value::{Collection, Hash, Set};
 
-/// How many elements are looked at unless told otherwise.
+/// How many elements are looked at unless told otherwise, and how many at most: a client that asks
+/// for more calls again, as it does in any case.
 const DEFAULT_COUNT: usize = 10;
+const MAX_COUNT: usize = 10_000;
 
 /// The options of all commands here.
 struct Options<'a> {
@@ -31,7 +33,7 @@ impl<'a> Options<'a> {
                 b"MATCH" => options.pattern = Some(value),
                 b"COUNT" => {
                     let count = usize::try_from(integer(value)?).ok().filter(|count| *count > 0);
-                    options.count = count.ok_or(Failure::SYNTAX)?;
+                    options.count = count.ok_or(Failure::SYNTAX)?.min(MAX_COUNT);
                 }
                 b"TYPE" if takes_type => options.kind = Some(value.to_ascii_lowercase()),
                 _ => return Err(Failure::SYNTAX),
@@ -71,6 +73,7 @@ pub(super) fn scan(call: &mut Call<'_, '_>) -> Result<(), Failure> {
             }
         });
     }
+    call.work(seen);
     call.reply.array(2);
     call.reply.bulk(slot.unwrap_or(0).to_string());
     call.reply.array(found.len());
@@ -112,6 +115,7 @@ fn scan_collection<C: Collection, V: Payload>(
     let (next, pairs) = members(collection).scan(cursor, options.count);
     let found: Vec<_> = pairs.filter(|(name, _)| options.accept(name)).collect();
     call.reply.bulk(next.to_string());
+    call.errands.work += options.count;
     let values = found.iter().filter(|(_, stored)| value(stored).is_some()).count();
     call.reply.array(found.len() + values);
     for (name, stored) in found {
@@ -121,4 +125,35 @@ fn scan_collection<C: Collection, V: Payload>(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redis::tests::run;
+    use crate::redis::{Client, Server};
+
+    /// Returns the cursor that a reply begins with, and how many elements it has.
+    fn scanned(reply: &str) -> (u64, usize) {
+        let mut lines = reply.lines().skip(2);
+        let cursor = lines.next().unwrap().parse().unwrap();
+        (cursor, lines.next().unwrap()[1..].parse().unwrap())
+    }
+
+    #[test]
+    fn a_call_looks_at_so_many_elements_at_most() {
+        let (server, mut client) = (Server::default(), Client::default());
+        let mut view = server.store.view();
+        for element in 0..2 * MAX_COUNT {
+            let name = element.to_string();
+            view.set(name.as_bytes(), b"");
+            let insert = |set: &mut Set| (true, set.insert(name.as_bytes()));
+            view.change_or_new(b"s", insert).unwrap();
+        }
+        drop(view);
+        let (_, members) = scanned(&run(&server, &mut client, "SSCAN s 0 COUNT 1000000").0);
+        assert_eq!(members, MAX_COUNT);
+        let (cursor, keys) = scanned(&run(&server, &mut client, "SCAN 0 COUNT 1000000").0);
+        assert!(cursor > 0 && (MAX_COUNT..MAX_COUNT + 1000).contains(&keys), "{cursor} {keys}");
+    }
 }

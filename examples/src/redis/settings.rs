@@ -60,7 +60,7 @@ impl Server {
             ("port", options.port.to_string()),
             ("proto-max-bulk-len", crate::resp::MAX_BULK_LEN.to_string()),
             ("save", String::new()),
-            ("tcp-keepalive", "0".to_owned()),
+            ("tcp-keepalive", "300".to_owned()),
             ("timeout", options.idle_timeout.map_or(0, |time| time.as_secs()).to_string()),
         ]);
         all
