@@ -1,63 +1,150 @@
 //! Patterns for names, as in `KEYS` and `PSUBSCRIBE`.
 
-/// Tells whether `text` matches a pattern: `*` and `?` stand for any bytes and for one, `[ab]`,
-/// `[a-c]` and `[^a]` for one of some or of all others, and `\` takes the next byte as it is.
+use memchr::memmem;
+
+use super::call::Failure;
+
+/// The longest pattern.
+const MAX_LEN: usize = 64 * 1024;
+
+/// The longest part between two `*` that is more than plain bytes. It may have to be compared at
+/// every byte of a name, whereas plain bytes are found in one pass.
+const MAX_PART_LEN: usize = 32;
+
+/// A pattern: `*` and `?` stand for any bytes and for one, `[ab]`, `[a-c]` and `[^a]` for one of
+/// some or of all others, and `\` takes the next byte as it is.
 ///
-/// It takes time in proportion to the product of both lengths at worst: only the last `*` is ever
-/// tried again.
-pub(super) fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    let mut retry = None;
-    while t < text.len() {
-        match one(&pattern[p..], text[t]) {
-            Step::Any => {
-                retry = Some((p + 1, t));
-                p += 1;
-                continue;
-            }
-            Step::Match(len) => {
-                p += len;
-                t += 1;
-                continue;
-            }
-            Step::Fail => {}
-        }
-        let Some((after_star, start)) = retry else { return false };
-        retry = Some((after_star, start + 1));
-        (p, t) = (after_star, start + 1);
-    }
-    pattern[p..].iter().all(|&byte| byte == b'*')
+/// To match takes time in proportion to the length of the name, whatever the pattern is.
+pub(super) struct Glob {
+    /// What the name begins with.
+    first: Vec<Element>,
+    /// What follows in this order, with anything in between.
+    middle: Vec<Part>,
+    /// What the name ends with; without a `*`, the first part is all.
+    last: Option<Vec<Element>>,
 }
 
-/// How the start of a pattern fits a byte.
-enum Step {
-    /// It is a `*`.
+/// What stands for one byte.
+enum Element {
+    Byte(u8),
     Any,
-    /// So many bytes of the pattern stand for it.
-    Match(usize),
-    Fail,
+    Class(Box<[bool; 256]>),
 }
 
-fn one(pattern: &[u8], byte: u8) -> Step {
-    let (fits, len) = match *pattern {
-        [] => return Step::Fail,
-        [b'*', ..] => return Step::Any,
-        [b'?', ..] => (true, 1),
-        [b'[', ref rest @ ..] => {
-            let (fits, len) = class(rest, byte);
-            (fits, 1 + len)
+/// What is between two `*`.
+enum Part {
+    Bytes(Vec<u8>),
+    Elements(Vec<Element>),
+}
+
+impl Glob {
+    /// Parses a pattern.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it is too long, or could take too long to match.
+    pub(super) fn new(pattern: &[u8]) -> Result<Self, Failure> {
+        if pattern.len() > MAX_LEN {
+            return Err(Failure::text("ERR the pattern is longer than 65536 bytes"));
         }
-        [b'\\', escaped, ..] => (escaped == byte, 2),
-        [plain, ..] => (plain == byte, 1),
-    };
-    if fits { Step::Match(len) } else { Step::Fail }
+        let mut parts = vec![Vec::new()];
+        let mut rest = pattern;
+        while !rest.is_empty() {
+            let (element, len) = Element::parse(rest);
+            match (element, parts.last_mut()) {
+                (Some(element), Some(part)) => part.push(element),
+                _ => parts.push(Vec::new()),
+            }
+            rest = &rest[len..];
+        }
+        let last = if parts.len() > 1 { parts.pop() } else { None };
+        let mut parts = parts.into_iter();
+        let first = parts.next().unwrap_or_default();
+        let middle = parts.filter(|part| !part.is_empty()).map(Part::new);
+        Ok(Self { first, middle: middle.collect::<Result<_, _>>()?, last })
+    }
+
+    /// Tells whether the pattern stands for `name`.
+    pub(super) fn matches(&self, name: &[u8]) -> bool {
+        let Some(mut rest) = strip(name, &self.first) else { return false };
+        let Some(last) = &self.last else { return rest.is_empty() };
+        // The first place of each part leaves the most for those behind it.
+        for part in &self.middle {
+            let Some(end) = part.find_end(rest) else { return false };
+            rest = &rest[end..];
+        }
+        let start = rest.len().checked_sub(last.len());
+        start.is_some_and(|start| strip(&rest[start..], last).is_some())
+    }
 }
 
-/// Matches what is behind a `[`; a class without an end goes to the end of the pattern.
-fn class(pattern: &[u8], byte: u8) -> (bool, usize) {
+impl Element {
+    /// Parses what `pattern` begins with, which is nothing for a `*`, and returns its length.
+    fn parse(pattern: &[u8]) -> (Option<Self>, usize) {
+        match *pattern {
+            [] | [b'*', ..] => (None, 1),
+            [b'?', ..] => (Some(Self::Any), 1),
+            [b'[', ref rest @ ..] => {
+                let (class, len) = class(rest);
+                (Some(Self::Class(class)), 1 + len)
+            }
+            [b'\\', escaped, ..] => (Some(Self::Byte(escaped)), 2),
+            [plain, ..] => (Some(Self::Byte(plain)), 1),
+        }
+    }
+
+    fn is(&self, byte: u8) -> bool {
+        match self {
+            Self::Byte(plain) => *plain == byte,
+            Self::Any => true,
+            Self::Class(class) => class[usize::from(byte)],
+        }
+    }
+}
+
+impl Part {
+    fn new(elements: Vec<Element>) -> Result<Self, Failure> {
+        let byte = |element: &Element| match element {
+            Element::Byte(byte) => Some(*byte),
+            _ => None,
+        };
+        if let Some(bytes) = elements.iter().map(byte).collect() {
+            return Ok(Self::Bytes(bytes));
+        }
+        if elements.len() > MAX_PART_LEN {
+            let message =
+                "ERR more than 32 characters are between two * of the pattern, with a ? or [";
+            return Err(Failure::text(message));
+        }
+        Ok(Self::Elements(elements))
+    }
+
+    /// Returns where the first place ends that this part stands for.
+    fn find_end(&self, name: &[u8]) -> Option<usize> {
+        match self {
+            Self::Bytes(bytes) => memmem::find(name, bytes).map(|start| start + bytes.len()),
+            Self::Elements(elements) => {
+                let mut places = name.windows(elements.len());
+                let start = places.position(|place| strip(place, elements).is_some())?;
+                Some(start + elements.len())
+            }
+        }
+    }
+}
+
+/// Returns what is behind the bytes that these elements stand for, if `name` begins with them.
+fn strip<'n>(name: &'n [u8], elements: &[Element]) -> Option<&'n [u8]> {
+    let (start, rest) = name.split_at_checked(elements.len())?;
+    let fits = elements.iter().zip(start).all(|(element, byte)| element.is(*byte));
+    fits.then_some(rest)
+}
+
+/// Parses what is behind a `[`, and returns its length; a class without an end goes to the end of
+/// the pattern.
+fn class(pattern: &[u8]) -> (Box<[bool; 256]>, usize) {
     let negated = pattern.first() == Some(&b'^');
     let mut at = usize::from(negated);
-    let mut found = false;
+    let mut class = Box::new([negated; 256]);
     loop {
         let (low, high, len) = match pattern[at..] {
             [] => break,
@@ -69,10 +156,15 @@ fn class(pattern: &[u8], byte: u8) -> (bool, usize) {
             [low, b'-', high, ..] => (low.min(high), low.max(high), 3),
             [plain, ..] => (plain, plain, 1),
         };
-        found |= (low..=high).contains(&byte);
+        class[usize::from(low)..=usize::from(high)].fill(!negated);
         at += len;
     }
-    (found != negated, at)
+    (class, at)
+}
+
+/// Tells whether a pattern that was accepted before stands for `name`.
+pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    Glob::new(pattern).is_ok_and(|glob| glob.matches(name))
 }
 
 #[cfg(test)]
@@ -111,9 +203,49 @@ mod tests {
         }
     }
 
+    /// Names that a search from the start of each byte would take minutes for.
     #[test]
-    fn many_stars_take_no_exponential_time() {
-        let pattern = "a*".repeat(50) + "b";
-        assert!(!matches(pattern.as_bytes(), "a".repeat(1000).as_bytes()));
+    fn no_pattern_takes_more_than_one_look_at_a_name() {
+        let name = "a".repeat(4_000_000);
+        let long = "a".repeat(MAX_LEN - 3) + "b";
+        for pattern in
+            [format!("*{long}*"), format!("*{}b*", "?".repeat(31)), "a*".repeat(50) + "b"]
+        {
+            assert!(!matches(pattern.as_bytes(), name.as_bytes()), "{:.20}", pattern);
+        }
+    }
+
+    #[test]
+    fn patterns_that_could_take_long_are_refused() {
+        let (too_long, at_once) = ("a".repeat(MAX_LEN + 1), "?".repeat(MAX_PART_LEN + 1));
+        for pattern in [&too_long, &format!("*{at_once}*")] {
+            assert!(Glob::new(pattern.as_bytes()).is_err());
+        }
+        // At the ends there is but one place for it.
+        let name = "a".repeat(MAX_PART_LEN + 2);
+        for pattern in [format!("{at_once}*"), format!("*{at_once}"), format!("{at_once}?")] {
+            assert!(matches(pattern.as_bytes(), name.as_bytes()), "{pattern}");
+        }
+    }
+
+    /// Patterns and names of few letters, against an algorithm that tries everything.
+    #[test]
+    fn random_patterns_match_as_by_trying_everything() {
+        fn tried(pattern: &[u8], name: &[u8]) -> bool {
+            match Element::parse(pattern) {
+                _ if pattern.is_empty() => name.is_empty(),
+                (None, len) => (0..=name.len()).any(|at| tried(&pattern[len..], &name[at..])),
+                (Some(element), len) => {
+                    name.first().is_some_and(|byte| element.is(*byte))
+                        && tried(&pattern[len..], &name[1..])
+                }
+            }
+        }
+        let pattern =
+            proptest::collection::vec(proptest::sample::select(b"ab*?[]^-\\".to_vec()), 0..9);
+        let name = proptest::collection::vec(proptest::sample::select(b"ab]".to_vec()), 0..8);
+        proptest::proptest!(|(pattern in pattern, name in name)| {
+            proptest::prop_assert_eq!(matches(&pattern, &name), tried(&pattern, &name));
+        });
     }
 }

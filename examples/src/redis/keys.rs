@@ -3,7 +3,7 @@
 use super::call::{Call, Failure};
 use super::client::Progress;
 use super::dense::random_below;
-use super::glob;
+use super::glob::Glob;
 use super::keyspace::NEVER;
 use super::value::Value;
 
@@ -28,23 +28,27 @@ pub(super) fn kind(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// How many bytes of keys are as much work to look through as an element is.
+pub(super) const KEY_BYTES_WORK: usize = 32;
+
 /// `KEYS pattern`
 ///
 /// With very many keys it takes several turns, between which others can add and remove some. In a
 /// transaction it takes one.
 pub(super) fn keys(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    let pattern = call.command.get(1).unwrap_or_default();
+    let pattern = Glob::new(call.command.get(1).unwrap_or_default())?;
     let Progress { slot, mut found } = call.client.progress.take().unwrap_or_default();
     let mut slot = Some(slot);
     while let Some(from) = slot {
-        let mut seen = 0;
+        let (mut seen, mut bytes) = (0, 0);
         slot = call.store.scan(from, |key, _| {
             seen += 1;
-            if glob::matches(pattern, key) {
+            bytes += key.len();
+            if pattern.matches(key) {
                 found.push(key.into());
             }
         });
-        call.work(1 + seen);
+        call.work(1 + seen + bytes / KEY_BYTES_WORK);
         if let Some(slot) = slot.filter(|_| call.is_to_pause()) {
             call.pause(Progress { slot, found });
             return Ok(());

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::call::{Call, Failure};
 use super::channels::{Kind, Message};
-use super::glob::matches;
+use super::glob::Glob;
 
 /// The most channels and patterns of one client. Redis has no such limit.
 const MAX_SUBSCRIPTIONS: usize = 10_000;
@@ -30,6 +30,7 @@ pub(super) fn subscribe(call: &mut Call<'_, '_>) -> Result<(), Failure> {
 
 /// `PSUBSCRIBE pattern...`
 pub(super) fn psubscribe(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    call.command.iter_from(1).try_for_each(|pattern| Glob::new(pattern).map(drop))?;
     add(call, Kind::Pattern, "psubscribe")
 }
 
@@ -112,7 +113,8 @@ pub(super) fn pubsub(call: &mut Call<'_, '_>) -> Result<(), Failure> {
         (b"CHANNELS", 2 | 3) => {
             let mut names = channels.names(Kind::Channel);
             if let Some(pattern) = call.command.get(2) {
-                names.retain(|name| matches(pattern, name));
+                let pattern = Glob::new(pattern)?;
+                names.retain(|name| pattern.matches(name));
             }
             call.reply.array(names.len());
             names.iter().for_each(|name| call.reply.bulk(name));

@@ -5,7 +5,8 @@
 
 use super::call::{Call, Failure, integer};
 use super::dense::{Dense, Payload};
-use super::glob;
+use super::glob::Glob;
+use super::keys::KEY_BYTES_WORK;
 use super::sorted_set::SortedSet;
 use super::value::{Collection, Hash, Set};
 
@@ -15,22 +16,22 @@ const DEFAULT_COUNT: usize = 10;
 const MAX_COUNT: usize = 10_000;
 
 /// The options of all commands here.
-struct Options<'a> {
-    pattern: Option<&'a [u8]>,
+struct Options {
+    pattern: Option<Glob>,
     count: usize,
     /// In lower case.
     kind: Option<Vec<u8>>,
 }
 
-impl<'a> Options<'a> {
+impl Options {
     /// Parses the arguments from `first` on.
-    fn parse(call: &Call<'a, '_>, first: usize, takes_type: bool) -> Result<Self, Failure> {
+    fn parse(call: &Call<'_, '_>, first: usize, takes_type: bool) -> Result<Self, Failure> {
         let mut options = Self { pattern: None, count: DEFAULT_COUNT, kind: None };
         let mut words = call.command.iter_from(first);
         while let Some(word) = words.next() {
             let value = words.next().ok_or(Failure::SYNTAX)?;
             match &*word.to_ascii_uppercase() {
-                b"MATCH" => options.pattern = Some(value),
+                b"MATCH" => options.pattern = Some(Glob::new(value)?),
                 b"COUNT" => {
                     let count = usize::try_from(integer(value)?).ok().filter(|count| *count > 0);
                     options.count = count.ok_or(Failure::SYNTAX)?.min(MAX_COUNT);
@@ -43,7 +44,7 @@ impl<'a> Options<'a> {
     }
 
     fn accept(&self, name: &[u8]) -> bool {
-        self.pattern.is_none_or(|pattern| glob::matches(pattern, name))
+        self.pattern.as_ref().is_none_or(|pattern| pattern.matches(name))
     }
 }
 
@@ -62,18 +63,19 @@ fn cursor(call: &Call<'_, '_>, index: usize) -> Result<u64, Failure> {
 pub(super) fn scan(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let mut slot = Some(usize::try_from(cursor(call, 1)?).unwrap_or(usize::MAX));
     let options = Options::parse(call, 2, true)?;
-    let (mut found, mut seen) = (Vec::new(), 0);
+    let (mut found, mut seen, mut bytes) = (Vec::new(), 0, 0);
     while seen < options.count {
         let Some(from) = slot else { break };
         slot = call.store.scan(from, |key, value| {
             seen += 1;
+            bytes += key.len();
             let is_kind = options.kind.as_ref().is_none_or(|kind| *kind == value.kind().as_bytes());
             if is_kind && options.accept(key) {
                 found.push(key.to_vec());
             }
         });
     }
-    call.work(seen);
+    call.work(seen + bytes / KEY_BYTES_WORK);
     call.reply.array(2);
     call.reply.bulk(slot.unwrap_or(0).to_string());
     call.reply.array(found.len());
