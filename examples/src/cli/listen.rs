@@ -73,8 +73,9 @@ impl From<Balance> for LoadBalance {
 }
 
 impl Listen {
-    /// Binds the addresses; [`start`](super::start) does the rest. TCP asks peers that are silent
-    /// for five minutes whether they are still there, so one that has vanished is not kept for ever.
+    /// Binds the addresses; [`start`](super::start) does the rest. TCP asks a peer that has been
+    /// silent for five minutes whether it is still there, so one that has vanished is not kept for
+    /// ever.
     ///
     /// # Errors
     ///

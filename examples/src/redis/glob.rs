@@ -211,7 +211,7 @@ mod tests {
         for pattern in
             [format!("*{long}*"), format!("*{}b*", "?".repeat(31)), "a*".repeat(50) + "b"]
         {
-            assert!(!matches(pattern.as_bytes(), name.as_bytes()), "{:.20}", pattern);
+            assert!(!matches(pattern.as_bytes(), name.as_bytes()), "{pattern:.20}");
         }
     }
 

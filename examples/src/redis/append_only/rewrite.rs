@@ -100,7 +100,8 @@ impl AppendOnly {
         name.into()
     }
 
-    /// Copies what was appended to `old` behind its first `from` bytes, and puts `new` in its place.
+    /// Copies what was appended to `old` behind its first `from` bytes, and puts `new` in its
+    /// place.
     fn replace(
         &self,
         old: &File,
