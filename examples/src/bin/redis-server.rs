@@ -183,15 +183,15 @@ impl Redis<'_> {
         let mut batch = Batch::new(self.server, max_output);
         let room = conn.output_room();
         let (stop, ran) = session.run_commands(&mut batch, input, &mut self.replies, room);
-        let published = batch.finish(self.loop_id);
+        let has_published = batch.finish(self.loop_id);
         if self.replies.len() <= MAX_COPIED {
             conn.write(&self.replies);
             self.replies.clear();
         } else {
             conn.write_owned(mem::take(&mut self.replies));
         }
-        if !published.is_empty() {
-            self.server.channels.publish(&conn.loop_handle(), published);
+        if has_published {
+            self.server.channels.flush(&conn.loop_handle());
         }
         if session.client.is_subscribed() != session.is_subscriber {
             self.change_limits(conn, session);
@@ -312,7 +312,9 @@ impl Handler for Redis<'_> {
         }
     }
 
-    fn tick(&mut self, _: &mut Loop<'_>) -> ControlFlow<(), Duration> {
+    fn tick(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<(), Duration> {
+        // What a full mailbox has refused.
+        self.server.channels.flush(&event_loop.handle());
         if let Some(file) = self.append_only {
             file.retry();
             file.rewrite_if_grown();

@@ -2,7 +2,6 @@
 
 use super::call::Call;
 use super::change_log::Changes;
-use super::channels::Message;
 use super::client::Client;
 use super::keyspace::View;
 use super::server::Server;
@@ -34,8 +33,8 @@ pub struct Batch<'s> {
 pub(super) struct Errands<'s> {
     pub(super) server: &'s Server,
     pub(super) work: usize,
-    /// Messages that were published, in order.
-    pub(super) published: Vec<Message>,
+    /// Whether there are messages for subscribers.
+    pub(super) has_published: bool,
     pub(super) changes: Changes,
 }
 
@@ -53,7 +52,7 @@ impl<'s> Batch<'s> {
     }
 
     pub(super) fn errands_of(server: &'s Server) -> Errands<'s> {
-        Errands { server, work: 0, published: Vec::new(), changes: Changes::default() }
+        Errands { server, work: 0, has_published: false, changes: Changes::default() }
     }
 
     /// Returns the keyspace, as this batch sees it.
@@ -105,10 +104,11 @@ impl<'s> Batch<'s> {
         self.execute(client, command.as_command(), output)
     }
 
-    /// Ends the batch: gives back the locks, and returns the messages that were published.
+    /// Ends the batch: gives back the locks, and tells whether messages were published, which
+    /// [`Channels::flush`](super::Channels::flush) sends.
     #[must_use]
-    pub fn finish(self, loop_id: usize) -> Vec<Message> {
+    pub fn finish(self, loop_id: usize) -> bool {
         self.errands.server.count_commands(loop_id, self.commands);
-        self.errands.published
+        self.errands.has_published
     }
 }

@@ -3,23 +3,39 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use evio::{ConnId, Loop, LoopHandle};
+use evio::{ConnId, Loop, LoopHandle, SendError};
 use log::warn;
 use parking_lot::RwLock;
 
 use super::glob::matches;
+use super::outbox::{Message, Outbox};
 use crate::resp::{Protocol, Reply};
+
+/// How many messages, and copies of them for subscribers, a loop writes before its connections get
+/// their turn: about two milliseconds.
+const COPIES_AT_ONCE: usize = 10_000;
+
+/// How many bytes of messages a loop writes to a subscriber before the socket takes them: far fewer
+/// than may wait for one, so that a loop which was busy does not cut off those who do read.
+const BYTES_AT_ONCE: usize = 1024 * 1024;
 
 /// What clients have subscribed to; for each loop apart, so that a message is looked up, and
 /// written to its subscribers, on the loop that they are on.
 #[derive(Clone, Debug)]
 pub struct Channels {
-    loops: Arc<[RwLock<OfLoop>]>,
+    loops: Arc<[OfLoop]>,
+}
+
+/// What concerns one loop.
+#[derive(Debug, Default)]
+struct OfLoop {
+    subscriptions: RwLock<Subscriptions>,
+    outbox: Outbox,
 }
 
 /// The subscriptions of the connections of one loop.
 #[derive(Debug, Default)]
-struct OfLoop {
+struct Subscriptions {
     channels: BTreeMap<Box<[u8]>, Subscribers>,
     patterns: BTreeMap<Box<[u8]>, Subscribers>,
 }
@@ -27,12 +43,9 @@ struct OfLoop {
 /// The connections that have subscribed, and what they understand.
 type Subscribers = BTreeMap<ConnId, Protocol>;
 
-/// A message that was published.
-#[derive(Clone, Debug)]
-pub struct Message {
-    channel: Arc<[u8]>,
-    text: Arc<[u8]>,
-}
+/// Too much waits for a loop that has subscribers of the channel.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Full;
 
 /// What is subscribed to: one channel, or all whose name matches a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +54,7 @@ pub(super) enum Kind {
     Pattern,
 }
 
-impl OfLoop {
+impl Subscriptions {
     fn subscribers(&mut self, kind: Kind) -> &mut BTreeMap<Box<[u8]>, Subscribers> {
         match kind {
             Kind::Channel => &mut self.channels,
@@ -63,14 +76,19 @@ impl OfLoop {
         direct + self.patterns_of(channel).map(|(_, clients)| clients.len()).sum::<usize>()
     }
 
-    fn send(&self, event_loop: &mut Loop<'_>, message: &Message) {
+    /// Writes a message to all that have subscribed, and returns how many that are.
+    fn send(&self, event_loop: &mut Loop<'_>, message: &Message) -> usize {
         let Message { channel, text } = message;
+        let mut copies = 0;
         if let Some(subscribers) = self.channels.get(&**channel) {
+            copies += subscribers.len();
             send_to(event_loop, subscribers, &[b"message", channel, text]);
         }
         for (pattern, subscribers) in self.patterns_of(channel) {
+            copies += subscribers.len();
             send_to(event_loop, subscribers, &[b"pmessage", pattern, channel, text]);
         }
+        copies
     }
 }
 
@@ -94,20 +112,14 @@ fn push(protocol: Protocol, parts: &[&[u8]]) -> Vec<u8> {
     bytes
 }
 
-impl Message {
-    pub(super) fn new(channel: &[u8], text: &[u8]) -> Self {
-        Self { channel: channel.into(), text: text.into() }
-    }
-}
-
 impl Channels {
     pub(super) fn new(loops: usize) -> Self {
-        Self { loops: (0..loops).map(|_| RwLock::default()).collect() }
+        Self { loops: (0..loops).map(|_| OfLoop::default()).collect() }
     }
 
     /// Has a connection sent what is published from now on.
     pub(super) fn subscribe(&self, kind: Kind, name: &[u8], conn: ConnId, protocol: Protocol) {
-        let mut here = self.loops[conn.loop_id()].write();
+        let mut here = self.loops[conn.loop_id()].subscriptions.write();
         let subscribers = here.subscribers(kind);
         match subscribers.get_mut(name) {
             Some(clients) => drop(clients.insert(conn, protocol)),
@@ -117,7 +129,7 @@ impl Channels {
 
     /// Takes back [`subscribe`](Self::subscribe).
     pub(super) fn unsubscribe(&self, kind: Kind, name: &[u8], conn: ConnId) {
-        let mut here = self.loops[conn.loop_id()].write();
+        let mut here = self.loops[conn.loop_id()].subscriptions.write();
         let subscribers = here.subscribers(kind);
         if let Some(clients) = subscribers.get_mut(name) {
             clients.remove(&conn);
@@ -127,44 +139,82 @@ impl Channels {
         }
     }
 
-    /// Returns how many times a message would be sent.
-    pub(super) fn receivers(&self, channel: &[u8]) -> usize {
-        self.loops.iter().map(|of_loop| of_loop.read().receivers(channel)).sum()
-    }
-
     /// Returns how many connections have subscribed to a channel by its name.
     pub(super) fn subscribers(&self, channel: &[u8]) -> usize {
-        let count = |of_loop: &OfLoop| of_loop.channels.get(channel).map_or(0, BTreeMap::len);
-        self.loops.iter().map(|of_loop| count(&of_loop.read())).sum()
+        let count = |here: &Subscriptions| here.channels.get(channel).map_or(0, BTreeMap::len);
+        self.loops.iter().map(|of_loop| count(&of_loop.subscriptions.read())).sum()
     }
 
     /// Returns the names of all channels, or all patterns, that somebody has subscribed to.
     pub(super) fn names(&self, kind: Kind) -> BTreeSet<Box<[u8]>> {
         let mut names = BTreeSet::new();
         for of_loop in &*self.loops {
-            names.extend(of_loop.write().subscribers(kind).keys().cloned());
+            names.extend(of_loop.subscriptions.write().subscribers(kind).keys().cloned());
         }
         names
     }
 
-    /// Sends messages to all that have subscribed: one task for each loop that has some, which
-    /// comes after those that this loop has posted before, so that messages stay in order.
-    pub fn publish(&self, from: &LoopHandle, messages: Vec<Message>) {
-        let messages: Arc<[Message]> = messages.into();
+    /// Puts a message into the outboxes of all loops with subscribers, or into none of them if one
+    /// has no room. Returns how many times it is to be sent, which [`flush`](Self::flush) begins.
+    pub(super) fn publish(&self, channel: &[u8], text: &[u8]) -> Result<usize, Full> {
+        let mut receivers = 0;
+        let is_wanted = |of_loop: &&OfLoop| {
+            let here = of_loop.subscriptions.read().receivers(channel);
+            receivers += here;
+            here > 0
+        };
+        let wanted: Vec<_> = self.loops.iter().filter(is_wanted).collect();
+        if wanted.is_empty() {
+            return Ok(0);
+        }
+        let message = Message::new(channel, text);
+        // In the order of the loops, as all do, so that nobody waits for ever.
+        let mut queues: Vec<_> = wanted.iter().map(|of_loop| of_loop.outbox.lock()).collect();
+        if !queues.iter().all(|queue| queue.has_room(&message)) {
+            return Err(Full);
+        }
+        queues.iter_mut().for_each(|queue| queue.push(message.clone()));
+        Ok(receivers)
+    }
+
+    /// Tells the loops that have messages waiting and do not know of them. A mailbox that is full
+    /// refuses that, so it is to be called again, now and then.
+    pub fn flush(&self, from: &LoopHandle) {
         for (loop_id, of_loop) in self.loops.iter().enumerate() {
-            let is_wanted = {
-                let here = of_loop.read();
-                messages.iter().any(|message| here.receivers(&message.channel) > 0)
-            };
-            let Some(target) = from.of_loop(loop_id).filter(|_| is_wanted) else { continue };
-            let (channels, messages) = (self.clone(), Arc::clone(&messages));
-            let task = move |event_loop: &mut Loop<'_>| {
-                let here = channels.loops[loop_id].read();
-                messages.iter().for_each(|message| here.send(event_loop, message));
-            };
-            if let Err(error) = target.post(task) {
-                warn!("messages for the subscribers of loop {loop_id} are lost: {error}");
+            let Some(target) = from.of_loop(loop_id) else { continue };
+            if of_loop.outbox.begin_post() {
+                self.post(&target);
             }
         }
     }
+
+    /// Has a loop send what waits for its subscribers.
+    fn post(&self, target: &LoopHandle) {
+        let (channels, loop_id) = (self.clone(), target.loop_id());
+        let posted = target.post(move |event_loop| channels.deliver(event_loop));
+        let outbox = &self.loops[loop_id].outbox;
+        match posted {
+            Ok(()) => {}
+            Err(SendError::Full) => outbox.cancel_post(),
+            Err(error) => {
+                let lost = outbox.clear();
+                warn!("{lost} messages for the subscribers of loop {loop_id} are lost: {error}");
+            }
+        }
+    }
+
+    /// Sends what waits for the subscribers of this loop; the rest of much in a later turn.
+    fn deliver(&self, event_loop: &mut Loop<'_>) {
+        let OfLoop { subscriptions, outbox } = &self.loops[event_loop.loop_id()];
+        let (mut copies, mut bytes) = (0, 0);
+        while copies < COPIES_AT_ONCE && bytes < BYTES_AT_ONCE {
+            let Some(message) = outbox.take() else { return };
+            bytes += message.cost();
+            copies += 1 + subscriptions.read().send(event_loop, &message);
+        }
+        self.post(&event_loop.handle());
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,21 +3,25 @@
 use std::collections::BTreeSet;
 
 use super::call::{Call, Failure};
-use super::channels::{Kind, Message};
+use super::channels::{Full, Kind};
 use super::glob::Glob;
 
 /// The most channels and patterns of one client. Redis has no such limit.
 const MAX_SUBSCRIPTIONS: usize = 10_000;
 
+const NO_ROOM: &str = "ERR the message was not sent: with it, more than 64 MiB would wait for a busy \
+    loop of this server";
+
 /// `PUBLISH channel message`
 ///
-/// Returns how many times the message is to be sent. That happens when the batch is over.
+/// Returns how many times the message is to be sent, which begins when the batch is over. If too
+/// much waits for the subscribers of one loop already, it is sent to nobody, and that is said.
 pub(super) fn publish(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    let channel = &call.command[1];
-    let receivers = call.server().channels.receivers(channel);
-    if receivers > 0 {
-        call.errands.published.push(Message::new(channel, &call.command[2]));
-    }
+    let receivers = match call.server().channels.publish(&call.command[1], &call.command[2]) {
+        Ok(receivers) => receivers,
+        Err(Full) => return Err(Failure::text(NO_ROOM)),
+    };
+    call.errands.has_published |= receivers > 0;
     call.work(receivers);
     call.reply.count(receivers);
     Ok(())
