@@ -58,6 +58,9 @@ fn strings_are_estimated() {
         words(format!("SET key:{n} {}", "v".repeat(100)))
     });
     check("strings of 50 kB", SIZE / 50_000, |n| words(format!("SET {n} {}", "v".repeat(50_000))));
+    check("short strings that expire", SIZE / 130, |n| {
+        words(format!("SET key:{n} {n} EX {}", 1000 + n * 7919 % 9973))
+    });
     check("long keys", SIZE / 300, |n| words(format!("SET {}{n} v", "k".repeat(200))));
 }
 

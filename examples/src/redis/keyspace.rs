@@ -16,6 +16,7 @@ mod reclaim;
 mod scan;
 mod shard;
 mod store;
+mod times;
 mod touch;
 mod view;
 mod watch;
@@ -38,3 +39,13 @@ const SLOTS: usize = if cfg!(test) { 64 } else { 1024 };
 /// Two loops that run a command each at any moment want the same one once in 512 times, and all of
 /// them (for `EXEC` around `KEYS`, say) are taken in a few microseconds.
 const LOCKS: usize = if cfg!(test) { 8 } else { 512 };
+
+/// The bits of a hash that choose the table. Within a table, its lowest and its highest bits tell
+/// keys apart.
+const SLOT_SHIFT: u32 = 32;
+
+/// Returns the table that a key with this hash is in, of all tables.
+#[inline]
+fn slot_of_hash(hash: u64) -> usize {
+    (hash >> SLOT_SHIFT) as usize & (SLOTS - 1)
+}

@@ -102,7 +102,7 @@ impl Server {
         let mut removed = 0;
         for lock in 0..self.store.locks() {
             loop {
-                let (count, more) = view.expire_some(lock, TABLES_AT_ONCE);
+                let (count, more) = view.expire_some(lock, KEYS_AT_ONCE);
                 removed += count;
                 if !more {
                     break;
@@ -124,8 +124,8 @@ impl Server {
     }
 }
 
-/// How many tables are looked through before the lock is given back.
-const TABLES_AT_ONCE: usize = 16;
+/// How many keys are removed before the lock is given back.
+const KEYS_AT_ONCE: usize = 1000;
 
 /// How many keys are removed before others get their turn: about two milliseconds.
 const EXPIRED_AT_ONCE: usize = 20_000;

@@ -67,19 +67,16 @@ impl View<'_> {
         self.changes += 1;
     }
 
-    /// Removes keys that have expired from the tables of a lock, at most those of `tables` tables.
-    /// Returns how many keys it has removed, and whether there may be more.
-    pub(in crate::redis) fn expire_some(&mut self, lock: usize, tables: usize) -> (usize, bool) {
+    /// Removes keys of a lock that have expired, up to `max`. Returns how many it has removed, and
+    /// whether there may be more.
+    pub(in crate::redis) fn expire_some(&mut self, lock: usize, max: usize) -> (usize, bool) {
         let now = self.now();
-        let mut removed = 0;
-        let mut table = 0;
-        for _ in 0..tables {
+        let (mut removed, mut table) = (0, 0);
+        while removed < max {
             let shard = self.shard(Spot { lock, table, hash: 0 });
             let Some(next) = shard.next_due(table, now) else { return (removed, false) };
             table = next;
-            let before = shard.len;
-            self.expire(Spot { lock, table, hash: 0 });
-            removed += before - self.shard(Spot { lock, table, hash: 0 }).len;
+            removed += self.expire(Spot { lock, table, hash: 0 }, max - removed);
         }
         (removed, true)
     }
@@ -101,8 +98,8 @@ impl View<'_> {
             return false;
         }
         let now = self.now();
-        if self.shard(spot).may_be_due(spot.table, || now) {
-            self.expire(spot);
+        if self.shard(spot).is_due(spot.table, || now) {
+            self.expire(spot, usize::MAX);
         }
         self.keys_in(slot) > 0
     }

@@ -1,6 +1,7 @@
 //! The part of the keyspace that one lock guards.
 
 use std::hash::BuildHasher;
+use std::mem;
 use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -8,6 +9,8 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use super::entry::{Entry, NEVER};
 use super::key::Key;
 use super::memory::{Memory, allocation};
+use super::slot_of_hash;
+use super::times::{TIME_MEMORY, Times};
 use super::watch::Watched;
 use crate::redis::value::{Value, sparse};
 
@@ -32,11 +35,17 @@ fn is(key: &[u8]) -> impl Fn(&Entry) -> bool {
     move |entry| *entry.key == *key
 }
 
+/// Makes a value the string `bytes` if the memory it has is as large.
+#[inline(always)]
+fn set_in_place(value: &mut Value, bytes: &[u8]) -> bool {
+    if let Value::String(string) = value { string.set_in_place(bytes) } else { false }
+}
+
 /// Some tables of keys, and what is known of them all.
 pub(super) struct Shard {
     pub(super) tables: Box<[HashTable<Entry>]>,
-    /// For each table a time, in milliseconds since 1970, before which none of its keys expires.
-    due: Box<[i64]>,
+    /// For each table, when its keys expire.
+    times: Box<[Times]>,
     /// How many keys there are.
     pub(super) len: usize,
     /// How many of them expire.
@@ -54,7 +63,7 @@ impl Shard {
     pub(super) fn new(tables: usize, memory: Arc<Memory>, hasher: DefaultHashBuilder) -> Self {
         Self {
             tables: (0..tables).map(|_| HashTable::new()).collect(),
-            due: vec![NEVER; tables].into(),
+            times: (0..tables).map(|_| Times::default()).collect(),
             len: 0,
             expiring: 0,
             used: 0,
@@ -84,14 +93,22 @@ impl Shard {
             return None;
         };
         if entry.expires_at != NEVER {
-            entry.expires_at = NEVER;
-            self.expiring -= 1;
+            return self.set_for_ever(spot, key, bytes);
         }
         self.watched.touch(key);
-        if let Value::String(string) = &mut entry.value {
-            if string.set_in_place(bytes) {
-                return None;
-            }
+        if set_in_place(&mut entry.value, bytes) {
+            return None;
+        }
+        self.replace(spot, key, bytes)
+    }
+
+    /// As [`set`](Self::set), for a key that is there and expires.
+    #[inline(never)]
+    fn set_for_ever(&mut self, spot: Spot, key: &[u8], bytes: &[u8]) -> Option<Value> {
+        self.set_expiry(spot, key, NEVER);
+        self.watched.touch(key);
+        if set_in_place(&mut self.find_mut(spot, key)?.value, bytes) {
+            return None;
         }
         self.replace(spot, key, bytes)
     }
@@ -101,7 +118,7 @@ impl Shard {
     fn replace(&mut self, spot: Spot, key: &[u8], bytes: &[u8]) -> Option<Value> {
         let value = &mut self.find_mut(spot, key)?.value;
         let before = value.memory();
-        let replaced = std::mem::replace(value, Value::String(bytes.into()));
+        let replaced = mem::replace(value, Value::String(bytes.into()));
         let after = value.memory();
         self.account(before, after);
         Some(replaced)
@@ -135,8 +152,8 @@ impl Shard {
         }
         let after = allocation(table.allocation_size());
         self.len -= 1;
-        self.expiring -= usize::from(entry.expires_at != NEVER);
         self.account(before + entry.memory(), after);
+        self.forget_time(spot, entry.expires_at);
         self.watched.touch(key);
         Some((entry.value, entry.expires_at))
     }
@@ -144,51 +161,85 @@ impl Shard {
     /// Makes a key that is there expire at a time, or never.
     pub(super) fn set_expiry(&mut self, spot: Spot, key: &[u8], at: i64) {
         let Some(entry) = self.find_mut(spot, key) else { return };
-        let before = std::mem::replace(&mut entry.expires_at, at);
-        self.expiring += usize::from(at != NEVER);
-        self.expiring -= usize::from(before != NEVER);
-        self.due[spot.table] = self.due[spot.table].min(at);
+        let before = mem::replace(&mut entry.expires_at, at);
+        if before == at {
+            return;
+        }
+        self.forget_time(spot, before);
+        if at != NEVER {
+            self.times[spot.table].add(at, spot.hash);
+            self.expiring += 1;
+            self.account(0, TIME_MEMORY);
+        }
     }
 
-    /// Tells whether a key of a table may have expired.
+    /// Forgets the time of a key that does not expire then any more.
+    fn forget_time(&mut self, spot: Spot, at: i64) {
+        if at == NEVER {
+            return;
+        }
+        // Two keys with one hash that expire at one time are there once.
+        if self.find_expiring(spot, |time| time == at).is_none() {
+            self.times[spot.table].remove(at, spot.hash);
+        }
+        self.expiring -= 1;
+        self.account(TIME_MEMORY, 0);
+    }
+
+    /// Returns an entry that has the hash of `spot` and expires at a time for which `is_wanted`.
+    fn find_expiring(&self, spot: Spot, is_wanted: impl Fn(i64) -> bool) -> Option<&Entry> {
+        let has_hash = |entry: &Entry| self.hasher.hash_one(&*entry.key) == spot.hash;
+        let found = |entry: &Entry| is_wanted(entry.expires_at) && has_hash(entry);
+        self.tables[spot.table].find(spot.hash, found)
+    }
+
+    /// Tells whether a key of a table has expired.
     #[inline]
-    pub(super) fn may_be_due(&self, table: usize, now: impl FnOnce() -> i64) -> bool {
-        self.expiring > 0 && self.due[table] != NEVER && self.due[table] <= now()
+    pub(super) fn is_due(&self, table: usize, now: impl FnOnce() -> i64) -> bool {
+        let first = self.times[table].first();
+        first != NEVER && first <= now()
     }
 
-    /// Removes the keys of a table that have expired, and returns what they held.
+    /// Removes a key if it has expired, and returns what it held.
     #[cold]
-    pub(super) fn expire(&mut self, table: usize, now: i64) -> Vec<(Key, Value)> {
-        let keys = self.tables[table].iter().filter(|entry| entry.expires_at <= now);
-        let keys: Vec<_> = keys.map(|entry| entry.key.clone()).collect();
-        let spot = |key: &[u8]| Spot { lock: 0, table, hash: self.hasher.hash_one(key) };
-        let spots: Vec<_> = keys.iter().map(|key| spot(key)).collect();
-        let removed =
-            |(spot, key): (Spot, Key)| self.remove(spot, &key).map(|(value, _)| (key, value));
-        let expired = spots.into_iter().zip(keys).filter_map(removed).collect();
-        let next = self.tables[table].iter().map(|entry| entry.expires_at).min();
-        self.due[table] = next.unwrap_or(NEVER);
-        expired
+    pub(super) fn expire_key(&mut self, spot: Spot, key: &[u8], now: i64) -> Option<Value> {
+        let is_over = self.find(spot, key).is_some_and(|entry| entry.expires_at <= now);
+        if !is_over {
+            return None;
+        }
+        self.remove(spot, key).map(|(value, _)| value)
     }
 
-    /// Returns the next table from `table` on that has a key which may have expired.
+    /// Removes the key of a table that has expired before all others, and returns what it held.
+    #[cold]
+    pub(super) fn expire_next(&mut self, table: usize, now: i64) -> Option<(Key, Value)> {
+        let (at, hash) = self.times[table].first_due(now)?;
+        let spot = Spot { lock: 0, table, hash };
+        let found = self.find_expiring(spot, |time| time == at).map(|entry| entry.key.clone());
+        let key = found.expect("each time is that of a key");
+        let (value, _) = self.remove(spot, &key).expect("the key was found");
+        Some((key, value))
+    }
+
+    /// Returns the next table from `table` on that has a key which has expired.
     pub(super) fn next_due(&self, table: usize, now: i64) -> Option<usize> {
-        let found = self.due.get(table..)?.iter().position(|&due| due <= now)?;
+        let found = self.times.get(table..)?.iter().position(|times| times.first() <= now)?;
         Some(table + found)
     }
 
     /// Removes everything, and returns it.
-    pub(super) fn clear(&mut self) -> (Vec<HashTable<Entry>>, usize) {
+    pub(super) fn clear(&mut self) -> (Vec<(HashTable<Entry>, Times)>, usize) {
         for key in self.watched.keys() {
             let hash = self.hasher.hash_one(key);
-            if self.tables.iter().any(|t| t.find(hash, is(key)).is_some()) {
+            let table = slot_of_hash(hash) & (self.tables.len() - 1);
+            if self.tables[table].find(hash, is(key)).is_some() {
                 self.watched.touch(key);
             }
         }
-        let full = self.tables.iter_mut().filter(|table| !table.is_empty());
-        let tables = full.map(std::mem::take).collect();
+        let all = self.tables.iter_mut().zip(&mut self.times);
+        let full = all.filter(|(table, _)| !table.is_empty());
+        let tables = full.map(|(table, times)| (mem::take(table), mem::take(times))).collect();
         let memory = self.used;
-        self.due.fill(NEVER);
         (self.len, self.expiring) = (0, 0);
         self.account(memory, 0);
         (tables, memory)
@@ -218,15 +269,19 @@ impl Shard {
     /// Asserts that what is known of the tables is what is in them.
     pub(super) fn assert_consistent(&self) {
         let (mut used, mut len, mut expiring) = (0, 0, 0);
-        for (table, due) in self.tables.iter().zip(&self.due) {
+        for (table, times) in self.tables.iter().zip(&self.times) {
             used += allocation(table.allocation_size());
             len += table.len();
+            let before = expiring;
             for entry in table {
                 entry.value.assert_consistent();
                 used += entry.memory();
-                expiring += usize::from(entry.expires_at != NEVER);
-                assert!(*due <= entry.expires_at);
+                if entry.expires_at != NEVER {
+                    (used, expiring) = (used + TIME_MEMORY, expiring + 1);
+                    assert!(times.contains(entry.expires_at, self.hasher.hash_one(&*entry.key)));
+                }
             }
+            times.assert_consistent(expiring - before);
             assert_eq!(sparse(table.len(), table.capacity()), None);
         }
         assert_eq!((self.used, self.len, self.expiring), (used, len, expiring));

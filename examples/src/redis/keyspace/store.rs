@@ -11,8 +11,9 @@ use super::entry::Entry;
 use super::memory::{Memory, allocation};
 use super::reclaim::Reclaimer;
 use super::shard::{Shard, Spot};
+use super::times::Times;
 use super::view::View;
-use super::{LOCKS, SLOTS};
+use super::{LOCKS, SLOTS, slot_of_hash};
 use crate::redis::change_log::ChangeLog;
 
 /// The memory that a store may use unless told otherwise: 1 GiB.
@@ -22,10 +23,6 @@ pub const DEFAULT_MAX_MEMORY: usize = 1024 * 1024 * 1024;
 
 /// How much may wait to be freed, beyond what the keys may use, until writes have to wait for it.
 const MAX_PENDING: usize = 64 * 1024 * 1024;
-
-/// The bits of a hash that choose the table. Within a table, its lowest and its highest bits tell
-/// keys apart.
-const SLOT_SHIFT: u32 = 32;
 
 /// One lock, alone on its cache lines: two, since processors fetch them in pairs.
 #[repr(align(128))]
@@ -69,7 +66,7 @@ impl Store {
         let hasher = DefaultHashBuilder::default();
         let heads = allocation(locks * size_of::<Lock>());
         let of_lock = allocation(tables * size_of::<HashTable<Entry>>())
-            + allocation(tables * size_of::<i64>());
+            + allocation(tables * size_of::<Times>());
         let memory = Arc::new(Memory::new(heads + locks * of_lock, max_memory));
         let shard = || Shard::new(tables, Arc::clone(&memory), hasher.clone());
         Self {
@@ -145,7 +142,7 @@ impl Store {
     /// Returns where a key with this hash belongs.
     #[inline]
     pub(super) fn spot_of_hash(&self, hash: u64) -> Spot {
-        let slot = (hash >> SLOT_SHIFT) as usize & (SLOTS - 1);
+        let slot = slot_of_hash(hash);
         Spot { lock: slot >> self.tables_shift, table: slot & self.tables_mask, hash }
     }
 

@@ -232,30 +232,43 @@ impl<'s> View<'s> {
     pub(super) fn located(&mut self, key: &[u8]) -> (Spot, &mut Shard) {
         let spot = self.store.spot(key);
         if self.shard(spot).expiring > 0 {
-            self.expire_if_due(spot);
+            self.expire_if_due(spot, key);
         }
         (spot, self.locked())
     }
 
     #[inline(never)]
-    fn expire_if_due(&mut self, spot: Spot) {
+    fn expire_if_due(&mut self, spot: Spot, key: &[u8]) {
         let Some(shard) = &mut self.guard else { return };
-        if shard.may_be_due(spot.table, || *self.now.get_or_insert_with(unix_millis)) {
-            self.expire(spot);
+        if shard.is_due(spot.table, || *self.now.get_or_insert_with(unix_millis)) {
+            let now = self.now();
+            if let Some(value) = self.shard(spot).expire_key(spot, key, now) {
+                self.expired(key, value);
+            }
         }
     }
 
+    /// Removes keys of a table that have expired, up to `max`, and returns how many.
     #[cold]
-    pub(super) fn expire(&mut self, spot: Spot) {
+    pub(super) fn expire(&mut self, spot: Spot, max: usize) -> usize {
         let now = self.now();
-        for (key, value) in self.shard(spot).expire(spot.table, now) {
-            if let Some(log) = self.store.log() {
-                let mut delete = Vec::new();
-                write_command(&mut delete, 2, [b"DEL".as_slice(), &key].into_iter());
-                log.append(&delete);
-            }
-            self.discard(value);
+        for count in 0..max {
+            let Some((key, value)) = self.shard(spot).expire_next(spot.table, now) else {
+                return count;
+            };
+            self.expired(&key, value);
         }
+        max
+    }
+
+    /// Logs that a key has expired, and drops what it held.
+    fn expired(&self, key: &[u8], value: Value) {
+        if let Some(log) = self.store.log() {
+            let mut delete = Vec::new();
+            write_command(&mut delete, 2, [b"DEL".as_slice(), key].into_iter());
+            log.append(&delete);
+        }
+        self.discard(value);
     }
 
     /// Returns what the lock of `spot` guards, which must be held.

@@ -33,6 +33,14 @@ fn random_commands_keep_the_accounts() {
     let (server, mut client) = (Server::default(), Client::default());
     let verbs = [
         "SET k# v",
+        "SET k# v PX 1",
+        "SET k# v EX 100",
+        "GETEX k# PERSIST",
+        "EXPIRE l# 100",
+        "PEXPIRE h# 1",
+        "PERSIST l#",
+        "RENAME k# l#",
+        "COPY l# k# REPLACE",
         "APPEND k# tail",
         "INCR k#",
         "DEL k#",
@@ -58,6 +66,7 @@ fn random_commands_keep_the_accounts() {
         let _ = run(&server, &mut client, &verb.replace('#', &number));
         // It looks at all tables, which takes long.
         if round % 100 == 0 {
+            server.expire();
             server.store.assert_consistent();
         }
     }
@@ -80,4 +89,35 @@ fn room_is_given_back() {
     }
     server.store.assert_consistent();
     assert_eq!(server.store.view().len(), 11);
+}
+
+/// Returns how many keys there are, and how many of them expire.
+fn counts(server: &Server) -> (usize, usize) {
+    let mut view = server.store.view();
+    (view.len(), view.expiring())
+}
+
+#[test]
+fn keys_that_have_expired_go_one_by_one() {
+    const KEYS: usize = 1000;
+    let (server, mut client) = (Server::default(), Client::default());
+    for number in 0..KEYS {
+        let _ = run(&server, &mut client, &format!("SET k{number} v PX 1"));
+        let _ = run(&server, &mut client, &format!("SET l{number} v EX {}", 1000 - number));
+    }
+    while run(&server, &mut client, "GET k999").0 != "$-1\r\n" {
+        std::thread::yield_now();
+    }
+    // Who looks for one of them does not wait for the others to go.
+    assert_eq!(counts(&server), (2 * KEYS - 1, 2 * KEYS - 1));
+    assert_eq!(server.store.view().expire_some(0, 100), (100, true));
+    assert_eq!(counts(&server), (2 * KEYS - 101, 2 * KEYS - 101));
+    server.store.assert_consistent();
+    assert_eq!(server.store.view().expire_some(0, usize::MAX), (KEYS - 101, false));
+    assert_eq!(counts(&server), (KEYS, KEYS));
+    assert_eq!(run(&server, &mut client, "PERSIST l0").0, ":1\r\n");
+    assert_eq!(counts(&server), (KEYS, KEYS - 1));
+    let _ = run(&server, &mut client, "FLUSHALL");
+    assert_eq!(counts(&server), (0, 0));
+    server.store.assert_consistent();
 }
