@@ -125,6 +125,25 @@ fn messages_reach_the_subscribers_of_all_loops_in_order() {
     assert_eq!(subscribers[0].run("GET k"), "$-1\r\n");
 }
 
+/// A subscriber that changes the protocol is sent messages in the new one.
+#[test]
+fn messages_follow_the_protocol_of_a_subscriber() {
+    let server = start(&[]);
+    let (mut subscriber, mut publisher) = (Client::connect(&server), Client::connect(&server));
+    assert!(subscriber.run("HELLO 3").starts_with('%'));
+    assert!(subscriber.run("SUBSCRIBE news").ends_with(":1\r\n"));
+    assert!(subscriber.run("PSUBSCRIBE n*").ends_with(":2\r\n"));
+    let message = "3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$1\r\nx\r\n";
+    let by_pattern = "4\r\n$8\r\npmessage\r\n$2\r\nn*\r\n$4\r\nnews\r\n$1\r\nx\r\n";
+    assert_eq!(publisher.run("PUBLISH news x"), ":2\r\n");
+    assert_eq!(subscriber.read(), format!(">{message}"));
+    assert_eq!(subscriber.read(), format!(">{by_pattern}"));
+    assert!(subscriber.run("HELLO 2").starts_with("*14"));
+    assert_eq!(publisher.run("PUBLISH news x"), ":2\r\n");
+    assert_eq!(subscriber.read(), format!("*{message}"));
+    assert_eq!(subscriber.read(), format!("*{by_pattern}"));
+}
+
 /// A subscriber that never reads costs a bounded amount of memory, and then its connection.
 #[test]
 fn a_subscriber_that_does_not_read_is_cut_off() {

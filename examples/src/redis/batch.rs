@@ -13,7 +13,7 @@ use crate::resp::{Command, OwnedCommand, Reply};
 /// 20 nanoseconds, so a batch of everyday commands or of short ranges ends after a millisecond or
 /// two; and a command that takes longer is the last of its batch.
 const COMMAND_WORK: usize = 10;
-const BATCH_WORK: usize = 100_000;
+pub(super) const BATCH_WORK: usize = 100_000;
 
 /// How many bytes of replies cost a unit.
 const REPLY_WORK: usize = 64;

@@ -7,7 +7,7 @@ use evio::{ConnId, Loop, LoopHandle, SendError};
 use log::warn;
 use parking_lot::RwLock;
 
-use super::glob::matches;
+use super::glob::Pattern;
 use super::outbox::{Message, Outbox};
 use crate::resp::{Protocol, Reply};
 
@@ -36,12 +36,29 @@ struct OfLoop {
 /// The subscriptions of the connections of one loop.
 #[derive(Debug, Default)]
 struct Subscriptions {
-    channels: BTreeMap<Box<[u8]>, Subscribers>,
-    patterns: BTreeMap<Box<[u8]>, Subscribers>,
+    channels: BTreeMap<Box<[u8]>, Subscribed>,
+    patterns: BTreeMap<Box<[u8]>, Subscribed>,
+}
+
+/// A channel or a pattern that somebody has subscribed to.
+#[derive(Debug)]
+struct Subscribed {
+    /// None of a channel.
+    pattern: Option<Box<Pattern>>,
+    clients: Subscribers,
 }
 
 /// The connections that have subscribed, and what they understand.
 type Subscribers = BTreeMap<ConnId, Protocol>;
+
+/// To whom a message is to be sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Receivers {
+    /// How many times it is sent.
+    pub(super) count: usize,
+    /// How many bytes of patterns and of the name of the channel were compared to find out.
+    pub(super) steps: usize,
+}
 
 /// Too much waits for a loop that has subscribers of the channel.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,38 +72,55 @@ pub(super) enum Kind {
 }
 
 impl Subscriptions {
-    fn subscribers(&mut self, kind: Kind) -> &mut BTreeMap<Box<[u8]>, Subscribers> {
+    fn of_kind(&self, kind: Kind) -> &BTreeMap<Box<[u8]>, Subscribed> {
+        match kind {
+            Kind::Channel => &self.channels,
+            Kind::Pattern => &self.patterns,
+        }
+    }
+
+    fn of_kind_mut(&mut self, kind: Kind) -> &mut BTreeMap<Box<[u8]>, Subscribed> {
         match kind {
             Kind::Channel => &mut self.channels,
             Kind::Pattern => &mut self.patterns,
         }
     }
 
-    fn patterns_of<'a>(
-        &'a self,
-        channel: &'a [u8],
-    ) -> impl Iterator<Item = (&'a [u8], &'a Subscribers)> {
-        let all = self.patterns.iter().map(|(pattern, subscribers)| (&**pattern, subscribers));
-        all.filter(|(pattern, _)| matches(pattern, channel))
+    fn patterns_of(
+        &self,
+        channel: &[u8],
+        steps: &mut usize,
+    ) -> impl Iterator<Item = (&[u8], &Subscribers)> {
+        let mut matches = |subscribed: &Subscribed| {
+            subscribed.pattern.as_ref().is_some_and(|pattern| pattern.matches(channel, steps))
+        };
+        self.patterns.iter().filter_map(move |(pattern, subscribed)| {
+            matches(subscribed).then_some((&**pattern, &subscribed.clients))
+        })
     }
 
-    /// Returns how many times a message would be sent.
-    fn receivers(&self, channel: &[u8]) -> usize {
-        let direct = self.channels.get(channel).map_or(0, BTreeMap::len);
-        direct + self.patterns_of(channel).map(|(_, clients)| clients.len()).sum::<usize>()
+    fn clients_of(&self, channel: &[u8]) -> Option<&Subscribers> {
+        self.channels.get(channel).map(|subscribed| &subscribed.clients)
     }
 
-    /// Writes a message to all that have subscribed, and returns how many that are.
+    fn receivers(&self, channel: &[u8]) -> Receivers {
+        let (mut count, mut steps) = (self.clients_of(channel).map_or(0, BTreeMap::len), 0);
+        count +=
+            self.patterns_of(channel, &mut steps).map(|(_, clients)| clients.len()).sum::<usize>();
+        Receivers { count, steps }
+    }
+
+    /// Writes a message to all that have subscribed, and returns how many times that is.
     fn send(&self, event_loop: &mut Loop<'_>, message: &Message) -> usize {
         let Message { channel, text } = message;
         let mut copies = 0;
-        if let Some(subscribers) = self.channels.get(&**channel) {
-            copies += subscribers.len();
-            send_to(event_loop, subscribers, &[b"message", channel, text]);
+        if let Some(clients) = self.clients_of(channel) {
+            copies += clients.len();
+            send_to(event_loop, clients, &[b"message", channel, text]);
         }
-        for (pattern, subscribers) in self.patterns_of(channel) {
-            copies += subscribers.len();
-            send_to(event_loop, subscribers, &[b"pmessage", pattern, channel, text]);
+        for (pattern, clients) in self.patterns_of(channel, &mut 0) {
+            copies += clients.len();
+            send_to(event_loop, clients, &[b"pmessage", pattern, channel, text]);
         }
         copies
     }
@@ -120,28 +154,30 @@ impl Channels {
     /// Has a connection sent what is published from now on.
     pub(super) fn subscribe(&self, kind: Kind, name: &[u8], conn: ConnId, protocol: Protocol) {
         let mut here = self.loops[conn.loop_id()].subscriptions.write();
-        let subscribers = here.subscribers(kind);
-        match subscribers.get_mut(name) {
-            Some(clients) => drop(clients.insert(conn, protocol)),
-            None => drop(subscribers.insert(name.into(), [(conn, protocol)].into())),
+        let all = here.of_kind_mut(kind);
+        if let Some(subscribed) = all.get_mut(name) {
+            subscribed.clients.insert(conn, protocol);
+            return;
         }
+        let pattern = (kind == Kind::Pattern).then(|| Box::new(Pattern::new(name)));
+        all.insert(name.into(), Subscribed { pattern, clients: [(conn, protocol)].into() });
     }
 
     /// Takes back [`subscribe`](Self::subscribe).
     pub(super) fn unsubscribe(&self, kind: Kind, name: &[u8], conn: ConnId) {
         let mut here = self.loops[conn.loop_id()].subscriptions.write();
-        let subscribers = here.subscribers(kind);
-        if let Some(clients) = subscribers.get_mut(name) {
-            clients.remove(&conn);
-            if clients.is_empty() {
-                subscribers.remove(name);
+        let all = here.of_kind_mut(kind);
+        if let Some(subscribed) = all.get_mut(name) {
+            subscribed.clients.remove(&conn);
+            if subscribed.clients.is_empty() {
+                all.remove(name);
             }
         }
     }
 
     /// Returns how many connections have subscribed to a channel by its name.
     pub(super) fn subscribers(&self, channel: &[u8]) -> usize {
-        let count = |here: &Subscriptions| here.channels.get(channel).map_or(0, BTreeMap::len);
+        let count = |here: &Subscriptions| here.clients_of(channel).map_or(0, BTreeMap::len);
         self.loops.iter().map(|of_loop| count(&of_loop.subscriptions.read())).sum()
     }
 
@@ -149,23 +185,36 @@ impl Channels {
     pub(super) fn names(&self, kind: Kind) -> BTreeSet<Box<[u8]>> {
         let mut names = BTreeSet::new();
         for of_loop in &*self.loops {
-            names.extend(of_loop.subscriptions.write().subscribers(kind).keys().cloned());
+            names.extend(of_loop.subscriptions.read().of_kind(kind).keys().cloned());
         }
         names
     }
 
+    /// Returns how many channels, or patterns, somebody has subscribed to.
+    pub(super) fn count(&self, kind: Kind) -> usize {
+        let all: Vec<_> = self.loops.iter().map(|of_loop| of_loop.subscriptions.read()).collect();
+        let is_new = |place: usize, name: &[u8]| {
+            !all[..place].iter().any(|before| before.of_kind(kind).contains_key(name))
+        };
+        let new = |(place, here): (usize, &Subscriptions)| {
+            here.of_kind(kind).keys().filter(|name| is_new(place, name)).count()
+        };
+        all.iter().enumerate().map(|(place, here)| new((place, here))).sum()
+    }
+
     /// Puts a message into the outboxes of all loops with subscribers, or into none of them if one
-    /// has no room. Returns how many times it is to be sent, which [`flush`](Self::flush) begins.
-    pub(super) fn publish(&self, channel: &[u8], text: &[u8]) -> Result<usize, Full> {
-        let mut receivers = 0;
+    /// has no room. Returns to how many it is to be sent, which [`flush`](Self::flush) begins.
+    pub(super) fn publish(&self, channel: &[u8], text: &[u8]) -> Result<Receivers, Full> {
+        let mut receivers = Receivers::default();
         let is_wanted = |of_loop: &&OfLoop| {
             let here = of_loop.subscriptions.read().receivers(channel);
-            receivers += here;
-            here > 0
+            receivers.count += here.count;
+            receivers.steps += here.steps;
+            here.count > 0
         };
         let wanted: Vec<_> = self.loops.iter().filter(is_wanted).collect();
         if wanted.is_empty() {
-            return Ok(0);
+            return Ok(receivers);
         }
         let message = Message::new(channel, text);
         // In the order of the loops, as all do, so that nobody waits for ever.

@@ -6,10 +6,14 @@ use std::sync::Arc;
 
 use evio::ConnId;
 
+use super::channels::Kind;
 use super::clients::Card;
 use super::keyspace::{Dirty, View};
 use super::transactions::Transaction;
 use crate::resp::Protocol;
+
+/// The most bytes of keys that a client may watch, which are stored twice.
+const MAX_WATCHED_BYTES: usize = 1024 * 1024;
 
 /// A connection as its commands see it.
 pub struct Client {
@@ -20,8 +24,8 @@ pub struct Client {
     is_plain: bool,
     transaction: Option<Box<Transaction>>,
     watched: Option<Box<Watch>>,
-    pub(super) channels: BTreeSet<Box<[u8]>>,
-    pub(super) patterns: BTreeSet<Box<[u8]>>,
+    channels: Names,
+    patterns: Names,
     pub(super) replies: Replies,
     /// Whether the command has confirmed subscriptions, which no `CLIENT REPLY` leaves out.
     pub(super) has_confirmed: bool,
@@ -41,10 +45,46 @@ pub(super) struct Progress {
     pub(super) found: Vec<Box<[u8]>>,
 }
 
+/// Names that a client has given, which are not to be a way to fill the memory.
+#[derive(Default)]
+pub(super) struct Names {
+    names: BTreeSet<Box<[u8]>>,
+    bytes: usize,
+}
+
+impl Names {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.names.iter().map(|name| &**name)
+    }
+
+    /// Returns the length of all names.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn contains(&self, name: &[u8]) -> bool {
+        self.names.contains(name)
+    }
+
+    /// Adds a name; tells whether it was absent.
+    pub(super) fn insert(&mut self, name: &[u8]) -> bool {
+        let is_absent = self.names.insert(name.into());
+        self.bytes += if is_absent { name.len() } else { 0 };
+        is_absent
+    }
+
+    /// Removes a name; tells whether it was there.
+    pub(super) fn remove(&mut self, name: &[u8]) -> bool {
+        let was_there = self.names.remove(name);
+        self.bytes -= if was_there { name.len() } else { 0 };
+        was_there
+    }
+}
+
 /// The keys that a client watches.
 #[derive(Default)]
 struct Watch {
-    keys: BTreeSet<Box<[u8]>>,
+    keys: Names,
     dirty: Dirty,
 }
 
@@ -91,8 +131,8 @@ impl Client {
             is_log: false,
             transaction: None,
             watched: None,
-            channels: BTreeSet::new(),
-            patterns: BTreeSet::new(),
+            channels: Names::default(),
+            patterns: Names::default(),
             replies: Replies::On,
             has_confirmed: false,
             progress: None,
@@ -128,7 +168,22 @@ impl Client {
     }
 
     pub(super) fn subscriptions(&self) -> usize {
-        self.channels.len() + self.patterns.len()
+        self.channels.names.len() + self.patterns.names.len()
+    }
+
+    /// Returns the channels, or the patterns, that the client has subscribed to.
+    pub(super) fn names(&self, kind: Kind) -> &Names {
+        match kind {
+            Kind::Channel => &self.channels,
+            Kind::Pattern => &self.patterns,
+        }
+    }
+
+    pub(super) fn names_mut(&mut self, kind: Kind) -> &mut Names {
+        match kind {
+            Kind::Channel => &mut self.channels,
+            Kind::Pattern => &mut self.patterns,
+        }
     }
 
     #[inline]
@@ -141,7 +196,8 @@ impl Client {
         self.is_plain =
             self.transaction.is_none() && !self.is_subscribed() && self.replies == Replies::On;
         let queued = self.transaction.as_ref().map(|transaction| transaction.len());
-        self.card.set_state(self.protocol, self.channels.len(), self.patterns.len(), queued);
+        let (channels, patterns) = (self.channels.names.len(), self.patterns.names.len());
+        self.card.set_state(self.protocol, channels, patterns, queued);
     }
 }
 
@@ -171,15 +227,17 @@ impl Client {
         transaction
     }
 
-    /// Watches a key, unless `max` are watched already.
+    /// Watches a key, unless `max` are watched already, or [`MAX_WATCHED_BYTES`] of them.
     pub(super) fn watch(&mut self, store: &mut View<'_>, key: &[u8], max: usize) -> bool {
-        let watch = self.watched.get_or_insert_default();
-        if watch.keys.len() >= max {
+        let Watch { keys, dirty } = &mut **self.watched.get_or_insert_default();
+        if keys.contains(key) {
+            return true;
+        }
+        if keys.names.len() >= max || keys.bytes() + key.len() > MAX_WATCHED_BYTES {
             return false;
         }
-        if watch.keys.insert(key.into()) {
-            store.watch(key, &watch.dirty);
-        }
+        keys.insert(key);
+        store.watch(key, dirty);
         true
     }
 
@@ -192,14 +250,14 @@ impl Client {
 
     /// Returns the keys that are watched.
     pub(super) fn watched(&self) -> impl Iterator<Item = &[u8]> {
-        self.watched.iter().flat_map(|watch| &watch.keys).map(|key| &**key)
+        self.watched.iter().flat_map(|watch| watch.keys.iter())
     }
 
     /// Tells whether a watched key was changed. Their locks are to be held.
     pub(super) fn watches_changed(&self, store: &mut View<'_>) -> bool {
         let Some(watch) = &self.watched else { return false };
         // One that has expired since is changed, which is noticed when it is looked for.
-        for key in &watch.keys {
+        for key in watch.keys.iter() {
             let _ = store.get(key);
         }
         watch.dirty.is_set()

@@ -1,5 +1,6 @@
 //! `CLIENT`: <https://redis.io/docs/latest/commands/client/>.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -9,6 +10,9 @@ use super::client::Replies;
 use super::clients::Card;
 use super::connection::{check_word, set_name};
 use crate::resp::parse_integer;
+
+/// What it takes to describe a client, in units of work.
+const LINE_WORK: usize = 100;
 
 /// `CLIENT subcommand...`
 pub(super) fn client(call: &mut Call<'_, '_>) -> Result<(), Failure> {
@@ -111,12 +115,13 @@ fn list(call: &mut Call<'_, '_>) -> Result<(), Failure> {
             clients.all().into_iter().filter(|card| card.kind() == kind).collect()
         }
         (Some(option), 4..) if option.eq_ignore_ascii_case(b"ID") => {
-            let ids: Result<Vec<u64>, _> = call.command.iter_from(3).map(id).collect();
+            // Each once: a client that is named often would make a reply of any length.
+            let ids: Result<BTreeSet<u64>, _> = call.command.iter_from(3).map(id).collect();
             ids?.into_iter().filter_map(|id| clients.find(id)).collect()
         }
         _ => return Err(Failure::SYNTAX),
     };
-    call.work(100 * cards.len());
+    call.work(LINE_WORK * cards.len());
     let mut lines = String::new();
     for card in cards {
         let _ = writeln!(lines, "{card}");
@@ -203,7 +208,9 @@ fn kill(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     };
     let me = Arc::clone(call.client.card());
     let mut killed = 0;
-    for card in call.server().clients.all() {
+    let cards = call.server().clients.all();
+    call.work(LINE_WORK * cards.len());
+    for card in cards {
         let is_me = card.id == me.id;
         if !filter.holds(&card) || (is_me && filter.spares_me) {
             continue;

@@ -1,7 +1,7 @@
 //! `CONFIG`: <https://redis.io/docs/latest/commands/config/>.
 
 use super::call::{Call, Failure};
-use super::glob::matches;
+use super::glob::Pattern;
 use super::settings::Refusal;
 
 /// `CONFIG GET pattern... | SET name value... | RESETSTAT`
@@ -21,8 +21,11 @@ pub(super) fn config(call: &mut Call<'_, '_>) -> Result<(), Failure> {
 
 /// Replies with the settings whose names match one of the patterns.
 fn get(call: &mut Call<'_, '_>) {
-    let patterns: Vec<_> = call.command.iter_from(2).map(<[u8]>::to_ascii_lowercase).collect();
-    let is_asked = |name: &str| patterns.iter().any(|pattern| matches(pattern, name.as_bytes()));
+    let words = call.command.iter_from(2).map(<[u8]>::to_ascii_lowercase);
+    // A pattern that is too long matches no setting.
+    let patterns: Vec<_> = words.filter_map(|word| Pattern::parse(&word).ok()).collect();
+    let matches = |pattern: &Pattern, name: &str| pattern.matches(name.as_bytes(), &mut 0);
+    let is_asked = |name: &str| patterns.iter().any(|pattern| matches(pattern, name));
     let mut settings = call.server().all_settings();
     settings.retain(|name, _| is_asked(name));
     call.reply.map(settings.len());

@@ -3,6 +3,7 @@
 use super::call::{Call, Failure, integer};
 use super::channels::Kind;
 use super::client::Replies;
+use super::pubsub::SUBSCRIPTION_WORK;
 use super::{Client, Outcome, VERSION};
 use crate::resp::{Protocol, parse_integer};
 
@@ -77,12 +78,24 @@ pub(super) fn unsubscribe_all(
     unsubscribe: impl Fn(Kind, &[u8], evio::ConnId),
 ) {
     let conn = client.conn();
-    let channels = std::mem::take(&mut client.channels);
-    let patterns = std::mem::take(&mut client.patterns);
-    if let Some(conn) = conn {
-        channels.iter().for_each(|name| unsubscribe(Kind::Channel, name, conn));
-        patterns.iter().for_each(|name| unsubscribe(Kind::Pattern, name, conn));
+    for kind in [Kind::Channel, Kind::Pattern] {
+        let names = std::mem::take(client.names_mut(kind));
+        if let Some(conn) = conn {
+            names.iter().for_each(|name| unsubscribe(kind, name, conn));
+        }
     }
+}
+
+/// Has the client sent the messages of its subscriptions in the protocol that it understands now.
+fn resubscribe(call: &mut Call<'_, '_>) {
+    let (channels, client) = (&call.server().channels, &call.client);
+    for kind in [Kind::Channel, Kind::Pattern] {
+        if let Some(conn) = client.conn() {
+            let subscribe = |name| channels.subscribe(kind, name, conn, client.protocol());
+            client.names(kind).iter().for_each(subscribe);
+        }
+    }
+    call.work(SUBSCRIPTION_WORK * call.client.subscriptions());
 }
 
 /// `AUTH [username] password`: there is no password, and redis says so.
@@ -141,7 +154,10 @@ pub(super) fn hello(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     if let Some(name) = name {
         set_name(call.client, name)?;
     }
-    call.client.set_protocol(protocol);
+    if protocol != call.client.protocol() {
+        call.client.set_protocol(protocol);
+        resubscribe(call);
+    }
     call.reply.set_protocol(protocol);
     greet(call, if protocol == Protocol::Resp3 { 3 } else { 2 });
     Ok(())

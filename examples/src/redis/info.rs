@@ -97,8 +97,8 @@ fn stats(call: &mut Call<'_, '_>, text: &mut String) {
     line(text, "total_commands_processed", server.commands());
     line(text, "expired_keys", server.expired());
     line(text, "evicted_keys", 0);
-    line(text, "pubsub_channels", server.channels.names(Kind::Channel).len());
-    line(text, "pubsub_patterns", server.channels.names(Kind::Pattern).len());
+    line(text, "pubsub_channels", server.channels.count(Kind::Channel));
+    line(text, "pubsub_patterns", server.channels.count(Kind::Pattern));
 }
 
 fn keyspace(call: &mut Call<'_, '_>, text: &mut String) {

@@ -3,7 +3,7 @@
 use super::call::{Call, Failure};
 use super::client::Progress;
 use super::dense::random_below;
-use super::glob::Glob;
+use super::glob::{self, Pattern};
 use super::keyspace::NEVER;
 use super::value::Value;
 
@@ -28,27 +28,25 @@ pub(super) fn kind(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How many bytes of keys are as much work to look through as an element is.
-pub(super) const KEY_BYTES_WORK: usize = 32;
-
 /// `KEYS pattern`
 ///
 /// With very many keys it takes several turns, between which others can add and remove some. In a
 /// transaction it takes one.
 pub(super) fn keys(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    let pattern = Glob::new(call.command.get(1).unwrap_or_default())?;
+    let command = call.command;
+    let pattern = Pattern::parse(&command[1])?;
+    call.work(glob::work(command[1].len()));
     let Progress { slot, mut found } = call.client.progress.take().unwrap_or_default();
     let mut slot = Some(slot);
     while let Some(from) = slot {
-        let (mut seen, mut bytes) = (0, 0);
+        let (mut seen, mut steps) = (0, 0);
         slot = call.store.scan(from, |key, _| {
             seen += 1;
-            bytes += key.len();
-            if pattern.matches(key) {
+            if pattern.matches(key, &mut steps) {
                 found.push(key.into());
             }
         });
-        call.work(1 + seen + bytes / KEY_BYTES_WORK);
+        call.work(1 + seen + glob::work(steps));
         if let Some(slot) = slot.filter(|_| call.is_to_pause()) {
             call.pause(Progress { slot, found });
             return Ok(());
@@ -140,7 +138,9 @@ pub(super) fn flush(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     if call.command.len() > 2 || !call.command.get(1).is_none_or(known) {
         return Err(Failure::SYNTAX);
     }
-    call.store.clear();
+    // The keys are freed elsewhere; who watches some is told here.
+    let watched = call.store.clear();
+    call.work(watched);
     call.reply.ok();
     Ok(())
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
-/// The most bytes of messages that wait for one loop: what is published within a second or so, while
-/// the loop is busy with something else.
+/// The most bytes of messages that wait for one loop: what is published within a second or so,
+/// while the loop is busy with something else.
 pub(super) const MAX_WAITING: usize = 64 * 1024 * 1024;
 
 /// What a message takes beside its text: its place in the queue, and two allocations with their

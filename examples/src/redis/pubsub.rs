@@ -4,26 +4,40 @@ use std::collections::BTreeSet;
 
 use super::call::{Call, Failure};
 use super::channels::{Full, Kind};
-use super::glob::Glob;
+use super::glob::{self, Pattern};
 
-/// The most channels and patterns of one client. Redis has no such limit.
+/// The most channels and patterns of one client, and the most bytes of their names. Redis has no
+/// such limits.
 const MAX_SUBSCRIPTIONS: usize = 10_000;
+const MAX_SUBSCRIPTION_BYTES: usize = 1024 * 1024;
 
-const NO_ROOM: &str = "ERR the message was not sent: with it, more than 64 MiB would wait for a busy \
-    loop of this server";
+/// The most bytes of patterns of one client. All of them are compared with the channel of each
+/// message that anybody publishes.
+const MAX_PATTERN_BYTES: usize = 64 * 1024;
+
+/// The longest name of a channel, and the longest pattern.
+const MAX_CHANNEL_LEN: usize = 1024;
+
+/// What it takes to add or remove a subscription, in units of work.
+pub(super) const SUBSCRIPTION_WORK: usize = 20;
+
+const NO_ROOM: &str = "ERR the message was not sent: with it, more than 64 MiB would wait for a \
+    busy loop of this server";
 
 /// `PUBLISH channel message`
 ///
 /// Returns how many times the message is to be sent, which begins when the batch is over. If too
 /// much waits for the subscribers of one loop already, it is sent to nobody, and that is said.
 pub(super) fn publish(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    let receivers = match call.server().channels.publish(&call.command[1], &call.command[2]) {
+    let (channel, text) = (&call.command[1], &call.command[2]);
+    check_len(channel)?;
+    let receivers = match call.server().channels.publish(channel, text) {
         Ok(receivers) => receivers,
         Err(Full) => return Err(Failure::text(NO_ROOM)),
     };
-    call.errands.has_published |= receivers > 0;
-    call.work(receivers);
-    call.reply.count(receivers);
+    call.errands.has_published |= receivers.count > 0;
+    call.work(receivers.count + glob::work(receivers.steps));
+    call.reply.count(receivers.count);
     Ok(())
 }
 
@@ -34,7 +48,6 @@ pub(super) fn subscribe(call: &mut Call<'_, '_>) -> Result<(), Failure> {
 
 /// `PSUBSCRIBE pattern...`
 pub(super) fn psubscribe(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    call.command.iter_from(1).try_for_each(|pattern| Glob::new(pattern).map(drop))?;
     add(call, Kind::Pattern, "psubscribe")
 }
 
@@ -50,27 +63,40 @@ pub(super) fn punsubscribe(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn names<'c>(call: &'c mut Call<'_, '_>, kind: Kind) -> &'c mut BTreeSet<Box<[u8]>> {
-    match kind {
-        Kind::Channel => &mut call.client.channels,
-        Kind::Pattern => &mut call.client.patterns,
+fn check_len(channel: &[u8]) -> Result<(), Failure> {
+    match channel.len() {
+        0..=MAX_CHANNEL_LEN => Ok(()),
+        _ => Err(Failure::text("ERR the name of the channel is too long")),
     }
 }
 
+/// Checks that all subscriptions of a command are within the limits: it adds all or none.
+fn check_room(call: &Call<'_, '_>, kind: Kind) -> Result<(), Failure> {
+    let client = &call.client;
+    let is_new = |name: &&[u8]| !client.names(kind).contains(name);
+    let new: BTreeSet<&[u8]> = call.command.iter_from(1).filter(is_new).collect();
+    new.iter().try_for_each(|name| check_len(name))?;
+    let bytes: usize = new.iter().map(|name| name.len()).sum();
+    let patterns = client.names(Kind::Pattern).bytes();
+    let all = client.names(Kind::Channel).bytes() + patterns;
+    let is_within = client.subscriptions() + new.len() <= MAX_SUBSCRIPTIONS
+        && all + bytes <= MAX_SUBSCRIPTION_BYTES
+        && (kind == Kind::Channel || patterns + bytes <= MAX_PATTERN_BYTES);
+    is_within.then_some(()).ok_or(Failure::text("ERR too many subscriptions"))
+}
+
 fn add(call: &mut Call<'_, '_>, kind: Kind, word: &str) -> Result<(), Failure> {
-    let protocol = call.client.protocol();
-    let command = call.command;
+    check_room(call, kind)?;
+    let (command, protocol) = (call.command, call.client.protocol());
     for name in command.iter_from(1) {
-        if call.client.subscriptions() >= MAX_SUBSCRIPTIONS {
-            return Err(Failure::text("ERR too many subscriptions"));
-        }
-        if names(call, kind).insert(name.into()) {
+        if call.client.names_mut(kind).insert(name) {
             if let Some(conn) = call.client.conn() {
                 call.server().channels.subscribe(kind, name, conn, protocol);
             }
         }
         confirm(call, word, Some(name));
     }
+    call.work(SUBSCRIPTION_WORK * command.len());
     call.client.update();
     Ok(())
 }
@@ -80,17 +106,18 @@ fn add(call: &mut Call<'_, '_>, kind: Kind, word: &str) -> Result<(), Failure> {
 fn remove(call: &mut Call<'_, '_>, kind: Kind, word: &str) {
     let command = call.command;
     let named: Vec<Box<[u8]>> = match command.len() {
-        1 => names(call, kind).iter().cloned().collect(),
+        1 => call.client.names(kind).iter().map(Into::into).collect(),
         _ => command.iter_from(1).map(Into::into).collect(),
     };
     for name in &named {
-        if names(call, kind).remove(name) {
+        if call.client.names_mut(kind).remove(name) {
             if let Some(conn) = call.client.conn() {
                 call.server().channels.unsubscribe(kind, name, conn);
             }
         }
         confirm(call, word, Some(name));
     }
+    call.work(SUBSCRIPTION_WORK * named.len());
     if named.is_empty() {
         confirm(call, word, None);
     }
@@ -115,11 +142,13 @@ pub(super) fn pubsub(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let channels = &call.server().channels;
     match (subcommand.as_slice(), call.command.len()) {
         (b"CHANNELS", 2 | 3) => {
-            let mut names = channels.names(Kind::Channel);
-            if let Some(pattern) = call.command.get(2) {
-                let pattern = Glob::new(pattern)?;
-                names.retain(|name| pattern.matches(name));
+            let pattern = call.command.get(2).map(Pattern::parse).transpose()?;
+            let (mut names, mut steps) = (channels.names(Kind::Channel), 0);
+            let looked_at = names.len();
+            if let Some(pattern) = pattern {
+                names.retain(|name| pattern.matches(name, &mut steps));
             }
+            call.work(SUBSCRIPTION_WORK * looked_at + glob::work(steps));
             call.reply.array(names.len());
             names.iter().for_each(|name| call.reply.bulk(name));
         }
@@ -130,7 +159,7 @@ pub(super) fn pubsub(call: &mut Call<'_, '_>) -> Result<(), Failure> {
                 call.reply.count(channels.subscribers(channel));
             }
         }
-        (b"NUMPAT", 2) => call.reply.count(channels.names(Kind::Pattern).len()),
+        (b"NUMPAT", 2) => call.reply.count(channels.count(Kind::Pattern)),
         _ => return Err(Failure::subcommand("PUBSUB", &call.command[1])),
     }
     Ok(())

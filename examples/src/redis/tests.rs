@@ -2,6 +2,7 @@
 
 mod conversation;
 
+mod limits;
 mod memory;
 mod server;
 pub(super) mod session;

@@ -56,15 +56,20 @@ impl View<'_> {
         locks.map(|lock| of(self.shard(Spot { lock, table: 0, hash: 0 }))).sum()
     }
 
-    /// Removes all keys. A thread frees them.
-    pub(in crate::redis) fn clear(&mut self) {
+    /// Removes all keys, and returns how many are watched, of those that are there and those that
+    /// are not. A thread frees the keys.
+    pub(in crate::redis) fn clear(&mut self) -> usize {
+        let mut watched = 0;
         for lock in 0..self.store.locks.len() {
-            let (tables, memory) = self.shard(Spot { lock, table: 0, hash: 0 }).clear();
+            let shard = self.shard(Spot { lock, table: 0, hash: 0 });
+            watched += shard.watched.len();
+            let (tables, memory) = shard.clear();
             if memory > LARGE {
                 self.store.reclaimer.drop_later(tables, memory);
             }
         }
         self.changes += 1;
+        watched
     }
 
     /// Removes keys of a lock that have expired, up to `max`. Returns how many it has removed, and

@@ -174,6 +174,6 @@ impl Store {
 
     /// Returns how many keys are watched.
     pub(in crate::redis) fn watched(&self) -> usize {
-        self.locks.iter().map(|lock| lock.0.lock().watched.keys().count()).sum()
+        self.locks.iter().map(|lock| lock.0.lock().watched.len()).sum()
     }
 }

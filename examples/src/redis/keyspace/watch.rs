@@ -59,6 +59,11 @@ impl Watched {
         self.0.get(key).into_iter().flatten().for_each(Dirty::set);
     }
 
+    /// Returns how many keys are watched.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn keys(&self) -> impl Iterator<Item = &[u8]> {
         self.0.keys().map(|key| &**key)
     }

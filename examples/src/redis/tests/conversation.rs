@@ -1,5 +1,6 @@
 //! One request after the other, and the replies that redis gives.
 
+use crate::redis::change_log::write;
 use crate::redis::{Batch, Client, Outcome, Server};
 use crate::resp::Parser;
 
@@ -15,6 +16,17 @@ pub(in crate::redis) fn run(
     let mut replies = Vec::new();
     let outcome = Batch::new(server, usize::MAX).execute(client, command, &mut replies);
     (String::from_utf8(replies).unwrap(), outcome)
+}
+
+/// Runs a request of words of any length.
+pub(super) fn call(server: &Server, client: &mut Client, words: &[&str]) -> String {
+    let mut wire = Vec::new();
+    write(&mut wire, words.len(), words.iter().map(|word| word.as_bytes()));
+    let mut parser = Parser::default();
+    let command = parser.parse(&wire).unwrap().unwrap();
+    let mut replies = Vec::new();
+    let _ = Batch::new(server, usize::MAX).execute(client, command, &mut replies);
+    String::from_utf8(replies).unwrap()
 }
 
 /// Runs requests one after the other on an empty store, and compares their replies.
