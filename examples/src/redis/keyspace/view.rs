@@ -30,21 +30,34 @@ pub struct View<'s> {
     current: usize,
     /// Nothing if that lock was to be pinned, and was not.
     guard: Option<MutexGuard<'s, Shard>>,
-    /// All locks that are to be held until [`unpin`](Self::unpin), in ascending order. The guard of
+    /// Nothing for most batches, which hold one lock at a time.
+    pins: Option<Box<Pins<'s>>>,
+    /// The time of the batch in milliseconds since 1970, once somebody has asked.
+    now: Option<i64>,
+    /// How many changes were made.
+    pub(super) changes: u64,
+}
+
+/// The locks that are held beside the current one, or instead of it.
+#[derive(Default)]
+struct Pins<'s> {
+    /// All locks that are to be held until [`unpin`](View::unpin), in ascending order. The guard of
     /// the current one is not here.
-    pinned: Vec<(usize, Option<MutexGuard<'s, Shard>>)>,
+    locks: Vec<(usize, Option<MutexGuard<'s, Shard>>)>,
     /// Whether these are held for commands that are about to be run, each of which can do with its
     /// own: so they are given back when another one is needed.
     is_ahead: bool,
     /// Stands in for the shard of a key that a command on several keys has not named. It is empty,
     /// and what the command writes to it is lost.
-    stray: Option<Box<Shard>>,
+    stray: Option<Shard>,
     /// Whether a command has looked for such a key.
     has_strayed: Cell<bool>,
-    /// The time of the batch in milliseconds since 1970, once somebody has asked.
-    now: Option<i64>,
-    /// How many changes were made.
-    pub(super) changes: u64,
+}
+
+impl Pins<'_> {
+    fn place(&self, lock: usize) -> Option<usize> {
+        self.locks.binary_search_by_key(&lock, |(lock, _)| *lock).ok()
+    }
 }
 
 impl fmt::Debug for View<'_> {
@@ -55,17 +68,7 @@ impl fmt::Debug for View<'_> {
 
 impl<'s> View<'s> {
     pub(super) fn new(store: &'s Store) -> Self {
-        Self {
-            store,
-            current: NONE,
-            guard: None,
-            pinned: Vec::new(),
-            is_ahead: false,
-            stray: None,
-            has_strayed: Cell::new(false),
-            now: None,
-            changes: 0,
-        }
+        Self { store, current: NONE, guard: None, pins: None, now: None, changes: 0 }
     }
 
     /// Returns the store, for what needs no key.
@@ -132,7 +135,9 @@ impl<'s> View<'s> {
         self.guard = None;
         self.current = NONE;
         self.unpin();
-        self.pinned.extend(locks.iter().map(|&lock| (lock, Some(self.store.lock(lock)))));
+        let store = self.store;
+        let pins = self.pins.get_or_insert_default();
+        pins.locks.extend(locks.iter().map(|&lock| (lock, Some(store.lock(lock)))));
     }
 
     /// Takes the locks of keys with these hashes, until another one is needed.
@@ -148,22 +153,20 @@ impl<'s> View<'s> {
             }
         }
         self.take_locks(&locks[..len]);
-        self.is_ahead = true;
+        self.pins.get_or_insert_default().is_ahead = true;
     }
 
     /// Gives back the locks that `pin` took, but for the current one.
     pub(in crate::redis) fn unpin(&mut self) {
-        self.pinned.clear();
-        self.is_ahead = false;
+        if let Some(pins) = &mut self.pins {
+            pins.locks.clear();
+            pins.is_ahead = false;
+        }
     }
 
     /// Tells whether what is pinned are all locks of a command or a transaction.
     fn has_all_locks(&self) -> bool {
-        self.is_pinned() && !self.is_ahead
-    }
-
-    fn is_pinned(&self) -> bool {
-        !self.pinned.is_empty()
+        self.pins.as_ref().is_some_and(|pins| !pins.locks.is_empty() && !pins.is_ahead)
     }
 
     /// Returns what the lock of `spot` guards, locked.
@@ -180,7 +183,7 @@ impl<'s> View<'s> {
     fn locked(&mut self) -> &mut Shard {
         match &mut self.guard {
             Some(guard) => guard,
-            None => self.stray.get_or_insert_with(|| Box::new(self.store.stray_shard())),
+            None => stray(&mut self.pins, self.store),
         }
     }
 
@@ -189,27 +192,31 @@ impl<'s> View<'s> {
     /// That is a fault of the command. It must not end the server, and it cannot wait for the lock:
     /// two loops could wait for each other.
     pub(in crate::redis) fn take_strayed(&mut self) -> bool {
-        self.stray = None;
-        self.has_strayed.replace(false)
+        self.pins.as_mut().is_some_and(|pins| {
+            pins.stray = None;
+            pins.has_strayed.take()
+        })
     }
 
     #[inline(never)]
     fn switch_to(&mut self, lock: usize) {
-        if !self.is_pinned() {
-            self.guard = None;
-            self.guard = Some(self.store.lock(lock));
-        } else {
-            let guard = self.guard.take();
-            if let Ok(place) = self.pinned.binary_search_by_key(&self.current, |(lock, _)| *lock) {
-                self.pinned[place].1 = guard;
-            }
-            let place = self.pinned.binary_search_by_key(&lock, |(lock, _)| *lock);
-            self.guard = place.ok().and_then(|place| self.pinned[place].1.take());
-            if self.guard.is_none() && self.is_ahead {
-                self.unpin();
+        let guard = self.guard.take();
+        match self.pins.as_mut().filter(|pins| !pins.locks.is_empty()) {
+            None => {
+                drop(guard);
                 self.guard = Some(self.store.lock(lock));
-            } else if self.guard.is_none() {
-                self.has_strayed.set(true);
+            }
+            Some(pins) => {
+                if let Some(place) = pins.place(self.current) {
+                    pins.locks[place].1 = guard;
+                }
+                self.guard = pins.place(lock).and_then(|place| pins.locks[place].1.take());
+                if self.guard.is_none() && pins.is_ahead {
+                    self.unpin();
+                    self.guard = Some(self.store.lock(lock));
+                } else if self.guard.is_none() {
+                    pins.has_strayed.set(true);
+                }
             }
         }
         self.current = lock;
@@ -273,14 +280,13 @@ impl<'s> View<'s> {
 
     /// Returns what the lock of `spot` guards, which must be held.
     pub(super) fn held(&self, spot: Spot) -> Option<&Shard> {
-        let shard = if self.current == spot.lock {
-            self.guard.as_deref()
-        } else {
-            let place = self.pinned.binary_search_by_key(&spot.lock, |(lock, _)| *lock).ok();
-            place.and_then(|place| self.pinned[place].1.as_deref())
-        };
+        if self.current == spot.lock && self.guard.is_some() {
+            return self.guard.as_deref();
+        }
+        let pins = self.pins.as_ref()?;
+        let shard = pins.place(spot.lock).and_then(|place| pins.locks[place].1.as_deref());
         if shard.is_none() {
-            self.has_strayed.set(true);
+            pins.has_strayed.set(true);
         }
         shard
     }
@@ -299,6 +305,12 @@ impl<'s> View<'s> {
             }
         }
     }
+}
+
+/// Returns the shard of keys that a command has not named.
+#[cold]
+fn stray<'v>(pins: &'v mut Option<Box<Pins<'_>>>, store: &Store) -> &'v mut Shard {
+    pins.get_or_insert_default().stray.get_or_insert_with(|| store.stray_shard())
 }
 
 fn unix_millis() -> i64 {
