@@ -47,9 +47,9 @@ pub struct LogStatus {
 pub(super) struct Changes {
     /// What is logged instead of the command that has just been run.
     instead: Vec<u8>,
-    has_instead: bool,
-    /// Whether that is more than one command.
-    is_several: bool,
+    /// How many commands that is. Where `instead` is empty all the same, nothing is logged: an
+    /// `EXEC` has logged what it has run.
+    instead_count: usize,
     /// The commands of the transaction that is being run.
     transaction: Option<Vec<u8>>,
 }
@@ -79,8 +79,7 @@ impl Call<'_, '_> {
     pub(super) fn log_instead(&mut self, arguments: &[&[u8]]) {
         if self.store.store().log().is_some() {
             let changes = &mut self.errands.changes;
-            changes.is_several |= changes.has_instead;
-            changes.has_instead = true;
+            changes.instead_count += 1;
             write(&mut changes.instead, arguments.len(), arguments.iter().copied());
         }
     }
@@ -110,9 +109,9 @@ impl Call<'_, '_> {
             if let Some(log) = self.store.store().log() {
                 self.log_to(log);
             }
-        } else if self.errands.changes.has_instead {
+        } else if self.errands.changes.instead_count > 0 {
             let changes = &mut self.errands.changes;
-            (changes.has_instead, changes.is_several) = (false, false);
+            changes.instead_count = 0;
             changes.instead.clear();
         }
     }
@@ -121,8 +120,8 @@ impl Call<'_, '_> {
     fn log_to(&mut self, log: &dyn ChangeLog) {
         let changes = &mut self.errands.changes;
         let mut bytes = std::mem::take(&mut changes.instead);
-        let is_several = std::mem::take(&mut changes.is_several);
-        if !std::mem::take(&mut changes.has_instead) {
+        let instead_count = std::mem::take(&mut changes.instead_count);
+        if instead_count == 0 {
             write(&mut bytes, self.command.len(), self.command.iter_from(0));
         }
         if bytes.is_empty() {
@@ -131,7 +130,7 @@ impl Call<'_, '_> {
         }
         match &mut changes.transaction {
             Some(transaction) => transaction.extend_from_slice(&bytes),
-            None if is_several => log.append(&as_transaction(&bytes)),
+            None if instead_count > 1 => log.append(&as_transaction(&bytes)),
             None => log.append(&bytes),
         }
     }
@@ -144,7 +143,7 @@ impl Call<'_, '_> {
     /// Logs the changes of a transaction as one.
     pub(super) fn end_transaction_log(&mut self) {
         let commands = self.errands.changes.transaction.take().unwrap_or_default();
-        self.errands.changes.has_instead = true;
+        self.errands.changes.instead_count = 1;
         if let Some(log) = self.store.store().log().filter(|_| !commands.is_empty()) {
             log.append(&as_transaction(&commands));
         }
