@@ -103,9 +103,11 @@ impl Call<'_, '_> {
     }
 
     /// Logs this command, if it has changed anything since there were `before` changes.
+    ///
+    /// One that has looked for a key which it had not named would be refused when the log is read.
     #[inline]
     pub(super) fn log(&mut self, before: u64) {
-        if self.store.changes() != before {
+        if self.store.changes() != before && !self.store.has_strayed() {
             if let Some(log) = self.store.store().log() {
                 self.log_to(log);
             }
@@ -175,7 +177,7 @@ pub(super) fn write_to<'a>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
 
     use parking_lot::Mutex;
@@ -186,7 +188,7 @@ mod tests {
     use crate::redis::{Client, Server};
 
     #[derive(Debug, Default)]
-    struct Kept(Mutex<Vec<String>>);
+    pub(in crate::redis) struct Kept(pub(in crate::redis) Mutex<Vec<String>>);
 
     impl ChangeLog for Arc<Kept> {
         fn append(&self, commands: &[u8]) {

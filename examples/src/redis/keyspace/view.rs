@@ -187,11 +187,20 @@ impl<'s> View<'s> {
         }
     }
 
+    /// Tells whether a command has looked for a key whose lock was not taken.
+    pub(in crate::redis) fn has_strayed(&self) -> bool {
+        self.pins.as_ref().is_some_and(|pins| pins.has_strayed.get())
+    }
+
     /// Tells whether a command has looked for a key whose lock was not taken, and forgets it.
     ///
     /// That is a fault of the command. It must not end the server, and it cannot wait for the lock:
     /// two loops could wait for each other.
     pub(in crate::redis) fn take_strayed(&mut self) -> bool {
+        if self.guard.is_none() {
+            // Otherwise the next key of that lock would be taken for one that is locked.
+            self.current = NONE;
+        }
         self.pins.as_mut().is_some_and(|pins| {
             pins.stray = None;
             pins.has_strayed.take()
