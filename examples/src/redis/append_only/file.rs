@@ -8,7 +8,7 @@ use std::mem;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use log::{error, warn};
 use nix::errno::Errno;
@@ -28,10 +28,10 @@ pub struct AppendOnly {
     file: Mutex<Synced>,
     /// How many bytes have been synced since the start, for a look without the lock.
     synced: AtomicU64,
-    /// How often it has failed to write or to sync.
-    failures: AtomicU64,
-    /// Whether it has failed, and not succeeded since.
-    has_failed: AtomicBool,
+    /// How many bytes of the file are on the disk, for a look without the lock.
+    len: AtomicU64,
+    /// How often it has begun to fail, and to go on: odd while it fails.
+    health: AtomicU64,
     pub(super) path: PathBuf,
     pub(super) rewriting: Mutex<State>,
     /// How long the file must be to be written anew by itself.
@@ -91,8 +91,8 @@ impl AppendOnly {
             records: Mutex::default(),
             file: Mutex::new(file),
             synced: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
-            has_failed: AtomicBool::new(false),
+            len: AtomicU64::new(len),
+            health: AtomicU64::new(0),
             path,
             rewriting: Mutex::new(State { base_len: len, ..State::default() }),
             min_rewrite_len,
@@ -101,7 +101,7 @@ impl AppendOnly {
 
     /// Returns how many bytes of the file are on the disk.
     pub(super) fn len(&self) -> u64 {
-        self.file.lock().len
+        self.len.load(Ordering::Acquire)
     }
 
     /// Returns the file, to be read, and how many bytes of it are on the disk: whole commands and
@@ -127,6 +127,7 @@ impl AppendOnly {
         // What a failure has left to be written is written to the new file.
         let writing = mem::take(&mut file.writing);
         *file = Synced { file: new, len, is_named: false, writing };
+        self.len.store(len, Ordering::Release);
         // If that fails, the next record tries it again, and is not confirmed before.
         if let Err(error) = file.sync_name(&self.path) {
             warn!("{}: its new name is not on the disk yet: {error}", self.path.display());
@@ -143,31 +144,35 @@ impl AppendOnly {
     /// confirm a change that was made just before that. While the disk fails, nothing is tried
     /// here, for there are no changes; see [`retry`](Self::retry).
     pub fn sync(&self, seen: &mut u64) -> io::Result<()> {
-        let failures = self.failures.load(Ordering::Acquire);
-        if mem::replace(seen, failures) != failures {
+        // One look: with two, a failure between them could be taken for one that was told.
+        let health = self.health.load(Ordering::Acquire);
+        if mem::replace(seen, failures(health)) != failures(health) {
             return Err(io::Error::other("the append-only file was not written"));
         }
-        if self.has_failed.load(Ordering::Acquire) {
+        if is_failing(health) {
             return Ok(());
         }
         let synced = self.sync_all();
         if let Err(error) = &synced {
             error!("the append-only file, nothing can be changed: {error}");
         }
-        *seen = self.failures.load(Ordering::Acquire);
+        *seen = failures(self.health.load(Ordering::Acquire));
         synced
     }
 
     /// Writes what is left, such as keys that have expired and what could not be written before;
     /// to be called now and then.
     pub fn retry(&self) {
-        let had_failed = self.has_failed.load(Ordering::Acquire);
+        let health = self.health.load(Ordering::Acquire);
         match self.sync_all() {
-            Ok(()) if had_failed => {
-                self.has_failed.store(false, Ordering::Release);
-                warn!("the append-only file can be written again");
+            Ok(()) if is_failing(health) => {
+                // Another loop may have found out before, and may have failed again since.
+                let (before, after) = (Ordering::AcqRel, Ordering::Relaxed);
+                if self.health.compare_exchange(health, health + 1, before, after).is_ok() {
+                    warn!("the append-only file can be written again");
+                }
             }
-            Err(error) if !had_failed => warn!("the append-only file: {error}"),
+            Err(error) if !is_failing(health) => warn!("the append-only file: {error}"),
             _ => {}
         }
     }
@@ -185,13 +190,12 @@ impl AppendOnly {
         let pending = mem::take(&mut self.records.lock().bytes);
         let synced = file.write(pending, &self.path);
         match &synced {
-            Ok(written) => drop(self.synced.fetch_add(*written, Ordering::AcqRel)),
-            Err(_) => {
-                // Each loop is told once, and not again by each try.
-                if !self.has_failed.swap(true, Ordering::AcqRel) {
-                    self.failures.fetch_add(1, Ordering::AcqRel);
-                }
+            Ok(written) => {
+                self.len.store(file.len, Ordering::Release);
+                self.synced.fetch_add(*written, Ordering::AcqRel);
             }
+            // Each loop is told once, and not again by each try.
+            Err(_) => drop(self.health.fetch_or(1, Ordering::AcqRel)),
         }
         synced.map(drop)
     }
@@ -205,7 +209,7 @@ impl ChangeLog for Arc<AppendOnly> {
     }
 
     fn refuses(&self) -> bool {
-        self.has_failed.load(Ordering::Acquire)
+        is_failing(self.health.load(Ordering::Acquire))
     }
 
     fn rewrite(&self) -> bool {
@@ -223,24 +227,39 @@ impl ChangeLog for Arc<AppendOnly> {
     }
 }
 
+/// Tells whether it fails at present.
+fn is_failing(health: u64) -> bool {
+    health % 2 == 1
+}
+
+/// Returns how often it has begun to fail.
+fn failures(health: u64) -> u64 {
+    health.div_ceil(2)
+}
+
 /// Opens the file at `path` and locks it, so that no other server writes to it.
 fn lock(path: &Path) -> io::Result<Flock<File>> {
     loop {
         let file =
             File::options().read(true).write(true).create(true).truncate(false).open(path)?;
-        let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => file,
-            Err((_, Errno::EWOULDBLOCK)) => {
-                return Err(io::Error::other("another server has this file"));
-            }
-            Err((_, error)) => return Err(error.into()),
-        };
-        // A server that had it may have put another file in its place, and ended, just now.
-        let (opened, named) = (file.metadata()?, fs::metadata(path)?);
-        if (opened.dev(), opened.ino()) == (named.dev(), named.ino()) {
+        if let Some(file) = lock_if_named(file, path)? {
             return Ok(file);
         }
     }
+}
+
+/// Locks a file, unless it does not have the path any more: a server that had it may have put
+/// another one in its place, and ended, since it was opened.
+fn lock_if_named(file: File, path: &Path) -> io::Result<Option<Flock<File>>> {
+    let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(file) => file,
+        Err((_, Errno::EWOULDBLOCK)) => {
+            return Err(io::Error::other("another server has this file"));
+        }
+        Err((_, error)) => return Err(error.into()),
+    };
+    let (opened, named) = (file.metadata()?, fs::metadata(path)?);
+    Ok(((opened.dev(), opened.ino()) == (named.dev(), named.ino())).then_some(file))
 }
 
 impl Synced {
@@ -282,3 +301,6 @@ fn replay_all(server: &Server, file: &File) -> Result<Replayed, ReplayError> {
     server.store.set_max_memory(max_memory);
     replayed
 }
+
+#[cfg(test)]
+mod tests;
