@@ -89,7 +89,7 @@ use std::time::Duration;
 
 pub use append_only::AppendOnly;
 pub use batch::Batch;
-pub use change_log::ChangeLog;
+pub use change_log::{ChangeLog, LogStatus};
 pub use channels::Channels;
 pub use client::Client;
 pub use clients::{Card, Clients, Place};

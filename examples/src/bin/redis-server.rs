@@ -38,7 +38,7 @@ struct Options {
     #[arg(long, value_name = "FILE")]
     appendonly: Option<PathBuf>,
     /// Once that file is so long, write it anew whenever it has doubled, as BGREWRITEAOF does; that
-    /// takes the memory of the keys once more for a while
+    /// takes the memory of the keys, and room on the disk for them, once more for a while
     #[arg(long, value_name = "BYTES", default_value = "64mb", value_parser = memory)]
     auto_aof_rewrite_min_size: usize,
     #[command(flatten)]

@@ -11,6 +11,7 @@ mod reply;
 
 mod file;
 mod killed;
+mod killed_anew;
 mod restart;
 mod rewrite;
 mod syncs;

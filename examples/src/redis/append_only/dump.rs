@@ -178,6 +178,25 @@ mod tests {
         }
     }
 
+    /// Many, so that some tables have several; once, for a list would be longer otherwise.
+    #[test]
+    fn a_dump_has_each_of_many_keys_once() {
+        const KEYS: usize = 5_000;
+        let server = Server::default();
+        let mut client = Client::default();
+        for key in 0..KEYS {
+            let _ = run(&server, &mut client, &format!("RPUSH list{key} {key}"));
+        }
+        let again = Server::default();
+        replay(&again, &*dumped(&server)).unwrap();
+        assert_eq!(run(&again, &mut client, "DBSIZE").0, format!(":{KEYS}\r\n"));
+        for key in 0..KEYS {
+            let (list, _) = run(&again, &mut client, &format!("LRANGE list{key} 0 -1"));
+            let text = key.to_string();
+            assert_eq!(list, format!("*1\r\n${}\r\n{text}\r\n", text.len()));
+        }
+    }
+
     #[test]
     fn commands_are_short_enough_to_be_read_again() {
         let server = Server::default();

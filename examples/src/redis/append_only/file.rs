@@ -238,7 +238,7 @@ fn failures(health: u64) -> u64 {
 }
 
 /// Opens the file at `path` and locks it, so that no other server writes to it.
-fn lock(path: &Path) -> io::Result<Flock<File>> {
+pub(super) fn lock(path: &Path) -> io::Result<Flock<File>> {
     loop {
         let file =
             File::options().read(true).write(true).create(true).truncate(false).open(path)?;

@@ -7,25 +7,30 @@
 
 use std::error::Error;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, ErrorKind, Read, Write};
+use std::mem;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
 use log::{error, info};
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 
 use super::dump::dump;
-use super::file::AppendOnly;
+use super::file::{AppendOnly, lock};
 use super::replay::replay;
-use crate::redis::Server;
+use crate::redis::{Options, Server};
 
 /// How much is written before it is synced: so that the syncs of the loops have little to wait for.
 const SYNC_STEP: usize = 8 * 1024 * 1024;
 
 /// How much may be left to be copied while the loops wait.
 const LAST_COPY: u64 = 256 * 1024;
+
+/// How often more than that is copied before. Each time, less is left unless the loops append more
+/// than the disk can copy; then they wait.
+const MAX_COPIES: usize = 20;
 
 /// How the rewriting of a file stands.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,15 +45,11 @@ pub(super) struct State {
 impl AppendOnly {
     /// Begins to write the file anew, on a thread. Returns whether that was not going on yet.
     pub fn rewrite(self: &Arc<Self>) -> bool {
-        if std::mem::replace(&mut self.rewriting.lock().is_running, true) {
+        if mem::replace(&mut self.rewriting.lock().is_running, true) {
             return false;
         }
-        let log = Arc::clone(self);
-        let running = Running(Arc::clone(self));
-        let started = thread::Builder::new().name("rewrite".into()).spawn(move || {
-            let running = running;
-            running.end(log.write_anew());
-        });
+        let running = Running { log: Arc::clone(self), new_len: None };
+        let started = thread::Builder::new().name("rewrite".into()).spawn(move || running.run());
         if let Err(error) = started {
             error!("{}: cannot be written anew: {error}", self.path.display());
         }
@@ -69,28 +70,14 @@ impl AppendOnly {
     fn write_anew(&self) -> Result<(u64, u64), Box<dyn Error>> {
         let (old, len) = self.synced_part()?;
         let path = self.new_path();
-        // A file that a server has left which was killed is of no use.
-        let new = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
-        let written = self.fill(&old, len, &new).and_then(|base_len| {
-            let new = Flock::lock(new, FlockArg::LockExclusiveNonblock).map_err(|(_, e)| e)?;
-            Ok(self.replace(&old, len, new, base_len, &path)?)
-        });
+        let new = lock(&path)?;
+        // What a server has left that was killed is of no use.
+        new.set_len(0)?;
+        let written = fill(&new, &old, len).and_then(|()| Ok(self.replace(&old, len, new, &path)?));
         if written.is_err() {
             let _ = fs::remove_file(&path);
         }
         written
-    }
-
-    /// Writes what the first `len` bytes of `old` make to `new`, and returns how long that is.
-    fn fill(&self, old: &File, len: u64, new: &File) -> Result<u64, Box<dyn Error>> {
-        new.set_permissions(old.metadata()?.permissions())?;
-        let server = Server::new(crate::redis::Options::default());
-        replay(&server, Part { file: old, at: 0, end: len })?;
-        let mut out = BufWriter::new(Syncing { file: new, unsynced: 0 });
-        dump(&server, &mut out)?;
-        out.flush()?;
-        new.sync_data()?;
-        Ok(new.metadata()?.len())
     }
 
     /// The name of the file that is to take the place of this one.
@@ -100,61 +87,78 @@ impl AppendOnly {
         name.into()
     }
 
-    /// Copies what was appended to `old` behind its first `from` bytes, and puts `new` in its
-    /// place.
+    /// Copies what was appended to `old` behind its first `from` bytes to `new`, and puts that in
+    /// its place. Returns how long both are.
     fn replace(
         &self,
         old: &File,
         mut from: u64,
         new: Flock<File>,
-        base_len: u64,
-        path: &std::path::Path,
+        path: &Path,
     ) -> io::Result<(u64, u64)> {
         let mut out = BufWriter::new(Syncing { file: &new, unsynced: 0 });
-        let mut end = self.len();
-        while end - from > LAST_COPY {
+        for _ in 0..MAX_COPIES {
+            let end = self.len();
+            if end - from <= LAST_COPY {
+                break;
+            }
             io::copy(&mut Part { file: old, at: from, end }, &mut out)?;
-            (from, end) = (end, self.len());
+            from = end;
         }
         out.flush()?;
         drop(out);
         new.sync_data()?;
-        self.switch(|old_len| {
-            io::copy(&mut Part { file: old, at: from, end: old_len }, &mut &*new)?;
+        self.switch(|end| {
+            io::copy(&mut Part { file: old, at: from, end }, &mut &*new)?;
             new.sync_data()?;
             let len = new.metadata()?.len();
             fs::rename(path, &self.path)?;
-            self.rewriting.lock().base_len = base_len;
             Ok((new, len))
         })
     }
 }
 
-/// Says that a rewrite is running, until it is dropped.
-struct Running(Arc<AppendOnly>);
+/// Writes commands to `new` that make what the first `len` bytes of `old` make.
+fn fill(new: &File, old: &File, len: u64) -> Result<(), Box<dyn Error>> {
+    new.set_permissions(old.metadata()?.permissions())?;
+    let server = Server::new(Options::default());
+    let replayed = replay(&server, Part { file: old, at: 0, end: len })?;
+    if replayed.len != len {
+        return Err(format!("its first {len} bytes end within a command").into());
+    }
+    let mut out = BufWriter::new(Syncing { file: new, unsynced: 0 });
+    dump(&server, &mut out)?;
+    out.flush()?;
+    Ok(())
+}
+
+/// A rewrite that is going on, until this is dropped.
+struct Running {
+    log: Arc<AppendOnly>,
+    /// How long the file is that was written, if it was.
+    new_len: Option<u64>,
+}
 
 impl Running {
-    fn end(self, result: Result<(u64, u64), Box<dyn Error>>) {
-        let path = self.0.path.display();
-        match result {
+    fn run(mut self) {
+        let written = self.log.write_anew();
+        let path = self.log.path.display();
+        match written {
             Ok((before, after)) => {
-                self.0.rewriting.lock().has_failed = false;
                 info!("{path}: {before} bytes were written anew, and are {after}");
+                self.new_len = Some(after);
             }
-            Err(error) => {
-                let mut state = self.0.rewriting.lock();
-                // Another try is worth it when the file has grown much, or when it is asked for.
-                state.base_len = self.0.len();
-                state.has_failed = true;
-                error!("{path}: not written anew, and used as it is: {error}");
-            }
+            Err(error) => error!("{path}: not written anew, and used as it is: {error}"),
         }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.rewriting.lock().is_running = false;
+        let has_failed = self.new_len.is_none();
+        // After a failure, another try is worth it when the file has doubled.
+        let base_len = self.new_len.unwrap_or_else(|| self.log.len());
+        *self.log.rewriting.lock() = State { is_running: false, has_failed, base_len };
     }
 }
 
@@ -169,6 +173,9 @@ impl Read for Part<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let len = buffer.len().min(usize::try_from(self.end - self.at).unwrap_or(usize::MAX));
         let count = self.file.read_at(&mut buffer[..len], self.at)?;
+        if count < len.min(1) {
+            return Err(io::Error::new(ErrorKind::UnexpectedEof, "somebody has cut it off"));
+        }
         self.at += count as u64;
         Ok(count)
     }
@@ -195,3 +202,6 @@ impl Write for Syncing<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
