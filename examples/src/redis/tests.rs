@@ -4,6 +4,7 @@ mod conversation;
 
 mod limits;
 mod memory;
+mod named_keys;
 mod server;
 pub(super) mod session;
 mod transactions;
