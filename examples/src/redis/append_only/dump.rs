@@ -6,6 +6,7 @@ use crate::redis::Server;
 use crate::redis::change_log::{MAX_ARGUMENTS, MAX_BYTES, write_to};
 use crate::redis::keyspace::NEVER;
 use crate::redis::value::Value;
+use crate::resp::MAX_COMMAND_LEN;
 
 /// Writes commands that make all keys of `server`, also those whose time is over.
 ///
@@ -39,6 +40,7 @@ fn write_value(out: &mut impl Write, key: &[u8], value: &Value) -> io::Result<()
     let mut pieces = Pieces { out, key, command: b"", words: Vec::new(), count: 0 };
     match value {
         Value::String(bytes) => {
+            check_len(key.len() + bytes.len())?;
             return write_to(pieces.out, 3, [b"SET".as_slice(), key, bytes].into_iter());
         }
         Value::List(list) => {
@@ -74,17 +76,18 @@ struct Pieces<'a, W> {
 }
 
 impl<W: Write> Pieces<'_, W> {
-    /// Adds an element, which is so many arguments.
+    /// Adds an element, which is so many arguments. One that is long has a command of its own.
     fn add<const N: usize>(&mut self, words: [&[u8]; N]) -> io::Result<()> {
+        let len: usize = words.iter().map(|word| word.len()).sum();
+        if self.count + 2 + N > MAX_ARGUMENTS || self.words.len() + len > MAX_BYTES {
+            self.finish()?;
+        }
         for word in words {
             write!(self.words, "${}\r\n", word.len())?;
             self.words.extend_from_slice(word);
             self.words.extend_from_slice(b"\r\n");
         }
         self.count += N;
-        if self.count + 2 + N > MAX_ARGUMENTS || self.words.len() > MAX_BYTES {
-            self.finish()?;
-        }
         Ok(())
     }
 
@@ -93,6 +96,7 @@ impl<W: Write> Pieces<'_, W> {
         if self.count == 0 {
             return Ok(());
         }
+        check_len(self.key.len() + self.words.len())?;
         write!(self.out, "*{}\r\n", self.count + 2)?;
         for word in [self.command, self.key] {
             write!(self.out, "${}\r\n", word.len())?;
@@ -104,6 +108,16 @@ impl<W: Write> Pieces<'_, W> {
         self.count = 0;
         Ok(())
     }
+}
+
+/// Fails if arguments of so many bytes are too long for one command: a value that was made under a
+/// short key can have got one that is as long as itself.
+fn check_len(arguments: usize) -> io::Result<()> {
+    // With room for the name of the command and the lengths.
+    if arguments > MAX_COMMAND_LEN - 256 {
+        return Err(io::Error::other("a key with its value is too long for one command"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -202,10 +216,11 @@ mod tests {
         let server = Server::default();
         let mut view = server.store.view();
         let large = vec![b'x'; MAX_BYTES];
-        for (key, count) in [(b"many".as_slice(), 3 * MAX_ARGUMENTS), (b"large", 3)] {
-            let element = if key == b"many" { b"x".as_slice() } else { &large };
+        let small = b"x".as_slice();
+        let lists = [("many", small, 3 * MAX_ARGUMENTS), ("large", small, 2), ("large", &large, 3)];
+        for (key, element, count) in lists {
             for _ in 0..count {
-                view.change_or_new(key, |list: &mut crate::redis::list::List| {
+                view.change_or_new(key.as_bytes(), |list: &mut crate::redis::list::List| {
                     list.push_back(element.into());
                     (true, ())
                 })
@@ -222,6 +237,7 @@ mod tests {
             rest = &rest[command.wire_len()..];
         }
         lengths.sort_unstable();
-        assert_eq!(lengths, [3, 3, 3, 8, 1024, 1024, 1024]);
+        assert_eq!(lengths, [3, 3, 3, 4, 8, 1024, 1024, 1024]);
+        assert!(check_len(MAX_COMMAND_LEN).is_err());
     }
 }
