@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum, value_parser};
 use evio::{Address, Endpoint, Host, Keepalive, ListenOptions, LoadBalance, ReadySocket, Server};
@@ -10,6 +11,11 @@ use listenfd::ListenFd;
 
 /// More loops than this are a mistake: few machines have as many processors, and each is a thread.
 const MAX_LOOPS: i64 = 1024;
+
+/// When clients are asked whether they are still there, as redis does: one that has vanished is gone
+/// after ten minutes, also where there is no idle timeout.
+const KEEPALIVE: Keepalive =
+    Keepalive { idle: Duration::from_secs(300), interval: Duration::from_secs(100), count: 3 };
 
 /// Where to listen, and on how many loops.
 #[derive(Args, Debug)]
@@ -84,7 +90,7 @@ impl Listen {
         let inet = inet_address(scheme, &self.host, port, self.reuseport);
         let unix = self.unix_socket.as_deref().map(unix_address);
         // Connections inherit it from their listener, so it costs them no system call.
-        let options = ListenOptions::default().keepalive(Keepalive::default());
+        let options = ListenOptions::default().keepalive(KEEPALIVE);
         let server = Server::bind_with(&options, [inet].into_iter().chain(unix))?;
         Ok(server.load_balance(self.balance.into()))
     }

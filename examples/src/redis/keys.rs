@@ -96,6 +96,9 @@ fn move_key(call: &mut Call<'_, '_>) -> Result<(), Failure> {
 }
 
 /// `COPY source destination [DB 0] [REPLACE]`
+///
+/// A value is copied at once. With a million elements that takes 40 to 100 milliseconds, in which
+/// the loop serves nobody else.
 pub(super) fn copy(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let command = call.command;
     let (source, destination) = (&command[1], &command[2]);
@@ -112,11 +115,10 @@ pub(super) fn copy(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     if source == destination {
         return Err(Failure::text("ERR source and destination objects are the same"));
     }
-    let value = call.store.get(source).cloned();
+    let takes_it = replaces || call.store.get(destination).is_none();
+    let value = if takes_it { call.store.get(source).cloned() } else { None };
     // An element takes some 64 bytes.
     call.work(value.as_ref().map_or(0, |value| value.memory() / 64));
-    let is_free = call.store.get(destination).is_none();
-    let value = value.filter(|_| replaces || is_free);
     let is_copied = value.is_some();
     if let Some(value) = value {
         let expiry = call.store.expiry(source).unwrap_or(NEVER);
@@ -133,6 +135,8 @@ pub(super) fn dbsize(call: &mut Call<'_, '_>) -> Result<(), Failure> {
 }
 
 /// `FLUSHDB [SYNC | ASYNC]` and `FLUSHALL`: there is one database, and it is always done at once.
+///
+/// That takes some milliseconds with millions of keys; a thread frees them.
 pub(super) fn flush(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let known = |mode: &[u8]| [b"SYNC".as_slice(), b"ASYNC"].contains(&&*mode.to_ascii_uppercase());
     if call.command.len() > 2 || !call.command.get(1).is_none_or(known) {

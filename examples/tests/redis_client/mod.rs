@@ -11,7 +11,11 @@ pub struct Client(BufReader<TcpStream>);
 
 impl Client {
     pub fn connect(server: &Server) -> Self {
-        Self(BufReader::new(server.connect()))
+        Self::new(server.connect())
+    }
+
+    pub fn new(stream: TcpStream) -> Self {
+        Self(BufReader::new(stream))
     }
 
     /// Sends a command, without waiting for anything.
