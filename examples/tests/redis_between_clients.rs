@@ -119,9 +119,7 @@ fn messages_reach_the_subscribers_of_all_loops_in_order() {
     assert_eq!(publisher.run("PUBSUB NUMSUB news"), "*2\r\n$4\r\nnews\r\n:4\r\n");
     assert!(subscribers[0].run("UNSUBSCRIBE").ends_with(":0\r\n"));
     drop(subscribers.pop());
-    while publisher.run("PUBLISH news x") != ":3\r\n" {
-        thread::yield_now();
-    }
+    publisher.run_until("PUBLISH news x", |reply| reply == ":3\r\n");
     assert_eq!(subscribers[0].run("GET k"), "$-1\r\n");
 }
 

@@ -43,9 +43,7 @@ fn clients_are_listed_and_killed() {
     let id = second.run("CLIENT ID").trim_start_matches(':').trim_end().to_owned();
     assert_eq!(first.run(&format!("CLIENT KILL ID {id}")), ":1\r\n");
     second.expect_end();
-    while first.run("CLIENT LIST").contains("name=two") {
-        std::thread::yield_now();
-    }
+    first.run_until("CLIENT LIST", |list| !list.contains("name=two"));
 }
 
 /// Returns the timer of a connection that runs, as proc(5) numbers them: 2 is that of keep-alive. Nothing where the system does not tell.

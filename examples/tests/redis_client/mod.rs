@@ -4,8 +4,9 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::time::Instant;
 
-use crate::util::Server;
+use crate::util::{DEADLINE, Server};
 
 pub struct Client(BufReader<TcpStream>);
 
@@ -64,6 +65,20 @@ impl Client {
     /// As `call`, with the words of a line.
     pub fn run(&mut self, line: &str) -> String {
         self.call(&line.split(' ').collect::<Vec<_>>())
+    }
+
+    /// Repeats a command until `is_done` holds of its reply, which must not take for ever.
+    #[track_caller]
+    pub fn run_until(&mut self, line: &str, is_done: impl Fn(&str) -> bool) {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let reply = self.run(line);
+            if is_done(&reply) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{line}: still {reply}");
+            std::thread::yield_now();
+        }
     }
 
     /// Runs commands that are all to be answered with `OK`.

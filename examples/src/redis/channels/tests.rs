@@ -2,7 +2,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use evio::{Action, Conn, Handler, Limits, Loops, Server};
 
@@ -123,10 +123,13 @@ fn a_busy_loop_makes_a_bounded_amount_wait_and_gets_all_of_it_in_order() {
         drop(release);
         let left = looked.recv_timeout(DEADLINE).unwrap()[busy.loop_id()];
         assert!(left > MAX_WAITING / 2, "others had no turn until {left} bytes were left");
+        let deadline = Instant::now() + DEADLINE;
         while publish(sent) == Err(Full) {
+            assert!(Instant::now() < deadline, "the loop has not gone on");
             thread::yield_now();
         }
         while channels.publish(b"news", b"") == Err(Full) {
+            assert!(Instant::now() < deadline, "the loop has not gone on");
             thread::yield_now();
         }
         channels.flush(mine);

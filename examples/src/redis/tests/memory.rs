@@ -1,5 +1,7 @@
 //! What the keyspace is accounted for, and where it ends.
 
+use std::time::{Duration, Instant};
+
 use super::conversation::run;
 use super::session::Choices;
 use crate::redis::{Client, Options, Server};
@@ -105,7 +107,9 @@ fn keys_that_have_expired_go_one_by_one() {
         let _ = run(&server, &mut client, &format!("SET k{number} v PX 1"));
         let _ = run(&server, &mut client, &format!("SET l{number} v EX {}", 1000 - number));
     }
+    let deadline = Instant::now() + Duration::from_secs(20);
     while run(&server, &mut client, "GET k999").0 != "$-1\r\n" {
+        assert!(Instant::now() < deadline, "the key does not expire");
         std::thread::yield_now();
     }
     // Who looks for one of them does not wait for the others to go.
