@@ -12,8 +12,8 @@ use listenfd::ListenFd;
 /// More loops than this are a mistake: few machines have as many processors, and each is a thread.
 const MAX_LOOPS: i64 = 1024;
 
-/// When clients are asked whether they are still there, as redis does: one that has vanished is gone
-/// after ten minutes, also where there is no idle timeout.
+/// When clients are asked whether they are still there, as redis does: one that has vanished is
+/// gone after ten minutes, also where there is no idle timeout.
 const KEEPALIVE: Keepalive =
     Keepalive { idle: Duration::from_secs(300), interval: Duration::from_secs(100), count: 3 };
 
