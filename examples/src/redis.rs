@@ -64,6 +64,7 @@ mod lists;
 mod long_double;
 mod look_ahead;
 mod numbers;
+mod object;
 mod outbox;
 mod pubsub;
 mod ranks;

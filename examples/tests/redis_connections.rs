@@ -46,7 +46,7 @@ fn clients_are_listed_and_killed() {
     first.run_until("CLIENT LIST", |list| !list.contains("name=two"));
 }
 
-/// Returns the timer of a connection that runs, as proc(5) numbers them: 2 is that of keep-alive.
+/// Returns the timer that runs for a connection, as proc(5) numbers them: 2 is that of keep-alive.
 /// Nothing where the system does not tell.
 fn timer(local_port: u16, peer_port: u16) -> Option<String> {
     let table = std::fs::read_to_string("/proc/net/tcp").ok()?;

@@ -55,6 +55,7 @@ fn describe(call: &mut Call<'_, '_>, name: &[u8], (arguments, effect, keys, _): 
     let (first, last, step) = match keys {
         Keys::No | Keys::Whole | Keys::Counted => (0, 0, 0),
         Keys::One | Keys::Destination => (1, 1, 1),
+        Keys::Second => (2, 2, 1),
         Keys::Two => (1, 2, 1),
         Keys::Each => (1, -1, 1),
         Keys::Pairs => (1, -1, 2),

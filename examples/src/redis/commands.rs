@@ -24,6 +24,8 @@ pub(super) enum Keys {
     No,
     /// The first argument alone; its lock is taken when it is looked for.
     One,
+    /// The second argument alone, behind a subcommand.
+    Second,
     /// The first two arguments.
     Two,
     /// Every argument.
@@ -136,6 +138,7 @@ pub(super) fn keys_of<'a>(
     let (also, range, step) = match keys {
         Keys::No | Keys::Whole => (None, 0..0, 1),
         Keys::One => (None, 1..len.min(2), 1),
+        Keys::Second => (None, 2..len.clamp(2, 3), 1),
         Keys::Two => (None, 1..len.min(3), 1),
         Keys::Each => (None, 1..len, 1),
         Keys::Pairs => (None, 1..len, 2),

@@ -4,7 +4,7 @@ use super::call::{Call, Failure};
 use super::commands::{Effect, Entry, Keys};
 use super::{
     Outcome, admin, client_commands, command_info, config, connection, expiry, hashes, info, keys,
-    list_ranges, lists, numbers, pubsub, scan, set_algebra, sets, sorted_set_algebra,
+    list_ranges, lists, numbers, object, pubsub, scan, set_algebra, sets, sorted_set_algebra,
     sorted_set_ranges, sorted_sets, strings, transactions,
 };
 
@@ -27,11 +27,11 @@ pub const COMMANDS: &str = "
                  ZREMRANGEBYLEX ZUNION ZINTER ZDIFF ZUNIONSTORE ZINTERSTORE ZDIFFSTORE ZINTERCARD
     keys         DEL UNLINK EXISTS TOUCH TYPE KEYS SCAN RANDOMKEY RENAME RENAMENX COPY EXPIRE
                  PEXPIRE EXPIREAT PEXPIREAT PERSIST TTL PTTL EXPIRETIME PEXPIRETIME DBSIZE
-                 FLUSHDB FLUSHALL
+                 FLUSHDB FLUSHALL OBJECT
     messages     PUBLISH SUBSCRIBE PSUBSCRIBE UNSUBSCRIBE PUNSUBSCRIBE PUBSUB
     transactions MULTI EXEC DISCARD WATCH UNWATCH
     connection   PING ECHO SELECT HELLO AUTH CLIENT RESET WAKE QUIT
-    server       COMMAND CONFIG INFO TIME DEBUG BGREWRITEAOF SHUTDOWN
+    server       COMMAND CONFIG INFO MEMORY TIME DEBUG BGREWRITEAOF SHUTDOWN
 ";
 
 /// The longest name of a command in the table. A longer one is not worth a copy in capitals.
@@ -45,6 +45,9 @@ const EACH: Keys = Keys::Each;
 
 /// The first two arguments are keys.
 const TWO: Keys = Keys::Two;
+
+/// The argument behind a subcommand is a key.
+const SECOND: Keys = Keys::Second;
 
 /// Every other argument is a key, from the first one on.
 const PAIRS: Keys = Keys::Pairs;
@@ -252,6 +255,7 @@ fn of_keys(name: &[u8]) -> Option<&'static Entry> {
         b"DBSIZE"      => &(1..=1,   Reads,  Whole,       keys::dbsize),
         b"FLUSHDB"     => &(1..=ANY, Writes, Whole,       keys::flush),
         b"FLUSHALL"    => &(1..=ANY, Writes, Whole,       keys::flush),
+        b"OBJECT"      => &(2..=ANY, Reads,  SECOND,      object::object),
         _ => return None,
     })
 }
@@ -287,6 +291,7 @@ fn of_server(name: &[u8]) -> Option<&'static Entry> {
         b"COMMAND"      => &(1..=ANY, Reads,  No,    command_info::command),
         b"CONFIG"       => &(2..=ANY, Reads,  No,    config::config),
         b"INFO"         => &(1..=ANY, Reads,  Whole, info::info),
+        b"MEMORY"       => &(2..=ANY, Reads,  SECOND, object::memory),
         b"TIME"         => &(1..=1,   Reads,  No,    admin::time),
         b"DEBUG"        => &(2..=ANY, Reads,  No,    admin::debug),
         b"BGREWRITEAOF" => &(1..=1,   Reads,  No,    admin::bgrewriteaof),

@@ -1,6 +1,7 @@
 //! What commands on keys are made of.
 
-use super::entry::NEVER;
+use super::entry::{Entry, NEVER};
+use super::times::TIME_MEMORY;
 use super::view::View;
 use super::watch::Dirty;
 use crate::redis::bytes::Bytes;
@@ -29,6 +30,14 @@ impl View<'_> {
         key: &[u8],
     ) -> Result<Option<&C>, Failure> {
         self.peek(key).map(|value| C::borrow(value).ok_or(Failure::WRONG_TYPE)).transpose()
+    }
+
+    /// Returns about how many bytes `key` and what is there take.
+    pub(in crate::redis) fn memory_of(&mut self, key: &[u8]) -> Option<usize> {
+        let (spot, shard) = self.located(key);
+        let entry = shard.find(spot, key)?;
+        let time = if entry.expires_at == NEVER { 0 } else { TIME_MEMORY };
+        Some(size_of::<Entry>() + entry.memory() + time)
     }
 
     /// Returns the string at `key`.

@@ -232,3 +232,48 @@ fn some_commands_are_for_the_server_to_complete() {
         assert_eq!(seen, (reply.to_owned(), outcome), "{request}");
     }
 }
+
+#[test]
+fn how_values_are_stored() {
+    let pairs = |count: usize| (0..count).map(|n| format!(" {n} v")).collect::<String>();
+    let numbers = |count: usize| (0..count).map(|n| format!(" {n}")).collect::<String>();
+    check(&[
+        ("OBJECT ENCODING none", "$-1"),
+        ("SET k 1", "+OK"),
+        ("OBJECT ENCODING k", "$3\r\nint"),
+        ("SET k 01", "+OK"),
+        ("OBJECT ENCODING k", "$6\r\nembstr"),
+        (&format!("SET k {}", "v".repeat(45)), "+OK"),
+        ("OBJECT encoding k", "$3\r\nraw"),
+        ("RPUSH l x", ":1"),
+        ("OBJECT ENCODING l", "$9\r\nquicklist"),
+        (&format!("SADD s{}", numbers(512)), ":512"),
+        ("OBJECT ENCODING s", "$6\r\nintset"),
+        ("SADD s x", ":1"),
+        ("OBJECT ENCODING s", "$9\r\nhashtable"),
+        (&format!("HSET h{}", pairs(512)), ":512"),
+        ("OBJECT ENCODING h", "$8\r\nlistpack"),
+        ("HSET h x v", ":1"),
+        ("OBJECT ENCODING h", "$9\r\nhashtable"),
+        ("ZADD z 1 x", ":1"),
+        ("OBJECT ENCODING z", "$8\r\nlistpack"),
+        (&format!("ZADD z 1 {}", "m".repeat(65)), ":1"),
+        ("OBJECT ENCODING z", "$8\r\nskiplist"),
+        ("OBJECT REFCOUNT k", ":1"),
+        ("OBJECT IDLETIME k", ":0"),
+        ("OBJECT IDLETIME", "-ERR wrong number of arguments for 'object|idletime' command"),
+        ("OBJECT what k", "-ERR unknown subcommand 'what'. Try OBJECT HELP."),
+        ("SET k v", "+OK"),
+        ("MEMORY USAGE k", ":64"),
+        ("MEMORY USAGE k SAMPLES 5", ":64"),
+        ("EXPIRE k 100", ":1"),
+        ("MEMORY USAGE k", ":96"),
+        ("MEMORY USAGE none", "$-1"),
+        ("MEMORY USAGE k SAMPLES -1", SYNTAX),
+        ("MEMORY what", "-ERR unknown subcommand 'what'. Try MEMORY HELP."),
+        ("COMMAND GETKEYS object encoding k", "*1\r\n$1\r\nk"),
+        ("MULTI", "+OK"),
+        ("OBJECT REFCOUNT k", "+QUEUED"),
+        ("EXEC", "*1\r\n:1"),
+    ]);
+}
