@@ -138,7 +138,7 @@ const COMMANDS: &str = "
     PEXPIRETIME {key}
     PERSIST {key}
     KEYS {glob}
-    SCAN 0 COUNT 1000 [MATCH {glob}] [TYPE (string|list|set|zset|hash|none)]
+    SCAN 0 COUNT 1000 [MATCH {glob}] [TYPE (string|list|set|zset|hash)]
     RENAME {key} {key}
     RENAMENX {key} {key}
     COPY {key} {key} [REPLACE]
