@@ -114,6 +114,10 @@ impl Pair {
                 (Reply::Integer(ours), Reply::Integer(theirs)) => ours <= theirs,
                 _ => ours == theirs,
             },
+            // One of them may be a millisecond later than it was when it set the same time before.
+            b"EXPIRE" | b"PEXPIRE" if command.iter().any(|word| word == b"GT" || word == b"LT") => {
+                ours == theirs || matches!((&ours, &theirs), (Reply::Integer(_), Reply::Integer(_)))
+            }
             b"TTL" | b"PTTL" | b"EXPIRETIME" | b"PEXPIRETIME" => ours.is_near(&theirs, MAX_DELAY),
             _ => ours == theirs,
         };
