@@ -8,20 +8,12 @@ use std::net::TcpStream;
 use std::process::Command;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use util::{DEADLINE, Server};
+use util::{DEADLINE, SERVERS, Server};
 
 const SILENT: usize = 1_100;
 
 /// The soft limit that many systems start programs with.
 const SOFT_LIMIT: u32 = 1_024;
-
-/// What each server is asked, and how its answer begins.
-const SERVERS: [(&str, &str, &str); 4] = [
-    (env!("CARGO_BIN_EXE_echo-server"), "hello", "hello"),
-    (env!("CARGO_BIN_EXE_chat-server"), "", "Type /nick NAME"),
-    (env!("CARGO_BIN_EXE_http-server"), "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200 OK\r\n"),
-    (env!("CARGO_BIN_EXE_redis-server"), "PING\r\n", "+PONG\r\n"),
-];
 
 #[test]
 fn silent_clients_keep_nobody_out() {

@@ -46,33 +46,6 @@ fn clients_are_listed_and_killed() {
     first.run_until("CLIENT LIST", |list| !list.contains("name=two"));
 }
 
-/// Returns the timer that runs for a connection, as proc(5) numbers them: 2 is that of keep-alive.
-/// Nothing where the system does not tell.
-fn timer(local_port: u16, peer_port: u16) -> Option<String> {
-    let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
-    let ends = |port: u16| format!(":{port:04X}");
-    let fields = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let is_it = |fields: &Vec<&str>| {
-        fields[1].ends_with(&ends(local_port)) && fields[2].ends_with(&ends(peer_port))
-    };
-    let line = fields.skip(1).find(is_it).expect("the connection is there");
-    line[5].split(':').next().map(str::to_owned)
-}
-
-#[test]
-fn a_client_that_has_vanished_is_noticed() {
-    let server = start(&[]);
-    let stream = server.connect();
-    let port = stream.local_addr().unwrap().port();
-    // Until the peer has acknowledged everything there is another timer.
-    let (mut client, mut pings) = (Client::new(stream), 0);
-    while timer(server.port(), port).is_some_and(|timer| timer != "02") {
-        assert_eq!(client.run("PING"), "+PONG\r\n");
-        pings += 1;
-        assert!(pings < 100, "keep-alive is off");
-    }
-}
-
 /// A client that begins a command and does not finish it, however much it drips, is gone.
 #[test]
 fn silent_and_dripping_clients_are_gone_and_others_stay() {

@@ -97,8 +97,11 @@ fn stats(call: &mut Call<'_, '_>, text: &mut String) {
     line(text, "total_commands_processed", server.commands());
     line(text, "expired_keys", server.expired());
     line(text, "evicted_keys", 0);
-    line(text, "pubsub_channels", server.channels.count(Kind::Channel));
-    line(text, "pubsub_patterns", server.channels.count(Kind::Pattern));
+    let (channels, patterns) =
+        (server.channels.count(Kind::Channel), server.channels.count(Kind::Pattern));
+    call.work(channels + patterns);
+    line(text, "pubsub_channels", channels);
+    line(text, "pubsub_patterns", patterns);
 }
 
 fn keyspace(call: &mut Call<'_, '_>, text: &mut String) {

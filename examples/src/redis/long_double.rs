@@ -28,7 +28,10 @@ pub(super) enum LongDouble {
 impl LongDouble {
     /// Parses a decimal number or an infinity that fills `text`.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(text).ok().filter(|text| text.len() < MAX_TEXT_LEN)?;
+        if text.len() >= MAX_TEXT_LEN {
+            return None;
+        }
+        let text = std::str::from_utf8(text).ok()?;
         let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
         if ["inf", "infinity"].iter().any(|name| unsigned.eq_ignore_ascii_case(name)) {
             return Some(Self::Infinite);

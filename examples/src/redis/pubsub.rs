@@ -159,7 +159,11 @@ pub(super) fn pubsub(call: &mut Call<'_, '_>) -> Result<(), Failure> {
                 call.reply.count(channels.subscribers(channel));
             }
         }
-        (b"NUMPAT", 2) => call.reply.count(channels.count(Kind::Pattern)),
+        (b"NUMPAT", 2) => {
+            let count = channels.count(Kind::Pattern);
+            call.work(count);
+            call.reply.count(count);
+        }
         _ => return Err(Failure::subcommand("PUBSUB", &call.command[1])),
     }
     Ok(())

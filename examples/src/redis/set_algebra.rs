@@ -136,7 +136,7 @@ pub(super) fn sintercard(call: &mut Call<'_, '_>) -> Result<(), Failure> {
         count += 1;
         count < limit
     });
-    call.work(work);
+    call.work(work * keys);
     call.reply.count(count);
     Ok(())
 }

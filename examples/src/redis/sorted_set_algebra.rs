@@ -262,7 +262,7 @@ pub(super) fn zintercard(call: &mut Call<'_, '_>) -> Result<(), Failure> {
         count += usize::from(others.iter().all(|(other, _)| other.score(member).is_some()));
         count < limit
     });
-    call.work(work);
+    call.work(work * keys);
     call.reply.count(count);
     Ok(())
 }

@@ -12,11 +12,7 @@ pub struct Client(BufReader<TcpStream>);
 
 impl Client {
     pub fn connect(server: &Server) -> Self {
-        Self::new(server.connect())
-    }
-
-    pub fn new(stream: TcpStream) -> Self {
-        Self(BufReader::new(stream))
+        Self(BufReader::new(server.connect()))
     }
 
     /// Sends a command, without waiting for anything.

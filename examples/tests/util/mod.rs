@@ -16,6 +16,14 @@ use nix::unistd::Pid;
 /// No read waits longer: a server that does not answer is a failure.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
+/// What each server is asked, and how its answer begins.
+pub const SERVERS: [(&str, &str, &str); 4] = [
+    (env!("CARGO_BIN_EXE_echo-server"), "hello", "hello"),
+    (env!("CARGO_BIN_EXE_chat-server"), "", "Type /nick NAME"),
+    (env!("CARGO_BIN_EXE_http-server"), "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200 OK\r\n"),
+    (env!("CARGO_BIN_EXE_redis-server"), "PING\r\n", "+PONG\r\n"),
+];
+
 /// A server in a process of its own, killed when the test is over.
 pub struct Server {
     child: Child,

@@ -42,6 +42,14 @@ pub(super) struct State {
     pub(super) base_len: u64,
 }
 
+impl State {
+    /// Tells whether a file of this length is to be written anew. One that is empty, or was, has to
+    /// get something first, also where there is no least length.
+    fn is_due(&self, len: u64, min_len: u64) -> bool {
+        !self.is_running && len >= min_len && len / 2 >= self.base_len.max(1)
+    }
+}
+
 impl AppendOnly {
     /// Begins to write the file anew, on a thread. Returns whether that was not going on yet.
     pub fn rewrite(self: &Arc<Self>) -> bool {
@@ -59,9 +67,8 @@ impl AppendOnly {
     /// Begins to write the file anew if it is twice as long as after the last time, and as long as
     /// was asked for; to be called now and then.
     pub fn rewrite_if_grown(self: &Arc<Self>) {
-        let len = self.len();
-        let State { is_running, base_len, .. } = *self.rewriting.lock();
-        if !is_running && len >= self.min_rewrite_len && len / 2 >= base_len {
+        let state = *self.rewriting.lock();
+        if state.is_due(self.len(), self.min_rewrite_len) {
             self.rewrite();
         }
     }

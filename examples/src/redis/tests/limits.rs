@@ -1,7 +1,8 @@
 //! What one client may take: memory, and the time of others.
 
 use super::conversation::{call, run};
-use crate::redis::{Client, Server};
+use crate::redis::{Batch, Client, Server};
+use crate::resp::Parser;
 
 /// Subscribes to names of a length, as many as are taken, and returns how many that is.
 fn subscribe(server: &Server, client: &mut Client, command: &str, len: usize) -> usize {
@@ -147,4 +148,33 @@ fn a_client_is_listed_once_however_often_it_is_asked_for() {
     let refused = call(&server, &mut client, &["CLIENT", "SETNAME", &name]);
     assert_eq!(refused, "-ERR Client names cannot be so long.\r\n");
     assert_eq!(call(&server, &mut client, &["CLIENT", "SETNAME", &name[1..]]), "+OK\r\n");
+}
+
+/// Tells whether other clients get their turn after these arguments are run as a command.
+fn ends_its_turn(server: &Server, words: &[&str]) -> bool {
+    let mut request = format!("*{}\r\n", words.len());
+    words.iter().for_each(|word| request += &format!("${}\r\n{word}\r\n", word.len()));
+    let mut parser = Parser::default();
+    let command = parser.parse(request.as_bytes()).unwrap().unwrap();
+    let mut batch = Batch::new(server, usize::MAX);
+    let _ = batch.execute(&mut Client::default(), command, &mut Vec::new());
+    batch.is_used_up()
+}
+
+#[test]
+fn commands_that_take_long_say_so() {
+    let (server, mut client) = (Server::default(), Client::default());
+    for member in 0..1000 {
+        let _ = run(&server, &mut client, &format!("SADD set {member}"));
+        let _ = run(&server, &mut client, &format!("ZADD sorted 0 {member}"));
+    }
+    for (name, key) in [("SINTERCARD", "set"), ("ZINTERCARD", "sorted")] {
+        assert!(!ends_its_turn(&server, &[name, "1", key]));
+        let many = [&[name, "200"] as &[&str], &[key; 200]].concat();
+        assert!(ends_its_turn(&server, &many), "{name} of 200 sets");
+    }
+    assert!(!ends_its_turn(&server, &["SETRANGE", "short", "1000", "x"]));
+    assert!(ends_its_turn(&server, &["SETRANGE", "long", "10000000", "x"]));
+    // Nothing is written before the first one, and then there is little to be done.
+    assert!(!ends_its_turn(&server, &["SETRANGE", "long", "10000000", "y"]));
 }

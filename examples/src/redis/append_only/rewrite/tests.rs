@@ -66,3 +66,13 @@ fn a_rewrite_that_panics_has_failed() {
     let State { is_running, has_failed, .. } = *log.rewriting.lock();
     assert!(has_failed && !is_running);
 }
+
+#[test]
+fn a_file_is_due_when_it_is_long_enough_and_has_doubled() {
+    let idle = |base_len| State { base_len, ..State::default() };
+    assert!(!idle(0).is_due(0, 0), "an empty file would be written anew for ever");
+    assert!(idle(0).is_due(100, 0));
+    assert!(!idle(100).is_due(199, 0) && idle(100).is_due(200, 0));
+    assert!(!idle(100).is_due(200, 201) && idle(100).is_due(201, 201));
+    assert!(!State { is_running: true, ..idle(100) }.is_due(200, 0));
+}
