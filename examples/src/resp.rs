@@ -63,3 +63,7 @@ pub const MAX_BULK_LEN: usize = 512 * 1024 * 1024;
 ///
 /// A command is buffered until it is whole, so this is what one peer can make a server hold.
 pub const MAX_COMMAND_LEN: usize = 1024 * 1024 * 1024;
+
+/// The longest command in a log that a server has written itself, see [`Parser::of_log`]: a key, a
+/// field and a value of the longest length, and room to spare.
+pub const MAX_LOGGED_LEN: usize = 4 * MAX_BULK_LEN;

@@ -64,13 +64,12 @@ impl Checks {
     pub fn look(&mut self, clock: &mut Conn<'_>) {
         let (shared, now) = (Arc::clone(&self.shared), clock.now());
         self.schedules.resize_with(shared.upstreams.all().count(), || Schedule::new(now));
-        let listed = || shared.upstreams.all().filter(|(_, upstream)| upstream.is_listed());
-        let is_choice = listed().nth(1).is_some();
-        for (index, upstream) in listed() {
+        let has_choice = self.has_choice();
+        for (index, upstream) in shared.upstreams.all().filter(|(_, one)| one.is_listed()) {
             // An upstream that was added meanwhile is for the next time.
             let Some(schedule) = self.schedules.get_mut(usize::from(index)) else { continue };
             schedule.notice(now, upstream.health().is_up(), self.interval);
-            if !is_choice || !schedule.begin(now) {
+            if !has_choice || !schedule.begin(now) {
                 continue;
             }
             let address = upstream.address().clone();
@@ -111,13 +110,26 @@ impl Checks {
         }
     }
 
-    /// Sets the timer to the next check, or to when there may be another upstream.
     fn set_timer(&self, clock: &mut Conn<'_>) {
-        let now = clock.now();
+        let wait = self.wait(clock.now());
+        clock.set_timer(Some(wait));
+    }
+
+    /// Tells whether there are several upstreams: to check a single one would change nothing.
+    fn has_choice(&self) -> bool {
+        let mut listed = self.shared.upstreams.all().filter(|(_, upstream)| upstream.is_listed());
+        listed.nth(1).is_some()
+    }
+
+    /// Returns how long it is to the next check, or until there may be another upstream.
+    fn wait(&self, now: Instant) -> Duration {
+        if !self.has_choice() {
+            return self.interval;
+        }
         let listed = self.shared.upstreams.all().filter(|(_, upstream)| upstream.is_listed());
         let due = listed.filter_map(|(index, _)| self.schedules.get(usize::from(index))?.due);
         let wait = due.min().map(|due| due.saturating_duration_since(now));
-        clock.set_timer(Some(wait.unwrap_or(self.interval).min(self.interval)));
+        wait.unwrap_or(self.interval).min(self.interval)
     }
 }
 
@@ -164,7 +176,13 @@ impl Schedule {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
+    use clap::Parser;
+
     use super::*;
+    use crate::proxy::options::Options;
+    use crate::proxy::upstreams::{Balance, Upstreams};
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -175,6 +193,28 @@ mod tests {
         assert!(schedule.begin(now) && !schedule.begin(now));
         schedule.end(now, success, is_up, SECOND);
         schedule.due.unwrap() - now
+    }
+
+    /// Checks of so many upstreams, all of which are due.
+    fn all_due(count: u16, now: Instant) -> Checks {
+        let words = ["tcp-proxy", "--upstream", "127.0.0.1:1", "--check-interval", "1s"];
+        let upstreams = Arc::new(Upstreams::new(Balance::RoundRobin, 1));
+        for port in 1..=count {
+            let address = SocketAddr::from(([127, 0, 0, 1], port)).into();
+            assert_eq!(upstreams.set(&format!("u{port}"), &[address]), 0);
+        }
+        let shared = Arc::new(Shared::new(Options::parse_from(words), upstreams, 1));
+        let mut checks = Checks::new(&shared).unwrap();
+        checks.schedules.resize_with(count.into(), || Schedule::new(now));
+        checks
+    }
+
+    /// It is never checked, so it is due for ever.
+    #[test]
+    fn a_single_upstream_keeps_nobody_awake() {
+        let now = Instant::now();
+        assert_eq!(all_due(2, now).wait(now), Duration::ZERO);
+        assert_eq!(all_due(1, now).wait(now), SECOND);
     }
 
     #[test]

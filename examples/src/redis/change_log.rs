@@ -61,9 +61,16 @@ impl Changes {
 }
 
 /// The most arguments, and about the most bytes, of one of several commands that are logged instead
-/// of one.
+/// of one, or that make one value.
 pub(super) const MAX_ARGUMENTS: usize = 1_024;
 pub(super) const MAX_BYTES: usize = 1024 * 1024;
+
+/// Tells whether one of these commands may have so many arguments, with so many bytes behind the
+/// key. Each repeats the key; so behind one that is long there may be as many bytes, and what all
+/// commands take is at most twice what is in them.
+pub(super) fn is_short(key: &[u8], arguments: usize, bytes: usize) -> bool {
+    bytes <= key.len() || (arguments <= MAX_ARGUMENTS && bytes <= MAX_BYTES)
+}
 
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
@@ -84,20 +91,21 @@ impl Call<'_, '_> {
         }
     }
 
-    /// As [`log_instead`](Self::log_instead), for any number of `items`: each command begins with
-    /// `words`, and has as many of the items as keep it short enough to be read again.
-    pub(super) fn log_each_instead(&mut self, words: [&[u8]; 2], items: &[impl AsRef<[u8]>]) {
+    /// As [`log_instead`](Self::log_instead), for any number of `items` of a key, in as many
+    /// commands as it takes for each to be short.
+    pub(super) fn log_each_instead(&mut self, name: &[u8], key: &[u8], items: &[impl AsRef<[u8]>]) {
         let mut rest = items;
         while !rest.is_empty() {
-            let mut bytes = 0;
+            let (mut arguments, mut bytes) = (2, 0);
             let fits = |item: &&_| {
+                arguments += 1;
                 bytes += AsRef::<[u8]>::as_ref(*item).len();
-                bytes <= MAX_BYTES
+                is_short(key, arguments, bytes)
             };
-            let count = rest.iter().take(MAX_ARGUMENTS - words.len()).take_while(fits).count();
+            let count = rest.iter().take_while(fits).count();
             let (piece, others) = rest.split_at(count.max(1));
             let items = piece.iter().map(AsRef::as_ref);
-            self.log_instead(&words.into_iter().chain(items).collect::<Vec<_>>());
+            self.log_instead(&[name, key].into_iter().chain(items).collect::<Vec<_>>());
             rest = others;
         }
     }
@@ -261,5 +269,15 @@ pub(super) mod tests {
         assert_eq!(lengths(&all[0]), [1, 4, 4, 3, 1]);
         let long = ["a", "b"].map(|letter| letter.repeat(1_500_000));
         assert_eq!(lengths(&logged(&long, "SPOP s 2")[0]), [1, 3, 3, 1]);
+    }
+
+    #[test]
+    fn a_long_key_is_not_repeated_for_few_members() {
+        let members: Vec<String> = (0..20_000).map(|number| format!("{number:010}")).collect();
+        let key = "k".repeat(50_000);
+        let commands = logged(&members, &format!("RENAME s {key}; SPOP {key} 20000"));
+        let sent = 20_000 * 10 + key.len();
+        assert!(commands[1].len() < 4 * sent, "{} bytes of {sent}", commands[1].len());
+        assert_eq!(lengths(&commands[1]).len(), 6);
     }
 }

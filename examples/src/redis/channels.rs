@@ -7,13 +7,13 @@ use evio::{ConnId, Loop, LoopHandle, SendError};
 use log::warn;
 use parking_lot::RwLock;
 
-use super::glob::Pattern;
+use super::batch::BATCH_WORK;
+use super::glob::{self, Pattern};
 use super::outbox::{Message, Outbox};
 use crate::resp::{Protocol, Reply};
 
-/// How many messages, and copies of them for subscribers, a loop writes before its connections get
-/// their turn: about two milliseconds.
-const COPIES_AT_ONCE: usize = 10_000;
+/// What it takes to write a message to one subscriber, in units of work.
+const COPY_WORK: usize = 10;
 
 /// How many bytes of messages a loop writes to a subscriber before the socket takes them: far fewer
 /// than may wait for one, so that a loop which was busy does not cut off those who do read.
@@ -60,9 +60,9 @@ pub(super) struct Receivers {
     pub(super) steps: usize,
 }
 
-/// Too much waits for a loop that has subscribers of the channel.
+/// Too much waits for a loop that has subscribers of the channel. They were looked for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Full;
+pub(super) struct Full(pub(super) Receivers);
 
 /// What is subscribed to: one channel, or all whose name matches a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +92,8 @@ impl Subscriptions {
         steps: &mut usize,
     ) -> impl Iterator<Item = (&[u8], &Subscribers)> {
         let mut matches = |subscribed: &Subscribed| {
+            // To come to it takes as long as to compare some bytes.
+            *steps += glob::STEPS_PER_WORK;
             subscribed.pattern.as_ref().is_some_and(|pattern| pattern.matches(channel, steps))
         };
         self.patterns.iter().filter_map(move |(pattern, subscribed)| {
@@ -110,19 +112,19 @@ impl Subscriptions {
         Receivers { count, steps }
     }
 
-    /// Writes a message to all that have subscribed, and returns how many times that is.
+    /// Writes a message to all that have subscribed, and returns how much work that was.
     fn send(&self, event_loop: &mut Loop<'_>, message: &Message) -> usize {
         let Message { channel, text } = message;
-        let mut copies = 0;
+        let (mut copies, mut steps) = (0, 0);
         if let Some(clients) = self.clients_of(channel) {
             copies += clients.len();
             send_to(event_loop, clients, &[b"message", channel, text]);
         }
-        for (pattern, clients) in self.patterns_of(channel, &mut 0) {
+        for (pattern, clients) in self.patterns_of(channel, &mut steps) {
             copies += clients.len();
             send_to(event_loop, clients, &[b"pmessage", pattern, channel, text]);
         }
-        copies
+        COPY_WORK * copies + glob::work(steps)
     }
 }
 
@@ -151,7 +153,8 @@ impl Channels {
         Self { loops: (0..loops).map(|_| OfLoop::default()).collect() }
     }
 
-    /// Has a connection sent what is published from now on.
+    /// Adds a connection to those that are sent what is published. It may get messages that were
+    /// published before and still wait for its loop.
     pub(super) fn subscribe(&self, kind: Kind, name: &[u8], conn: ConnId, protocol: Protocol) {
         let mut here = self.loops[conn.loop_id()].subscriptions.write();
         let all = here.of_kind_mut(kind);
@@ -216,12 +219,12 @@ impl Channels {
         if wanted.is_empty() {
             return Ok(receivers);
         }
-        let message = Message::new(channel, text);
         // In the order of the loops, as all do, so that nobody waits for ever.
         let mut queues: Vec<_> = wanted.iter().map(|of_loop| of_loop.outbox.lock()).collect();
-        if !queues.iter().all(|queue| queue.has_room(&message)) {
-            return Err(Full);
+        if !queues.iter().all(|queue| queue.has_room(Message::cost_of(channel, text))) {
+            return Err(Full(receivers));
         }
+        let message = Message::new(channel, text);
         queues.iter_mut().for_each(|queue| queue.push(message.clone()));
         Ok(receivers)
     }
@@ -255,11 +258,11 @@ impl Channels {
     /// Sends what waits for the subscribers of this loop; the rest of much in a later turn.
     fn deliver(&self, event_loop: &mut Loop<'_>) {
         let OfLoop { subscriptions, outbox } = &self.loops[event_loop.loop_id()];
-        let (mut copies, mut bytes) = (0, 0);
-        while copies < COPIES_AT_ONCE && bytes < BYTES_AT_ONCE {
+        let (mut work, mut bytes) = (0, 0);
+        while work < BATCH_WORK && bytes < BYTES_AT_ONCE {
             let Some(message) = outbox.take() else { return };
             bytes += message.cost();
-            copies += 1 + subscriptions.read().send(event_loop, &message);
+            work += COPY_WORK + subscriptions.read().send(event_loop, &message);
         }
         self.post(&event_loop.handle());
     }

@@ -8,7 +8,7 @@ use super::call::Failure;
 const MAX_PATTERN_LEN: usize = 128 * 1024;
 
 /// How many bytes are compared in the time that a unit of work takes.
-const STEPS_PER_WORK: usize = 16;
+pub(super) const STEPS_PER_WORK: usize = 16;
 
 /// How many bytes are compared with one name: so many, and for each byte of the name so many more.
 /// Only a pattern with a long row of `?` and `[ab]` behind a `*` can need more, on a name that it

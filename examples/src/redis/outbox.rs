@@ -27,7 +27,12 @@ impl Message {
 
     /// Returns how many bytes the message takes.
     pub(super) fn cost(&self) -> usize {
-        MESSAGE_OVERHEAD + self.channel.len() + self.text.len()
+        Self::cost_of(&self.channel, &self.text)
+    }
+
+    /// Returns how many bytes a message would take.
+    pub(super) fn cost_of(channel: &[u8], text: &[u8]) -> usize {
+        MESSAGE_OVERHEAD + channel.len() + text.len()
     }
 }
 
@@ -84,9 +89,9 @@ impl Outbox {
 }
 
 impl Queue {
-    /// Tells whether a message may wait here, too.
-    pub(super) fn has_room(&self, message: &Message) -> bool {
-        self.bytes + message.cost() <= MAX_WAITING
+    /// Tells whether a message that takes so many bytes may wait here, too.
+    pub(super) fn has_room(&self, cost: usize) -> bool {
+        self.bytes + cost <= MAX_WAITING
     }
 
     /// Adds a message behind all others.

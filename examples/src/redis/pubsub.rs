@@ -31,12 +31,13 @@ const NO_ROOM: &str = "ERR the message was not sent: with it, more than 64 MiB w
 pub(super) fn publish(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let (channel, text) = (&call.command[1], &call.command[2]);
     check_len(channel)?;
-    let receivers = match call.server().channels.publish(channel, text) {
-        Ok(receivers) => receivers,
-        Err(Full) => return Err(Failure::text(NO_ROOM)),
-    };
-    call.errands.has_published |= receivers.count > 0;
+    let published = call.server().channels.publish(channel, text);
+    let (Ok(receivers) | Err(Full(receivers))) = published;
     call.work(receivers.count + glob::work(receivers.steps));
+    if published.is_err() {
+        return Err(Failure::text(NO_ROOM));
+    }
+    call.errands.has_published |= receivers.count > 0;
     call.reply.count(receivers.count);
     Ok(())
 }

@@ -80,7 +80,7 @@ pub(super) fn spop(call: &mut Call<'_, '_>) -> Result<(), Failure> {
         (None, None) => call.reply.null(),
     }
     let command = call.command;
-    call.log_each_instead([b"SREM", &command[1]], &gone);
+    call.log_each_instead(b"SREM", &command[1], &gone);
     Ok(())
 }
 

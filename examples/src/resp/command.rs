@@ -15,9 +15,9 @@ pub(super) struct Span {
 impl Span {
     /// Makes the span `start..end`.
     ///
-    /// The caller keeps both within [`MAX_COMMAND_LEN`](super::MAX_COMMAND_LEN), which fits.
+    /// The caller keeps both within [`MAX_LOGGED_LEN`](super::MAX_LOGGED_LEN), which fits.
     pub(super) fn new(start: usize, end: usize) -> Self {
-        debug_assert!(end <= super::MAX_COMMAND_LEN);
+        debug_assert!(end <= super::MAX_LOGGED_LEN);
         Self { start: start as u32, end: end as u32 }
     }
 

@@ -60,7 +60,7 @@ fn contents(client: &mut Client<TcpStream>) -> BTreeMap<&'static str, (Reply, Re
     all
 }
 
-/// Runs inline commands, each of which must be confirmed.
+/// Runs inline commands, each of which must be confirmed in a reply of one line.
 fn confirm(server: &Server, commands: &[String]) {
     let mut stream = server.connect();
     for command in commands {

@@ -3,10 +3,9 @@
 use std::io::{self, Write};
 
 use crate::redis::Server;
-use crate::redis::change_log::{MAX_ARGUMENTS, MAX_BYTES, write_to};
+use crate::redis::change_log::{is_short, write_to};
 use crate::redis::keyspace::NEVER;
 use crate::redis::value::Value;
-use crate::resp::MAX_COMMAND_LEN;
 
 /// Writes commands that make all keys of `server`, also those whose time is over.
 ///
@@ -40,7 +39,6 @@ fn write_value(out: &mut impl Write, key: &[u8], value: &Value) -> io::Result<()
     let mut pieces = Pieces { out, key, command: b"", words: Vec::new(), count: 0 };
     match value {
         Value::String(bytes) => {
-            check_len(key.len() + bytes.len())?;
             return write_to(pieces.out, 3, [b"SET".as_slice(), key, bytes].into_iter());
         }
         Value::List(list) => {
@@ -79,7 +77,7 @@ impl<W: Write> Pieces<'_, W> {
     /// Adds an element, which is so many arguments. One that is long has a command of its own.
     fn add<const N: usize>(&mut self, words: [&[u8]; N]) -> io::Result<()> {
         let len: usize = words.iter().map(|word| word.len()).sum();
-        if self.count + 2 + N > MAX_ARGUMENTS || self.words.len() + len > MAX_BYTES {
+        if !is_short(self.key, self.count + 2 + N, self.words.len() + len) {
             self.finish()?;
         }
         for word in words {
@@ -96,7 +94,6 @@ impl<W: Write> Pieces<'_, W> {
         if self.count == 0 {
             return Ok(());
         }
-        check_len(self.key.len() + self.words.len())?;
         write!(self.out, "*{}\r\n", self.count + 2)?;
         for word in [self.command, self.key] {
             write!(self.out, "${}\r\n", word.len())?;
@@ -110,21 +107,12 @@ impl<W: Write> Pieces<'_, W> {
     }
 }
 
-/// Fails if arguments of so many bytes are too long for one command: a value that was made under a
-/// short key can have got one that is as long as itself.
-fn check_len(arguments: usize) -> io::Result<()> {
-    // With room for the name of the command and the lengths.
-    if arguments > MAX_COMMAND_LEN - 256 {
-        return Err(io::Error::other("a key with its value is too long for one command"));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::redis::Client;
     use crate::redis::append_only::replay::replay;
+    use crate::redis::change_log::{MAX_ARGUMENTS, MAX_BYTES};
     use crate::redis::tests::run;
 
     fn dumped(server: &Server) -> Vec<u8> {
@@ -238,6 +226,18 @@ mod tests {
         }
         lengths.sort_unstable();
         assert_eq!(lengths, [3, 3, 3, 4, 8, 1024, 1024, 1024]);
-        assert!(check_len(MAX_COMMAND_LEN).is_err());
+    }
+
+    #[test]
+    fn a_long_key_is_not_repeated_for_few_elements() {
+        let server = Server::default();
+        let key = vec![b'k'; 50_000];
+        let push = |list: &mut crate::redis::list::List| {
+            (0..20_000).for_each(|_| list.push_back(b"0123456789".as_slice().into()));
+            (true, ())
+        };
+        server.store.view().change_or_new(&key, push).unwrap();
+        let commands = dumped(&server);
+        assert!(commands.len() < 4 * (20_000 * 10 + key.len()), "{} bytes", commands.len());
     }
 }

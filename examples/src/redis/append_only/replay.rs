@@ -61,7 +61,7 @@ impl Error for ReplayError {
 /// written.
 pub(super) fn replay(server: &Server, mut file: impl Read) -> Result<Replayed, ReplayError> {
     let mut client = Client::of_the_log();
-    let mut parser = Parser::default();
+    let mut parser = Parser::of_log();
     let (mut bytes, mut replies) = (Vec::new(), Vec::new());
     // Where the commands end that were run, and where those of `bytes` begin.
     let mut found = Replayed { len: 0, torn: 0 };

@@ -115,7 +115,7 @@ fn a_busy_loop_makes_a_bounded_amount_wait_and_gets_all_of_it_in_order() {
         }
         assert!(sent >= 60, "{sent} MiB may well wait");
         assert!(waiting(&channels)[busy.loop_id()] <= MAX_WAITING);
-        assert_eq!(publish(sent), Err(Full), "and the loop that is not busy was sent none of it");
+        assert!(publish(sent).is_err(), "and the loop that is not busy was sent none of it");
 
         let (look, looked) = channel();
         let of_all = channels.clone();
@@ -124,11 +124,11 @@ fn a_busy_loop_makes_a_bounded_amount_wait_and_gets_all_of_it_in_order() {
         let left = looked.recv_timeout(DEADLINE).unwrap()[busy.loop_id()];
         assert!(left > MAX_WAITING / 2, "others had no turn until {left} bytes were left");
         let deadline = Instant::now() + DEADLINE;
-        while publish(sent) == Err(Full) {
+        while publish(sent).is_err() {
             assert!(Instant::now() < deadline, "the loop has not gone on");
             thread::yield_now();
         }
-        while channels.publish(b"news", b"") == Err(Full) {
+        while channels.publish(b"news", b"").is_err() {
             assert!(Instant::now() < deadline, "the loop has not gone on");
             thread::yield_now();
         }
@@ -146,7 +146,7 @@ fn a_message_without_a_text_takes_room_too() {
     let mut queue = outbox.lock();
     let message = Message::new(b"", b"");
     let mut count = 0;
-    while queue.has_room(&message) {
+    while queue.has_room(message.cost()) {
         queue.push(message.clone());
         count += 1;
         assert!(count < 1_000_000, "a million messages wait");
@@ -155,6 +155,6 @@ fn a_message_without_a_text_takes_room_too() {
     assert!(outbox.begin_post(), "the loop does not know of them");
     assert!(!outbox.begin_post(), "it is told once");
     assert!(outbox.take().is_some());
-    assert!(outbox.lock().has_room(&message));
+    assert!(outbox.lock().has_room(message.cost()));
     assert_eq!(outbox.clear(), count - 1);
 }

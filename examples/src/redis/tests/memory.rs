@@ -105,7 +105,7 @@ fn keys_that_have_expired_go_one_by_one() {
     let (server, mut client) = (Server::default(), Client::default());
     for number in 0..KEYS {
         let _ = run(&server, &mut client, &format!("SET k{number} v PX 1"));
-        let _ = run(&server, &mut client, &format!("SET l{number} v EX {}", 1000 - number));
+        let _ = run(&server, &mut client, &format!("SET l{number} v EX {}", 2000 - number));
     }
     let deadline = Instant::now() + Duration::from_secs(20);
     while run(&server, &mut client, "GET k999").0 != "$-1\r\n" {
