@@ -65,6 +65,7 @@ mod long_double;
 mod look_ahead;
 mod numbers;
 mod object;
+mod operand;
 mod outbox;
 mod pubsub;
 mod ranks;

@@ -2,12 +2,17 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::Parser;
 use evio_benchmarks::server::{Args, READ_BUFFER, announce};
 use tokio::io::copy_bidirectional_with_sizes;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
+use tokio::time::sleep;
+
+/// How long the proxy accepts nobody after it could not.
+const REST: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Parser)]
 struct ProxyArgs {
@@ -20,14 +25,18 @@ struct ProxyArgs {
 
 fn main() -> io::Result<()> {
     let args = ProxyArgs::parse();
-    Builder::new_current_thread().enable_io().build()?.block_on(serve(args))
+    Builder::new_current_thread().enable_all().build()?.block_on(serve(args))
 }
 
 async fn serve(args: ProxyArgs) -> io::Result<()> {
     let listener = TcpListener::bind(args.common.address()).await?;
     announce(listener.local_addr())?;
     loop {
-        let (client, _) = listener.accept().await?;
+        let Ok((client, _)) = listener.accept().await else {
+            // Mostly a want of descriptors, which connections that end make up for.
+            sleep(REST).await;
+            continue;
+        };
         tokio::spawn(async move {
             // A connection that fails is over; the others go on.
             let _ = relay(client, args.upstream).await;

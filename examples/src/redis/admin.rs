@@ -55,6 +55,8 @@ pub(super) fn debug(call: &mut Call<'_, '_>) -> Result<(), Failure> {
             call.reply.ok();
             Ok(())
         }
-        _ => Err(Failure::subcommand("DEBUG", &call.command[1])),
+        (b"SET-ACTIVE-EXPIRE", _, 3) => Err(Failure::SYNTAX),
+        (b"SET-ACTIVE-EXPIRE", ..) => Err(Failure::arity("debug|set-active-expire")),
+        _ => call.help("DEBUG", &["SET-ACTIVE-EXPIRE 0 | 1", "HELP"]),
     }
 }

@@ -32,6 +32,25 @@ impl<'s> Call<'_, 's> {
         self.errands.work += elements;
     }
 
+    /// Replies to `HELP` with the subcommands there are, each with its arguments. Any other
+    /// subcommand is one that the command does not know.
+    #[cold]
+    pub(super) fn help(
+        &mut self,
+        command: &str,
+        subcommands: &[&'static str],
+    ) -> Result<(), Failure> {
+        if !self.command[1].eq_ignore_ascii_case(b"HELP") {
+            return Err(Failure::subcommand(command, &self.command[1]));
+        }
+        if self.command.len() != 2 {
+            return Err(Failure::arity(&format!("{}|help", command.to_ascii_lowercase())));
+        }
+        self.reply.array(subcommands.len());
+        subcommands.iter().for_each(|subcommand| self.reply.status(subcommand));
+        Ok(())
+    }
+
     /// Tells whether it is time for other clients, and the command may go on later.
     pub(super) fn is_to_pause(&self) -> bool {
         self.errands.is_used_up() && !self.errands.changes.is_in_transaction()
@@ -128,7 +147,7 @@ impl Failure {
     }
 
     /// Makes the error of a command that does not know the `given` subcommand.
-    pub(super) fn subcommand(command: &str, given: &[u8]) -> Self {
+    fn subcommand(command: &str, given: &[u8]) -> Self {
         let help = format!("'. Try {command} HELP.");
         Self([b"ERR unknown subcommand '", quote(given), help.as_bytes()].concat().into())
     }

@@ -14,6 +14,22 @@ use crate::resp::parse_integer;
 /// What it takes to describe a client, in units of work.
 const LINE_WORK: usize = 100;
 
+const SUBCOMMANDS: &[&str] = &[
+    "GETNAME",
+    "GETREDIR",
+    "ID",
+    "INFO",
+    "KILL address",
+    "KILL [ID id] [ADDR address] [TYPE type] [USER name] [MAXAGE seconds] [SKIPME yes | no]",
+    "LIST [TYPE type] [ID id...]",
+    "NO-EVICT ON | OFF",
+    "NO-TOUCH ON | OFF",
+    "REPLY ON | OFF | SKIP",
+    "SETINFO LIB-NAME | LIB-VER value",
+    "SETNAME name",
+    "HELP",
+];
+
 /// `CLIENT subcommand...`
 pub(super) fn client(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let subcommand = call.command[1].to_ascii_uppercase();
@@ -24,7 +40,7 @@ pub(super) fn client(call: &mut Call<'_, '_>) -> Result<(), Failure> {
         b"SETINFO" => 4..=4,
         b"KILL" => 3..=usize::MAX,
         b"LIST" => 2..=usize::MAX,
-        _ => return Err(Failure::subcommand("CLIENT", &call.command[1])),
+        _ => return call.help("CLIENT", SUBCOMMANDS),
     };
     if !arity.contains(&count) {
         let name = String::from_utf8_lossy(&subcommand).to_ascii_lowercase();

@@ -9,6 +9,16 @@ fn names() -> impl Iterator<Item = &'static str> {
     COMMANDS.split_whitespace().filter(|word| word.starts_with(char::is_uppercase))
 }
 
+const SUBCOMMANDS: &[&str] = &[
+    "(no subcommand)",
+    "COUNT",
+    "DOCS [name...]",
+    "GETKEYS command argument...",
+    "INFO [name...]",
+    "LIST",
+    "HELP",
+];
+
 /// `COMMAND [COUNT | LIST | INFO [name...] | DOCS [name...] | GETKEYS command argument...]`
 pub(super) fn command(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     match call.command.get(1).map(<[u8]>::to_ascii_uppercase).as_deref() {
@@ -23,7 +33,8 @@ pub(super) fn command(call: &mut Call<'_, '_>) -> Result<(), Failure> {
         // What commands do, in words, is on the page above.
         Some(b"DOCS") => call.reply.map(0),
         Some(b"GETKEYS") if call.command.len() > 2 => return keys(call),
-        Some(_) => return Err(Failure::subcommand("COMMAND", &call.command[1])),
+        Some(b"GETKEYS") => return Err(Failure::arity("command|getkeys")),
+        Some(_) => return call.help("COMMAND", SUBCOMMANDS),
     }
     Ok(())
 }

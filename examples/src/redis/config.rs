@@ -4,6 +4,8 @@ use super::call::{Call, Failure};
 use super::glob::Pattern;
 use super::settings::Refusal;
 
+const SUBCOMMANDS: &[&str] = &["GET pattern...", "RESETSTAT", "SET name value...", "HELP"];
+
 /// `CONFIG GET pattern... | SET name value... | RESETSTAT`
 pub(super) fn config(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let subcommand = &call.command[1];
@@ -14,7 +16,7 @@ pub(super) fn config(call: &mut Call<'_, '_>) -> Result<(), Failure> {
         (b"GET", _) => return Err(Failure::arity("config|get")),
         (b"SET", _) => return Err(Failure::arity("config|set")),
         (b"RESETSTAT", _) => return Err(Failure::arity("config|resetstat")),
-        _ => return Err(Failure::subcommand("CONFIG", subcommand)),
+        _ => return call.help("CONFIG", SUBCOMMANDS),
     }
     Ok(())
 }

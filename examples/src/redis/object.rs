@@ -12,11 +12,13 @@ const MAX_HASH_ENTRIES: usize = 512;
 const MAX_SORTED_SET_ENTRIES: usize = 128;
 const MAX_PACKED_LEN: usize = 64;
 
+const OBJECT: &[&str] = &["ENCODING key", "FREQ key", "IDLETIME key", "REFCOUNT key", "HELP"];
+
 /// `OBJECT ENCODING key | FREQ key | IDLETIME key | REFCOUNT key`
 pub(super) fn object(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let subcommand = call.command[1].to_ascii_uppercase();
     if !matches!(&*subcommand, b"ENCODING" | b"FREQ" | b"IDLETIME" | b"REFCOUNT") {
-        return Err(Failure::subcommand("OBJECT", &call.command[1]));
+        return call.help("OBJECT", OBJECT);
     }
     if call.command.len() != 3 {
         let name = String::from_utf8_lossy(&subcommand).to_ascii_lowercase();
@@ -91,7 +93,7 @@ pub(super) fn memory(call: &mut Call<'_, '_>) -> Result<(), Failure> {
         }
         (b"USAGE", 4..) => return Err(Failure::SYNTAX),
         (b"USAGE", _) => return Err(Failure::arity("memory|usage")),
-        _ => return Err(Failure::subcommand("MEMORY", &command[1])),
+        _ => return call.help("MEMORY", &["USAGE key [SAMPLES count]", "HELP"]),
     }
     match call.store.memory_of(&command[2]) {
         Some(memory) => call.reply.count(memory),

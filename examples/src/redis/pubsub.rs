@@ -137,6 +137,8 @@ fn confirm(call: &mut Call<'_, '_>, word: &str, name: Option<&[u8]>) {
     call.reply.count(count);
 }
 
+const SUBCOMMANDS: &[&str] = &["CHANNELS [pattern]", "NUMPAT", "NUMSUB [channel...]", "HELP"];
+
 /// `PUBSUB CHANNELS [pattern] | NUMSUB [channel...] | NUMPAT`
 pub(super) fn pubsub(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let subcommand = call.command[1].to_ascii_uppercase();
@@ -165,7 +167,9 @@ pub(super) fn pubsub(call: &mut Call<'_, '_>) -> Result<(), Failure> {
             call.work(count);
             call.reply.count(count);
         }
-        _ => return Err(Failure::subcommand("PUBSUB", &call.command[1])),
+        (b"CHANNELS", _) => return Err(Failure::arity("pubsub|channels")),
+        (b"NUMPAT", _) => return Err(Failure::arity("pubsub|numpat")),
+        _ => return call.help("PUBSUB", SUBCOMMANDS),
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::call::{Call, Failure, integer};
 use super::keyspace::NEVER;
+use super::operand::{Difference, Operand, difference};
 use super::value::{Collection, Set};
 
 /// How sets are combined.
@@ -62,59 +63,59 @@ fn store(call: &mut Call<'_, '_>, operation: Operation) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the sets of the keys from argument `first` on.
-fn sets<'a>(call: &'a Call<'_, '_>, first: usize) -> Result<Vec<Option<&'a Set>>, Failure> {
-    let sets = call.command.iter_from(first).map(|key| call.store.peek_collection::<Set>(key));
-    sets.collect()
+/// Returns the sets of the keys.
+fn sets<'a>(
+    call: &'a Call<'_, '_>,
+    keys: impl Iterator<Item = &'a [u8]>,
+) -> Result<Vec<Option<&'a Set>>, Failure> {
+    keys.map(|key| call.store.peek_collection::<Set>(key)).collect()
 }
 
-/// Returns the combined set, and how many members were looked at for it.
+/// Returns what the sets of the keys from argument `first` on combine to, and how many members were
+/// looked at for it, at most.
 fn combined(
     call: &Call<'_, '_>,
     first: usize,
     operation: Operation,
 ) -> Result<(Set, usize), Failure> {
-    let sets = sets(call, first)?;
-    let lens = || sets.iter().map(|set| set.map_or(0, Set::len));
-    let work = match operation {
-        Operation::Intersection => lens().min().unwrap_or(0),
-        Operation::Union => lens().sum(),
-        Operation::Difference => lens().next().unwrap_or(0),
-    };
+    let sets = sets(call, call.command.iter_from(first))?;
     let mut members = Set::default();
-    match operation {
+    let work = match operation {
         Operation::Intersection => intersect(&sets, |member| {
             members.push(member, ());
             true
         }),
         Operation::Union => {
-            for (member, ()) in sets.into_iter().flatten().flat_map(Set::iter) {
+            let sets = || sets.iter().copied().flatten();
+            sets().flat_map(Set::iter).for_each(|(member, ())| {
                 members.insert(member);
-            }
+            });
+            sets().map(Set::len).sum()
         }
         Operation::Difference => {
-            let (first, others) = sets.split_first().expect("a command has a key");
-            let is_other =
-                |member: &[u8]| others.iter().flatten().any(|other| other.place(member).is_some());
-            for (member, ()) in first.iter().flat_map(|set| set.iter()) {
-                if !is_other(member) {
-                    members.push(member, ());
-                }
-            }
+            let operands: Vec<Operand<'_>> =
+                sets.iter().map(|set| set.map_or(Operand::Missing, Operand::Set)).collect();
+            let Difference { places, work } = difference(&operands);
+            places.iter().for_each(|&place| members.push(operands[0].at(place).0, ()));
+            work
         }
-    }
-    Ok((members, work * call.command.len()))
+    };
+    Ok((members, work))
 }
 
-/// Calls `visit` with what all sets have, until it returns false. The work is that of the smallest.
-fn intersect(sets: &[Option<&Set>], mut visit: impl FnMut(&[u8]) -> bool) {
-    let Some(all) = sets.iter().copied().collect::<Option<Vec<&Set>>>() else { return };
-    let Some(smallest) = all.iter().min_by_key(|set| set.len()) else { return };
+/// Calls `visit` with what all sets have, until it returns false. Returns how many members were
+/// looked at, at most: those of the smallest set, in each.
+fn intersect(sets: &[Option<&Set>], mut visit: impl FnMut(&[u8]) -> bool) -> usize {
+    let Some(mut all) = sets.iter().copied().collect::<Option<Vec<&Set>>>() else { return 0 };
+    // A small set is the least likely to have a member.
+    all.sort_by_key(|set| set.len());
+    let Some((smallest, others)) = all.split_first() else { return 0 };
     for (member, ()) in smallest.iter() {
-        if all.iter().all(|set| set.place(member).is_some()) && !visit(member) {
-            return;
+        if others.iter().all(|set| set.place(member).is_some()) && !visit(member) {
+            break;
         }
     }
+    smallest.len() * all.len()
 }
 
 /// `SINTERCARD numkeys key... [LIMIT limit]`
@@ -127,16 +128,13 @@ pub(super) fn sintercard(call: &mut Call<'_, '_>) -> Result<(), Failure> {
         return Err(Failure::text(message));
     }
     let limit = parse_limit(call, 2 + keys)?;
-    let sets = call.command.iter_from(2).take(keys);
-    let sets = sets.map(|key| call.store.peek_collection::<Set>(key));
-    let sets = sets.collect::<Result<Vec<_>, _>>()?;
-    let work = sets.iter().map(|set| set.map_or(0, Set::len)).min().unwrap_or(0);
+    let sets = sets(call, call.command.iter_from(2).take(keys))?;
     let mut count = 0;
-    intersect(&sets, |_| {
+    let work = intersect(&sets, |_| {
         count += 1;
         count < limit
     });
-    call.work(work * keys);
+    call.work(work);
     call.reply.count(count);
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! Commands on several sorted sets.
 
 use super::call::{Call, Failure, integer};
+use super::operand::{Operand, difference};
 use super::score::Score;
 use super::set_algebra::parse_limit;
 use super::sorted_set::SortedSet;
 use super::sorted_set_ranges::store;
-use super::value::{Set, Value};
 
 /// How sets are combined.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,53 +39,6 @@ impl Aggregate {
             Self::Sum => Score::new(one.get() + two.get()).unwrap_or_default(),
             Self::Min => one.min(two),
             Self::Max => one.max(two),
-        }
-    }
-}
-
-/// A set to combine; the members of one without scores have 1.
-#[derive(Clone, Copy)]
-enum Operand<'a> {
-    Missing,
-    Set(&'a Set),
-    SortedSet(&'a SortedSet),
-}
-
-impl<'a> Operand<'a> {
-    fn find(call: &'a Call<'_, '_>, key: &[u8]) -> Result<Self, Failure> {
-        match call.store.peek(key) {
-            None => Ok(Self::Missing),
-            Some(Value::Set(set)) => Ok(Self::Set(set)),
-            Some(Value::SortedSet(set)) => Ok(Self::SortedSet(set)),
-            Some(_) => Err(Failure::WRONG_TYPE),
-        }
-    }
-
-    fn len(self) -> usize {
-        match self {
-            Self::Missing => 0,
-            Self::Set(set) => set.len(),
-            Self::SortedSet(set) => set.len(),
-        }
-    }
-
-    fn score(self, member: &[u8]) -> Option<Score> {
-        match self {
-            Self::Missing => None,
-            Self::Set(set) => set.get(member).map(|()| Score::ONE),
-            Self::SortedSet(set) => set.score(member),
-        }
-    }
-
-    fn for_each(self, mut visit: impl FnMut(&[u8], Score) -> bool) {
-        match self {
-            Self::Missing => {}
-            Self::Set(set) => {
-                let _ = set.iter().all(|(member, ())| visit(member, Score::ONE));
-            }
-            Self::SortedSet(set) => {
-                let _ = set.members().iter().all(|(member, score)| visit(member, *score));
-            }
         }
     }
 }
@@ -158,13 +111,12 @@ impl<'a> Combination<'a> {
         let weighted =
             |score: Score, weight: f64| Score::new(score.get() * weight).unwrap_or_default();
         if operation == Operation::Difference {
-            let (first, others) = self.operands.split_first().expect("there is a key");
-            first.0.for_each(|member, score| {
-                if others.iter().all(|(other, _)| other.score(member).is_none()) {
-                    result.insert(member, score);
-                }
-                true
-            });
+            let operands: Vec<Operand<'_>> =
+                self.operands.iter().map(|operand| operand.0).collect();
+            for place in difference(&operands).places {
+                let (member, score) = operands[0].at(place);
+                result.insert(member, score);
+            }
             return result;
         }
         // The work of an intersection is that of the smallest.

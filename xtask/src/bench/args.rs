@@ -126,7 +126,7 @@ impl Suite {
             Self::Memory => peers::single(&args.against),
             Self::Scale => vec![peers::EVIO, peers::FLOOR],
             Self::Proxy => vec![peers::FLOOR],
-            Self::Neighbours => vec![peers::MIO],
+            Self::Neighbours => vec![peers::EVIO],
             Self::Wake | Self::Http | Self::Redis => Vec::new(),
         }
     }

@@ -122,6 +122,26 @@ fn subscriptions_are_confirmed_without_replies() {
 }
 
 #[test]
+fn help_names_what_a_command_knows() {
+    let (server, mut client) = (Server::default(), Client::default());
+    for command in ["CLIENT", "COMMAND", "CONFIG", "DEBUG", "MEMORY", "OBJECT", "PUBSUB"] {
+        let (help, _) = run(&server, &mut client, &format!("{command} HELP"));
+        let lines: Vec<&str> = help.lines().skip(1).filter(|line| line.starts_with('+')).collect();
+        assert_eq!(lines.len(), help.lines().count() - 1, "{help}");
+        let unknown = "-ERR unknown subcommand";
+        for line in lines {
+            let subcommand = line[1..].split(' ').next().unwrap();
+            let (reply, _) = run(&server, &mut client, &format!("{command} {subcommand}"));
+            assert!(subcommand == "(no" || !reply.starts_with(unknown), "{command} {line}");
+        }
+        let (reply, _) = run(&server, &mut client, &format!("{command} whatever"));
+        assert_eq!(reply, format!("{unknown} 'whatever'. Try {command} HELP.\r\n"));
+        let (reply, _) = run(&server, &mut client, &format!("{command} help me"));
+        assert!(reply.starts_with("-ERR wrong number of arguments"), "{reply}");
+    }
+}
+
+#[test]
 fn clients_see_each_other() {
     let server = Server::default();
     let mut me = Client::new(server.clients.connect(None));
