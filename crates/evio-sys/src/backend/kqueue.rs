@@ -11,6 +11,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::libc;
+#[cfg(not(evio_kqueue))]
 use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
 use nix::sys::socket::{
     self, AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, setsockopt,
@@ -22,6 +23,12 @@ use crate::event::{Event, Readiness};
 use crate::interest::Interest;
 use crate::net::{Keepalive, Received};
 use crate::token::Token;
+
+#[cfg(evio_kqueue)]
+#[path = "kqueue/model/mod.rs"]
+mod model;
+#[cfg(evio_kqueue)]
+use model::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
 
 #[derive(Debug)]
 pub(crate) struct Selector {

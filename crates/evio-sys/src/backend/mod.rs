@@ -43,7 +43,7 @@
 
 mod raw;
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(evio_kqueue)))]
 #[path = "epoll.rs"]
 mod imp;
 
@@ -53,6 +53,7 @@ mod imp;
     target_os = "netbsd",
     target_os = "openbsd",
     target_os = "dragonfly",
+    evio_kqueue,
 ))]
 #[path = "kqueue.rs"]
 mod imp;
