@@ -6,9 +6,10 @@ mod datagram;
 mod options;
 
 use std::io::{self, IoSlice};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::SocketAddr as UnixSocketAddr;
+use std::os::unix::net::{SocketAddr as UnixSocketAddr, UnixListener, UnixStream};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -17,8 +18,8 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::socket::{
-    self, AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, getsockopt, sendmsg,
-    setsockopt, sockopt,
+    self, AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, getsockopt, sendmsg, setsockopt,
+    sockopt,
 };
 use nix::unistd::Pid;
 
@@ -172,6 +173,20 @@ pub(crate) fn open_socket(family: AddressFamily, kind: SockType) -> io::Result<O
     Ok(socket::socket(family, kind, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)?)
 }
 
+/// The connection is closed on exec, and waits for nothing because each call says so: to make it
+/// non-blocking would be one more bit for accept4(2), which std does not set, or one more call.
+pub(crate) fn accept_tcp(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    listener.accept()
+}
+
+pub(crate) fn accept_unix(listener: &UnixListener) -> io::Result<UnixStream> {
+    Ok(listener.accept()?.0)
+}
+
+pub(crate) fn set_only_v6(fd: BorrowedFd<'_>, only_v6: bool) -> io::Result<()> {
+    Ok(setsockopt(&fd, sockopt::Ipv6V6Only, &only_v6)?)
+}
+
 const SEND_FLAGS: MsgFlags = MsgFlags::MSG_DONTWAIT.union(MsgFlags::MSG_NOSIGNAL);
 
 /// nix has no name for `MSG_MORE`.
@@ -209,12 +224,6 @@ pub(crate) fn pin_thread(number: usize) -> io::Result<()> {
 
 pub(crate) fn set_reuse_port(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(setsockopt(&fd, sockopt::ReusePort, &true)?)
-}
-
-/// nix takes what is at most the default of the kernel's own limit. A program that asks for more
-/// may have raised that limit, and gets as much as it allows.
-pub(crate) fn backlog(connections: u16) -> Backlog {
-    Backlog::new(i32::from(connections)).unwrap_or(Backlog::MAXALLOWABLE)
 }
 
 /// The kernel counts the time in retransmissions of the SYN-ACK and rounds up.

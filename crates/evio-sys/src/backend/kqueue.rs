@@ -1,34 +1,60 @@
 //! macOS and the BSDs: kqueue.
 //!
-//! Reading and writing are two filters of their own, added and removed separately.
-
-use std::io::{self, IoSlice, Read, Write};
-use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::{SocketAddr as UnixSocketAddr, UnixStream};
-use std::time::Duration;
-
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
-use nix::libc;
-#[cfg(not(evio_kqueue))]
-use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
-use nix::sys::socket::{
-    self, AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, setsockopt,
-    sockopt,
-};
-use nix::sys::time::TimeSpec;
-
-use crate::event::{Event, Readiness};
-use crate::interest::Interest;
-use crate::net::{Keepalive, Received};
-use crate::token::Token;
+//! A descriptor is watched by two filters, one for its input and one for its output, which are
+//! added, removed and reported separately. What the systems have besides differs:
+//!
+//! | | FreeBSD | macOS | NetBSD | OpenBSD | DragonFly |
+//! |---|---|---|---|---|---|
+//! | `accept4`, `SOCK_CLOEXEC`, `MSG_NOSIGNAL` | yes | no | yes | yes | yes |
+//! | sockets that share a port are balanced | `SO_REUSEPORT_LB` | no | no | no | no |
+//! | times of keep-alive | yes | yes | yes | no | no |
+//! | how much output is left | `FIONWRITE` | `SO_NWRITE` | `FIONWRITE` | no | no |
+//! | IPv4 on an IPv6 socket | yes | yes | yes | no | no |
 
 #[cfg(evio_kqueue)]
 #[path = "kqueue/model/mod.rs"]
 mod model;
+#[path = "kqueue/notifier.rs"]
+mod notifier;
+#[path = "kqueue/options.rs"]
+mod options;
+#[path = "kqueue/socket.rs"]
+mod socket;
+#[path = "kqueue/unsupported.rs"]
+mod unsupported;
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+#[cfg(not(evio_kqueue))]
+use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
+use nix::sys::time::TimeSpec;
+
+use crate::event::{Event, Readiness};
+use crate::interest::Interest;
+use crate::token::Token;
+
 #[cfg(evio_kqueue)]
 use model::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
+
+pub(crate) use notifier::Notifier;
+pub(crate) use options::{
+    output_len, set_defer_accept, set_keepalive, set_only_v6, set_reuse_port, set_user_timeout,
+};
+pub(crate) use socket::{
+    accept_tcp, accept_unix, open_socket, reset, send, send_before_fin, send_vectored,
+};
+pub(crate) use unsupported::{
+    abstract_address, abstract_name, datagram_merger, disable_error_queue, disable_multicast_all,
+    enable_pktinfo, pin_thread, protocol, recv_with_local, send_from,
+};
+
+// A token has 64 bits, and travels in a field of the size of a pointer.
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("evio-sys supports kqueue on 64-bit systems only");
 
 #[derive(Debug)]
 pub(crate) struct Selector {
@@ -42,20 +68,16 @@ impl Selector {
         Ok(Self { kqueue })
     }
 
-    /// kevent does not mind a second EV_ADD; only the epoll backend notices a double registration.
     pub(crate) fn register(
         &self,
         fd: BorrowedFd<'_>,
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        if interest.is_readable() {
-            self.change(fd, EventFilter::EVFILT_READ, EvFlags::EV_ADD, token)?;
+        match self.replace(fd, Some((token, interest)))? {
+            true => Err(Errno::EEXIST.into()),
+            false => Ok(()),
         }
-        if interest.is_writable() {
-            self.change(fd, EventFilter::EVFILT_WRITE, EvFlags::EV_ADD, token)?;
-        }
-        Ok(())
     }
 
     pub(crate) fn reregister(
@@ -64,13 +86,18 @@ impl Selector {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        self.set(fd, EventFilter::EVFILT_READ, interest.is_readable(), token)?;
-        self.set(fd, EventFilter::EVFILT_WRITE, interest.is_writable(), token)
+        if !self.replace(fd, Some((token, interest)))? {
+            self.replace(fd, None)?;
+            return Err(Errno::ENOENT.into());
+        }
+        Ok(())
     }
 
     pub(crate) fn deregister(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        self.set(fd, EventFilter::EVFILT_READ, false, Token(0))?;
-        self.set(fd, EventFilter::EVFILT_WRITE, false, Token(0))
+        match self.replace(fd, None)? {
+            true => Ok(()),
+            false => Err(Errno::ENOENT.into()),
+        }
     }
 
     pub(crate) fn wait(
@@ -79,60 +106,104 @@ impl Selector {
         timeout: Option<Duration>,
     ) -> io::Result<()> {
         buffer.len = 0;
-        let timeout = timeout.map(|timeout| *TimeSpec::from(timeout.min(LONGEST_WAIT)).as_ref());
-        buffer.len = self.kqueue.kevent(&[], &mut buffer.events, timeout)?;
-        Ok(())
-    }
-
-    /// Adds the filter, or removes it where it may already be absent.
-    fn set(
-        &self,
-        fd: BorrowedFd<'_>,
-        filter: EventFilter,
-        wanted: bool,
-        token: Token,
-    ) -> io::Result<()> {
-        let flags = if wanted { EvFlags::EV_ADD } else { EvFlags::EV_DELETE };
-        match self.change(fd, filter, flags, token) {
-            Err(error) if !wanted && error.raw_os_error() == Some(Errno::ENOENT as i32) => Ok(()),
-            result => result,
+        let time = timeout.map(|timeout| *TimeSpec::from(timeout.min(LONGEST_WAIT)).as_ref());
+        loop {
+            let count = self.kqueue.kevent(&[], &mut buffer.events, time)?;
+            buffer.keep(count);
+            // What says nothing is no reason to end a wait; how much of a time is left, the poller
+            // knows.
+            if buffer.len > 0 || count == 0 || timeout.is_some() {
+                return Ok(());
+            }
         }
     }
 
-    /// EV_RECEIPT makes the kernel answer with exactly one entry, whose data is the error, and
-    /// keeps pending events for the next wait.
-    fn change(
-        &self,
-        fd: BorrowedFd<'_>,
-        filter: EventFilter,
-        flags: EvFlags,
-        token: Token,
-    ) -> io::Result<()> {
-        let change = kevent(fd, filter, flags | EvFlags::EV_RECEIPT, token);
-        let mut receipt = [change];
-        let count = loop {
-            match self.kqueue.kevent(&[change], &mut receipt, None) {
-                Err(Errno::EINTR) => {}
-                result => break result?,
-            }
-        };
-        let [receipt] = receipt;
-        match receipt.data() {
-            errno if count == 1 && receipt.flags().contains(EvFlags::EV_ERROR) && errno != 0 => {
-                Err(io::Error::from_raw_os_error(i32::try_from(errno).unwrap_or(i32::MAX)))
-            }
-            _ => Ok(()),
+    /// Removes both filters of a descriptor, then adds those of an interest, in one call. Returns
+    /// whether the descriptor had any before.
+    ///
+    /// They are removed because EV_ADD leaves the flags of a filter as they are, EV_CLEAR among
+    /// them. EV_RECEIPT makes the kernel answer each change with an entry whose data is the error,
+    /// and keeps pending events for the next wait.
+    fn replace(&self, fd: BorrowedFd<'_>, wanted: Option<(Token, Interest)>) -> io::Result<bool> {
+        let mut changes = [blank(); 4];
+        for (change, filter) in changes.iter_mut().zip(FILTERS) {
+            *change = kevent(fd, filter, EvFlags::EV_DELETE, Watch::Readiness, Token(0));
         }
+        let mut count = FILTERS.len();
+        if let Some((token, interest)) = wanted {
+            for (filter, watch) in watches(interest) {
+                changes[count] = kevent(fd, filter, EvFlags::EV_ADD, watch, token);
+                count += 1;
+            }
+        }
+        let mut receipts = [blank(); 4];
+        self.kqueue.kevent(&changes[..count], &mut receipts[..count], None)?;
+        let (removed, added) = receipts[..count].split_at(FILTERS.len());
+        if let Some(errno) = added.iter().find_map(failure) {
+            for filter in FILTERS {
+                let change = [kevent(fd, filter, EvFlags::EV_DELETE, Watch::Readiness, Token(0))];
+                self.kqueue.kevent(&change, &mut receipts[..1], None)?;
+            }
+            return Err(io::Error::from_raw_os_error(errno));
+        }
+        Ok(removed.iter().any(|receipt| failure(receipt).is_none()))
     }
+}
+
+const FILTERS: [EventFilter; 2] = [EventFilter::EVFILT_READ, EventFilter::EVFILT_WRITE];
+
+/// What a filter is to report.
+#[derive(Clone, Copy)]
+enum Watch {
+    /// That there is something to read or room to write, as long as there is.
+    Readiness,
+    /// Only that the end has come, and that once: EV_CLEAR, and a low water mark (NOTE_LOWAT) that
+    /// no buffer reaches. macOS takes a full buffer for it, which [`EventBuffer::get`] sees.
+    End,
+}
+
+/// Returns the filters that an interest needs. The end of a connection is reported by each; where
+/// nothing is waited for, it takes both: a reset shows in the input, a close of both directions in
+/// the output.
+fn watches(interest: Interest) -> impl Iterator<Item = (EventFilter, Watch)> {
+    let [read, write] = FILTERS;
+    let watches = match (interest.is_readable(), interest.is_writable()) {
+        (false, false) => [Some((read, Watch::End)), Some((write, Watch::End))],
+        (readable, writable) => [
+            readable.then_some((read, Watch::Readiness)),
+            writable.then_some((write, Watch::Readiness)),
+        ],
+    };
+    watches.into_iter().flatten()
 }
 
 /// Longer waits are refused by some kernels; the poller waits again.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-fn kevent(fd: BorrowedFd<'_>, filter: EventFilter, flags: EvFlags, token: Token) -> KEvent {
+fn kevent(
+    fd: BorrowedFd<'_>,
+    filter: EventFilter,
+    flags: EvFlags,
+    watch: Watch,
+    token: Token,
+) -> KEvent {
     let ident = usize::try_from(fd.as_raw_fd()).expect("an open descriptor is not negative");
-    // The token travels in a pointer-sized field; every supported kqueue system is 64-bit.
-    KEvent::new(ident, filter, flags, FilterFlag::empty(), 0, token.0 as isize)
+    let flags = flags | EvFlags::EV_RECEIPT;
+    let (flags, fflags, data) = match watch {
+        Watch::Readiness => (flags, FilterFlag::empty(), 0),
+        Watch::End => (flags | EvFlags::EV_CLEAR, FilterFlag::NOTE_LOWAT, i32::MAX as _),
+    };
+    KEvent::new(ident, filter, flags, fflags, data, token.0 as isize)
+}
+
+fn blank() -> KEvent {
+    KEvent::new(0, EventFilter::EVFILT_READ, EvFlags::empty(), FilterFlag::empty(), 0, 0)
+}
+
+/// Returns the error number of a change that failed.
+fn failure(receipt: &KEvent) -> Option<i32> {
+    let is_error = receipt.flags().contains(EvFlags::EV_ERROR) && receipt.data() != 0;
+    is_error.then(|| i32::try_from(receipt.data()).unwrap_or(i32::MAX))
 }
 
 #[derive(Debug)]
@@ -143,186 +214,49 @@ pub(crate) struct EventBuffer {
 
 impl EventBuffer {
     pub(crate) fn with_capacity(capacity: usize) -> Self {
-        let blank =
-            KEvent::new(0, EventFilter::EVFILT_READ, EvFlags::empty(), FilterFlag::empty(), 0, 0);
-        Self { events: vec![blank; capacity], len: 0 }
+        Self { events: vec![blank(); capacity], len: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// EV_EOF on the read filter comes with what is still unread, so it is only `readable`. On
-    /// the write filter it may be the echo of our own half-close; it is a failure only when the
-    /// kernel adds an error number.
-    pub(crate) fn get(&self, index: usize) -> Event {
-        let event = &self.events[index];
-        let eof = event.flags().contains(EvFlags::EV_EOF);
-        let failed = eof && event.fflags().bits() != 0;
-        let readiness = Readiness {
-            readable: matches!(event.filter(), Ok(EventFilter::EVFILT_READ)),
-            writable: matches!(event.filter(), Ok(EventFilter::EVFILT_WRITE)),
-            hangup_or_error: failed || event.flags().contains(EvFlags::EV_ERROR),
-            // Whatever is left is reported again.
-            read_on: false,
-        };
-        Event::new(Token(event.udata() as u64), readiness)
-    }
-}
-
-/// A socket pair: EVFILT_USER is missing on NetBSD and OpenBSD.
-#[derive(Debug)]
-pub(crate) struct Notifier {
-    sender: UnixStream,
-    receiver: UnixStream,
-}
-
-impl Notifier {
-    pub(crate) fn new(selector: &Selector, token: Token) -> io::Result<Self> {
-        let (sender, receiver) = UnixStream::pair()?;
-        sender.set_nonblocking(true)?;
-        receiver.set_nonblocking(true)?;
-        let notifier = Self { sender, receiver };
-        let filter = EventFilter::EVFILT_READ;
-        let receiver = std::os::fd::AsFd::as_fd(&notifier.receiver);
-        selector.change(receiver, filter, EvFlags::EV_ADD, token)?;
-        Ok(notifier)
-    }
-
-    pub(crate) fn notify(&self) -> io::Result<()> {
-        loop {
-            match (&self.sender).write(&[1]) {
-                Ok(_) => return Ok(()),
-                // A full pair is readable: the report is under way.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+    /// Keeps those of the first `count` events that say something.
+    fn keep(&mut self, count: usize) {
+        for index in 0..count {
+            if says_something(readiness(&self.events[index])) {
+                self.events.swap(index, self.len);
+                self.len += 1;
             }
         }
     }
 
-    /// Empties the pair. Calls merge above, so it holds a byte or two.
-    pub(crate) fn acknowledge(&self) {
-        let mut sink = [0; 64];
-        while matches!((&self.receiver).read(&mut sink), Ok(count) if count == sink.len()) {}
+    pub(crate) fn get(&self, index: usize) -> Event {
+        let event = &self.events[index];
+        Event::new(Token(event.udata() as u64), readiness(event))
     }
 }
 
-pub(crate) fn open_socket(family: AddressFamily, kind: SockType) -> io::Result<OwnedFd> {
-    // SOCK_CLOEXEC and SOCK_NONBLOCK are missing on macOS.
-    let fd = socket::socket(family, kind, SockFlag::empty(), None)?;
-    fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
-    fcntl(&fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    Ok(fd)
+fn says_something(readiness: Readiness) -> bool {
+    readiness.readable || readiness.writable || readiness.hangup_or_error
 }
 
-/// The Rust runtime ignores SIGPIPE; where another runtime brings the process up, it must too.
-pub(crate) fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    Ok(socket::send(fd.as_raw_fd(), bytes, MsgFlags::MSG_DONTWAIT)?)
-}
-
-pub(crate) fn send_vectored(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-    Ok(sendmsg::<()>(fd.as_raw_fd(), buffers, &[], MsgFlags::MSG_DONTWAIT, None)?)
-}
-
-pub(crate) fn send_before_fin(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-    send_vectored(fd, buffers)
-}
-
-/// Resets a TCP connection when its last descriptor is closed.
-pub(crate) fn reset(fd: BorrowedFd<'_>) -> io::Result<()> {
-    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-    Ok(setsockopt(&fd, sockopt::Linger, &linger)?)
-}
-
-pub(crate) fn pin_thread(_number: usize) -> io::Result<()> {
-    Err(io::Error::new(
-        io::ErrorKind::Unsupported,
-        "a thread can be put on one processor on Linux only",
-    ))
-}
-
-/// FreeBSD alone would balance, by an option that the others do not have.
-pub(crate) fn set_reuse_port(_fd: BorrowedFd<'_>) -> io::Result<()> {
-    Err(io::Error::new(
-        io::ErrorKind::Unsupported,
-        "sockets that share a port are balanced on Linux only; leave reuseport out, and the \
-         server's own load balancing takes its place",
-    ))
-}
-
-/// More than `SOMAXCONN` is taken for that much.
-pub(crate) fn backlog(connections: u16) -> Backlog {
-    Backlog::new(i32::from(connections)).unwrap_or(Backlog::MAXCONN)
-}
-
-/// There is nothing like it that all of these systems have; connections are reported at once.
-pub(crate) fn set_defer_accept(_fd: BorrowedFd<'_>, _seconds: u32) -> io::Result<()> {
-    Ok(())
-}
-
-/// Nothing like it is common to these systems; the retransmissions are as the system counts them.
-pub(crate) fn set_user_timeout(_fd: BorrowedFd<'_>, _milliseconds: u32) -> io::Result<()> {
-    Ok(())
-}
-
-/// FreeBSD and NetBSD would tell by FIONWRITE, macOS by SO_NWRITE, and OpenBSD does not.
-pub(crate) fn output_len(_fd: BorrowedFd<'_>) -> io::Result<usize> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, "only Linux is asked how much output it holds"))
-}
-
-pub(crate) fn enable_pktinfo(_fd: BorrowedFd<'_>, _is_v6: bool) -> io::Result<Option<Vec<u8>>> {
-    Ok(None)
-}
-
-/// Only groups that a socket joined are received here anyway.
-pub(crate) fn disable_multicast_all(_fd: BorrowedFd<'_>, _is_v6: bool) {}
-
-/// None of these systems has a queue of errors beside that of the input.
-pub(crate) fn disable_error_queue(_fd: BorrowedFd<'_>) {}
-
-pub(crate) fn datagram_merger(_fd: BorrowedFd<'_>) -> Option<&'static str> {
-    None
-}
-
-/// Only some of these systems have an option for it.
-pub(crate) fn protocol(_fd: BorrowedFd<'_>) -> Option<i32> {
-    None
-}
-
-pub(crate) fn recv_with_local(
-    _fd: BorrowedFd<'_>,
-    _buffer: &mut [u8],
-    _control: &mut [u8],
-) -> io::Result<Received> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-pub(crate) fn send_from(
-    _fd: BorrowedFd<'_>,
-    _bytes: &[u8],
-    _source: IpAddr,
-    _peer: SocketAddr,
-) -> io::Result<usize> {
-    Err(io::Error::new(
-        io::ErrorKind::Unsupported,
-        "the source of a datagram can be chosen on Linux only",
-    ))
-}
-
-/// Turns keep-alive on with the system's own times, which are the only ones that all of these
-/// systems let a socket have.
-pub(crate) fn set_keepalive(fd: BorrowedFd<'_>, _keepalive: &Keepalive) -> io::Result<()> {
-    Ok(setsockopt(&fd, sockopt::KeepAlive, &true)?)
-}
-
-pub(crate) fn abstract_address(_name: &[u8]) -> io::Result<UnixAddr> {
-    Err(io::Error::new(
-        io::ErrorKind::Unsupported,
-        "abstract unix socket names exist on Linux only; use a path",
-    ))
-}
-
-pub(crate) fn abstract_name(_address: &UnixSocketAddr) -> Option<&[u8]> {
-    None
+/// EV_EOF comes with an error number if the connection failed. Without one it is
+/// - in the input the FIN of the peer, with what is still unread: `readable`, if that is wanted;
+/// - in the output our own shutdown, or the end of both directions. Where nothing is waited for it
+///   is reported as that; who has shut down the output knows better.
+fn readiness(event: &KEvent) -> Readiness {
+    let is_eof = event.flags().contains(EvFlags::EV_EOF);
+    let has_failed = is_eof && event.fflags().bits() != 0;
+    let is_end_only = event.flags().contains(EvFlags::EV_CLEAR);
+    let is_write = matches!(event.filter(), Ok(EventFilter::EVFILT_WRITE));
+    Readiness {
+        readable: !is_write && !is_end_only,
+        writable: is_write && !is_end_only,
+        hangup_or_error: has_failed
+            || event.flags().contains(EvFlags::EV_ERROR)
+            || is_end_only && is_write && is_eof,
+        // Whatever is left is reported again.
+        read_on: false,
+    }
 }

@@ -1,13 +1,13 @@
 //! The operating system, behind one set of names.
 //!
-//! This is the only file of the project that asks which system it is compiled for. Each backend
+//! This is the only folder of the project that asks which system it is compiled for. Each backend
 //! exports exactly the following, with the same signatures:
 //!
 //! - `Selector`: one epoll or kqueue instance, closed on exec. `register`, `reregister` and
 //!   `deregister` take a borrowed descriptor and are level-triggered, except that an interest in
-//!   hang-ups alone is reported once if at all, and one of an `edge` need be reported once only.
-//!   Registering twice, or changing what is not registered, is a mistake of the caller that need
-//!   not be noticed. `wait` makes one system call, fills an `EventBuffer` and reports `Interrupted`
+//!   hang-ups alone is reported once, and one of an `edge` need be reported once only. Registering
+//!   twice is `EEXIST`, and changing or removing what is not registered `ENOENT`; after a failure
+//!   it is not said what is registered. Each is one system call. `wait` makes one system call, fills an `EventBuffer` and reports `Interrupted`
 //!   to its caller; a timeout is rounded up and may be cut to the longest wait the system can
 //!   express.
 //! - `EventBuffer`: `with_capacity`, `len` and `get`, which decodes into a neutral
@@ -17,6 +17,8 @@
 //! - `Notifier`: `notify` makes the selector report its token once, from any thread; `acknowledge`
 //!   is called by the polling thread after each report, before the next wait.
 //! - `open_socket`: a non-blocking socket, closed on exec.
+//! - `accept_tcp` and `accept_unix`: a connection, closed on exec, on which no call waits that says
+//!   so. A failure concerns the connection unless the error number says otherwise.
 //! - `send` and `send_vectored`: one write that does not wait, and cannot raise SIGPIPE where the
 //!   system allows that to be said. `send_before_fin` may keep the bytes back for an end
 //!   that follows.
@@ -28,7 +30,7 @@
 //! - `datagram_merger`: the name of an option with which several datagrams of a socket are one.
 //! - `protocol`: the number of a socket's protocol, if the system tells.
 //! - `set_reuse_port`: lets several sockets bind one address and the system balance between them.
-//! - `backlog`: how many connections may wait, as `listen` takes it; too many are as many as may.
+//! - `set_only_v6`: whether a socket of IPv6 serves IPv4 as well.
 //! - `set_user_timeout`: how long what was sent may stay unacknowledged before TCP gives the
 //!   connection up, in milliseconds; nothing where the system cannot.
 //! - `output_len`: how many bytes of output the kernel holds because the peer has not taken them.
@@ -69,9 +71,9 @@ mod imp;
 compile_error!("evio-sys needs epoll (Linux) or kqueue (macOS, FreeBSD, NetBSD, OpenBSD)");
 
 pub(crate) use imp::{
-    EventBuffer, Notifier, Selector, abstract_address, abstract_name, backlog, datagram_merger,
-    disable_error_queue, disable_multicast_all, enable_pktinfo, open_socket, output_len,
-    pin_thread, protocol, recv_with_local, reset, send, send_before_fin, send_from, send_vectored,
-    set_defer_accept, set_keepalive, set_reuse_port, set_user_timeout,
+    EventBuffer, Notifier, Selector, abstract_address, abstract_name, accept_tcp, accept_unix,
+    datagram_merger, disable_error_queue, disable_multicast_all, enable_pktinfo, open_socket,
+    output_len, pin_thread, protocol, recv_with_local, reset, send, send_before_fin, send_from,
+    send_vectored, set_defer_accept, set_keepalive, set_only_v6, set_reuse_port, set_user_timeout,
 };
-pub(crate) use raw::input_len;
+pub(crate) use raw::{input_len, listen};

@@ -7,9 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::sys::socket::{
-    AddressFamily, SockType, SockaddrStorage, bind, listen, setsockopt, sockopt,
-};
+use nix::sys::socket::{AddressFamily, SockType, SockaddrStorage, bind, setsockopt, sockopt};
 
 use super::accept_error::AcceptError;
 use super::addr::{SocketAddr, canonical};
@@ -108,11 +106,11 @@ impl Listener {
     pub fn accept(&self) -> Result<(Stream, Option<net::SocketAddr>), AcceptError> {
         let (stream, peer) = match &self.socket {
             Socket::Tcp(listener) => {
-                let (stream, peer) = uninterrupted(|| listener.accept())?;
+                let (stream, peer) = uninterrupted(|| backend::accept_tcp(listener))?;
                 (Stream::from(stream), Some(canonical(peer)))
             }
             Socket::Unix(listener) => {
-                let (stream, _) = uninterrupted(|| listener.accept())?;
+                let stream = uninterrupted(|| backend::accept_unix(listener))?;
                 (Stream::from(stream), None)
             }
         };
@@ -199,7 +197,7 @@ pub(super) fn bind_inet(
     if address.is_ipv6() {
         // A mapped address is one of IPv4, so a socket that serves IPv6 alone cannot have it.
         let only_v6 = options.only_v6 && canonical(address).is_ipv6();
-        setsockopt(socket, sockopt::Ipv6V6Only, &only_v6)?;
+        backend::set_only_v6(socket.as_fd(), only_v6)?;
     }
     // The system would choose a port that others share already, so it can be shared only then.
     let is_chosen = address.port() == 0;
@@ -251,5 +249,5 @@ fn set_tcp_options(socket: &OwnedFd, options: &ListenOptions) -> io::Result<()> 
 }
 
 fn start_listening(socket: &OwnedFd, options: &ListenOptions) -> io::Result<()> {
-    Ok(listen(socket, backend::backlog(options.backlog))?)
+    backend::listen(socket.as_fd(), options.backlog)
 }

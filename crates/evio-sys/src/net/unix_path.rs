@@ -137,7 +137,10 @@ fn remove_stale(path: &Path, address: &UnixAddr) -> io::Result<()> {
         return Err(in_use("path exists and is not a socket; it was left alone"));
     }
     let before = identity(path)?;
-    let probe = open_socket(AddressFamily::Unix, SockType::Stream)?;
+    // A socket of datagrams asks whether the file has a socket, and does not bother it: one that
+    // listens is of another type (EPROTOTYPE). A stream would be one more connection for it, and be
+    // refused by the BSDs if too many wait to be accepted.
+    let probe = open_socket(AddressFamily::Unix, SockType::Datagram)?;
     match connect(probe.as_raw_fd(), address) {
         Err(Errno::ECONNREFUSED) if identity(path)? == before => fs::remove_file(path),
         Err(Errno::EACCES) => {

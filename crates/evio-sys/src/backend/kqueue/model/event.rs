@@ -15,6 +15,7 @@ macro_rules! flags {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) struct $name($bits);
 
+        #[allow(dead_code, reason = "each kind of flags is used in another way")]
         impl $name {
             $(pub(crate) const $flag: Self = Self($value);)*
 
@@ -104,6 +105,11 @@ impl KEvent {
 
     pub(crate) fn udata(&self) -> isize {
         self.udata
+    }
+
+    pub(super) fn with_flags(mut self, flags: EvFlags) -> Self {
+        self.flags = flags;
+        self
     }
 
     /// Returns the event that a change or a knote leads to: it has the flags of that, with others.

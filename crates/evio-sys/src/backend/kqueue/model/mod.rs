@@ -101,14 +101,23 @@ impl Kqueue {
             // ERRORS: ENOENT where there is none.
             return epoll.delete(source);
         }
-        // EV_ADD: "re-adding an existing event will modify the parameters of the original event",
-        // and triggers it where its condition holds.
-        let mut interest = EpollEvent::new(interest(&change)?, change.ident() as u64);
-        match epoll.modify(source, &mut interest) {
-            Err(Errno::ENOENT) => epoll.add(source, interest)?,
+        let mut knote = change;
+        if let Some(old) = state.knotes.get(&(filter, fd)) {
+            // EV_ADD: "re-adding an existing event will modify the parameters of the original
+            // event": fflags, data and udata. The kernels leave its flags as they are.
+            knote = knote.with_flags(old.flags());
+        }
+        // EV_ADD triggers a knote whose condition holds, and so does epoll.
+        let event = |knote: &KEvent| Ok(EpollEvent::new(interest(knote)?, change.ident() as u64));
+        match epoll.modify(source, &mut event(&knote)?) {
+            // A new one; or the number was that of another descriptor, which has been closed.
+            Err(Errno::ENOENT) => {
+                knote = change;
+                epoll.add(source, event(&knote)?)?;
+            }
             result => result?,
         }
-        state.knotes.insert((filter, fd), change);
+        state.knotes.insert((filter, fd), knote);
         Ok(())
     }
 
@@ -169,9 +178,10 @@ fn interest(knote: &KEvent) -> nix::Result<EpollFlags> {
         EventFilter::EVFILT_READ => EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP,
         EventFilter::EVFILT_WRITE => EpollFlags::EPOLLOUT,
     };
+    // NOTE_LOWAT: a low water mark of its own, in data. No buffer holds so much as the only one
+    // that is known here.
     if knote.fflags().contains(FilterFlag::NOTE_LOWAT) {
-        // NOTE_LOWAT: a low water mark of its own, in data. No buffer holds so much as this one.
-        if knote.filter()? != EventFilter::EVFILT_READ || knote.data() != NEVER_FILLED {
+        if knote.data() != i32::MAX as isize || !knote.flags().contains(EvFlags::EV_CLEAR) {
             return Err(Errno::EINVAL);
         }
         flags.remove(EpollFlags::EPOLLIN);
@@ -180,9 +190,6 @@ fn interest(knote: &KEvent) -> nix::Result<EpollFlags> {
     flags.set(EpollFlags::EPOLLET, knote.flags().contains(EvFlags::EV_CLEAR));
     Ok(flags)
 }
-
-/// The only low water mark that is known here.
-const NEVER_FILLED: isize = i32::MAX as isize;
 
 fn milliseconds(timeout: Option<Duration>) -> EpollTimeout {
     let Some(timeout) = timeout else { return EpollTimeout::NONE };

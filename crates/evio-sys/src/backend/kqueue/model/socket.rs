@@ -21,17 +21,18 @@ pub(super) fn borrow<'a>(fd: RawFd) -> BorrowedFd<'a> {
 /// Returns the event of a knote, if epoll has something that the filter would report.
 pub(super) fn report(knote: &KEvent, fd: RawFd, ready: EpollFlags) -> Option<KEvent> {
     let failed = ready.contains(EpollFlags::EPOLLERR);
+    let has_lowat = knote.fflags().contains(FilterFlag::NOTE_LOWAT);
     let hung_up = ready.contains(EpollFlags::EPOLLHUP);
     let (is_eof, is_ready) = match knote.filter().ok()? {
         EventFilter::EVFILT_READ => {
             let is_eof = hung_up || ready.contains(EpollFlags::EPOLLRDHUP);
-            (is_eof, ready.contains(EpollFlags::EPOLLIN))
+            (is_eof, ready.contains(EpollFlags::EPOLLIN) && !has_lowat)
         }
         EventFilter::EVFILT_WRITE => {
             // The output of a socket ends with a reset, and with our own shutdown: the kernels of
             // the BSDs look at the same bit for both (`SBS_CANTSENDMORE`).
             let is_eof = hung_up || has_ended_output(fd);
-            (is_eof, ready.contains(EpollFlags::EPOLLOUT))
+            (is_eof, ready.contains(EpollFlags::EPOLLOUT) && !has_lowat)
         }
     };
     if !(is_eof || is_ready || failed) {
