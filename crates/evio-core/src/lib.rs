@@ -38,6 +38,7 @@ pub use api::handler::Handler;
 pub use api::loop_handle::LoopHandle;
 pub use api::serving::Serving;
 pub use api::udp::Udp;
+pub use evio_sys::BACKEND;
 pub use evio_sys::net::{Keepalive, SocketAddr, Stream};
 pub use input::stream::{InputStream, InputTooLong, Unread};
 pub use mail::send_error::SendError;

@@ -53,7 +53,7 @@ mod waker;
 
 pub use event::{Event, Events};
 pub use interest::Interest;
-pub use poller::Poller;
+pub use poller::{BACKEND, Poller};
 pub use source::Source;
 pub use token::Token;
 pub use waker::Waker;

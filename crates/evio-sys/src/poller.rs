@@ -3,12 +3,22 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::backend::Selector;
+use crate::backend::{self, Selector};
 use crate::clock;
 use crate::event::Events;
 use crate::interest::Interest;
 use crate::source::Source;
 use crate::token::Token;
+
+/// The system's interface that a [`Poller`] uses here: `epoll` or `kqueue`. For logs, and for
+/// programs that depend on what only one of them has.
+///
+/// # Examples
+///
+/// ```
+/// assert!(["epoll", "kqueue"].contains(&evio_sys::BACKEND));
+/// ```
+pub const BACKEND: &str = backend::NAME;
 
 /// Waits for readiness of the sockets that are registered with it.
 ///

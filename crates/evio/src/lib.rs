@@ -69,6 +69,7 @@ pub use evio_core::{
     Keepalive, Limits, LoadBalance, Loop, LoopHandle, Origin, PanicPolicy, PlaceFn, SendError,
     Serving, SocketAddr, Stream, Tag, Timeout, Udp, Unread,
 };
+pub use evio_sys::BACKEND;
 pub use evio_sys::net::ListenOptions;
 pub use loops::Loops;
 pub use server::{Server, serve};

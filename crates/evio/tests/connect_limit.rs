@@ -5,6 +5,7 @@
 
 mod util;
 
+use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -47,7 +48,10 @@ fn without_a_descriptor_connecting_is_an_error_and_nothing_else() {
     setrlimit(Resource::RLIMIT_NOFILE, soft, hard).unwrap();
     client.send(b"yes");
     assert!(error.next().is_ok());
-    drop(listener.accept().unwrap());
+    // What `opened` has written shows that it was called.
+    let (mut accepted, _) = listener.accept().unwrap();
+    accepted.read_exact(&mut [0]).unwrap();
+    drop(accepted);
     server.stop();
     let opened = calls.rest().into_iter().filter(|(_, call)| *call == Call::Opened);
     assert_eq!(opened.count(), 2);

@@ -116,6 +116,9 @@ fn panics() -> Events<'static> {
 
 #[test]
 fn every_end_of_a_connection_is_seen_at_once() {
+    if util::left_out_on_kqueue("a reset leaves with the last descriptor of the socket") {
+        return;
+    }
     let server = bind(TCP).panic_policy(PanicPolicy::CloseConnection);
     let driven = start_driven(server, panics);
     let mut peers = Vec::new();
@@ -158,12 +161,18 @@ fn those_who_see_the_end_of_a_server(end: impl FnOnce(Driven, ConnId)) -> Vec<bo
 
 #[test]
 fn the_end_of_a_server_is_seen_at_once() {
+    if util::left_out_on_kqueue("a reset leaves with the last descriptor of the socket") {
+        return;
+    }
     let seen = those_who_see_the_end_of_a_server(|driven, _| driven.server.stop());
     assert_eq!(seen, [true; 4]);
 }
 
 #[test]
 fn the_end_of_a_server_by_a_panic_is_seen_at_once() {
+    if util::left_out_on_kqueue("a reset leaves with the last descriptor of the socket") {
+        return;
+    }
     let seen = those_who_see_the_end_of_a_server(|driven, id| {
         driven.driver.ask_of(id, |conn| conn.handle().wake().unwrap());
         assert!(driven.server.join().is_err(), "the panic goes on");

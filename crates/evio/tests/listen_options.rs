@@ -13,11 +13,6 @@ use nix::sys::stat::{Mode, umask};
 
 use util::{Client, TCP, bind, reports, start, start_each, unix_address};
 
-/// What only Linux has is not asked of other systems, and this tells them apart.
-fn is_linux() -> bool {
-    fs::exists("/proc/thread-self/status").unwrap_or(false)
-}
-
 fn name_of(client: &Client) -> String {
     match client {
         Client::Tcp(stream) => stream.local_addr().unwrap().to_string(),
@@ -68,7 +63,7 @@ fn connections_inherit_what_their_listener_was_given() {
 /// It is accepted with its first byte, or much later.
 #[test]
 fn a_connection_can_be_deferred_until_it_says_something() {
-    if !is_linux() {
+    if util::left_out_on_kqueue("connections are reported at once") {
         return;
     }
     let options = ListenOptions::default().defer_accept(Duration::from_secs(30));
@@ -97,7 +92,7 @@ fn a_connection_can_be_deferred_until_it_says_something() {
 #[test]
 fn loops_are_named_and_can_be_pinned() {
     const LOOPS: usize = 3;
-    if !is_linux() {
+    if util::left_out_on_kqueue("threads are not pinned") {
         return;
     }
     let (told, tell) = reports();

@@ -16,7 +16,10 @@ use util::{
     unix_address,
 };
 
-const REUSEPORT: &str = "tcp://127.0.0.1:0?reuseport=true";
+/// Returns an address of which each loop has a socket of its own, where there are such.
+fn own_sockets() -> &'static str {
+    if evio::BACKEND == "epoll" { "tcp://127.0.0.1:0?reuseport=true" } else { TCP }
+}
 
 /// How long full loops are watched, and how much of it may be spent in waking up for something.
 const WATCHED: Duration = Duration::from_millis(300);
@@ -97,7 +100,7 @@ fn those_who_wait_are_served_when_one_ends_on_whichever_loop() {
     let mut random = Random::new(seed(), 0);
     let unix = unix_address();
     for (address, loops) in
-        [(TCP, 1), (TCP, 4), (REUSEPORT, 1), (REUSEPORT, 4), (&unix, 1), (&unix, 4)]
+        [(TCP, 1), (TCP, 4), (own_sockets(), 1), (own_sockets(), 4), (&unix, 1), (&unix, 4)]
     {
         let limited = limited(address, loops, LIMIT);
         let clients: Vec<Client> = (0..CLIENTS).map(|_| limited.server.connect()).collect();
@@ -127,7 +130,7 @@ fn those_who_wait_are_served_when_one_ends_on_whichever_loop() {
 /// A socket that has left its loop is no connection of the server's any more.
 #[test]
 fn a_detached_connection_makes_room() {
-    for (address, loops) in [(TCP, 1), (TCP, 4), (REUSEPORT, 4)] {
+    for (address, loops) in [(TCP, 1), (TCP, 4), (own_sockets(), 4)] {
         let limited = limited(address, loops, 2);
         let clients: Vec<Client> = (0..6).map(|_| limited.server.connect()).collect();
         for client in &clients {
@@ -150,7 +153,7 @@ fn a_detached_connection_makes_room() {
 fn as_many_as_the_limit_are_served_though_they_come_at_once() {
     const LIMIT: usize = 2;
     const ROUNDS: usize = 500;
-    let limited = limited(REUSEPORT, 4, LIMIT);
+    let limited = limited(own_sockets(), 4, LIMIT);
     let address = limited.server.addrs()[0].addr();
     for _ in 0..ROUNDS {
         let together = Barrier::new(LIMIT);
@@ -174,7 +177,7 @@ fn as_many_as_the_limit_are_served_though_they_come_at_once() {
 #[test]
 fn a_full_server_can_end() {
     for loops in [1, 4] {
-        let limited = limited(REUSEPORT, loops, 1);
+        let limited = limited(own_sockets(), loops, 1);
         let clients: Vec<Client> = (0..8).map(|_| limited.server.connect()).collect();
         for client in &clients {
             client.send(b"x");
@@ -189,7 +192,7 @@ fn a_full_server_can_end() {
 #[test]
 fn a_limit_of_one_serves_everybody_in_turn() {
     for loops in [1, 4] {
-        let limited = limited(REUSEPORT, loops, 1);
+        let limited = limited(own_sockets(), loops, 1);
         let address = limited.server.addrs()[0].addr();
         thread::scope(|scope| {
             for name in 0..40 {

@@ -15,6 +15,11 @@ use util::{Call, Calls, Client, Reason, Running, TCP, bind_all, recorder, start_
 
 const LOOPS: usize = 2;
 
+/// Returns the last loop that datagrams reach: where sockets cannot share a port, the first has all.
+fn last_with_udp() -> usize {
+    if evio::BACKEND == "epoll" { LOOPS - 1 } else { 0 }
+}
+
 /// Runs a server of two loops; the callback `from` panics on loop `on`.
 fn panicking(from: &'static str, on: usize, policy: PanicPolicy) -> (Running, Calls) {
     let (recorder, calls) = recorder();
@@ -123,7 +128,7 @@ fn a_panic_ends_the_server_and_goes_on() {
         "pre_write",
     ];
     let cases = of_every_loop.into_iter().flat_map(|from| [(from, 0), (from, 1)]);
-    for (from, on) in cases.chain([("serving", 0), ("tick", 0), ("datagram", 1)]) {
+    for (from, on) in cases.chain([("serving", 0), ("tick", 0), ("datagram", last_with_udp())]) {
         let (server, calls) = panicking(from, on, PanicPolicy::EndServer);
         let clients = provoke(&server, from);
         let handle = server.handle().clone();
@@ -175,7 +180,8 @@ fn a_contained_panic_ends_one_connection() {
 /// What belongs to no connection cannot be contained.
 #[test]
 fn a_panic_beside_the_connections_always_ends_the_server() {
-    for (from, on) in [("serving", 0), ("tick", 0), ("pre_write", 1), ("datagram", 1)] {
+    for (from, on) in [("serving", 0), ("tick", 0), ("pre_write", 1), ("datagram", last_with_udp())]
+    {
         let (server, _calls) = panicking(from, on, PanicPolicy::CloseConnection);
         let clients = provoke(&server, from);
         let panic = server.join().expect_err(from);

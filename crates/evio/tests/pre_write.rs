@@ -211,6 +211,9 @@ fn one_round_has_one_pre_write() {
 
 #[test]
 fn datagrams_belong_to_the_round() {
+    if util::left_out_on_kqueue("events come in any order") {
+        return;
+    }
     let fixture = Fixture::new();
     let (control, client, udp) = (fixture.unix(), fixture.unix(), fixture.udp());
     fixture.hold(&control);

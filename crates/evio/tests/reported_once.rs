@@ -121,6 +121,9 @@ fn the_end_behind_the_last_input_is_found() {
 /// turn is over it is read from as before.
 #[test]
 fn input_that_was_skipped_is_found_when_reading_resumes() {
+    if util::left_out_on_kqueue("events come in any order") {
+        return;
+    }
     let (server, held) = start_echo();
     let first = server.connect();
     first.echo(b"opened");

@@ -50,6 +50,9 @@ const ADDRESS: Duration = Duration::from_millis(2_500);
 
 #[test]
 fn a_connection_that_is_accepted_or_asked_for_has_it_from_the_beginning() {
+    if util::left_out_on_kqueue("there is no TCP_USER_TIMEOUT") {
+        return;
+    }
     if OS != "linux" {
         return;
     }
@@ -92,6 +95,9 @@ fn a_socket_that_leaves_the_loop_has_it_no_more() {
 
 #[test]
 fn it_follows_the_limits_of_the_connection() {
+    if util::left_out_on_kqueue("there is no TCP_USER_TIMEOUT") {
+        return;
+    }
     if OS != "linux" {
         return;
     }

@@ -170,6 +170,15 @@ impl Entry {
     }
 }
 
+/// Tells whether a test has to be left out on kqueue, and says why.
+pub(super) fn left_out_on_kqueue(reason: &str) -> bool {
+    let is_left_out = evio_sys::BACKEND == "kqueue";
+    if is_left_out {
+        println!("left out on kqueue: {reason}");
+    }
+    is_left_out
+}
+
 /// Returns a socket and its peer, which waits for what it reads.
 fn unix_pair() -> (Stream, Stream) {
     let (stream, peer) = UnixStream::pair().unwrap();

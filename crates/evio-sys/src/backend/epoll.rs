@@ -33,6 +33,8 @@ pub(crate) use datagram::{
     send_from,
 };
 
+pub(crate) const NAME: &str = "epoll";
+
 #[derive(Debug)]
 pub(crate) struct Selector {
     epoll: Epoll,

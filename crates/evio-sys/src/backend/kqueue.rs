@@ -56,6 +56,8 @@ pub(crate) use unsupported::{
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("evio-sys supports kqueue on 64-bit systems only");
 
+pub(crate) const NAME: &str = "kqueue";
+
 #[derive(Debug)]
 pub(crate) struct Selector {
     kqueue: Kqueue,

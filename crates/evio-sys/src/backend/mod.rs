@@ -3,6 +3,7 @@
 //! This is the only folder of the project that asks which system it is compiled for. Each backend
 //! exports exactly the following, with the same signatures:
 //!
+//! - `NAME`: that of the system's interface.
 //! - `Selector`: one epoll or kqueue instance, closed on exec. `register`, `reregister` and
 //!   `deregister` take a borrowed descriptor and are level-triggered, except that an interest in
 //!   hang-ups alone is reported once, and one of an `edge` need be reported once only. Registering
@@ -71,9 +72,10 @@ mod imp;
 compile_error!("evio-sys needs epoll (Linux) or kqueue (macOS, FreeBSD, NetBSD, OpenBSD)");
 
 pub(crate) use imp::{
-    EventBuffer, Notifier, Selector, abstract_address, abstract_name, accept_tcp, accept_unix,
-    datagram_merger, disable_error_queue, disable_multicast_all, enable_pktinfo, open_socket,
-    output_len, pin_thread, protocol, recv_with_local, reset, send, send_before_fin, send_from,
-    send_vectored, set_defer_accept, set_keepalive, set_only_v6, set_reuse_port, set_user_timeout,
+    EventBuffer, NAME, Notifier, Selector, abstract_address, abstract_name, accept_tcp,
+    accept_unix, datagram_merger, disable_error_queue, disable_multicast_all, enable_pktinfo,
+    open_socket, output_len, pin_thread, protocol, recv_with_local, reset, send, send_before_fin,
+    send_from, send_vectored, set_defer_accept, set_keepalive, set_only_v6, set_reuse_port,
+    set_user_timeout,
 };
 pub(crate) use raw::{input_len, listen};

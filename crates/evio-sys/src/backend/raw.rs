@@ -3,6 +3,8 @@
 //! The only unsafe code of the project, shared by the backends.
 
 use std::io;
+#[cfg(evio_kqueue)]
+use std::os::fd::RawFd;
 use std::os::fd::{AsRawFd, BorrowedFd};
 #[cfg(any(evio_kqueue, not(target_os = "linux")))]
 use std::os::fd::{FromRawFd, OwnedFd};
@@ -77,6 +79,16 @@ pub(crate) fn accept(
     // SAFETY: the kernel has written an address of that length.
     let peer = unsafe { SockaddrStorage::from_raw((&raw const address).cast(), Some(len)) };
     Ok((socket, peer.filter(|_| len > 0)))
+}
+
+/// Borrows a descriptor that the model of kevent(2) knows by its number only.
+#[cfg(evio_kqueue)]
+#[expect(unsafe_code, reason = "kevent(2) is given numbers, and epoll of nix is not")]
+pub(crate) fn borrow<'a>(fd: RawFd) -> BorrowedFd<'a> {
+    // SAFETY: the backend makes the number of a change from a descriptor that it borrows for the
+    // call. A number that epoll reports is that of an open descriptor: the loops close what they
+    // have registered, and wait, on one thread.
+    unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
 /// Resets a TCP connection at once, for every copy of its descriptor: connect(2) with `AF_UNSPEC`

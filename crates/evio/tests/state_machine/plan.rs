@@ -92,7 +92,7 @@ impl Plan {
             },
             withholds: dice.percent(20),
             // A number of connections cannot be kept to by several listeners that are full.
-            reuse_port: max_connections.is_none() && dice.percent(20),
+            reuse_port: max_connections.is_none() && dice.percent(20) && evio::BACKEND == "epoll",
             storm: dice.percent(35).then(|| dice.up_to(90)),
             is_patient: dice.percent(20),
             ending: ending(dice),

@@ -39,6 +39,15 @@ pub(crate) use turns::Turns;
 /// Everything that a test waits for must come within this time. It is reached by failures only.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
+/// Tells whether a test has to be left out on kqueue, and says why.
+pub(crate) fn left_out_on_kqueue(reason: &str) -> bool {
+    let is_left_out = evio::BACKEND == "kqueue";
+    if is_left_out {
+        println!("left out on kqueue: {reason}");
+    }
+    is_left_out
+}
+
 /// A TCP address with a port of the system's choice.
 pub(crate) const TCP: &str = "tcp://127.0.0.1:0";
 

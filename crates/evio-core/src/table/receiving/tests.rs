@@ -8,7 +8,7 @@ use super::{Readiness, Receipt};
 use crate::table::conns::Table;
 use crate::table::entry::Entry;
 use crate::table::phase::Phase;
-use crate::table::tests::{Fixture, HOUR};
+use crate::table::tests::{Fixture, HOUR, left_out_on_kqueue};
 use crate::types::action::CloseReason;
 use crate::types::limits::Limits;
 use crate::types::origin::OriginKind;
@@ -243,6 +243,9 @@ fn a_connection_that_is_ready_is_looked_at_and_read_if_there_is_input() {
 
 #[test]
 fn a_broken_connection_is_found_out_by_reading_if_input_is_wanted() {
+    if left_out_on_kqueue("room for output does not tell the end of a connection") {
+        return;
+    }
     let mut it = fixture();
     it.hang_up();
     assert_eq!(it.ready(Interest::WRITABLE), Readiness::Read);
@@ -263,6 +266,9 @@ fn a_paused_connection_ends_when_it_has_failed() {
 
 #[test]
 fn a_connection_without_input_ends_when_it_is_closed_in_both_directions() {
+    if left_out_on_kqueue("room for output does not tell the end of a connection") {
+        return;
+    }
     let mut it = fixture();
     it.table.end_input(it.key);
     assert_eq!(it.ready(Interest::WRITABLE), Readiness::Nothing);

@@ -1,4 +1,3 @@
-use std::env::consts::OS;
 use std::io;
 use std::time::Duration;
 
@@ -7,7 +6,7 @@ use evio_sys::{Interest, clock};
 use super::{LATE, Room};
 use crate::table::deadlines::Expired;
 use crate::table::phase::Phase;
-use crate::table::tests::{Fixture, HOUR};
+use crate::table::tests::{Fixture, HOUR, left_out_on_kqueue};
 use crate::types::action::{CloseReason, Timeout};
 use crate::types::limits::Limits;
 
@@ -359,7 +358,7 @@ fn new_limits_hold_for_the_output_that_is_there() {
 
 #[test]
 fn the_kernel_is_told_of_the_write_timeout() {
-    if OS != "linux" {
+    if left_out_on_kqueue("there is no TCP_USER_TIMEOUT") {
         return;
     }
     let limits = Limits::default().write_timeout(Some(Duration::from_millis(1)));

@@ -4,11 +4,15 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 use nix::sys::socket::{setsockopt, sockopt};
+#[cfg(target_os = "macos")]
+use nix::{getsockopt_impl, setsockopt_impl, sockopt_impl};
+#[cfg(target_os = "netbsd")]
+use nix::{setsockopt_impl, sockopt_impl};
 
 use crate::net::Keepalive;
 
 #[cfg(target_os = "macos")]
-nix::sockopt_impl!(
+sockopt_impl!(
     /// No SIGPIPE for what is sent; `getsockopt(2)`.
     NoSigPipe,
     SetOnly,
@@ -18,7 +22,7 @@ nix::sockopt_impl!(
 );
 
 #[cfg(target_os = "netbsd")]
-nix::sockopt_impl!(
+sockopt_impl!(
     /// Silence before the first probe, in seconds; `tcp(4)`.
     TcpKeepIdle,
     SetOnly,
@@ -88,7 +92,7 @@ pub(crate) fn set_user_timeout(_fd: BorrowedFd<'_>, _milliseconds: u32) -> io::R
 }
 
 #[cfg(target_os = "macos")]
-nix::sockopt_impl!(
+sockopt_impl!(
     /// How many bytes of output were not taken yet; `sys/socket.h`.
     OutputLen,
     GetOnly,

@@ -26,6 +26,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 
 pub(crate) use event::{EvFlags, EventFilter, FilterFlag, KEvent};
 
+use crate::backend::raw::borrow;
 use random::Random;
 
 /// A queue, as `nix::sys::event::Kqueue` is one.
@@ -94,10 +95,13 @@ impl Kqueue {
     fn change(&self, change: KEvent) -> nix::Result<()> {
         let filter = change.filter()?;
         let fd = RawFd::try_from(change.ident()).map_err(|_| Errno::EBADF)?;
-        let (epoll, source) = (self.filter(filter), socket::borrow(fd));
+        let (epoll, source) = (self.filter(filter), borrow(fd));
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if change.flags().contains(EvFlags::EV_DELETE) {
             state.knotes.remove(&(filter, fd));
+            if state.knotes.len() < state.knotes.capacity() / 8 {
+                state.knotes.shrink_to_fit();
+            }
             // ERRORS: ENOENT where there is none.
             return epoll.delete(source);
         }

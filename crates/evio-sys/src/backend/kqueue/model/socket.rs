@@ -1,22 +1,15 @@
 //! What a filter says of a socket, from what epoll says of it.
 
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 
 use nix::errno::Errno;
+use nix::libc;
 use nix::sys::epoll::EpollFlags;
 use nix::sys::socket::{self, MsgFlags, SockType, getsockopt, sockopt};
+use nix::{getsockopt_impl, sockopt_impl};
 
 use super::event::{EvFlags, EventFilter, FilterFlag, KEvent};
-use crate::backend::raw;
-
-/// Borrows a descriptor that is known by its number only, as it is to kevent(2).
-#[expect(unsafe_code, reason = "kevent(2) is given numbers, and epoll of nix is not")]
-pub(super) fn borrow<'a>(fd: RawFd) -> BorrowedFd<'a> {
-    // SAFETY: the backend makes the number of a change from a descriptor that it borrows for the
-    // call. A number that epoll reports is that of an open descriptor: the loops close what they
-    // have registered, and wait, on one thread.
-    unsafe { BorrowedFd::borrow_raw(fd) }
-}
+use crate::backend::raw::{self, borrow};
 
 /// Returns the event of a knote, if epoll has something that the filter would report.
 pub(super) fn report(knote: &KEvent, fd: RawFd, ready: EpollFlags) -> Option<KEvent> {
@@ -52,10 +45,27 @@ pub(super) fn report(knote: &KEvent, fd: RawFd, ready: EpollFlags) -> Option<KEv
     Some(knote.reported(flags, fflags, data))
 }
 
-/// Returns whether the output of a stream was shut down from this end.
+/// Returns whether the output of a stream was shut down from this end. To ask must not take the error
+/// of the socket, as a send to a TCP socket would.
 fn has_ended_output(fd: RawFd) -> bool {
-    let is_stream = getsockopt(&borrow(fd), sockopt::SockType) == Ok(SockType::Stream);
-    // Sends nothing, and fails with EPIPE, of which no signal comes, where nothing may be sent.
-    let nothing = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-    is_stream && socket::send(borrow(fd).as_raw_fd(), &[], nothing) == Err(Errno::EPIPE)
+    let socket = borrow(fd);
+    match getsockopt(&socket, TcpState) {
+        // `tcp_states.h`: FIN-WAIT-1, FIN-WAIT-2, TIME-WAIT, LAST-ACK, CLOSING.
+        Ok(state) => matches!(state, 4 | 5 | 6 | 9 | 11),
+        Err(_) => {
+            let is_stream = getsockopt(&socket, sockopt::SockType) == Ok(SockType::Stream);
+            // Sends nothing to a Unix socket, and fails with EPIPE where nothing may be sent.
+            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+            is_stream && socket::send(socket.as_raw_fd(), &[], flags) == Err(Errno::EPIPE)
+        }
+    }
 }
+
+sockopt_impl!(
+    /// The first byte of `struct tcp_info`, which is the state; `tcp(7)`.
+    TcpState,
+    GetOnly,
+    libc::IPPROTO_TCP,
+    libc::TCP_INFO,
+    u8
+);
