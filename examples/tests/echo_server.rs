@@ -118,6 +118,9 @@ fn signals_end_it_cleanly() {
 
 #[test]
 fn several_processes_share_a_port() {
+    if util::left_out_on_kqueue("sockets that share a port are not balanced") {
+        return;
+    }
     let first = Server::start(ECHO_SERVER, &["--port", "0", "--reuseport"], 1);
     let port = first.port().to_string();
     let _second = Server::start(ECHO_SERVER, &["--port", &port, "--reuseport", "--loops", "2"], 1);

@@ -38,6 +38,9 @@ fn status(mut client: &TcpStream) -> String {
 /// Each download is held up by its client, so that all of them would be open at once.
 #[test]
 fn downloads_that_there_are_no_descriptors_for_wait() {
+    if util::left_out_on_kqueue("the model of it takes more descriptors than are counted with") {
+        return;
+    }
     for (descriptors, loops) in [(48, "1"), (100, "1"), (512, "32")] {
         let (server, _dir) = start(descriptors, loops);
         let clients: Vec<TcpStream> = (0..descriptors)

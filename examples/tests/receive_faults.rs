@@ -69,6 +69,9 @@ impl Drop for Failing {
 
 #[test]
 fn receives_that_fail_in_a_row_lose_no_datagram() {
+    if util::left_out_on_kqueue("faults are counted in a call that it does not make") {
+        return;
+    }
     if !installed("strace") {
         return;
     }

@@ -9,10 +9,11 @@ use crate::{Result, workspace_root};
 ///
 /// Only the lint step says `--locked`: the test step stays the very command that the README gives,
 /// and one step is enough to notice a lock file that was not committed.
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 10] = [
     "cargo fmt --all --check",
     "cargo clippy --locked --workspace --all-targets -- -D warnings",
     "cargo test --workspace",
+    "cargo xtask test-kqueue",
     r#"RUSTFLAGS="--cfg loom" cargo test -p evio-sys --lib --target-dir target/loom flag"#,
     r#"RUSTFLAGS="--cfg loom" cargo test -p evio-core --lib --target-dir target/loom inbox"#,
     r#"RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps"#,

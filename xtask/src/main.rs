@@ -8,6 +8,7 @@ mod bench;
 mod check_targets;
 mod ci;
 mod instructions;
+mod test_kqueue;
 mod tidy;
 
 use std::error::Error;
@@ -27,6 +28,8 @@ enum Task {
     Ci,
     /// Lints the kqueue side for FreeBSD and macOS, from Linux too
     CheckTargets(check_targets::Args),
+    /// Runs the tests on the kqueue backend, on Linux: with a model of kevent
+    TestKqueue(test_kqueue::Args),
     /// Checks the style rules that can be read off the source text
     Tidy,
     /// Counts the instructions and allocations of a request, and compares with those before
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Ci => ci::run(),
         Task::CheckTargets(args) => check_targets::run(&args),
+        Task::TestKqueue(args) => test_kqueue::run(&args),
         Task::Tidy => tidy::run(),
         Task::Instructions(args) => instructions::run(&args),
         Task::Bench(args) => bench::run(args),

@@ -16,6 +16,15 @@ use nix::unistd::Pid;
 /// No read waits longer: a server that does not answer is a failure.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
+/// Tells whether a test has to be left out on kqueue, and says why.
+pub fn left_out_on_kqueue(reason: &str) -> bool {
+    let is_left_out = evio::BACKEND == "kqueue";
+    if is_left_out {
+        println!("left out on kqueue: {reason}");
+    }
+    is_left_out
+}
+
 /// What each server is asked, and how its answer begins.
 pub const SERVERS: [(&str, &str, &str); 4] = [
     (env!("CARGO_BIN_EXE_echo-server"), "hello", "hello"),

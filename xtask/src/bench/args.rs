@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(programs(&["http"]), ["floor-http", "http-server", "hyper-http"]);
         assert_eq!(programs(&["redis"]), ["floor-redis", "redis-server"]);
         assert_eq!(programs(&["proxy"]), ["floor-echo", "tcp-proxy"]);
-        let hubs = ["evio-hub", "http-server", "hyper-http", "mio-echo", "neighbour-load"];
+        let hubs = ["echo-server", "evio-hub", "http-server", "hyper-http", "neighbour-load"];
         let proxies = ["redis-server", "tcp-proxy", "tokio-hub", "tokio-proxy"];
         assert_eq!(programs(&["neighbours"]), [&hubs[..], &proxies].concat());
         assert!(programs(&[]).contains(&"go-echo"));

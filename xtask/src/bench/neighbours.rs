@@ -196,9 +196,9 @@ fn turns(seconds: f64) -> (u32, Duration) {
 }
 
 /// Starts the servers, and what they are in front of. That must not stop when one client does not
-/// read, as the floor of the other suites would, and must be fair to its own clients. Those of tokio
-/// and mio read a client's bytes as long as there are any; beside thousands of them, paced clients
-/// waited for that, and the longer the faster the proxy was.
+/// read, as the floor of the other suites would, and must be fair to its own clients. Those of
+/// tokio and mio read a client's bytes as long as there are any; beside thousands of clients, paced
+/// ones waited for that, and the longer the faster the proxy was.
 fn serve(run: &mut Run, group: &Group, contenders: &[Contender]) -> crate::Result<Vec<Server>> {
     if !group.has_upstream {
         return run.serve_contenders(contenders);

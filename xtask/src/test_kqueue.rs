@@ -1,0 +1,120 @@
+//! Runs the tests on the kqueue backend, on Linux: with a model of kevent(2) on epoll.
+//!
+//! `crates/evio-sys/src/backend/kqueue/model` is the model, and says what it shows and what it does
+//! not.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::{Result, workspace_root};
+
+/// What runs on kqueue. The benchmarks, the twins and xtask are Linux's.
+const PACKAGES: [&str; 4] = ["evio-sys", "evio-core", "evio", "evio-examples"];
+
+/// What the model takes the order of events from.
+const SEED: &str = "EVIO_KQUEUE_SEED";
+
+/// Flags of `cargo xtask test-kqueue`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Have events come in the order of a run that has named its seed
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Run those tests only whose names contain this
+    filter: Option<String>,
+}
+
+/// Runs the tests, and says which were left out.
+///
+/// # Errors
+/// A test fails; the error names the seed.
+pub(crate) fn run(args: &Args) -> Result {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seed = args.seed.unwrap_or(since.as_secs());
+    println!("test-kqueue: seed {seed}");
+    let mut flags = env::var("RUSTFLAGS").unwrap_or_default();
+    flags.push_str(" --cfg evio_kqueue");
+    let mut tests = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .current_dir(workspace_root())
+        .args(["test", "--no-fail-fast"])
+        .args(PACKAGES.iter().flat_map(|package| ["--package", package]))
+        .args(&args.filter)
+        .args(["--", "--show-output"])
+        .env("RUSTFLAGS", flags.trim())
+        // The programs for the other backend would be built anew each time.
+        .env("CARGO_TARGET_DIR", workspace_root().join("target/kqueue"))
+        .env(SEED, seed.to_string())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let output = tests.stdout.take().ok_or("the tests have no output")?;
+    let mut summary = Summary::default();
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        if summary.add(&line) {
+            println!("{line}");
+        }
+    }
+    for (test, reason) in &summary.left_out {
+        println!("test-kqueue: left out: {test}: {reason}");
+    }
+    let left_out = summary.left_out.len();
+    println!("test-kqueue: {} passed, {left_out} left out", summary.passed - left_out);
+    match tests.wait()?.success() {
+        true => Ok(()),
+        false => Err(format!("failed; again: cargo xtask test-kqueue --seed {seed}").into()),
+    }
+}
+
+/// What the output of the tests says.
+#[derive(Debug, Default)]
+struct Summary {
+    /// How many passed, with those that were left out.
+    passed: usize,
+    /// The tests that were left out, with the reasons.
+    left_out: BTreeSet<(String, String)>,
+    /// The test whose output follows.
+    test: String,
+}
+
+impl Summary {
+    /// Takes a line in, and returns whether a reader wants to see it.
+    fn add(&mut self, line: &str) -> bool {
+        let heading = line.strip_prefix("---- ").and_then(|line| line.strip_suffix(" stdout ----"));
+        if let Some(test) = heading {
+            self.test = test.to_owned();
+        } else if let Some(reason) = line.strip_prefix("left out on kqueue: ") {
+            self.left_out.insert((self.test.clone(), reason.to_owned()));
+        } else if let Some(result) = line.strip_prefix("test result: ") {
+            let passed = result.split_once(". ").and_then(|(_, counts)| counts.split(' ').next());
+            self.passed += passed.and_then(|count| count.parse::<usize>().ok()).unwrap_or(0);
+        }
+        let is_passed = line.starts_with("test ") && line.ends_with(" ... ok");
+        !(line.is_empty() || is_passed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Summary;
+
+    #[test]
+    fn results_are_added_up_and_reasons_are_kept() {
+        let mut summary = Summary::default();
+        let lines = [
+            ("test result: FAILED. 3 passed; 1 failed; 0 ignored", true),
+            ("test one ... ok", false),
+            ("test two ... FAILED", true),
+            ("---- one stdout ----", true),
+            ("left out on kqueue: a reason", true),
+            ("test result: ok. 4 passed; 0 failed; 0 ignored", true),
+        ];
+        for (line, is_shown) in lines {
+            assert_eq!(summary.add(line), is_shown, "{line}");
+        }
+        assert_eq!(summary.passed, 3 + 4);
+        assert_eq!(summary.left_out, [("one".to_owned(), "a reason".to_owned())].into());
+    }
+}
