@@ -15,7 +15,7 @@ use util::{Call, Calls, Client, Reason, Running, TCP, bind_all, recorder, start_
 
 const LOOPS: usize = 2;
 
-/// Returns the last loop that datagrams reach: where sockets cannot share a port, the first has all.
+/// Returns the last loop that datagrams reach: the first, where sockets cannot share a port.
 fn last_with_udp() -> usize {
     if evio::BACKEND == "epoll" { LOOPS - 1 } else { 0 }
 }

@@ -22,8 +22,7 @@ use std::time::Duration;
 #[non_exhaustive]
 pub struct ListenOptions {
     /// How many connections may wait to be accepted. Default: 4096, the limit of current Linux
-    /// systems. The kernel cuts it to its own limit (`net.core.somaxconn`); where that has been
-    /// raised, more than 4096 stands for all that it allows.
+    /// systems. The kernel cuts it to its own limit (`net.core.somaxconn`, `kern.ipc.somaxconn`).
     pub backlog: u16,
     /// Lets several sockets bind the same address, and the kernel choose between them
     /// (`SO_REUSEPORT`). An error on systems other than Linux, where the last one would get

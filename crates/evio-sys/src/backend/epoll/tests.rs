@@ -10,13 +10,6 @@ use super::*;
 use crate::net::{ListenOptions, Stream, UdpSocket};
 
 #[test]
-fn a_backlog_beyond_the_default_limit_is_left_to_the_kernel() {
-    for (asked, expected) in [(0, 0), (100, 100), (4096, 4096), (4097, -1), (u16::MAX, -1)] {
-        assert_eq!(i32::from(backlog(asked)), expected, "{asked}");
-    }
-}
-
-#[test]
 fn a_paused_socket_reports_a_hangup_once() {
     let (left, right) = UnixStream::pair().unwrap();
     let selector = Selector::new().unwrap();

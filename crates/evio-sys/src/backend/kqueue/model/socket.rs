@@ -45,8 +45,8 @@ pub(super) fn report(knote: &KEvent, fd: RawFd, ready: EpollFlags) -> Option<KEv
     Some(knote.reported(flags, fflags, data))
 }
 
-/// Returns whether the output of a stream was shut down from this end. To ask must not take the error
-/// of the socket, as a send to a TCP socket would.
+/// Returns whether the output of a stream was shut down from this end. To ask must not take the
+/// error of the socket, as a send to a TCP socket would.
 fn has_ended_output(fd: RawFd) -> bool {
     let socket = borrow(fd);
     match getsockopt(&socket, TcpState) {
