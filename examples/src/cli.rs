@@ -7,6 +7,7 @@ mod signals;
 mod timeout;
 
 use std::error::Error;
+use std::iter;
 use std::process::ExitCode;
 
 use evio::Server;
@@ -26,10 +27,16 @@ pub fn run(program: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {
     match program() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            error!("{error}");
+            error!("{}", with_sources(&*error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says what failed, and behind it why: an error leaves that to its source.
+fn with_sources(error: &dyn Error) -> String {
+    let chain = iter::successors(Some(error), |&error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Makes a bound server ready to run, as [`prepare`] does, and has Ctrl-C and SIGTERM end it: for a

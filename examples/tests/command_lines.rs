@@ -1,19 +1,48 @@
 //! Command lines that are wrong, and what the user is told.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
+const CHAT_SERVER: &str = env!("CARGO_BIN_EXE_chat-server");
 const ECHO_SERVER: &str = env!("CARGO_BIN_EXE_echo-server");
+const HTTP_SERVER: &str = env!("CARGO_BIN_EXE_http-server");
+const MINI_REDIS: &str = env!("CARGO_BIN_EXE_mini-redis");
+const REDIS_SERVER: &str = env!("CARGO_BIN_EXE_redis-server");
 const TCP_PROXY: &str = env!("CARGO_BIN_EXE_tcp-proxy");
 
 const ONLY_A_HOST: &str = "write only a host name, an IP address or \"*\"";
 
 /// Runs a program that must end at once, by an error of its command line, and returns what it says.
 fn refused(program: &str, arguments: &[&str]) -> String {
+    ended(program, arguments, 2)
+}
+
+/// As `refused`, by an error of what the command line asks for.
+fn failed(program: &str, arguments: &[&str]) -> String {
+    ended(program, arguments, 1)
+}
+
+fn ended(program: &str, arguments: &[&str], code: i32) -> String {
     let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
     said
+}
+
+#[test]
+fn a_server_that_cannot_listen_says_why() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let port = address.port().to_string();
+    for program in [CHAT_SERVER, ECHO_SERVER, HTTP_SERVER, MINI_REDIS, REDIS_SERVER] {
+        let said = failed(program, &["--port", &port]);
+        let expected = format!("error: cannot listen on tcp://{address}: Address already in use");
+        assert!(said.contains(&expected), "{said}");
+    }
+    let said = failed(ECHO_SERVER, &["--port", "0", "--unix-socket", "/nosuch/socket"]);
+    let expected = "error: cannot listen on unix:///nosuch/socket: the directory /nosuch";
+    assert!(said.contains(expected), "{said}");
 }
 
 #[test]
