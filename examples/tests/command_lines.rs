@@ -69,6 +69,12 @@ fn a_host_that_is_more_than_a_host() {
 }
 
 #[test]
+fn a_log_that_cannot_be_written() {
+    let said = failed(HTTP_SERVER, &["--port", "0", "--access-log", "/nosuch/log"]);
+    assert!(said.contains("error: --access-log /nosuch/log: No such file or directory"), "{said}");
+}
+
+#[test]
 fn more_loops_than_are_of_use() {
     for program in [ECHO_SERVER, TCP_PROXY] {
         let said = refused(program, &["--loops", "65535"]);
