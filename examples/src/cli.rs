@@ -1,5 +1,6 @@
 //! What the example servers have in common: command line, log, signals and limits.
 
+mod bytes;
 mod clients;
 mod descriptors;
 mod listen;
@@ -15,11 +16,12 @@ use log::{error, info};
 
 use crate::logger;
 
+pub use bytes::bytes;
 pub use clients::ClientLimits;
 pub use descriptors::Descriptors;
 pub use listen::{Balance, Listen, LoopCount};
 pub use signals::first_signal;
-pub use timeout::Timeout;
+pub use timeout::{Timeout, parse_time};
 
 /// Runs a program with its log, and ends it the usual way: silently, or with the error in the log.
 pub fn run(program: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {

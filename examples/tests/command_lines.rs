@@ -75,6 +75,21 @@ fn a_log_that_cannot_be_written() {
 }
 
 #[test]
+fn times_and_sizes_are_refused_with_their_units() {
+    for (program, option, value, words) in [
+        (ECHO_SERVER, "--drain-timeout", "off", "write a time such as 90s or 5m\n"),
+        (ECHO_SERVER, "--idle-timeout", "5", "write a time such as 90s or 5m, or off\n"),
+        (REDIS_SERVER, "--maxmemory", "1tb", "; the units are b, k, kb, m, mb, g and gb\n"),
+        (HTTP_SERVER, "--max-body", "1tb", "; the units are b, k, kb, m, mb, g and gb\n"),
+        (HTTP_SERVER, "--body", "2gb", "2147483648 is not in ..=1073741824\n"),
+        (CHAT_SERVER, "--max-backlog", "1k", "1000 is not in 1024..\n"),
+    ] {
+        let said = refused(program, &[option, value]);
+        assert!(said.contains(words), "{said}\ndoes not say\n{words}");
+    }
+}
+
+#[test]
 fn more_loops_than_are_of_use() {
     for program in [ECHO_SERVER, TCP_PROXY] {
         let said = refused(program, &["--loops", "65535"]);

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Parser, value_parser};
+use clap::Parser;
 use evio::{Action, CloseReason, Conn, Handler, InputStream};
 use evio_examples::cli::{self, ClientLimits, Listen};
 
@@ -21,8 +21,8 @@ struct Options {
     port: u16,
     /// Bytes of unread lines above which a guest has to leave
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
-    #[arg(value_parser = value_parser!(u32).range(1024..))]
-    max_backlog: u32,
+    #[arg(value_parser = cli::bytes::<usize>(1024..))]
+    max_backlog: usize,
     #[command(flatten)]
     listen: Listen,
     #[command(flatten)]
@@ -109,7 +109,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let max_backlog = options.max_backlog as usize;
+    let max_backlog = options.max_backlog;
     let limits = options.clients.limits().max_output(max_backlog).high_watermark(max_backlog);
     let server = options.listen.bind("tcp", options.port)?.limits(limits);
     cli::start(server, &options.clients)?.run_each(options.listen.loops(), |_loop_id| Room)?;

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use clap::{Parser, value_parser};
+use clap::Parser;
 use evio_examples::cli::{self, ClientLimits, Descriptors, Listen, Timeout};
 use evio_examples::http::{
     AccessLog, Answer, Body, DEFAULT_MAX_BODY, Date, HttpServer, KeptRequest, Page, Reply,
@@ -28,7 +28,7 @@ struct Options {
     #[arg(long, default_value_t = 8080)]
     port: u16,
     /// Size of the page in bytes, instead of a greeting
-    #[arg(long, value_name = "BYTES", value_parser = value_parser!(u32).range(..=1 << 30))]
+    #[arg(long, value_name = "BYTES", value_parser = cli::bytes::<u32>(..=1 << 30))]
     body: Option<u32>,
     /// Serve the files beneath this directory instead of a page
     #[arg(long, value_name = "DIR", conflicts_with = "body")]
@@ -53,6 +53,7 @@ struct Options {
 struct RequestLimits {
     /// Longest body in bytes
     #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_MAX_BODY)]
+    #[arg(value_parser = cli::bytes::<u64>(..))]
     max_body: u64,
     /// Give up a head that is not whole after so long: 30s, 1m, or off
     #[arg(long, value_name = "TIME", default_value = "30s")]
