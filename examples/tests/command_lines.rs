@@ -80,11 +80,13 @@ fn times_and_sizes_are_refused_with_their_units() {
         (ECHO_SERVER, "--drain-timeout", "off", "write a time such as 90s or 5m\n"),
         (ECHO_SERVER, "--idle-timeout", "5", "write a time such as 90s or 5m, or off\n"),
         (REDIS_SERVER, "--maxmemory", "1tb", "; the units are b, k, kb, m, mb, g and gb\n"),
+        (REDIS_SERVER, "--max-output", "0", "0 is not in 1048576..\n"),
         (HTTP_SERVER, "--max-body", "1tb", "; the units are b, k, kb, m, mb, g and gb\n"),
         (HTTP_SERVER, "--body", "2gb", "2147483648 is not in ..=1073741824\n"),
         (CHAT_SERVER, "--max-backlog", "1k", "1000 is not in 1024..\n"),
     ] {
-        let said = refused(program, &[option, value]);
+        // A server that takes the value ends as well, since it cannot listen there.
+        let said = refused(program, &[option, value, "--unix-socket", "/nosuch/socket"]);
         assert!(said.contains(words), "{said}\ndoes not say\n{words}");
     }
 }

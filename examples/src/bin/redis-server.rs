@@ -50,11 +50,16 @@ struct Options {
     /// Close a connection whose command, the first one included, is not whole after so long
     #[arg(long, value_name = "TIME", default_value = "1m")]
     request_timeout: Timeout,
-    /// Longest reply, with those before it that wait to be sent; the client is told otherwise
+    /// Longest reply, with those before it that wait to be sent, 1mb at least; the client is told
+    /// otherwise
     #[arg(long, value_name = "BYTES", default_value = "1gb")]
-    #[arg(value_parser = cli::bytes::<usize>(..))]
+    #[arg(value_parser = cli::bytes::<usize>(MIN_MAX_OUTPUT..))]
     max_output: usize,
 }
+
+/// The least limit of output: the replies to commands that come together are some 256 KiB before the
+/// next one has to wait, and with a limit near that, short ones would be refused.
+const MIN_MAX_OUTPUT: usize = 1 << 20;
 
 /// How much may wait for a subscriber, who is cut off then: redis' limit. Other clients are not
 /// read from while much waits for them, but messages come in any case.
