@@ -75,6 +75,13 @@ fn a_log_that_cannot_be_written() {
 }
 
 #[test]
+fn the_only_path_for_post_is_in_the_help() {
+    let output = Command::new(HTTP_SERVER).arg("--help").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    assert!(help.contains("POST /echo"), "{help}");
+}
+
+#[test]
 fn times_and_sizes_are_refused_with_their_units() {
     for (program, option, value, words) in [
         (ECHO_SERVER, "--drain-timeout", "off", "write a time such as 90s or 5m\n"),

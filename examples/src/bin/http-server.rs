@@ -21,6 +21,8 @@ use evio_examples::http::{
 use evio_examples::logger::{Lines, LinesGuard};
 
 /// Answers HTTP/1.1 requests with a page, or with files. Ctrl-C ends it.
+///
+/// POST /echo is answered with the body that it was sent; there is no other path for POST.
 #[derive(Parser)]
 #[command(name = "http-server", version)]
 struct Options {
