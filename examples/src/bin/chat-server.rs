@@ -13,8 +13,8 @@ use parking_lot::Mutex;
 
 /// A chat room: every line goes to everyone. Ctrl-C ends it.
 ///
-/// A guest types "/nick NAME" to take a name that nobody has, and "/quit" to leave. Who neither says
-/// nor hears anything for too long, or takes the lines of the others too slowly, has to leave.
+/// A guest types "/nick NAME" to take a name that nobody has, and "/quit" to leave. Who neither
+/// says nor hears anything for too long, or takes the lines of the others too slowly, has to leave.
 #[derive(Parser)]
 #[command(name = "chat-server", version)]
 struct Options {

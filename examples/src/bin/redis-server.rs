@@ -57,8 +57,8 @@ struct Options {
     max_output: usize,
 }
 
-/// The least limit of output: the replies to commands that come together are some 256 KiB before the
-/// next one has to wait, and with a limit near that, short ones would be refused.
+/// The least limit of output: the replies to commands that come together are some 256 KiB before
+/// the next one has to wait, and with a limit near that, short ones would be refused.
 const MIN_MAX_OUTPUT: usize = 1 << 20;
 
 /// How much may wait for a subscriber, who is cut off then: redis' limit. Other clients are not
