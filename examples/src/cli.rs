@@ -1,5 +1,6 @@
 //! What the example servers have in common: command line, log, signals and limits.
 
+mod bytes;
 mod clients;
 mod descriptors;
 mod listen;
@@ -7,6 +8,7 @@ mod signals;
 mod timeout;
 
 use std::error::Error;
+use std::iter;
 use std::process::ExitCode;
 
 use evio::Server;
@@ -14,11 +16,12 @@ use log::{error, info};
 
 use crate::logger;
 
+pub use bytes::bytes;
 pub use clients::ClientLimits;
 pub use descriptors::Descriptors;
 pub use listen::{Balance, Listen, LoopCount};
 pub use signals::first_signal;
-pub use timeout::Timeout;
+pub use timeout::{Timeout, parse_time};
 
 /// Runs a program with its log, and ends it the usual way: silently, or with the error in the log.
 pub fn run(program: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {
@@ -26,10 +29,16 @@ pub fn run(program: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {
     match program() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            error!("{error}");
+            error!("{}", with_sources(&*error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says what failed, and behind it why: an error leaves that to its source.
+fn with_sources(error: &dyn Error) -> String {
+    let chain = iter::successors(Some(error), |&error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Makes a bound server ready to run, as [`prepare`] does, and has Ctrl-C and SIGTERM end it: for a

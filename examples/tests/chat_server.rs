@@ -58,6 +58,43 @@ fn every_line_goes_to_everyone_on_every_loop() {
 }
 
 #[test]
+fn no_two_guests_have_one_name() {
+    let flags = ["--port", "0", "--loops", "2", "--balance", "round-robin"];
+    let server = Server::start(CHAT_SERVER, &flags, 1);
+    let [mut ann, mut other] = [(); 2].map(|()| Guest::enter(&server));
+    ann.say("/nick ann");
+    other.wait_for("is now ann");
+    for taken in ["ann", "  ann", "guest-1"] {
+        other.say(&format!("/nick {taken}"));
+        assert_eq!(other.wait_for("taken"), format!("* {} is taken\n", taken.trim()));
+    }
+    // Who takes another name, or leaves, gives up the last one.
+    ann.say("/nick anna");
+    other.wait_for("is now anna");
+    other.say("/nick ann");
+    other.wait_for("is now ann");
+    ann.say("/quit");
+    ann.wait_for_the_end();
+    other.wait_for("anna has left");
+    other.say("/nick anna");
+    other.wait_for("ann is now anna");
+}
+
+#[test]
+fn a_command_that_there_is_not_is_answered_and_not_sent_on() {
+    let server = Server::start(CHAT_SERVER, &["--port", "0"], 1);
+    let [mut asking, mut other] = [(); 2].map(|()| Guest::enter(&server));
+    asking.wait_for("is here");
+    for command in ["/help", "/nic ann"] {
+        asking.say(command);
+        assert!(asking.wait_for("/").starts_with("Type /nick NAME"));
+    }
+    asking.say("and/or");
+    let heard = other.wait_for("/");
+    assert!(heard.ends_with(": and/or\n"), "{heard}");
+}
+
+#[test]
 fn a_silent_guest_and_one_with_endless_lines_have_to_leave() {
     let server = Server::start(CHAT_SERVER, &["--port", "0", "--idle-timeout", "1s"], 1);
     let silent = Guest::enter(&server);

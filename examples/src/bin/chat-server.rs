@@ -1,18 +1,20 @@
 //! A chat room. Try it with `nc 127.0.0.1 5555`, more than once.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Parser, value_parser};
+use clap::Parser;
 use evio::{Action, CloseReason, Conn, Handler, InputStream};
 use evio_examples::cli::{self, ClientLimits, Listen};
+use parking_lot::Mutex;
 
 /// A chat room: every line goes to everyone. Ctrl-C ends it.
 ///
-/// A guest types "/nick NAME" to take another name and "/quit" to leave. Who neither says nor hears
-/// anything for too long, or takes the lines of the others too slowly, has to leave.
+/// A guest types "/nick NAME" to take a name that nobody has, and "/quit" to leave. Who neither
+/// says nor hears anything for too long, or takes the lines of the others too slowly, has to leave.
 #[derive(Parser)]
 #[command(name = "chat-server", version)]
 struct Options {
@@ -21,8 +23,8 @@ struct Options {
     port: u16,
     /// Bytes of unread lines above which a guest has to leave
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
-    #[arg(value_parser = value_parser!(u32).range(1024..))]
-    max_backlog: u32,
+    #[arg(value_parser = cli::bytes::<usize>(1024..))]
+    max_backlog: usize,
     #[command(flatten)]
     listen: Listen,
     #[command(flatten)]
@@ -33,7 +35,17 @@ struct Options {
 const MAX_LINE: usize = 1024;
 const MAX_NAME: usize = 32;
 
-struct Room;
+/// How the name of a guest begins who has not chosen one.
+const UNNAMED: &str = "guest-";
+
+const HELP: &[u8] = b"Type /nick NAME to take another name, /quit to leave.\n";
+
+/// The room, as one loop has it.
+#[derive(Clone, Default)]
+struct Room {
+    /// The names that guests of all loops have chosen.
+    names: Arc<Mutex<HashSet<String>>>,
+}
 
 struct Guest {
     name: String,
@@ -44,13 +56,13 @@ impl Handler for Room {
     type Context = Guest;
 
     fn context(&mut self, conn: &Conn<'_>) -> Guest {
-        let name = format!("guest-{}", conn.id());
+        let name = format!("{UNNAMED}{}", conn.id());
         // Room for a line that is not whole yet, and for one read beyond it.
         Guest { name, input: InputStream::with_max_len(128 << 10) }
     }
 
     fn opened(&mut self, conn: &mut Conn<'_>, guest: &mut Guest) -> Action {
-        conn.write(b"Type /nick NAME to take another name, /quit to leave.\n");
+        conn.write(HELP);
         say(conn, &format!("* {} is here", guest.name));
         Action::None
     }
@@ -68,11 +80,8 @@ impl Handler for Room {
                 ("", _) => {}
                 ("/quit", _) => return Action::Close,
                 ("/nick", "") => conn.write(b"* /nick wants a name\n"),
-                ("/nick", new) => {
-                    let new: String = new.chars().take(MAX_NAME).collect();
-                    say(conn, &format!("* {name} is now {new}"));
-                    *name = new;
-                }
+                ("/nick", new) => self.rename(conn, name, new),
+                (word, _) if word.starts_with('/') => conn.write(HELP),
                 _ => say(conn, &format!("{name}: {line}")),
             }
         }
@@ -85,8 +94,23 @@ impl Handler for Room {
         guest: Guest,
         reason: CloseReason,
     ) -> ControlFlow<()> {
+        self.names.lock().remove(&guest.name);
         say(conn, &format!("* {} has left: {reason}", guest.name));
         ControlFlow::Continue(())
+    }
+}
+
+impl Room {
+    /// Gives a guest another name, unless somebody has it.
+    fn rename(&self, conn: &mut Conn<'_>, name: &mut String, new: &str) {
+        let new: String = new.trim_start().chars().take(MAX_NAME).collect();
+        let new = new.trim_end();
+        if new.starts_with(UNNAMED) || !self.names.lock().insert(new.to_owned()) {
+            return conn.write(format!("* {new} is taken\n").as_bytes());
+        }
+        self.names.lock().remove(name);
+        say(conn, &format!("* {name} is now {new}"));
+        new.clone_into(name);
     }
 }
 
@@ -109,9 +133,10 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let max_backlog = options.max_backlog as usize;
-    let limits = options.clients.limits().max_output(max_backlog).high_watermark(max_backlog);
-    let server = options.listen.bind("tcp", options.port)?.limits(limits);
-    cli::start(server, &options.clients)?.run_each(options.listen.loops(), |_loop_id| Room)?;
+    let Options { port, max_backlog, listen, clients } = options;
+    let limits = clients.limits().max_output(*max_backlog).high_watermark(*max_backlog);
+    let server = listen.bind("tcp", *port)?.limits(limits);
+    let room = Room::default();
+    cli::start(server, clients)?.run_each(listen.loops(), |_loop_id| room.clone())?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use clap::{Parser, value_parser};
+use clap::Parser;
 use evio_examples::cli::{self, ClientLimits, Descriptors, Listen, Timeout};
 use evio_examples::http::{
     AccessLog, Answer, Body, DEFAULT_MAX_BODY, Date, HttpServer, KeptRequest, Page, Reply,
@@ -21,6 +21,8 @@ use evio_examples::http::{
 use evio_examples::logger::{Lines, LinesGuard};
 
 /// Answers HTTP/1.1 requests with a page, or with files. Ctrl-C ends it.
+///
+/// POST /echo is answered with the body that it was sent; there is no other path for POST.
 #[derive(Parser)]
 #[command(name = "http-server", version)]
 struct Options {
@@ -28,7 +30,7 @@ struct Options {
     #[arg(long, default_value_t = 8080)]
     port: u16,
     /// Size of the page in bytes, instead of a greeting
-    #[arg(long, value_name = "BYTES", value_parser = value_parser!(u32).range(..=1 << 30))]
+    #[arg(long, value_name = "BYTES", value_parser = cli::bytes::<u32>(..=1 << 30))]
     body: Option<u32>,
     /// Serve the files beneath this directory instead of a page
     #[arg(long, value_name = "DIR", conflicts_with = "body")]
@@ -53,6 +55,7 @@ struct Options {
 struct RequestLimits {
     /// Longest body in bytes
     #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_MAX_BODY)]
+    #[arg(value_parser = cli::bytes::<u64>(..))]
     max_body: u64,
     /// Give up a head that is not whole after so long: 30s, 1m, or off
     #[arg(long, value_name = "TIME", default_value = "30s")]
@@ -183,13 +186,14 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 }
 
 /// Opens the access log, if there is to be one; lines are added to a file that is there.
-fn open_log(options: &Options) -> io::Result<Option<(AccessLog, LinesGuard)>> {
+fn open_log(options: &Options) -> Result<Option<(AccessLog, LinesGuard)>, String> {
     let Some(path) = &options.access_log else { return Ok(None) };
     let (lines, guard) = match path.to_str() {
         Some("-") => Lines::new("access-log", io::stdout()),
         _ => {
-            let file = OpenOptions::new().append(true).create(true).open(path)?;
-            Lines::new("access-log", file)
+            let file = OpenOptions::new().append(true).create(true).open(path);
+            let name = |error| format!("--access-log {}: {error}", path.display());
+            Lines::new("access-log", file.map_err(name)?)
         }
     };
     Ok(Some((AccessLog::new(lines), guard)))

@@ -17,7 +17,7 @@ use clap::Parser;
 use evio::{Action, CloseReason, Conn, Handler, InputStream, Limits, Loop};
 use evio_examples::cli::{self, ClientLimits, Listen, Timeout};
 use evio_examples::redis::{
-    self, AppendOnly, Batch, COMMANDS, Client, Outcome, Place, Server, look_ahead, parse_memory,
+    self, AppendOnly, Batch, COMMANDS, Client, Outcome, Place, Server, look_ahead,
 };
 use evio_examples::resp;
 use log::info;
@@ -32,14 +32,16 @@ struct Options {
     #[arg(long, default_value_t = 6380)]
     port: u16,
     /// Memory for keys and values, about; writes are refused beyond it. 0 is no limit
-    #[arg(long, value_name = "BYTES", default_value = "1gb", value_parser = memory)]
+    #[arg(long, value_name = "BYTES", default_value = "1gb")]
+    #[arg(value_parser = cli::bytes::<usize>(..))]
     maxmemory: usize,
     /// Keep the keys in this file: every change is on the disk before it is confirmed
     #[arg(long, value_name = "FILE")]
     appendonly: Option<PathBuf>,
     /// Once that file is so long, write it anew whenever it has doubled, as BGREWRITEAOF does; that
     /// takes the memory of the keys, and room on the disk for them, once more for a while
-    #[arg(long, value_name = "BYTES", default_value = "64mb", value_parser = memory)]
+    #[arg(long, value_name = "BYTES", default_value = "64mb")]
+    #[arg(value_parser = cli::bytes::<usize>(..))]
     auto_aof_rewrite_min_size: usize,
     #[command(flatten)]
     listen: Listen,
@@ -48,14 +50,16 @@ struct Options {
     /// Close a connection whose command, the first one included, is not whole after so long
     #[arg(long, value_name = "TIME", default_value = "1m")]
     request_timeout: Timeout,
-    /// Longest reply, with those before it that wait to be sent; the client is told otherwise
-    #[arg(long, value_name = "BYTES", default_value = "1gb", value_parser = memory)]
+    /// Longest reply, with those before it that wait to be sent, 1mb at least; the client is told
+    /// otherwise
+    #[arg(long, value_name = "BYTES", default_value = "1gb")]
+    #[arg(value_parser = cli::bytes::<usize>(MIN_MAX_OUTPUT..))]
     max_output: usize,
 }
 
-fn memory(text: &str) -> Result<usize, String> {
-    parse_memory(text).ok_or_else(|| "write a number of bytes, such as 100mb".into())
-}
+/// The least limit of output: the replies to commands that come together are some 256 KiB before
+/// the next one has to wait, and with a limit near that, short ones would be refused.
+const MIN_MAX_OUTPUT: usize = 1 << 20;
 
 /// How much may wait for a subscriber, who is cut off then: redis' limit. Other clients are not
 /// read from while much waits for them, but messages come in any case.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use evio::Limits;
 
-use super::timeout::Timeout;
+use super::timeout::{Timeout, parse_time};
 
 /// Limits for the clients of a server.
 #[derive(Args, Clone, Debug)]
@@ -23,7 +23,7 @@ pub struct ClientLimits {
     pub write_timeout: Timeout,
     /// How long connections may go on after Ctrl-C or SIGTERM; a second one ends the program
     #[arg(long, value_name = "TIME", default_value = "30s")]
-    #[arg(value_parser = humantime::parse_duration)]
+    #[arg(value_parser = parse_time)]
     pub drain_timeout: Duration,
 }
 

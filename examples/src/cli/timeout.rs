@@ -15,12 +15,21 @@ impl FromStr for Timeout {
         if text == "off" {
             return Ok(Self(None));
         }
-        match humantime::parse_duration(text) {
-            Ok(Duration::ZERO) => Err("write off for no limit".into()),
-            Ok(time) => Ok(Self(Some(time))),
-            Err(error) => Err(format!("{error}; write a time such as 90s or 5m, or off")),
+        match parse_time(text).map_err(|error| format!("{error}, or off"))? {
+            Duration::ZERO => Err("write off for no limit".into()),
+            time => Ok(Self(Some(time))),
         }
     }
+}
+
+/// Reads a time that there always is: `90s`, `5m`, `1h 30m`.
+///
+/// # Errors
+///
+/// Says how a time is written.
+pub fn parse_time(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; write a time such as 90s or 5m"))
 }
 
 impl fmt::Display for Timeout {

@@ -105,8 +105,8 @@ impl<P> Exchange<P> {
     /// `input` starts with the bytes that the last call did not consume. Once `room` bytes are
     /// written no more is, because a page of small requests can ask for any amount of output; the
     /// last piece of a body, or a reply that comes in one piece, may exceed `room`. A
-    /// [`Response`] takes 4 KiB of it besides, and for HEAD as much as its body would: it may have
-    /// taken the service long.
+    /// [`Response`] takes 4 KiB of it besides, its own [cost](Response::cost), and for HEAD as much
+    /// as its body would: it may have taken the service long.
     pub fn advance<S: Service<Pending = P>>(
         &mut self,
         input: &[u8],
@@ -284,13 +284,14 @@ impl<P> Exchange<P> {
     fn respond(&mut self, response: Response, date: &Date, output: &mut impl Output) -> usize {
         let Due { head_only, persistence } = self.due;
         let (status, length) = (response.status(), response.content_length());
+        let cost = RESPONSE_COST.saturating_add(response.own_cost());
         let (head_len, body) = response.write_head(persistence, head_only, date, output);
         self.log(status, body.len(), output);
         self.send(body, output);
         // What is still to be sent is counted when it is; what is left out for HEAD, here.
         let is_whole = self.sending.is_none();
         let body_cost = if is_whole { usize::try_from(length).unwrap_or(usize::MAX) } else { 0 };
-        (head_len + RESPONSE_COST).saturating_add(body_cost)
+        head_len.saturating_add(cost).saturating_add(body_cost)
     }
 
     #[cold]

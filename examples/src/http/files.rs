@@ -145,8 +145,9 @@ impl Files {
                 if !self.config.list_directories {
                     return Ok(Reply::new(404));
                 }
-                let page = self.listing.page(&self.dir, &target.path, now)?;
-                Ok(Reply::new(200).with("Content-Type", "text/html; charset=utf-8").bytes(page))
+                let (page, entries) = self.listing.page(&self.dir, &target.path, now)?;
+                let reply = Reply::new(200).with("Content-Type", "text/html; charset=utf-8");
+                Ok(Reply { entries, ..reply.bytes(page) })
             }
         }
     }

@@ -47,13 +47,15 @@ pub struct Response {
     body: ReplyBody,
     /// The length to state for a reply without its body.
     length: Option<u64>,
+    /// The room that it takes besides its output.
+    cost: usize,
 }
 
 impl Response {
     /// Makes a response without fields and body.
     #[must_use]
     pub fn new(status: Status) -> Self {
-        Self { status, fields: String::new(), body: ReplyBody::Empty, length: None }
+        Self { status, fields: String::new(), body: ReplyBody::Empty, length: None, cost: 0 }
     }
 
     /// Makes a response whose body is the status in words, as errors have it.
@@ -89,6 +91,19 @@ impl Response {
     pub fn length(mut self, length: u64) -> Self {
         self.length = Some(length);
         self
+    }
+
+    /// Says that the response took long to make: as long as it takes to write so many bytes more. A
+    /// connection that asks for several such gives others their turn in between.
+    #[must_use]
+    pub fn cost(mut self, bytes: usize) -> Self {
+        self.cost = bytes;
+        self
+    }
+
+    /// Returns the room that it takes besides its output.
+    pub(super) fn own_cost(&self) -> usize {
+        self.cost
     }
 
     /// Returns the status.

@@ -4,7 +4,7 @@ use std::fmt::Arguments;
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,9 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// How long the end of the program waits for a reader that has stalled.
 const LAST_LINES: Duration = Duration::from_millis(250);
 
+/// How often it looks for room in the queue meanwhile.
+const ROOM_INTERVAL: Duration = Duration::from_millis(1);
+
 /// Where lines are written, by a thread that nobody waits for.
 ///
 /// A line that finds 1,024 others waiting is left out, and the number of these is written later.
@@ -31,7 +34,10 @@ pub struct Lines {
 
 /// Waits for the last lines when it is dropped, for a quarter of a second at most.
 #[derive(Debug)]
-pub struct LinesGuard(SyncSender<Item>);
+pub struct LinesGuard {
+    waiting: SyncSender<Item>,
+    patience: Duration,
+}
 
 #[derive(Debug)]
 enum Item {
@@ -58,7 +64,8 @@ impl Lines {
         };
         let thread = thread::Builder::new().name(name.to_owned());
         thread.spawn(move || writer.run(&items)).expect("the system has room for a thread");
-        (Self { waiting: waiting.clone(), left_out }, LinesGuard(waiting))
+        let guard = LinesGuard { waiting: waiting.clone(), patience: LAST_LINES };
+        (Self { waiting, left_out }, guard)
     }
 
     /// Hands over a line. Control characters in it are escaped: a peer could forge other lines by
@@ -80,10 +87,19 @@ impl Lines {
 
 impl Drop for LinesGuard {
     fn drop(&mut self) {
+        let deadline = Instant::now() + self.patience;
+        let left = || deadline.saturating_duration_since(Instant::now());
         let (done, is_done) = mpsc::sync_channel(1);
-        if self.0.try_send(Item::Flush(done)).is_ok() {
-            let _ = is_done.recv_timeout(LAST_LINES);
+        let mut flush = Item::Flush(done);
+        // A full queue has room soon if the reader is there, but nothing tells when.
+        while let Err(TrySendError::Full(item)) = self.waiting.try_send(flush) {
+            if left().is_zero() {
+                return;
+            }
+            thread::sleep(ROOM_INTERVAL);
+            flush = item;
         }
+        let _ = is_done.recv_timeout(left());
     }
 }
 
@@ -172,6 +188,7 @@ fn printable(text: &str) -> String {
 mod tests {
     use std::io::{self, Read};
     use std::os::unix::net::UnixStream;
+    use std::sync::Mutex;
 
     use super::*;
 
@@ -188,6 +205,18 @@ mod tests {
         assert_eq!(written, format!("one\\u{{1b}}[2J\\nforged\n{second}\n"));
     }
 
+    /// Returns how often a line was written, and how many were left out.
+    fn count(written: &str, line: &str) -> (usize, usize) {
+        let (mut whole, mut left_out) = (0, 0);
+        for text in written.lines() {
+            match text.strip_suffix(" lines were left out") {
+                Some(count) => left_out += count.parse::<usize>().expect("a number"),
+                None => whole += usize::from(text == line),
+            }
+        }
+        (whole, left_out)
+    }
+
     #[test]
     fn a_reader_that_stalls_holds_up_nobody_and_learns_what_was_left_out() {
         let (mut reader, output) = UnixStream::pair().expect("a pair of sockets");
@@ -200,16 +229,40 @@ mod tests {
         drop((guard, lines));
         let mut written = String::new();
         reader.read_to_string(&mut written).expect("text");
-        let mut left_out = 0;
-        let mut whole = 0;
-        for text in written.lines() {
-            match text.strip_suffix(" lines were left out") {
-                Some(count) => left_out += count.parse::<usize>().expect("a number"),
-                None => whole += usize::from(text == line),
-            }
-        }
+        let (whole, left_out) = count(&written, &line);
         assert!(left_out > 0);
         assert_eq!(whole + left_out, 10_000);
+    }
+
+    #[test]
+    fn the_last_lines_of_a_full_queue_are_waited_for() {
+        /// Writes nothing before it is let, and then takes its time.
+        struct Slow(mpsc::Receiver<()>, Arc<Mutex<Vec<u8>>>);
+        impl Write for Slow {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                let _ = self.0.recv();
+                // Acts out a slow disk.
+                thread::sleep(Duration::from_millis(1));
+                self.1.lock().expect("no panic").write(bytes)
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (go_on, may_go_on) = mpsc::channel();
+        let written = Arc::default();
+        let (lines, mut guard) = Lines::new("test", Slow(may_go_on, Arc::clone(&written)));
+        guard.patience = Duration::from_secs(20);
+        let line = "x".repeat(1000);
+        for _ in 0..2 * MAX_WAITING {
+            lines.write(format_args!("{line}"));
+        }
+        drop(go_on);
+        drop(guard);
+        let written = written.lock().expect("no panic");
+        let (whole, left_out) = count(std::str::from_utf8(&written).expect("text"), &line);
+        assert!(left_out > 0);
+        assert_eq!(whole + left_out, 2 * MAX_WAITING);
     }
 
     #[test]
@@ -228,7 +281,7 @@ mod tests {
             lines.write(format_args!("a line"));
         }
         let (done, is_done) = mpsc::sync_channel(1);
-        guard.0.send(Item::Flush(done)).expect("the thread is there");
+        guard.waiting.send(Item::Flush(done)).expect("the thread is there");
         assert!(is_done.recv().is_ok());
     }
 }

@@ -1,5 +1,6 @@
 //! The page that lists a directory.
 
+use std::collections::VecDeque;
 use std::fmt::Write;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -23,9 +24,13 @@ const MAX_ENTRIES: usize = 10_000;
 /// loop do that all the time.
 const KEPT_FOR: Duration = Duration::from_secs(1);
 
-/// The page that was made last.
+/// Most pages that are kept, and most bytes of them: that is several of the longest there can be.
+pub(super) const MAX_KEPT: usize = 64;
+const MAX_KEPT_BYTES: u64 = 16 << 20;
+
+/// The pages that were made last, each of another directory, the oldest one first.
 #[derive(Debug, Default)]
-pub(super) struct Listing(Mutex<Option<Kept>>);
+pub(super) struct Listing(Mutex<VecDeque<Kept>>);
 
 #[derive(Debug)]
 struct Kept {
@@ -34,46 +39,72 @@ struct Kept {
     page: Shared,
 }
 
+impl Kept {
+    fn is_fresh(&self, now: SystemTime) -> bool {
+        // A clock that was set back gives no age.
+        now.duration_since(self.made).is_ok_and(|age| age < KEPT_FOR)
+    }
+
+    fn len(&self) -> u64 {
+        self.page.len() + self.path.as_os_str().len() as u64
+    }
+}
+
 impl Listing {
     /// Returns the page for the directory at `path`: what is served there, or was a second before
-    /// `now`, and nothing else.
+    /// `now`, and nothing else. Returns how many entries were looked at for it, too: none if the
+    /// page was there.
     ///
     /// # Errors
     ///
     /// Fails when the directory cannot be read.
-    pub(super) fn page(&self, dir: &Dir, path: &Path, now: SystemTime) -> io::Result<Shared> {
-        if let Some(kept) = &*self.lock() {
-            // A clock that was set back gives no age.
-            let age = now.duration_since(kept.made);
-            if kept.path == path && age.is_ok_and(|age| age < KEPT_FOR) {
-                return Ok(kept.page.clone());
-            }
+    pub(super) fn page(
+        &self,
+        dir: &Dir,
+        path: &Path,
+        now: SystemTime,
+    ) -> io::Result<(Shared, usize)> {
+        if let Some(kept) = self.lock().iter().find(|kept| kept.path == path && kept.is_fresh(now))
+        {
+            return Ok((kept.page.clone(), 0));
         }
-        let page = Shared::from(make_page(dir, path)?);
-        *self.lock() = Some(Kept { path: path.to_owned(), made: now, page: page.clone() });
-        Ok(page)
+        let (page, entries) = make_page(dir, path)?;
+        let page = Shared::from(page);
+        self.keep(Kept { path: path.to_owned(), made: now, page: page.clone() });
+        Ok((page, entries))
+    }
+
+    fn keep(&self, new: Kept) {
+        let mut pages = self.lock();
+        pages.retain(|kept| kept.path != new.path && kept.is_fresh(new.made));
+        pages.push_back(new);
+        while pages.len() > MAX_KEPT || pages.iter().map(Kept::len).sum::<u64>() > MAX_KEPT_BYTES {
+            pages.pop_front();
+        }
     }
 
     /// Locks for a moment, in which nothing panics; not while a page is made.
-    fn lock(&self) -> MutexGuard<'_, Option<Kept>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Kept>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn make_page(dir: &Dir, path: &Path) -> io::Result<Vec<u8>> {
+/// Returns how many entries were looked at, too.
+fn make_page(dir: &Dir, path: &Path) -> io::Result<(Vec<u8>, usize)> {
     let here = if path.as_os_str().is_empty() { dir.try_clone()? } else { dir.open_dir(path)? };
-    let mut names = Vec::new();
+    let (mut names, mut looked_at) = (Vec::new(), 0);
     let mut is_whole = true;
-    for (entry, number) in here.entries()?.zip(0..) {
+    for entry in here.entries()? {
         let name = entry_name(dir, path, &entry?);
-        if number == MAX_ENTRIES || (name.is_some() && names.len() == MAX_NAMES) {
+        if looked_at == MAX_ENTRIES || (name.is_some() && names.len() == MAX_NAMES) {
             is_whole = false;
             break;
         }
+        looked_at += 1;
         names.extend(name);
     }
     names.sort_unstable();
-    Ok(format_page(path, &names, is_whole).into_bytes())
+    Ok((format_page(path, &names, is_whole).into_bytes(), looked_at))
 }
 
 /// Returns the name of an entry that is served, with a slash behind that of a directory.
@@ -140,4 +171,21 @@ fn escape(text: &str) -> String {
         }
     }
     escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_that_are_kept_are_bounded() {
+        let listing = Listing::default();
+        let made = SystemTime::now();
+        for name in ["a", "b", "c"] {
+            let page = Shared::from(vec![b'x'; 6 << 20]);
+            listing.keep(Kept { path: name.into(), made, page });
+        }
+        let pages = listing.lock();
+        assert!(pages.iter().map(|kept| &kept.path).eq(["b", "c"].map(Path::new)));
+    }
 }

@@ -17,6 +17,9 @@ pub struct Reply {
     pub content_length: Option<u64>,
     /// What follows the head.
     pub body: Body,
+    /// How many entries of a directory were looked at to list it: work that the reply, if they are
+    /// not served, does not show.
+    pub entries: usize,
 }
 
 /// What follows the head of a reply.
@@ -32,7 +35,7 @@ pub enum Body {
 
 impl Reply {
     pub(super) fn new(status: u16) -> Self {
-        Self { status, fields: Vec::new(), content_length: None, body: Body::None }
+        Self { status, fields: Vec::new(), content_length: None, body: Body::None, entries: 0 }
     }
 
     pub(super) fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {

@@ -1,10 +1,19 @@
 //! Everything a peer can make grow, at its limit and one past it.
 
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use tempfile::TempDir;
+
 use super::driver::{
     GET, MAX_BODY, Reply, Site, case, check, chunked, post, session, test_date, with_field,
     with_line,
 };
-use crate::http::{Exchange, Flow, MAX_CHUNK_OVERHEAD, MAX_FIELDS, MAX_HEAD, MAX_TARGET};
+use crate::http::files::{Config, Files};
+use crate::http::{
+    Answer, Exchange, Flow, MAX_CHUNK_OVERHEAD, MAX_FIELDS, MAX_HEAD, MAX_TARGET, Reply as Replied,
+    Request, Service,
+};
 
 /// A GET request whose head has `len` bytes.
 fn head_of(len: usize) -> Vec<u8> {
@@ -143,4 +152,49 @@ fn output_of_one_call() {
     let progress = exchange.advance(rest, &mut site, &date, &mut output, 50_000);
     assert_eq!(progress.flow, Flow::Continue);
     assert_eq!(calls, 200);
+}
+
+/// Directories of links that lead nowhere: much work, and next to no output.
+#[test]
+fn entries_that_were_looked_at_take_room() {
+    const DIRECTORIES: usize = 20;
+    let base = TempDir::new().unwrap();
+    for number in 0..DIRECTORIES {
+        let dir = base.path().join(number.to_string());
+        fs::create_dir(&dir).unwrap();
+        for link in 0..100 {
+            symlink("gone", dir.join(link.to_string())).unwrap();
+        }
+    }
+    let config = Config { list_directories: true, ..Config::default() };
+    let mut site = Directory(Files::open(base.path(), config).unwrap());
+    let get = |number: usize| with_line(format!("GET /{number}/ HTTP/1.1"));
+    let input: Vec<u8> = (0..DIRECTORIES).flat_map(get).collect();
+    let calls = |site: &mut Directory| {
+        let mut exchange = Exchange::new(MAX_BODY);
+        let (mut rest, mut calls) = (&input[..], 0);
+        while !rest.is_empty() {
+            let progress = exchange.advance(rest, site, &test_date(), &mut Vec::new(), 256 << 10);
+            rest = &rest[progress.consumed..];
+            calls += 1;
+        }
+        calls
+    };
+    assert_eq!(calls(&mut site), 4, "for some 500 entries each");
+    assert_eq!(calls(&mut site), 1, "the lists are there");
+}
+
+/// Answers with the files of a directory.
+struct Directory(Files);
+
+impl Service for Directory {
+    type Pending = ();
+
+    fn begin(&mut self, request: &Request<'_>) -> Answer<()> {
+        Answer::Now(self.0.respond(request, &test_date()))
+    }
+
+    fn finish(&mut self, (): ()) -> Replied<'_> {
+        unreachable!("each request is answered at once")
+    }
 }

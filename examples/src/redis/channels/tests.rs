@@ -14,7 +14,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// Subscribes each connection, and says where it is.
 struct Subscribing {
     channels: Channels,
-    opened: Sender<LoopHandle>,
+    opened: Sender<(ConnId, LoopHandle)>,
 }
 
 impl Handler for Subscribing {
@@ -24,7 +24,7 @@ impl Handler for Subscribing {
 
     fn opened(&mut self, conn: &mut Conn<'_>, (): &mut ()) -> Action {
         self.channels.subscribe(Kind::Channel, b"news", conn.id(), Protocol::Resp2);
-        self.opened.send(conn.loop_handle()).unwrap();
+        self.opened.send((conn.id(), conn.loop_handle())).unwrap();
         Action::None
     }
 
@@ -87,7 +87,7 @@ fn a_busy_loop_makes_a_bounded_amount_wait_and_gets_all_of_it_in_order() {
         for _ in 0..2 {
             let stream = TcpStream::connect(address).unwrap();
             stream.set_read_timeout(Some(DEADLINE)).unwrap();
-            handles.push(places.recv_timeout(DEADLINE).unwrap());
+            handles.push(places.recv_timeout(DEADLINE).unwrap().1);
             readers.push(scope.spawn(|| numbers(stream)));
         }
         let (busy, mine) = (&handles[1], &handles[0]);
@@ -137,6 +137,39 @@ fn a_busy_loop_makes_a_bounded_amount_wait_and_gets_all_of_it_in_order() {
             assert_eq!(reader.join().unwrap(), (0..=sent).collect::<Vec<_>>());
         }
         assert_eq!(waiting(&channels), [0, 0]);
+    });
+}
+
+/// Each message is compared with the patterns of all who are on the loop, whoever gets it.
+#[test]
+fn patterns_that_do_not_match_end_a_turn_of_messages_too() {
+    const MESSAGES: usize = 100;
+    let channels = Channels::new(1);
+    let server = Server::bind(["tcp://127.0.0.1:0"]).unwrap();
+    let address = server.local_addrs()[0].addr().as_inet().unwrap();
+    let (opened, places) = channel();
+    let handler = Subscribing { channels: channels.clone(), opened };
+    thread::scope(|scope| {
+        scope.spawn(|| server.run(handler).unwrap());
+        let _subscriber = TcpStream::connect(address).unwrap();
+        let (subscriber, place) = places.recv_timeout(DEADLINE).unwrap();
+        let _ending = Ending(place.clone());
+        for number in 0..10_000 {
+            let pattern = format!("{number}*");
+            channels.subscribe(Kind::Pattern, pattern.as_bytes(), subscriber, Protocol::Resp2);
+        }
+        for _ in 0..MESSAGES {
+            assert_eq!(channels.publish(b"news", b"").map(|receivers| receivers.count), Ok(1));
+        }
+        let (look, looked) = channel();
+        let all = waiting(&channels);
+        let turn = move |event_loop: &mut Loop<'_>| {
+            channels.deliver(event_loop);
+            look.send(waiting(&channels)).unwrap();
+        };
+        place.post(turn).unwrap();
+        let left = looked.recv_timeout(DEADLINE).unwrap();
+        assert!(left[0] > all[0] / 2, "of {} bytes {} are left", all[0], left[0]);
     });
 }
 

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::time::{Duration, SystemTime};
 
 use super::site::{Site, content, field};
+use crate::http::files::listing::MAX_KEPT;
 use crate::http::files::{Config, Files};
 
 fn listing_site() -> Site {
@@ -203,13 +204,45 @@ fn a_list_is_kept_for_a_second() {
     let soon = now + Duration::from_millis(900);
     assert_eq!(text_at(&site, soon, "/dir/"), first);
     assert_eq!(site.ask_at(soon, "HEAD", "/dir/", &[]).content_length, Some(first.len() as u64));
-    // Another one takes its place.
+    // Others in between make no difference.
     assert!(text_at(&site, soon, "/").contains("dir/"));
-    let second = text_at(&site, soon, "/dir/");
-    assert!(second.contains("two") && second.contains("one"));
+    assert_eq!(text_at(&site, soon, "/dir/"), first);
+    let late = soon + Duration::from_secs(1);
+    assert!(text_at(&site, late, "/dir/").contains("two"));
     site.write("dir/three", "");
-    assert!(text_at(&site, soon + Duration::from_secs(1), "/dir/").contains("three"));
+    assert!(text_at(&site, late + Duration::from_secs(1), "/dir/").contains("three"));
     // The clock was set back.
     site.write("dir/four", "");
     assert!(text_at(&site, now, "/dir/").contains("four"));
+}
+
+/// Entries that are not served are work as others are, and on no page.
+#[test]
+fn what_was_looked_at_for_a_list_is_counted() {
+    let site = listing_site();
+    for name in ["a", "b"] {
+        fs::create_dir(site.path(name)).unwrap();
+        for number in 0..100 {
+            symlink("gone", site.path(&format!("{name}/{number}"))).unwrap();
+        }
+    }
+    let now = SystemTime::now();
+    let entries = |target: &str| site.ask_at(now, "GET", target, &[]).entries;
+    for (target, expected) in [("/a/", 100), ("/b/", 100), ("/a/", 0), ("/b/", 0), ("/", 2)] {
+        assert_eq!(entries(target), expected, "{target}");
+    }
+}
+
+/// Not every list that was asked for in a second is kept: there can be many, and long ones.
+#[test]
+fn the_lists_that_are_kept_are_bounded() {
+    let site = listing_site();
+    let now = SystemTime::now();
+    for number in 0..=MAX_KEPT {
+        fs::create_dir(site.path(&number.to_string())).unwrap();
+        site.write(&format!("{number}/file"), "");
+    }
+    let entries = |number: usize| site.ask_at(now, "HEAD", format!("/{number}/"), &[]).entries;
+    assert!((0..=MAX_KEPT).all(|number| entries(number) == 1));
+    assert_eq!((entries(0), entries(MAX_KEPT)), (1, 0), "the oldest one makes room");
 }
