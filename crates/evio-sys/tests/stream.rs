@@ -3,13 +3,15 @@
 
 mod util;
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 use evio_sys::Interest;
-use evio_sys::net::Stream;
+use evio_sys::net::{ListenOptions, Listener, Stream, UnixName};
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::sys::signal::{SigSet, Signal};
 
 use util::{DEADLINE, connect, listener, wait_for, wait_until};
 
@@ -184,4 +186,57 @@ fn reading_and_writing_wait_unless_the_socket_is_non_blocking() {
         assert_eq!(&got, b"ping");
         echo.join().unwrap();
     }
+}
+
+/// The signal is blocked on this thread, so that one which is ignored would stay pending.
+#[test]
+fn a_send_to_a_peer_that_has_gone_raises_no_signal() {
+    if !std::fs::exists("/proc/thread-self/status").unwrap() {
+        return println!("left out: the system does not show the signals that are pending");
+    }
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGPIPE);
+    signals.thread_block().unwrap();
+    let is_pending = || {
+        let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigPnd:")).unwrap();
+        let mask = u64::from_str_radix(mask.trim(), 16).unwrap();
+        mask & (1 << (Signal::SIGPIPE as u32 - 1)) != 0
+    };
+    let sends: [fn(&Stream) -> std::io::Result<usize>; 3] = [
+        |stream| stream.send(b"x"),
+        |stream| stream.send_vectored(&[IoSlice::new(b"x")]),
+        |stream| stream.send_before_fin(&[IoSlice::new(b"x")]),
+    ];
+    for send in sends {
+        let (left, right) = UnixStream::pair().unwrap();
+        drop(left);
+        assert_eq!(send(&Stream::from(right)).unwrap_err().kind(), ErrorKind::BrokenPipe);
+        assert!(!is_pending());
+    }
+    // And this is how one would look.
+    let (left, right) = UnixStream::pair().unwrap();
+    drop(left);
+    nix::unistd::write(&right, b"x").unwrap_err();
+    assert!(is_pending());
+}
+
+#[test]
+fn a_connection_that_is_accepted_waits_for_nothing_and_is_closed_on_exec() {
+    let path = std::env::temp_dir().join(format!("evio-sys-accepted-{}", std::process::id()));
+    let unix = Listener::unix(UnixName::Path(&path), &ListenOptions::default()).unwrap();
+    let unix_client = UnixStream::connect(&path).unwrap();
+    let (_client, accepted) = connect(&listener());
+    for stream in [accepted, unix.accept().unwrap().0] {
+        assert_eq!(stream.recv(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        while stream.send(&[0; 65_536]).is_ok() {}
+        let flags = FdFlag::from_bits_retain(fcntl(&stream, FcntlArg::F_GETFD).unwrap());
+        assert!(flags.contains(FdFlag::FD_CLOEXEC));
+        if evio_sys::BACKEND == "kqueue" {
+            // NetBSD's send waits on a blocking socket whatever its flags say.
+            let flags = OFlag::from_bits_retain(fcntl(&stream, FcntlArg::F_GETFL).unwrap());
+            assert!(flags.contains(OFlag::O_NONBLOCK));
+        }
+    }
+    drop(unix_client);
 }

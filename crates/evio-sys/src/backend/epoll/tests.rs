@@ -7,7 +7,20 @@ use std::os::unix::net::UnixStream;
 use nix::sys::socket::{SetSockOpt, SockProtocol, TimestampingFlag, getsockopt};
 
 use super::*;
-use crate::net::{ListenOptions, Stream, UdpSocket};
+use crate::net::{ListenOptions, Listener, Stream, UdpSocket};
+
+#[test]
+fn a_connection_inherits_the_times_of_keep_alive() {
+    let keepalive = Keepalive { idle: Duration::from_secs(41), count: 7, ..Keepalive::default() };
+    let options = ListenOptions::default().keepalive(keepalive);
+    let listener = Listener::tcp(([127, 0, 0, 1], 0).into(), &options).unwrap();
+    let _client = TcpStream::connect(listener.local_addr().unwrap().as_inet().unwrap()).unwrap();
+    let (stream, _) = listener.accept().unwrap();
+    assert!(getsockopt(&stream, sockopt::KeepAlive).unwrap());
+    assert_eq!(getsockopt(&stream, sockopt::TcpKeepIdle).unwrap(), 41);
+    assert_eq!(getsockopt(&stream, sockopt::TcpKeepInterval).unwrap(), 75);
+    assert_eq!(getsockopt(&stream, sockopt::TcpKeepCount).unwrap(), 7);
+}
 
 #[test]
 fn a_paused_socket_reports_a_hangup_once() {

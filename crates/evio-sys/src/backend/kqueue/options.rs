@@ -3,6 +3,8 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
+#[cfg(any(target_os = "macos", target_os = "netbsd"))]
+use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt};
 #[cfg(target_os = "macos")]
 use nix::{getsockopt_impl, setsockopt_impl, sockopt_impl};
@@ -16,8 +18,8 @@ sockopt_impl!(
     /// No SIGPIPE for what is sent; `getsockopt(2)`.
     NoSigPipe,
     SetOnly,
-    nix::libc::SOL_SOCKET,
-    nix::libc::SO_NOSIGPIPE,
+    libc::SOL_SOCKET,
+    libc::SO_NOSIGPIPE,
     bool
 );
 
@@ -26,8 +28,8 @@ sockopt_impl!(
     /// Silence before the first probe, in seconds; `tcp(4)`.
     TcpKeepIdle,
     SetOnly,
-    nix::libc::IPPROTO_TCP,
-    nix::libc::TCP_KEEPIDLE,
+    libc::IPPROTO_TCP,
+    libc::TCP_KEEPIDLE,
     u32
 );
 
@@ -96,9 +98,9 @@ sockopt_impl!(
     /// How many bytes of output were not taken yet; `sys/socket.h`.
     OutputLen,
     GetOnly,
-    nix::libc::SOL_SOCKET,
-    nix::libc::SO_NWRITE,
-    nix::libc::c_int
+    libc::SOL_SOCKET,
+    libc::SO_NWRITE,
+    libc::c_int
 );
 
 #[cfg(target_os = "macos")]
