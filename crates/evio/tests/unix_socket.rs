@@ -202,17 +202,21 @@ fn a_live_socket_is_not_bothered_by_who_asks_for_its_place() {
     let (opens, opened) = reports();
     let server = start(bind(&path.address()), move || {
         let opens = opens.clone();
-        Events::new().opened(move |_, ()| {
-            opens.send(()).expect("the test waits");
-            Action::None
-        })
+        Events::new()
+            .opened(move |_, ()| {
+                opens.send(()).expect("the test waits");
+                Action::None
+            })
+            .data(|conn, (), input| {
+                conn.write(input);
+                Action::None
+            })
     });
     check_refused(&path);
-    let client = UnixStream::connect(&path).expect("the server listens at the path");
-    opened.next();
+    // Who has asked came before this one.
+    server.connect().echo(b"hello");
     server.stop();
-    drop(client);
-    assert!(opened.rest().is_empty(), "who asked was a client");
+    assert_eq!(opened.rest().len(), 1, "who asked was a client");
 }
 
 /// Somebody has put something else in the place of our file while we were running.
