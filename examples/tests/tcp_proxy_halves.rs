@@ -4,16 +4,18 @@
 mod proxy_util;
 mod util;
 
+use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
 use proxy_util::{
-    DOWNLOAD, accept, address_of, download, greeter, line_with, listener, message, number,
-    proxy_of, read_to_end, reset, stats, unread_answers, wait_for_stats,
+    DOWNLOAD, TCP_PROXY, accept, address_of, download, greeter, line_with, listener, message,
+    number, proxy_of, read_to_end, reset, stats, unread_answers, wait_for_stats,
 };
 use util::{Server, socket_path};
 
@@ -141,4 +143,29 @@ fn a_client_that_reads_slowly_is_not_idle() {
     thread::sleep(Duration::from_secs(5));
     assert!(read_to_end(&client).unwrap() == message(DOWNLOAD)[1000..], "the download differs");
     sender.join().unwrap().unwrap();
+}
+
+/// A proxy that listens on a Unix socket.
+fn proxy_on(path: &str, upstream: &str) -> Server {
+    let listen = format!("unix://{path}");
+    let flags = ["--listen", &listen, "--upstream", upstream, "--check-interval", "off"];
+    Server::start(TCP_PROXY, &flags, 1)
+}
+
+/// Sends a word as a client that waits for no answer, and is gone by the time it is read.
+fn send_and_go(path: &str) {
+    UnixStream::connect(path).unwrap().write_all(b"metric").unwrap();
+}
+
+/// A Unix socket hangs up at once when its peer has closed, and still has what that has sent.
+#[test]
+fn a_unix_client_that_has_closed_when_it_is_accepted_is_heard() {
+    const CLIENTS: usize = 50;
+    let (listener, path) = (listener(), socket_path("gone-client"));
+    let proxy = proxy_on(&path, &address_of(&listener));
+    in_one_turn(&proxy, || (0..CLIENTS).for_each(|_| send_and_go(&path)));
+    for _ in 0..CLIENTS {
+        assert_eq!(read_to_end(&accept(&listener)).unwrap(), b"metric");
+    }
+    fs::remove_file(&path).unwrap();
 }

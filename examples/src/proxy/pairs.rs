@@ -332,8 +332,9 @@ fn end(other: Option<Conn<'_>>, side: Side, reason: &CloseReason) {
 fn is_gone(conn: &Conn<'_>) -> bool {
     let no_wait = Timespec { tv_sec: 0, tv_nsec: 0 };
     let mut asked = [PollFd::new(conn, PollFlags::empty())];
-    // Hang-ups and errors are reported without being asked for.
-    poll(&mut asked, Some(&no_wait)).is_ok_and(|ready| ready > 0)
+    // Errors are reported without being asked for. So are hang-ups, but a Unix client that has
+    // closed hangs up, too, and what it has sent can still be read.
+    poll(&mut asked, Some(&no_wait)).is_ok() && asked[0].revents().contains(PollFlags::ERR)
 }
 
 /// Returns whether a connection failed since this process, or this system, has no room for it.
