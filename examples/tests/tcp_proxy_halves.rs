@@ -6,12 +6,13 @@ mod util;
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use nix::sys::socket::{Backlog, listen};
 
 use proxy_util::{
     DOWNLOAD, TCP_PROXY, accept, address_of, download, greeter, line_with, listener, message,
@@ -146,10 +147,10 @@ fn a_client_that_reads_slowly_is_not_idle() {
 }
 
 /// A proxy that listens on a Unix socket.
-fn proxy_on(path: &str, upstream: &str) -> Server {
+fn proxy_on(path: &str, upstream: &str, flags: &[&str]) -> Server {
     let listen = format!("unix://{path}");
-    let flags = ["--listen", &listen, "--upstream", upstream, "--check-interval", "off"];
-    Server::start(TCP_PROXY, &flags, 1)
+    let first = ["--listen", &listen, "--upstream", upstream, "--check-interval", "off"];
+    Server::start(TCP_PROXY, &[&first, flags].concat(), 1)
 }
 
 /// Sends a word as a client that waits for no answer, and is gone by the time it is read.
@@ -162,10 +163,46 @@ fn send_and_go(path: &str) {
 fn a_unix_client_that_has_closed_when_it_is_accepted_is_heard() {
     const CLIENTS: usize = 50;
     let (listener, path) = (listener(), socket_path("gone-client"));
-    let proxy = proxy_on(&path, &address_of(&listener));
+    let proxy = proxy_on(&path, &address_of(&listener), &[]);
     in_one_turn(&proxy, || (0..CLIENTS).for_each(|_| send_and_go(&path)));
     for _ in 0..CLIENTS {
         assert_eq!(read_to_end(&accept(&listener)).unwrap(), b"metric");
     }
     fs::remove_file(&path).unwrap();
+}
+
+/// An upstream whose queue is full until the connection in it is accepted: the kernel drops what
+/// would connect to it.
+fn full() -> (TcpListener, TcpStream) {
+    let full = listener();
+    listen(&full, Backlog::new(0).unwrap()).unwrap();
+    let waiting = TcpStream::connect(full.local_addr().unwrap()).unwrap();
+    (full, waiting)
+}
+
+/// The kernel has dropped the SYN for the first time when the client closes, and repeats it later.
+#[test]
+fn a_unix_client_that_does_not_wait_for_its_upstream_is_heard() {
+    for refuses in [false, true] {
+        let ((full, waiting), path) = (full(), socket_path("impatient"));
+        let (next, stats) = (listener(), socket_path("impatient-stats"));
+        let upstreams = ["--upstream", &address_of(&next), "--connect-timeout", "1500ms"];
+        let flags = [&["--stats", &stats][..], if refuses { &upstreams } else { &[] }].concat();
+        let proxy = proxy_on(&path, &address_of(&full), &flags);
+        let mut client = UnixStream::connect(&path).unwrap();
+        client.write_all(b"metric").unwrap();
+        wait_for_stats(&stats, |stats| number(stats, &address_of(&full), "open") == 1);
+        drop(client);
+        let upstream = if refuses {
+            next
+        } else {
+            drop(accept(&full));
+            full
+        };
+        assert_eq!(read_to_end(&accept(&upstream)).unwrap(), b"metric");
+        wait_for_stats(&stats, |stats| number(stats, "clients", "open") == 0);
+        drop((proxy, waiting));
+        fs::remove_file(&path).unwrap();
+        fs::remove_file(&stats).unwrap();
+    }
 }

@@ -77,6 +77,13 @@ impl Pair {
         }
     }
 
+    /// Returns whether bytes of the client wait for an upstream.
+    #[must_use]
+    pub fn has_early(&self) -> bool {
+        let is_kept = |start: &Start| !start.awaits_header && !start.early.is_empty();
+        self.start.as_ref().is_some_and(is_kept)
+    }
+
     /// Returns whether the upstream has seen no byte of the client, nor the client one of the
     /// upstream: then another upstream can take its place, and nobody knows.
     #[must_use]

@@ -184,12 +184,14 @@ impl Pairs {
             let _ = conn.set_keepalive(&Keepalive { idle, ..Keepalive::default() });
         }
         pair.connected = Some(conn.now());
-        // Without one, its `closed` in this turn ends this side.
-        let Some(mut client) = sibling(conn, Some(pair.client)) else { return Action::None };
-        client.resume_reading();
+        let mut client = sibling(conn, Some(pair.client));
+        if let Some(client) = &mut client {
+            client.resume_reading();
+        }
         let mut first = Vec::new();
         if let Some(version) = options.send_proxy {
-            let addresses = pair.addresses.as_deref().copied().or_else(|| addresses_of(&client));
+            let stated = pair.addresses.as_deref().copied();
+            let addresses = stated.or_else(|| addresses_of(client.as_ref()?));
             header::write(version, addresses, &mut first);
         }
         if let Some(start) = pair.start.take() {
@@ -200,6 +202,10 @@ impl Pairs {
         if !first.is_empty() {
             conn.write_owned(first);
         }
+        if !pair.has_client {
+            return Action::Close;
+        }
+        // If the client is ending in this turn, its `closed` ends this side.
         if pair.client_ended {
             conn.shutdown_write();
         }
@@ -250,7 +256,15 @@ impl Pairs {
     pub fn closed(&mut self, conn: &mut Conn<'_>, place: usize, side: Side, reason: &CloseReason) {
         let pair = &mut self.pairs[place];
         match side {
-            Side::Client => pair.has_client = false,
+            Side::Client => {
+                pair.has_client = false;
+                // A Unix client that has closed waits for no answer; what it has sent is whole.
+                let is_asked = pair.upstream.is_some() && pair.has_early();
+                if is_asked && matches!(reason, CloseReason::PeerClosed) {
+                    return;
+                }
+                pair.start = None;
+            }
             Side::Upstream => {
                 let now = conn.now();
                 let waiting = sibling(conn, Some(pair.client)).filter(Conn::takes_output);
@@ -278,9 +292,12 @@ impl Pairs {
         let upstream = self.shared.upstreams.get(pair.index);
         upstream.end();
         pair.upstream = None;
-        // If the client has gone, it was that which gave up.
-        if let Some(client) = sibling(conn, Some(pair.client)) {
-            warn!("{}: cannot connect to {}: {reason}", pair.name(&client), upstream.address());
+        let client = sibling(conn, Some(pair.client)).map(|client| pair.name(&client));
+        // If the client has gone, it was that which gave up, unless it has left something.
+        let is_failure = matches!(reason, CloseReason::Error(_) | CloseReason::Timeout(_));
+        if client.is_some() || is_failure && !pair.has_client && pair.has_early() {
+            let name = client.unwrap_or_default();
+            warn!("{name}: cannot connect to {}: {reason}", upstream.address());
             upstream.counters(self.loop_id).failed.add(1);
             self.shared.failed(pair.index, reason);
             self.connect(&mut conn.event_loop(), place);
