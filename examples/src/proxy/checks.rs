@@ -72,7 +72,7 @@ impl Checks {
             if !has_choice || !schedule.begin(now) {
                 continue;
             }
-            let address = upstream.address().clone();
+            let address = upstream.address();
             if let Err(error) = clock.event_loop().connect(address, Purpose::Check(index).tag()) {
                 // A want of descriptors here says nothing about the upstream.
                 if !is_shortage(&error) {

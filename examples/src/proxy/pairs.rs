@@ -77,7 +77,7 @@ impl Pairs {
             let upstream = upstreams.get(index);
             pair.tried.push(index);
             let tag = Purpose::Pair(place as u32).tag();
-            match event_loop.connect(upstream.address().clone(), tag) {
+            match event_loop.connect(upstream.address(), tag) {
                 Ok(id) => {
                     upstream.begin();
                     (pair.upstream, pair.index) = (Some(id), index);
