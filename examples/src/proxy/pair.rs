@@ -28,6 +28,8 @@ pub struct Pair {
     pub index: u16,
     /// When the upstream was connected.
     pub connected: Option<Instant>,
+    /// An upstream has accepted the connection, and reset it.
+    pub was_reset: bool,
     /// The client's connection has not ended.
     pub has_client: bool,
     /// The client has ended its output.
@@ -67,6 +69,7 @@ impl Pair {
             upstream: None,
             index: 0,
             connected: None,
+            was_reset: false,
             has_client: true,
             client_ended: false,
             start: Some(Start { early: Vec::new(), awaits_header }),

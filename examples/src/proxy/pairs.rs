@@ -1,6 +1,6 @@
 //! The pairs of one loop: how they begin, pass on what they get, and end.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -69,7 +69,8 @@ impl Pairs {
         Action::None
     }
 
-    /// Connects to an upstream that was not tried yet. If there is none, the client is closed.
+    /// Connects to an upstream that was not tried yet. If there is none, the client is closed or
+    /// reset.
     fn connect(&mut self, event_loop: &mut Loop<'_>, place: usize) {
         let upstreams = &self.shared.upstreams;
         let pair = &mut self.pairs[place];
@@ -96,9 +97,13 @@ impl Pairs {
                 }
             }
         }
-        let client = pair.client;
+        let (client, was_reset) = (pair.client, pair.was_reset);
         self.counters().unserved.add(1);
-        if let Some(mut client) = event_loop.conn(client) {
+        let Some(mut client) = event_loop.conn(client) else { return };
+        if was_reset {
+            // What an upstream that had accepted would have said: an end would look like an answer.
+            client.abort();
+        } else {
             client.close();
         }
     }
@@ -292,6 +297,7 @@ impl Pairs {
         let upstream = self.shared.upstreams.get(pair.index);
         upstream.end();
         pair.upstream = None;
+        pair.was_reset |= pair.connected.is_some() || is_reset(reason);
         let client = sibling(conn, Some(pair.client)).map(|client| pair.name(&client));
         // If the client has gone, it was that which gave up, unless it has left something.
         let is_failure = matches!(reason, CloseReason::Error(_) | CloseReason::Timeout(_));
@@ -352,6 +358,11 @@ fn is_gone(conn: &Conn<'_>) -> bool {
     // Errors are reported without being asked for. So are hang-ups, but a Unix client that has
     // closed hangs up, too, and what it has sent can still be read.
     poll(&mut asked, Some(&no_wait)).is_ok() && asked[0].revents().contains(PollFlags::ERR)
+}
+
+/// Returns whether an upstream has accepted a connection and reset it before the loop heard of it.
+fn is_reset(reason: &CloseReason) -> bool {
+    matches!(reason, CloseReason::Error(error) if error.kind() == ErrorKind::ConnectionReset)
 }
 
 /// Returns whether a connection failed since this process, or this system, has no room for it.
