@@ -56,6 +56,7 @@ impl Pairs {
         self.counters().accepted.add(1);
         if is_gone(client) {
             self.counters().gone.add(1);
+            self.pairs[place].start = None;
             return Action::Close;
         }
         // This side's own output says nothing about its input, which is the other side's output.
@@ -170,6 +171,7 @@ impl Pairs {
             }
             Err(error) => {
                 warn!("{}: wrong PROXY header: {error}", pair.name(client));
+                pair.start = None;
                 self.counters().refused.add(1);
                 client.abort();
             }
@@ -268,7 +270,9 @@ impl Pairs {
                 if is_asked && matches!(reason, CloseReason::PeerClosed) {
                     return;
                 }
-                pair.start = None;
+                // Whatever has ended it, its header did not come.
+                let is_refused = pair.start.take().is_some_and(|start| start.awaits_header);
+                self.counters().refused.add(u64::from(is_refused));
             }
             Side::Upstream => {
                 let now = conn.now();
