@@ -16,7 +16,7 @@ use proxy_util::{
     DOWNLOAD, TCP_PROXY, accept, address_of, deserted, download, greeter, line_with, listener,
     message, proxy_of, read_to_end, unread_answers,
 };
-use util::{DEADLINE, socket_path};
+use util::{DEADLINE, Server, socket_path};
 
 #[test]
 fn a_download_is_whole_in_spite_of_sigterm() {
@@ -24,7 +24,7 @@ fn a_download_is_whole_in_spite_of_sigterm() {
     let mut proxy = proxy_of(&[address_of(&listener)], &["--loops", "2"]);
     let (client, sender) = download(&proxy, &listener);
     proxy.signal(Signal::SIGTERM);
-    line_with(&proxy, "draining");
+    line_with(&proxy, "connections to drain");
     let rest = read_to_end(&client).unwrap();
     assert!(rest == message(DOWNLOAD)[1000..], "the download differs: {} bytes", rest.len());
     sender.join().unwrap().unwrap();
@@ -85,11 +85,29 @@ fn a_second_signal_resets_all_and_ends_the_proxy() {
     let mut proxy = proxy_of(&[address_of(&listener)], &["--drain-timeout", "1h"]);
     let (client, sender) = download(&proxy, &listener);
     proxy.signal(Signal::SIGTERM);
-    line_with(&proxy, "draining");
+    line_with(&proxy, "connections to drain");
     proxy.signal(Signal::SIGTERM);
     assert!(proxy.wait().success());
     assert_eq!(read_to_end(&client).unwrap_err().kind(), ErrorKind::ConnectionReset);
     assert!(sender.join().unwrap().is_err());
+}
+
+/// A default that the descriptors are too few for is lowered, and is no news: nobody has chosen it.
+#[test]
+fn only_a_number_of_clients_that_was_asked_for_is_worth_a_line() {
+    let script = "ulimit -n 200; exec \"$0\" --listen 127.0.0.1:0 --upstream 127.0.0.1:9 \"$@\"";
+    for (flags, line) in [
+        (&[][..], "connections to drain: 0"),
+        (
+            &["--max-connections", "9000"],
+            "200 descriptors are enough for 75 clients: more of them wait",
+        ),
+    ] {
+        let mut command = Command::new("sh");
+        let proxy = Server::start_command(command.args(["-c", script, TCP_PROXY]).args(flags), 1);
+        proxy.signal(Signal::SIGTERM);
+        assert_eq!(proxy.next_line(), line);
+    }
 }
 
 /// A time that cannot be told is no limit.
@@ -100,7 +118,7 @@ fn a_drain_may_take_for_ever() {
     let mut proxy = proxy_of(&[address_of(&listener)], &flags);
     let (client, upstream) = (proxy.connect(), accept(&listener));
     proxy.signal(Signal::SIGTERM);
-    line_with(&proxy, "draining");
+    line_with(&proxy, "connections to drain");
     drop((client, upstream));
     assert!(proxy.wait().success());
 }
@@ -113,7 +131,7 @@ fn clients_that_do_not_take_their_rest_are_cut_off_when_the_time_is_up() {
     let mut proxy = proxy_of(&[address_of(&listener)], &flags);
     let clients = unread_answers(&proxy, &listener, &path);
     proxy.signal(Signal::SIGTERM);
-    line_with(&proxy, "connections are cut off");
+    line_with(&proxy, "connections cut off: ");
     assert!(proxy.wait().success());
     drop(clients);
 }

@@ -66,7 +66,7 @@ fn a_second_proxy_takes_over_and_no_client_notices() {
             long.read_exact(&mut [0]).unwrap();
             let mut old = std::mem::replace(&mut proxy, start());
             assert_eq!(proxy.port(), port);
-            line_with(&old, "draining");
+            line_with(&old, "connections to drain");
             long.write_all(b"still here").unwrap();
             long.read_exact(&mut [0; 10]).unwrap();
             drop(long);

@@ -137,7 +137,7 @@ impl Life {
     /// Stops accepting, and lets the pairs come to their end. The server's own graceful shutdown
     /// would give up the connections to upstreams that are being made.
     fn drain(&mut self, conn: &mut Conn<'_>) {
-        info!("draining {} connections", self.shared.open.load(Relaxed));
+        info!("connections to drain: {}", self.shared.open.load(Relaxed));
         let deadline = conn.now().checked_add(self.shared.options.clients.drain_timeout);
         self.drain = Some(Drain { deadline, is_cut_off: false });
         self.threads = None;
@@ -165,7 +165,7 @@ impl Life {
     fn cut_off(&mut self, conn: &Conn<'_>) {
         let Some(drain) = self.drain.as_mut().filter(|drain| !drain.is_cut_off) else { return };
         drain.is_cut_off = true;
-        warn!("{} connections are cut off", self.shared.open.load(Relaxed));
+        warn!("connections cut off: {}", self.shared.open.load(Relaxed));
         let here = conn.loop_handle();
         for event_loop in (0..here.loops()).filter_map(|loop_id| here.of_loop(loop_id)) {
             // Refused only when the loop has no room; then the shutdown ends them.
