@@ -4,8 +4,9 @@
 mod proxy_util;
 mod util;
 
+use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,8 +14,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use proxy_util::{
-    DOWNLOAD, TCP_PROXY, accept, address_of, deserted, download, greeter, line_with, listener,
-    message, proxy_of, read_to_end, unread_answers,
+    DOWNLOAD, TCP_PROXY, accept, address_of, deserted, download, greeted, greeter, line_with,
+    listener, message, proxy_of, read_to_end, unread_answers,
 };
 use util::{DEADLINE, Server, socket_path};
 
@@ -90,6 +91,36 @@ fn a_second_signal_resets_all_and_ends_the_proxy() {
     assert!(proxy.wait().success());
     assert_eq!(read_to_end(&client).unwrap_err().kind(), ErrorKind::ConnectionReset);
     assert!(sender.join().unwrap().is_err());
+}
+
+/// A socket that still listened would have the kernel greet clients that nobody accepts.
+#[test]
+fn a_proxy_that_drains_refuses_and_leaves_its_address_to_another() {
+    let (upstream, handover) = (listener(), socket_path("leaving"));
+    let (upstreams, flags) = ([address_of(&upstream)], ["--handover", &handover]);
+    let mut old = proxy_of(&upstreams, &flags);
+    let (client, mut server) = (old.connect(), accept(&upstream));
+    old.signal(Signal::SIGTERM);
+    line_with(&old, "connections to drain: 1");
+    let address = SocketAddr::from(([127, 0, 0, 1], old.port()));
+    let deadline = Instant::now() + DEADLINE;
+    // Its loops close their listeners in a moment.
+    let is_refused = |error: io::Error| error.kind() == ErrorKind::ConnectionRefused;
+    while !TcpStream::connect_timeout(&address, DEADLINE).is_err_and(is_refused) {
+        assert!(Instant::now() < deadline, "the proxy still listens");
+        thread::yield_now();
+    }
+    let arguments =
+        ["--listen", &address.to_string(), "--upstream", &greeter('b'), "--handover", &handover];
+    let new = Server::start(TCP_PROXY, &arguments, 1);
+    assert_eq!(greeted(&new).1, 'b');
+    // The pair goes on, and the files are those of the new proxy.
+    server.write_all(b"the rest").unwrap();
+    drop(server);
+    assert_eq!(read_to_end(&client).unwrap(), b"the rest");
+    drop(client);
+    assert!(old.wait().success());
+    fs::remove_file(&handover).unwrap();
 }
 
 /// A default that the descriptors are too few for is lowered, and is no news: nobody has chosen it.

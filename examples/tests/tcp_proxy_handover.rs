@@ -134,6 +134,32 @@ fn one_process_takes_over_at_a_time() {
     fs::remove_file(&handover).unwrap();
 }
 
+/// The signal comes when a process has the listeners and is not ready yet. The files go with the old
+/// proxy if that is the last one.
+#[test]
+fn a_takeover_that_has_begun_goes_on_when_the_old_proxy_is_to_end() {
+    for is_completed in [true, false] {
+        let (handover, stats) = (socket_path("late-taker"), socket_path("late-stats"));
+        let flags = ["--handover", &handover, "--stats", &stats];
+        let mut proxy = proxy_of(&[greeter('a')], &flags);
+        let mut taker = taker(&handover);
+        assert_eq!(taker.read(&mut [0; 9]).unwrap(), 3);
+        proxy.signal(Signal::SIGTERM);
+        line_with(&proxy, "connections to drain: 0");
+        if is_completed {
+            taker.write_all(b"ready").unwrap();
+            let mut said = [0; 5];
+            taker.read_exact(&mut said).unwrap();
+            assert_eq!(&said, b"ended");
+        }
+        drop(taker);
+        assert!(proxy.wait().success());
+        for file in [&handover, &stats] {
+            assert_eq!(fs::remove_file(file).is_ok(), is_completed, "{file}");
+        }
+    }
+}
+
 /// It asks for other addresses, which it gets, and the old proxy goes.
 #[test]
 fn what_was_not_taken_over_is_bound() {

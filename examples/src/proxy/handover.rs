@@ -12,7 +12,7 @@
 use std::error::Error;
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
-use std::mem::MaybeUninit;
+use std::mem::{self, MaybeUninit};
 use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use evio::{Endpoint, ReadySocket, Server, UnixPath};
+use parking_lot::Mutex;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
@@ -56,10 +57,26 @@ pub enum Service {
     Handover = b'h',
 }
 
-/// The listeners, and who is served by each.
+/// The listeners of this process, for its loops, its threads and the process that takes over.
 #[derive(Debug)]
-pub struct Listeners {
+pub struct Listeners(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    /// The listeners, and who is served by each; none when the process has ceased to listen.
     sockets: Vec<(Service, OwnedFd)>,
+    handover: Handover,
+    /// Files of sockets that the process has closed while another one had them and was not ready.
+    files: Vec<PathBuf>,
+}
+
+/// How far the listeners have gone over to another process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Handover {
+    None,
+    /// Another process has them, and may yet fail.
+    Begun,
+    Done,
 }
 
 /// The process that the listeners come from, which goes on until it is told that this one is ready.
@@ -93,7 +110,8 @@ impl Listeners {
             };
             sockets.push((service, listener));
         }
-        Ok((Self { sockets }, old.map(Old)))
+        let state = State { sockets, handover: Handover::None, files: Vec::new() };
+        Ok((Self(Mutex::new(state)), old.map(Old)))
     }
 
     /// Returns a server with the listeners of clients.
@@ -103,7 +121,8 @@ impl Listeners {
     /// Fails when one is no listener.
     pub fn server(&self) -> Result<Server, Box<dyn Error>> {
         let mut server: Option<Server> = None;
-        for (_, listener) in self.sockets.iter().filter(|(of, _)| *of == Service::Clients) {
+        let state = self.0.lock();
+        for (_, listener) in state.sockets.iter().filter(|(of, _)| *of == Service::Clients) {
             let socket = ready_socket(listener.try_clone()?)?;
             server = Some(match server {
                 None => Server::from_socket(socket)?,
@@ -116,7 +135,7 @@ impl Listeners {
     /// Returns how many listeners of clients there are.
     #[must_use]
     pub fn clients(&self) -> usize {
-        self.sockets.iter().filter(|(of, _)| *of == Service::Clients).count()
+        self.0.lock().sockets.iter().filter(|(of, _)| *of == Service::Clients).count()
     }
 
     /// Returns the listener of a service that has one.
@@ -125,7 +144,8 @@ impl Listeners {
     ///
     /// Fails when the process is out of descriptors.
     pub fn of(&self, service: Service) -> io::Result<Option<UnixListener>> {
-        let listener = self.sockets.iter().find(|(of, _)| *of == service);
+        let state = self.0.lock();
+        let listener = state.sockets.iter().find(|(of, _)| *of == service);
         listener.map(|(_, listener)| listener.try_clone().map(Into::into)).transpose()
     }
 
@@ -133,29 +153,69 @@ impl Listeners {
     ///
     /// # Errors
     ///
-    /// Fails when the process does not say that it is ready.
+    /// Fails when the process does not say that it is ready, and when this one has ceased to listen.
     pub fn hand_over(&self, mut peer: &UnixStream) -> io::Result<()> {
-        let sockets = &self.sockets[..self.sockets.len().min(MAX_LISTENERS)];
-        let names: Vec<u8> = sockets.iter().map(|(service, _)| *service as u8).collect();
-        let listeners: Vec<BorrowedFd<'_>> = sockets.iter().map(|(_, fd)| fd.as_fd()).collect();
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_LISTENERS))];
-        let mut rights = SendAncillaryBuffer::new(&mut space);
-        rights.push(SendAncillaryMessage::ScmRights(&listeners));
-        sendmsg(peer, &[IoSlice::new(&names)], &mut rights, SendFlags::empty())?;
-        peer.set_read_timeout(Some(READY_TIMEOUT))?;
-        expect(peer, READY)?;
-        peer.write_all(ENDED)
+        let mut state = self.0.lock();
+        give(&state.sockets, peer)?;
+        state.handover = Handover::Begun;
+        drop(state);
+        let outcome = peer
+            .set_read_timeout(Some(READY_TIMEOUT))
+            .and_then(|()| expect(peer, READY))
+            .and_then(|()| peer.write_all(ENDED));
+        let mut state = self.0.lock();
+        let files = mem::take(&mut state.files);
+        state.handover = match outcome {
+            Ok(()) => Handover::Done,
+            Err(_) => {
+                remove(files);
+                Handover::None
+            }
+        };
+        outcome
     }
 
-    /// Removes the socket files, at the end of the last process that has them.
-    pub fn remove_files(&self) {
-        for (_, listener) in &self.sockets {
-            if let Ok(Some(path)) = SockRef::from(listener).local_addr().map(|at| path_of(&at)) {
-                // A file that stays is replaced next time.
-                let _ = fs::remove_file(path);
-            }
+    /// Returns whether another process has the listeners and is not ready yet.
+    #[must_use]
+    pub fn is_handing_over(&self) -> bool {
+        self.0.lock().handover == Handover::Begun
+    }
+
+    /// Closes the listeners, of which the server has its own copies. Another process that has them
+    /// keeps them. Unless that goes on with them, their files are removed.
+    pub fn close(&self) {
+        let mut state = self.0.lock();
+        let sockets = mem::take(&mut state.sockets);
+        let at = |listener: &OwnedFd| SockRef::from(listener).local_addr().ok();
+        let files = sockets.iter().filter_map(|(_, listener)| path_of(&at(listener)?)).collect();
+        match state.handover {
+            Handover::None => remove(files),
+            Handover::Begun => state.files = files,
+            Handover::Done => {}
         }
     }
+}
+
+fn remove(files: Vec<PathBuf>) {
+    for file in files {
+        // One that stays is replaced next time.
+        let _ = fs::remove_file(file);
+    }
+}
+
+fn give(sockets: &[(Service, OwnedFd)], peer: &UnixStream) -> io::Result<()> {
+    let sockets = &sockets[..sockets.len().min(MAX_LISTENERS)];
+    if sockets.is_empty() {
+        return Err(io::Error::other("this process has ceased to listen"));
+    }
+    let names: Vec<u8> = sockets.iter().map(|(service, _)| *service as u8).collect();
+    let listeners: Vec<BorrowedFd<'_>> = sockets.iter().map(|(_, fd)| fd.as_fd()).collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_LISTENERS))];
+    let mut rights = SendAncillaryBuffer::new(&mut space);
+    rights.push(SendAncillaryMessage::ScmRights(&listeners));
+    // The first bytes to this peer: its socket has room.
+    sendmsg(peer, &[IoSlice::new(&names)], &mut rights, SendFlags::empty())?;
+    Ok(())
 }
 
 impl Old {

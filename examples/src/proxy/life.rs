@@ -122,9 +122,6 @@ impl Life {
     pub fn heard(&mut self, conn: &mut Conn<'_>, input: &[u8]) -> Action {
         self.signals.count += input.iter().filter(|byte| **byte != HANDED_OVER).count();
         if self.drain.is_none() {
-            if !input.contains(&HANDED_OVER) {
-                self.listeners.remove_files();
-            }
             self.drain(conn);
         }
         if self.signals.count > 1 {
@@ -144,13 +141,16 @@ impl Life {
         for index in 0..self.listeners.clients() {
             conn.loop_handle().stop_listening(index as u16);
         }
+        self.listeners.close();
         conn.set_timer(Some(DRAIN_STEP));
     }
 
     /// Looks, as long as the proxy drains, whether that is over.
     pub fn step(&mut self, conn: &mut Conn<'_>) -> Action {
         let Some(drain) = &self.drain else { return Action::None };
-        if drain.is_cut_off || self.shared.open.load(Relaxed) == 0 {
+        let is_over = drain.is_cut_off || self.shared.open.load(Relaxed) == 0;
+        // A process that takes over is told that it may go on, unless the user cannot wait.
+        if is_over && (self.signals.count > 1 || !self.listeners.is_handing_over()) {
             return Action::Shutdown;
         }
         if drain.deadline.is_some_and(|deadline| conn.now() >= deadline) {
