@@ -80,17 +80,23 @@ fn what_is_left_when_the_time_is_up_is_reset_on_both_sides() {
     assert!(sender.join().unwrap().is_err());
 }
 
+/// It ends as other programs do that a signal has ended, and nobody takes a part for the whole.
 #[test]
 fn a_second_signal_resets_all_and_ends_the_proxy() {
-    let listener = listener();
-    let mut proxy = proxy_of(&[address_of(&listener)], &["--drain-timeout", "1h"]);
-    let (client, sender) = download(&proxy, &listener);
-    proxy.signal(Signal::SIGTERM);
-    line_with(&proxy, "connections to drain");
-    proxy.signal(Signal::SIGTERM);
-    assert!(proxy.wait().success());
-    assert_eq!(read_to_end(&client).unwrap_err().kind(), ErrorKind::ConnectionReset);
-    assert!(sender.join().unwrap().is_err());
+    for (signal, status) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        let listener = listener();
+        let mut proxy = proxy_of(&[address_of(&listener)], &["--drain-timeout", "1h"]);
+        let (client, sender) = download(&proxy, &listener);
+        let (idle, upstream) = (proxy.connect(), accept(&listener));
+        proxy.signal(Signal::SIGTERM);
+        line_with(&proxy, "connections to drain: 2");
+        proxy.signal(signal);
+        assert_eq!(proxy.wait().code(), Some(status));
+        for stream in [client, idle, upstream] {
+            assert_eq!(read_to_end(&stream).unwrap_err().kind(), ErrorKind::ConnectionReset);
+        }
+        assert!(sender.join().unwrap().is_err());
+    }
 }
 
 /// A socket that still listened would have the kernel greet clients that nobody accepts.
@@ -118,7 +124,8 @@ fn a_proxy_that_drains_refuses_and_leaves_its_address_to_another() {
     server.write_all(b"the rest").unwrap();
     drop(server);
     assert_eq!(read_to_end(&client).unwrap(), b"the rest");
-    drop(client);
+    // With whom the proxy accepted before it heard of the signal.
+    drop((client, upstream));
     assert!(old.wait().success());
     fs::remove_file(&handover).unwrap();
 }
