@@ -10,6 +10,7 @@ pub mod counters;
 pub mod handover;
 pub mod header;
 pub mod health;
+pub mod kernel;
 pub mod life;
 pub mod options;
 pub mod pair;

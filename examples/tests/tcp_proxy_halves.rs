@@ -16,7 +16,7 @@ use nix::sys::socket::{Backlog, listen};
 
 use proxy_util::{
     DOWNLOAD, TCP_PROXY, accept, address_of, download, greeter, line_with, listener, message,
-    number, proxy_of, read_to_end, reset, stats, unread_answers, wait_for_stats,
+    number, proxy_of, read_to_end, reset, small_client, stats, unread_answers, wait_for_stats,
 };
 use util::{Server, socket_path};
 
@@ -144,6 +144,36 @@ fn a_client_that_reads_slowly_is_not_idle() {
     thread::sleep(Duration::from_secs(5));
     assert!(read_to_end(&client).unwrap() == message(DOWNLOAD)[1000..], "the download differs");
     sender.join().unwrap().unwrap();
+}
+
+/// An answer that the kernel has taken whole is on its way for as long as the client reads.
+#[test]
+fn a_client_that_reads_steadily_from_the_kernel_is_not_idle() {
+    for is_ended in [false, true] {
+        let listener = listener();
+        let proxy = proxy_of(&[address_of(&listener)], &["--idle-timeout", "1s"]);
+        let mut client = small_client(&proxy);
+        let mut upstream = accept(&listener);
+        let answer = message(300_000);
+        upstream.write_all(&answer).unwrap();
+        if is_ended {
+            upstream.shutdown(Shutdown::Write).unwrap();
+        }
+        let mut received = vec![0; answer.len()];
+        for part in received.chunks_mut(4000) {
+            client.read_exact(part).unwrap();
+            // A client that is slow.
+            thread::sleep(Duration::from_millis(40));
+        }
+        assert!(received == answer, "the answer differs");
+        // It has taken everything, and is silent.
+        let end = read_to_end(&client).map_err(|error| error.kind());
+        let expected = if is_ended { Ok(Vec::new()) } else { Err(ErrorKind::ConnectionReset) };
+        assert_eq!(end, expected);
+        // So is the upstream, which must not take half a question for a whole one.
+        let kind = read_to_end(&upstream).unwrap_err().kind();
+        assert_eq!(kind, ErrorKind::ConnectionReset);
+    }
 }
 
 /// A proxy that listens on a Unix socket.

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use evio::{Action, CloseReason, Conn, ConnId, Keepalive, Loop};
 use log::warn;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use slab::Slab;
 
 use super::counters::ClientCounters;
 use super::header::{self, Addresses, Parsed};
+use super::kernel::{holds_output, is_gone};
 use super::pair::{MAX_EARLY, Pair, Purpose, Start, idle_look};
 use super::shared::Shared;
 
@@ -246,14 +246,15 @@ impl Pairs {
 
     /// Looks whether a pair still passes something on.
     pub fn look(&mut self, client: &mut Conn<'_>, place: usize) {
+        let pair = &mut self.pairs[place];
         // What waits for a side is on its way, and has the write timeout.
-        let waits = client.output_len() > 0
-            || sibling(client, self.pairs[place].upstream)
-                .is_some_and(|side| side.output_len() > 0);
-        if self.pairs[place].is_idle() && !waits {
+        let mut is_idle = pair.is_idle(either(client, pair.upstream, |side| side.output_len() > 0));
+        if is_idle && either(client, pair.upstream, holds_output) {
+            is_idle = pair.is_idle(true);
+        }
+        if is_idle {
             self.counters().idle.add(1);
-            // A reset: the peers must not take what they have for all that there is.
-            client.abort();
+            end_idle(client, self.pairs[place].upstream);
         } else {
             client.set_timer(idle_look(self.shared.options.clients.idle_timeout.0));
         }
@@ -340,6 +341,23 @@ fn sibling<'a>(conn: &'a mut Conn<'_>, other: Option<ConnId>) -> Option<Conn<'a>
     conn.sibling(other?)
 }
 
+/// Returns whether this is true of one of the sides.
+fn either(client: &mut Conn<'_>, upstream: Option<ConnId>, is_so: fn(&Conn<'_>) -> bool) -> bool {
+    is_so(client) || sibling(client, upstream).is_some_and(|upstream| is_so(&upstream))
+}
+
+/// Ends a pair that passes nothing on by a reset: the peers must not take what they have for all
+/// that there is.
+fn end_idle(client: &mut Conn<'_>, upstream: Option<ConnId>) {
+    // One that was given the end of its answer may still be taking it, from the kernel. When its
+    // upstream is reset, `closed` closes it.
+    let first = upstream.filter(|_| !client.takes_output());
+    match sibling(client, first) {
+        Some(mut upstream) => upstream.abort(),
+        None => client.abort(),
+    }
+}
+
 /// Ends the other side of a pair, now that `side` has ended.
 fn end(other: Option<Conn<'_>>, side: Side, reason: &CloseReason) {
     let Some(mut other) = other else { return };
@@ -351,17 +369,6 @@ fn end(other: Option<Conn<'_>>, side: Side, reason: &CloseReason) {
     } else {
         other.abort();
     }
-}
-
-/// Returns whether a client has reset its connection already. accept(2) returns such connections
-/// too, and the loop hears of the reset in its next turn, when an upstream has been asked for a
-/// connection: so a flood of resets would be passed on.
-fn is_gone(conn: &Conn<'_>) -> bool {
-    let no_wait = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let mut asked = [PollFd::new(conn, PollFlags::empty())];
-    // Errors are reported without being asked for. So are hang-ups, but a Unix client that has
-    // closed hangs up, too, and what it has sent can still be read.
-    poll(&mut asked, Some(&no_wait)).is_ok() && asked[0].revents().contains(PollFlags::ERR)
 }
 
 /// Returns whether an upstream has accepted a connection and reset it before the loop heard of it.
