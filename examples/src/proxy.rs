@@ -12,6 +12,7 @@ pub mod header;
 pub mod health;
 pub mod kernel;
 pub mod life;
+pub mod listening;
 pub mod options;
 pub mod pair;
 pub mod pairs;

@@ -134,8 +134,8 @@ fn one_process_takes_over_at_a_time() {
     fs::remove_file(&handover).unwrap();
 }
 
-/// The signal comes when a process has the listeners and is not ready yet. The files go with the old
-/// proxy if that is the last one.
+/// The signal comes when a process has the listeners and is not ready yet. The files go with the
+/// old proxy if that is the last one.
 #[test]
 fn a_takeover_that_has_begun_goes_on_when_the_old_proxy_is_to_end() {
     for is_completed in [true, false] {

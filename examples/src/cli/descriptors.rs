@@ -45,8 +45,8 @@ impl Descriptors {
 }
 
 /// Raises the soft limit of descriptors to the hard one, see getrlimit(2), and limits the clients:
-/// to `max_connections`, or to as many as there are descriptors for. A default that is lowered is no
-/// news: nobody has asked for it.
+/// to `max_connections`, or to as many as there are descriptors for. A default that is
+/// lowered is no news: nobody has asked for it.
 ///
 /// The soft limit is often 1,024, for programs that use select(2). There, so many silent clients
 /// would keep all others out.

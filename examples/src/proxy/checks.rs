@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use evio::{Action, Conn, ConnId, Loop};
 
 use super::header;
+use super::kernel::is_shortage;
 use super::pair::Purpose;
-use super::pairs::is_shortage;
 use super::shared::Shared;
 
 /// How soon an upstream that has gone down is looked at: about as long as a restart takes. Each

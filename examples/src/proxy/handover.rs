@@ -10,24 +10,24 @@
 //! ends with an error.
 
 use std::error::Error;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::mem::{self, MaybeUninit};
-use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use evio::{Endpoint, ReadySocket, Server, UnixPath};
+use evio::Server;
 use parking_lot::Mutex;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
-use socket2::{SockAddr, SockRef, Socket, TcpKeepalive, Type};
+use socket2::SockRef;
 
+use super::listening::{Service, bind, is_at, name, path_of, ready_socket, wanted};
 use super::options::Options;
 
 /// Listeners at most: a name has few addresses.
@@ -39,23 +39,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a process that takes over may be on its way to accepting.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// As many as current Linux systems let wait.
-const BACKLOG: i32 = 4096;
-
 const READY: &[u8; 5] = b"ready";
 const ENDED: &[u8; 5] = b"ended";
-
-/// Who is served by a listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Service {
-    /// Clients, to be passed on.
-    Clients = b'c',
-    /// Those who want to read the counters.
-    Stats = b's',
-    /// A process that takes over.
-    Handover = b'h',
-}
 
 /// The listeners of this process, for its loops, its threads and the process that takes over.
 #[derive(Debug)]
@@ -153,7 +138,8 @@ impl Listeners {
     ///
     /// # Errors
     ///
-    /// Fails when the process does not say that it is ready, and when this one has ceased to listen.
+    /// Fails when the process does not say that it is ready, and when this one has ceased to
+    /// listen.
     pub fn hand_over(&self, mut peer: &UnixStream) -> io::Result<()> {
         let mut state = self.0.lock();
         give(&state.sockets, peer)?;
@@ -278,95 +264,4 @@ fn connect(handover: &Path) -> io::Result<Option<UnixStream>> {
         io::Error::new(ErrorKind::PermissionDenied, message)
     };
     is_ours.then_some(Some(old)).ok_or_else(stranger)
-}
-
-/// Returns all addresses of the command line.
-fn wanted(options: &Options) -> io::Result<Vec<(Service, SockAddr)>> {
-    let listen: Vec<SockAddr> = match options.listen.endpoint() {
-        Endpoint::Unix(UnixPath::Path(path)) => vec![SockAddr::unix(path)?],
-        Endpoint::Unix(UnixPath::Abstract(name)) => vec![SockAddr::unix(format!("\0{name}"))?],
-        _ => options.listen.resolve()?.into_iter().map(Into::into).collect(),
-    };
-    let mut all: Vec<_> = listen.into_iter().map(|address| (Service::Clients, address)).collect();
-    let others = [(Service::Stats, &options.stats), (Service::Handover, &options.handover)];
-    for (service, path) in others {
-        if let Some(path) = path {
-            all.push((service, SockAddr::unix(path)?));
-        }
-    }
-    Ok(all)
-}
-
-/// Returns whether a listener is at this address; a port of 0 is any.
-fn is_at(listener: &OwnedFd, wanted: &SockAddr) -> bool {
-    let Ok(at) = SockRef::from(listener).local_addr() else { return false };
-    match (at.as_socket(), wanted.as_socket()) {
-        (Some(at), Some(wanted)) => {
-            at.ip() == wanted.ip() && (at.port() == wanted.port() || wanted.port() == 0)
-        }
-        (None, None) => {
-            let name = |address: &SockAddr| address.as_abstract_namespace().map(<[u8]>::to_vec);
-            path_of(&at) == path_of(wanted) && name(&at) == name(wanted)
-        }
-        _ => false,
-    }
-}
-
-fn path_of(address: &SockAddr) -> Option<PathBuf> {
-    address.as_pathname().map(Path::to_owned)
-}
-
-fn name(address: &SockAddr) -> String {
-    match address.as_socket() {
-        Some(address) => address.to_string(),
-        None => path_of(address).unwrap_or_default().display().to_string(),
-    }
-}
-
-fn ready_socket(listener: OwnedFd) -> io::Result<ReadySocket> {
-    match SockRef::from(&listener).local_addr()?.is_unix() {
-        true => UnixListener::from(listener).try_into(),
-        false => TcpListener::from(listener).try_into(),
-    }
-}
-
-fn bind(service: Service, address: &SockAddr, options: &Options) -> io::Result<OwnedFd> {
-    let socket = Socket::new(address.domain(), Type::STREAM, None)?;
-    if address.is_unix() {
-        path_of(address).map_or(Ok(()), |path| remove_stale(&path))?;
-    } else {
-        socket.set_reuse_address(true)?;
-        socket.set_reuse_port(options.listen.reuse_port())?;
-        if address.is_ipv6() {
-            socket.set_only_v6(!options.listen.is_dual_stack())?;
-        }
-        // Connections inherit these.
-        socket.set_tcp_nodelay(true)?;
-        if let Some(idle) = options.keepalive.0 {
-            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))?;
-        }
-    }
-    socket.bind(address)?;
-    let mode = match service {
-        Service::Clients => options.listen.mode(),
-        Service::Stats => None,
-        // Who can connect to it can take the listeners: this user, and root.
-        Service::Handover => Some(0o600),
-    };
-    if let (Some(path), Some(mode)) = (path_of(address), mode) {
-        // Until listen(2), nobody can connect.
-        fs::set_permissions(path, Permissions::from_mode(mode))?;
-    }
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
-/// A socket file that nobody listens at is what a process has left that ended.
-fn remove_stale(path: &Path) -> io::Result<()> {
-    let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
-    let is_left = |error: io::Error| error.kind() == ErrorKind::ConnectionRefused;
-    match is_socket && UnixStream::connect(path).is_err_and(is_left) {
-        true => fs::remove_file(path),
-        false => Ok(()),
-    }
 }

@@ -1,7 +1,10 @@
-//! What the kernel knows of a connection, and the loop does not.
+//! What the kernel says of a connection when it is asked, and when it fails.
 
-use evio::Conn;
+use std::io::{self, ErrorKind};
+
+use evio::{CloseReason, Conn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use socket2::SockRef;
 
 /// Returns whether a client has reset its connection already. accept(2) returns such connections
@@ -41,4 +44,17 @@ fn reported(conn: &Conn<'_>, events: PollFlags) -> Option<PollFlags> {
     let mut asked = [PollFd::new(conn, events)];
     poll(&mut asked, Some(&no_wait)).ok()?;
     Some(asked[0].revents())
+}
+
+/// Returns whether an upstream has accepted a connection and reset it before the loop heard of it.
+#[must_use]
+pub fn is_reset(reason: &CloseReason) -> bool {
+    matches!(reason, CloseReason::Error(error) if error.kind() == ErrorKind::ConnectionReset)
+}
+
+/// Returns whether a connection failed since this process, or this system, has no room for it.
+#[must_use]
+pub fn is_shortage(error: &io::Error) -> bool {
+    let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|error| shortages.contains(&error))
 }

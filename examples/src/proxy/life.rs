@@ -18,7 +18,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
-use super::handover::{Listeners, Old, Service};
+use super::handover::{Listeners, Old};
+use super::listening::Service;
 use super::pair::Purpose;
 use super::report::report;
 use super::shared::Shared;

@@ -1,18 +1,16 @@
 //! The pairs of one loop: how they begin, pass on what they get, and end.
 
-use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use evio::{Action, CloseReason, Conn, ConnId, Keepalive, Loop};
 use log::warn;
-use rustix::io::Errno;
 use slab::Slab;
 
 use super::counters::ClientCounters;
 use super::header::{self, Addresses, Parsed};
-use super::kernel::{holds_output, is_gone};
+use super::kernel::{holds_output, is_gone, is_reset, is_shortage};
 use super::pair::{MAX_EARLY, Pair, Purpose, Start, idle_look};
 use super::shared::Shared;
 
@@ -369,17 +367,6 @@ fn end(other: Option<Conn<'_>>, side: Side, reason: &CloseReason) {
     } else {
         other.abort();
     }
-}
-
-/// Returns whether an upstream has accepted a connection and reset it before the loop heard of it.
-fn is_reset(reason: &CloseReason) -> bool {
-    matches!(reason, CloseReason::Error(error) if error.kind() == ErrorKind::ConnectionReset)
-}
-
-/// Returns whether a connection failed since this process, or this system, has no room for it.
-pub(super) fn is_shortage(error: &io::Error) -> bool {
-    let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
-    Errno::from_io_error(error).is_some_and(|error| shortages.contains(&error))
 }
 
 fn addresses_of(client: &Conn<'_>) -> Option<Addresses> {
