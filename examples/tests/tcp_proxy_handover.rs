@@ -12,7 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
@@ -147,6 +147,8 @@ fn a_takeover_that_has_begun_goes_on_when_the_old_proxy_is_to_end() {
         proxy.signal(Signal::SIGTERM);
         line_with(&proxy, "connections to drain: 0");
         if is_completed {
+            // A process that is slow to begin.
+            thread::sleep(Duration::from_millis(500));
             taker.write_all(b"ready").unwrap();
             let mut said = [0; 5];
             taker.read_exact(&mut said).unwrap();
