@@ -4,8 +4,9 @@
 mod proxy_util;
 mod util;
 
+use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,10 +14,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use proxy_util::{
-    DOWNLOAD, TCP_PROXY, accept, address_of, deserted, download, greeter, line_with, listener,
-    message, proxy_of, read_to_end, unread_answers,
+    DOWNLOAD, TCP_PROXY, accept, address_of, deserted, download, greeted, greeter, line_with,
+    listener, message, proxy_of, read_to_end, unread_answers,
 };
-use util::{DEADLINE, socket_path};
+use util::{DEADLINE, Server, socket_path};
 
 #[test]
 fn a_download_is_whole_in_spite_of_sigterm() {
@@ -24,7 +25,7 @@ fn a_download_is_whole_in_spite_of_sigterm() {
     let mut proxy = proxy_of(&[address_of(&listener)], &["--loops", "2"]);
     let (client, sender) = download(&proxy, &listener);
     proxy.signal(Signal::SIGTERM);
-    line_with(&proxy, "draining");
+    line_with(&proxy, "connections to drain");
     let rest = read_to_end(&client).unwrap();
     assert!(rest == message(DOWNLOAD)[1000..], "the download differs: {} bytes", rest.len());
     sender.join().unwrap().unwrap();
@@ -79,17 +80,72 @@ fn what_is_left_when_the_time_is_up_is_reset_on_both_sides() {
     assert!(sender.join().unwrap().is_err());
 }
 
+/// It ends as other programs do that a signal has ended, and nobody takes a part for the whole.
 #[test]
 fn a_second_signal_resets_all_and_ends_the_proxy() {
-    let listener = listener();
-    let mut proxy = proxy_of(&[address_of(&listener)], &["--drain-timeout", "1h"]);
-    let (client, sender) = download(&proxy, &listener);
-    proxy.signal(Signal::SIGTERM);
-    line_with(&proxy, "draining");
-    proxy.signal(Signal::SIGTERM);
-    assert!(proxy.wait().success());
-    assert_eq!(read_to_end(&client).unwrap_err().kind(), ErrorKind::ConnectionReset);
-    assert!(sender.join().unwrap().is_err());
+    for (signal, status) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        let listener = listener();
+        let mut proxy = proxy_of(&[address_of(&listener)], &["--drain-timeout", "1h"]);
+        let (client, sender) = download(&proxy, &listener);
+        let (idle, upstream) = (proxy.connect(), accept(&listener));
+        proxy.signal(Signal::SIGTERM);
+        line_with(&proxy, "connections to drain: 2");
+        proxy.signal(signal);
+        assert_eq!(proxy.wait().code(), Some(status));
+        for stream in [client, idle, upstream] {
+            assert_eq!(read_to_end(&stream).unwrap_err().kind(), ErrorKind::ConnectionReset);
+        }
+        assert!(sender.join().unwrap().is_err());
+    }
+}
+
+/// A socket that still listened would have the kernel greet clients that nobody accepts.
+#[test]
+fn a_proxy_that_drains_refuses_and_leaves_its_address_to_another() {
+    let (upstream, handover) = (listener(), socket_path("leaving"));
+    let (upstreams, flags) = ([address_of(&upstream)], ["--handover", &handover]);
+    let mut old = proxy_of(&upstreams, &flags);
+    let (client, mut server) = (old.connect(), accept(&upstream));
+    old.signal(Signal::SIGTERM);
+    line_with(&old, "connections to drain: 1");
+    let address = SocketAddr::from(([127, 0, 0, 1], old.port()));
+    let deadline = Instant::now() + DEADLINE;
+    // Its loops close their listeners in a moment.
+    let is_refused = |error: io::Error| error.kind() == ErrorKind::ConnectionRefused;
+    while !TcpStream::connect_timeout(&address, DEADLINE).is_err_and(is_refused) {
+        assert!(Instant::now() < deadline, "the proxy still listens");
+        thread::yield_now();
+    }
+    let arguments =
+        ["--listen", &address.to_string(), "--upstream", &greeter('b'), "--handover", &handover];
+    let new = Server::start(TCP_PROXY, &arguments, 1);
+    assert_eq!(greeted(&new).1, 'b');
+    // The pair goes on, and the files are those of the new proxy.
+    server.write_all(b"the rest").unwrap();
+    drop(server);
+    assert_eq!(read_to_end(&client).unwrap(), b"the rest");
+    // With whom the proxy accepted before it heard of the signal.
+    drop((client, upstream));
+    assert!(old.wait().success());
+    fs::remove_file(&handover).unwrap();
+}
+
+/// A default that the descriptors are too few for is lowered, and is no news: nobody has chosen it.
+#[test]
+fn only_a_number_of_clients_that_was_asked_for_is_worth_a_line() {
+    let script = "ulimit -n 200; exec \"$0\" --listen 127.0.0.1:0 --upstream 127.0.0.1:9 \"$@\"";
+    for (flags, line) in [
+        (&[][..], "connections to drain: 0"),
+        (
+            &["--max-connections", "9000"],
+            "200 descriptors are enough for 75 clients: more of them wait",
+        ),
+    ] {
+        let mut command = Command::new("sh");
+        let proxy = Server::start_command(command.args(["-c", script, TCP_PROXY]).args(flags), 1);
+        proxy.signal(Signal::SIGTERM);
+        assert_eq!(proxy.next_line(), line);
+    }
 }
 
 /// A time that cannot be told is no limit.
@@ -100,7 +156,7 @@ fn a_drain_may_take_for_ever() {
     let mut proxy = proxy_of(&[address_of(&listener)], &flags);
     let (client, upstream) = (proxy.connect(), accept(&listener));
     proxy.signal(Signal::SIGTERM);
-    line_with(&proxy, "draining");
+    line_with(&proxy, "connections to drain");
     drop((client, upstream));
     assert!(proxy.wait().success());
 }
@@ -113,7 +169,7 @@ fn clients_that_do_not_take_their_rest_are_cut_off_when_the_time_is_up() {
     let mut proxy = proxy_of(&[address_of(&listener)], &flags);
     let clients = unread_answers(&proxy, &listener, &path);
     proxy.signal(Signal::SIGTERM);
-    line_with(&proxy, "connections are cut off");
+    line_with(&proxy, "connections cut off: ");
     assert!(proxy.wait().success());
     drop(clients);
 }

@@ -4,16 +4,19 @@
 mod proxy_util;
 mod util;
 
+use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use nix::sys::socket::{Backlog, listen};
 
 use proxy_util::{
-    DOWNLOAD, accept, address_of, download, greeter, line_with, listener, message, number,
-    proxy_of, read_to_end, reset, stats, unread_answers, wait_for_stats,
+    DOWNLOAD, TCP_PROXY, accept, address_of, download, greeter, line_with, listener, message,
+    number, proxy_of, read_to_end, reset, small_client, stats, unread_answers, wait_for_stats,
 };
 use util::{Server, socket_path};
 
@@ -141,4 +144,95 @@ fn a_client_that_reads_slowly_is_not_idle() {
     thread::sleep(Duration::from_secs(5));
     assert!(read_to_end(&client).unwrap() == message(DOWNLOAD)[1000..], "the download differs");
     sender.join().unwrap().unwrap();
+}
+
+/// An answer that the kernel has taken whole is on its way for as long as the client reads.
+#[test]
+fn a_client_that_reads_steadily_from_the_kernel_is_not_idle() {
+    for is_ended in [false, true] {
+        let listener = listener();
+        let proxy = proxy_of(&[address_of(&listener)], &["--idle-timeout", "1s"]);
+        let mut client = small_client(&proxy);
+        let mut upstream = accept(&listener);
+        let answer = message(300_000);
+        upstream.write_all(&answer).unwrap();
+        if is_ended {
+            upstream.shutdown(Shutdown::Write).unwrap();
+        }
+        let mut received = vec![0; answer.len()];
+        for part in received.chunks_mut(4000) {
+            client.read_exact(part).unwrap();
+            // A client that is slow.
+            thread::sleep(Duration::from_millis(40));
+        }
+        assert!(received == answer, "the answer differs");
+        // It has taken everything, and is silent.
+        let end = read_to_end(&client).map_err(|error| error.kind());
+        let expected = if is_ended { Ok(Vec::new()) } else { Err(ErrorKind::ConnectionReset) };
+        assert_eq!(end, expected);
+        // So is the upstream, which must not take half a question for a whole one.
+        let kind = read_to_end(&upstream).unwrap_err().kind();
+        assert_eq!(kind, ErrorKind::ConnectionReset);
+    }
+}
+
+/// A proxy that listens on a Unix socket.
+fn proxy_on(path: &str, upstream: &str, flags: &[&str]) -> Server {
+    let listen = format!("unix://{path}");
+    let first = ["--listen", &listen, "--upstream", upstream, "--check-interval", "off"];
+    Server::start(TCP_PROXY, &[&first, flags].concat(), 1)
+}
+
+/// Sends a word as a client that waits for no answer, and is gone by the time it is read.
+fn send_and_go(path: &str) {
+    UnixStream::connect(path).unwrap().write_all(b"metric").unwrap();
+}
+
+/// A Unix socket hangs up at once when its peer has closed, and still has what that has sent.
+#[test]
+fn a_unix_client_that_has_closed_when_it_is_accepted_is_heard() {
+    const CLIENTS: usize = 50;
+    let (listener, path) = (listener(), socket_path("gone-client"));
+    let proxy = proxy_on(&path, &address_of(&listener), &[]);
+    in_one_turn(&proxy, || (0..CLIENTS).for_each(|_| send_and_go(&path)));
+    for _ in 0..CLIENTS {
+        assert_eq!(read_to_end(&accept(&listener)).unwrap(), b"metric");
+    }
+    fs::remove_file(&path).unwrap();
+}
+
+/// An upstream whose queue is full until the connection in it is accepted: the kernel drops what
+/// would connect to it.
+fn full() -> (TcpListener, TcpStream) {
+    let full = listener();
+    listen(&full, Backlog::new(0).unwrap()).unwrap();
+    let waiting = TcpStream::connect(full.local_addr().unwrap()).unwrap();
+    (full, waiting)
+}
+
+/// The kernel has dropped the SYN for the first time when the client closes, and repeats it later.
+#[test]
+fn a_unix_client_that_does_not_wait_for_its_upstream_is_heard() {
+    for refuses in [false, true] {
+        let ((full, waiting), path) = (full(), socket_path("impatient"));
+        let (next, stats) = (listener(), socket_path("impatient-stats"));
+        let upstreams = ["--upstream", &address_of(&next), "--connect-timeout", "1500ms"];
+        let flags = [&["--stats", &stats][..], if refuses { &upstreams } else { &[] }].concat();
+        let proxy = proxy_on(&path, &address_of(&full), &flags);
+        let mut client = UnixStream::connect(&path).unwrap();
+        client.write_all(b"metric").unwrap();
+        wait_for_stats(&stats, |stats| number(stats, &address_of(&full), "open") == 1);
+        drop(client);
+        let upstream = if refuses {
+            next
+        } else {
+            drop(accept(&full));
+            full
+        };
+        assert_eq!(read_to_end(&accept(&upstream)).unwrap(), b"metric");
+        wait_for_stats(&stats, |stats| number(stats, "clients", "open") == 0);
+        drop((proxy, waiting));
+        fs::remove_file(&path).unwrap();
+        fs::remove_file(&stats).unwrap();
+    }
 }

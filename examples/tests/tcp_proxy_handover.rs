@@ -12,7 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
@@ -66,7 +66,7 @@ fn a_second_proxy_takes_over_and_no_client_notices() {
             long.read_exact(&mut [0]).unwrap();
             let mut old = std::mem::replace(&mut proxy, start());
             assert_eq!(proxy.port(), port);
-            line_with(&old, "draining");
+            line_with(&old, "connections to drain");
             long.write_all(b"still here").unwrap();
             long.read_exact(&mut [0; 10]).unwrap();
             drop(long);
@@ -132,6 +132,34 @@ fn one_process_takes_over_at_a_time() {
     line_with(&proxy, "another process has taken over");
     assert!(proxy.wait().success());
     fs::remove_file(&handover).unwrap();
+}
+
+/// The signal comes when a process has the listeners and is not ready yet. The files go with the
+/// old proxy if that is the last one.
+#[test]
+fn a_takeover_that_has_begun_goes_on_when_the_old_proxy_is_to_end() {
+    for is_completed in [true, false] {
+        let (handover, stats) = (socket_path("late-taker"), socket_path("late-stats"));
+        let flags = ["--handover", &handover, "--stats", &stats];
+        let mut proxy = proxy_of(&[greeter('a')], &flags);
+        let mut taker = taker(&handover);
+        assert_eq!(taker.read(&mut [0; 9]).unwrap(), 3);
+        proxy.signal(Signal::SIGTERM);
+        line_with(&proxy, "connections to drain: 0");
+        if is_completed {
+            // A process that is slow to begin.
+            thread::sleep(Duration::from_millis(500));
+            taker.write_all(b"ready").unwrap();
+            let mut said = [0; 5];
+            taker.read_exact(&mut said).unwrap();
+            assert_eq!(&said, b"ended");
+        }
+        drop(taker);
+        assert!(proxy.wait().success());
+        for file in [&handover, &stats] {
+            assert_eq!(fs::remove_file(file).is_ok(), is_completed, "{file}");
+        }
+    }
 }
 
 /// It asks for other addresses, which it gets, and the old proxy goes.

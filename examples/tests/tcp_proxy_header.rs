@@ -10,7 +10,10 @@ use std::net::{Shutdown, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use proxy_util::{accept, address_of, line_with, listener, number, proxy_of, read_to_end, stats};
+use proxy_util::{
+    accept, address_of, line_with, listener, number, proxy_of, read_to_end, reset, stats,
+    wait_for_stats,
+};
 use util::{DEADLINE, installed, socket_path};
 
 const IN_V1: &[u8] = b"PROXY TCP4 192.0.2.1 198.51.100.2 4000 443\r\n";
@@ -71,6 +74,13 @@ fn a_wrong_header_is_refused_and_a_missing_one_has_a_deadline() {
     let begun = Instant::now();
     let (silent, mut slow) = (proxy.connect(), proxy.connect());
     slow.write_all(&IN_V2[..20]).unwrap();
+    // One that has ended, and one that has reset, while its header is awaited.
+    drop(proxy.connect());
+    let mut failing = proxy.connect();
+    failing.write_all(&IN_V1[..20]).unwrap();
+    wait_for_stats(&path, |stats| number(stats, "clients", "refused") == 1);
+    reset(failing);
+    wait_for_stats(&path, |stats| number(stats, "clients", "refused") == 2);
     let wrong = [
         &b"GET / HTTP/1.1\r\n\r\n"[..],
         b"PROXY TCP4 192.0.2.1 198.51.100.2 4000 443\n",
@@ -91,8 +101,8 @@ fn a_wrong_header_is_refused_and_a_missing_one_has_a_deadline() {
         assert!(read_to_end(client).unwrap_or_default().is_empty());
     }
     assert!(begun.elapsed() < DEADLINE, "the deadline is 5 s");
-    let stats = stats(&path);
-    assert_eq!(number(&stats, "clients", "refused"), wrong.len() as u64);
+    let all = 4 + wrong.len() as u64;
+    let stats = wait_for_stats(&path, |stats| number(stats, "clients", "refused") == all);
     assert_eq!(number(&stats, &address, "connected"), 0);
 }
 

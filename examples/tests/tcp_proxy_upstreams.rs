@@ -117,6 +117,25 @@ fn an_upstream_that_accepts_and_resets_is_passed_over() {
     assert_eq!(number(&stats(&path), &address, "failed"), 5);
 }
 
+/// An end would look like an answer that is empty.
+#[test]
+fn a_client_whose_upstreams_all_accept_and_reset_is_reset() {
+    let (resetting, other) = (listener(), deserted());
+    let address = address_of(&resetting);
+    thread::spawn(move || {
+        while let Ok((stream, _)) = resetting.accept() {
+            reset(stream);
+        }
+    });
+    for upstreams in [vec![address.clone()], vec![address, other.1]] {
+        let proxy = proxy_of(&upstreams, &["--check-interval", "off"]);
+        for _ in 0..10 {
+            let end = read_to_end(&proxy.connect()).unwrap_err();
+            assert_eq!(end.kind(), io::ErrorKind::ConnectionReset);
+        }
+    }
+}
+
 /// What the client has been sent cannot be taken back, and must not look whole.
 #[test]
 fn an_upstream_that_dies_in_the_middle_is_not_replaced() {

@@ -11,6 +11,7 @@ use std::error::Error;
 use std::io;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -175,10 +176,16 @@ impl Proxy {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    cli::run(|| run(options))
+    let mut status = 0;
+    let code = cli::run(|| {
+        status = run(options)?;
+        Ok(())
+    });
+    if status == 0 { code } else { status.into() }
 }
 
-fn run(options: Options) -> Result<(), Box<dyn Error>> {
+/// Runs the proxy, and returns its exit status.
+fn run(options: Options) -> Result<u8, Box<dyn Error>> {
     let loops = options.loops.get();
     let upstreams = Arc::new(Upstreams::new(options.balance, loops.count()));
     resolve_all(&options.upstream, &upstreams)?;
@@ -204,7 +211,7 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
     })?;
     Arc::into_inner(failure)
         .and_then(OnceLock::into_inner)
-        .map_or(Ok(()), |error| Err(error.into()))
+        .map_or(Ok(shared.exit_status.load(Relaxed)), |error| Err(error.into()))
 }
 
 fn limits(options: &Options) -> Limits {

@@ -7,12 +7,15 @@ use evio::Limits;
 
 use super::timeout::{Timeout, parse_time};
 
+/// Clients at most, unless the user says otherwise.
+pub(super) const DEFAULT_CONNECTIONS: usize = 10_000;
+
 /// Limits for the clients of a server.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Clients")]
 pub struct ClientLimits {
     /// Most connections at once; others wait until one of them ends
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_CONNECTIONS)]
     #[arg(value_parser = at_least_one)]
     pub max_connections: usize,
     /// Close a connection that is silent in both directions for so long: 90s, 5m, or off

@@ -3,6 +3,8 @@
 use evio::Server;
 use log::{info, warn};
 
+use super::clients::DEFAULT_CONNECTIONS;
+
 /// Descriptors beside those of clients and loops, with a margin: standard streams, listeners, files
 /// that are looked at, and the log.
 const OTHERS: u64 = 64;
@@ -43,7 +45,8 @@ impl Descriptors {
 }
 
 /// Raises the soft limit of descriptors to the hard one, see getrlimit(2), and limits the clients:
-/// to `max_connections`, or to as many as there are descriptors for.
+/// to `max_connections`, or to as many as there are descriptors for. A default that is
+/// lowered is no news: nobody has asked for it.
 ///
 /// The soft limit is often 1,024, for programs that use select(2). There, so many silent clients
 /// would keep all others out.
@@ -69,7 +72,9 @@ pub(super) fn limit_clients(
         return server.max_connections(max_connections);
     }
     // A client that is accepted and lacks its second descriptor would be better off waiting.
-    info!("{limit} descriptors are enough for {room} clients: more of them wait");
+    if max_connections != DEFAULT_CONNECTIONS {
+        info!("{limit} descriptors are enough for {room} clients: more of them wait");
+    }
     server.max_connections(usize::try_from(room).unwrap_or(usize::MAX))
 }
 

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use evio::{Action, Conn, ConnId, Loop};
 
 use super::header;
+use super::kernel::is_shortage;
 use super::pair::Purpose;
-use super::pairs::is_shortage;
 use super::shared::Shared;
 
 /// How soon an upstream that has gone down is looked at: about as long as a restart takes. Each
@@ -72,7 +72,7 @@ impl Checks {
             if !has_choice || !schedule.begin(now) {
                 continue;
             }
-            let address = upstream.address().clone();
+            let address = upstream.address();
             if let Err(error) = clock.event_loop().connect(address, Purpose::Check(index).tag()) {
                 // A want of descriptors here says nothing about the upstream.
                 if !is_shortage(&error) {

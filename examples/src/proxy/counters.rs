@@ -38,6 +38,15 @@ pub struct UpstreamCounters {
     pub failed: Counter,
 }
 
+impl UpstreamCounters {
+    /// Begins anew, while no loop has a connection to the upstream.
+    pub fn reset(&self) {
+        for counter in [&self.sent, &self.received, &self.connected, &self.failed] {
+            counter.0.store(0, Relaxed);
+        }
+    }
+}
+
 /// The counters that one loop has for clients.
 #[derive(Debug, Default)]
 #[repr(align(128))]

@@ -10,23 +10,24 @@
 //! ends with an error.
 
 use std::error::Error;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
-use std::mem::MaybeUninit;
-use std::net::TcpListener;
+use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use evio::{Endpoint, ReadySocket, Server, UnixPath};
+use evio::Server;
+use parking_lot::Mutex;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
-use socket2::{SockAddr, SockRef, Socket, TcpKeepalive, Type};
+use socket2::SockRef;
 
+use super::listening::{Service, bind, is_at, name, path_of, ready_socket, wanted};
 use super::options::Options;
 
 /// Listeners at most: a name has few addresses.
@@ -38,28 +39,29 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a process that takes over may be on its way to accepting.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// As many as current Linux systems let wait.
-const BACKLOG: i32 = 4096;
-
 const READY: &[u8; 5] = b"ready";
 const ENDED: &[u8; 5] = b"ended";
 
-/// Who is served by a listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Service {
-    /// Clients, to be passed on.
-    Clients = b'c',
-    /// Those who want to read the counters.
-    Stats = b's',
-    /// A process that takes over.
-    Handover = b'h',
+/// The listeners of this process, for its loops, its threads and the process that takes over.
+#[derive(Debug)]
+pub struct Listeners(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    /// The listeners, and who is served by each; none when the process has ceased to listen.
+    sockets: Vec<(Service, OwnedFd)>,
+    handover: Handover,
+    /// Files of sockets that the process has closed while another one had them and was not ready.
+    files: Vec<PathBuf>,
 }
 
-/// The listeners, and who is served by each.
-#[derive(Debug)]
-pub struct Listeners {
-    sockets: Vec<(Service, OwnedFd)>,
+/// How far the listeners have gone over to another process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Handover {
+    None,
+    /// Another process has them, and may yet fail.
+    Begun,
+    Done,
 }
 
 /// The process that the listeners come from, which goes on until it is told that this one is ready.
@@ -93,7 +95,8 @@ impl Listeners {
             };
             sockets.push((service, listener));
         }
-        Ok((Self { sockets }, old.map(Old)))
+        let state = State { sockets, handover: Handover::None, files: Vec::new() };
+        Ok((Self(Mutex::new(state)), old.map(Old)))
     }
 
     /// Returns a server with the listeners of clients.
@@ -103,7 +106,8 @@ impl Listeners {
     /// Fails when one is no listener.
     pub fn server(&self) -> Result<Server, Box<dyn Error>> {
         let mut server: Option<Server> = None;
-        for (_, listener) in self.sockets.iter().filter(|(of, _)| *of == Service::Clients) {
+        let state = self.0.lock();
+        for (_, listener) in state.sockets.iter().filter(|(of, _)| *of == Service::Clients) {
             let socket = ready_socket(listener.try_clone()?)?;
             server = Some(match server {
                 None => Server::from_socket(socket)?,
@@ -116,7 +120,7 @@ impl Listeners {
     /// Returns how many listeners of clients there are.
     #[must_use]
     pub fn clients(&self) -> usize {
-        self.sockets.iter().filter(|(of, _)| *of == Service::Clients).count()
+        self.0.lock().sockets.iter().filter(|(of, _)| *of == Service::Clients).count()
     }
 
     /// Returns the listener of a service that has one.
@@ -125,7 +129,8 @@ impl Listeners {
     ///
     /// Fails when the process is out of descriptors.
     pub fn of(&self, service: Service) -> io::Result<Option<UnixListener>> {
-        let listener = self.sockets.iter().find(|(of, _)| *of == service);
+        let state = self.0.lock();
+        let listener = state.sockets.iter().find(|(of, _)| *of == service);
         listener.map(|(_, listener)| listener.try_clone().map(Into::into)).transpose()
     }
 
@@ -133,29 +138,70 @@ impl Listeners {
     ///
     /// # Errors
     ///
-    /// Fails when the process does not say that it is ready.
+    /// Fails when the process does not say that it is ready, and when this one has ceased to
+    /// listen.
     pub fn hand_over(&self, mut peer: &UnixStream) -> io::Result<()> {
-        let sockets = &self.sockets[..self.sockets.len().min(MAX_LISTENERS)];
-        let names: Vec<u8> = sockets.iter().map(|(service, _)| *service as u8).collect();
-        let listeners: Vec<BorrowedFd<'_>> = sockets.iter().map(|(_, fd)| fd.as_fd()).collect();
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_LISTENERS))];
-        let mut rights = SendAncillaryBuffer::new(&mut space);
-        rights.push(SendAncillaryMessage::ScmRights(&listeners));
-        sendmsg(peer, &[IoSlice::new(&names)], &mut rights, SendFlags::empty())?;
-        peer.set_read_timeout(Some(READY_TIMEOUT))?;
-        expect(peer, READY)?;
-        peer.write_all(ENDED)
+        let mut state = self.0.lock();
+        give(&state.sockets, peer)?;
+        state.handover = Handover::Begun;
+        drop(state);
+        let outcome = peer
+            .set_read_timeout(Some(READY_TIMEOUT))
+            .and_then(|()| expect(peer, READY))
+            .and_then(|()| peer.write_all(ENDED));
+        let mut state = self.0.lock();
+        let files = mem::take(&mut state.files);
+        state.handover = match outcome {
+            Ok(()) => Handover::Done,
+            Err(_) => {
+                remove(files);
+                Handover::None
+            }
+        };
+        outcome
     }
 
-    /// Removes the socket files, at the end of the last process that has them.
-    pub fn remove_files(&self) {
-        for (_, listener) in &self.sockets {
-            if let Ok(Some(path)) = SockRef::from(listener).local_addr().map(|at| path_of(&at)) {
-                // A file that stays is replaced next time.
-                let _ = fs::remove_file(path);
-            }
+    /// Returns whether another process has the listeners and is not ready yet.
+    #[must_use]
+    pub fn is_handing_over(&self) -> bool {
+        self.0.lock().handover == Handover::Begun
+    }
+
+    /// Closes the listeners, of which the server has its own copies. Another process that has them
+    /// keeps them. Unless that goes on with them, their files are removed.
+    pub fn close(&self) {
+        let mut state = self.0.lock();
+        let sockets = mem::take(&mut state.sockets);
+        let at = |listener: &OwnedFd| SockRef::from(listener).local_addr().ok();
+        let files = sockets.iter().filter_map(|(_, listener)| path_of(&at(listener)?)).collect();
+        match state.handover {
+            Handover::None => remove(files),
+            Handover::Begun => state.files = files,
+            Handover::Done => {}
         }
     }
+}
+
+fn remove(files: Vec<PathBuf>) {
+    for file in files {
+        // One that stays is replaced next time.
+        let _ = fs::remove_file(file);
+    }
+}
+
+fn give(sockets: &[(Service, OwnedFd)], peer: &UnixStream) -> io::Result<()> {
+    let sockets = &sockets[..sockets.len().min(MAX_LISTENERS)];
+    if sockets.is_empty() {
+        return Err(io::Error::other("this process has ceased to listen"));
+    }
+    let names: Vec<u8> = sockets.iter().map(|(service, _)| *service as u8).collect();
+    let listeners: Vec<BorrowedFd<'_>> = sockets.iter().map(|(_, fd)| fd.as_fd()).collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_LISTENERS))];
+    let mut rights = SendAncillaryBuffer::new(&mut space);
+    rights.push(SendAncillaryMessage::ScmRights(&listeners));
+    // The first bytes to this peer: its socket has room.
+    sendmsg(peer, &[IoSlice::new(&names)], &mut rights, SendFlags::empty())?;
+    Ok(())
 }
 
 impl Old {
@@ -218,95 +264,4 @@ fn connect(handover: &Path) -> io::Result<Option<UnixStream>> {
         io::Error::new(ErrorKind::PermissionDenied, message)
     };
     is_ours.then_some(Some(old)).ok_or_else(stranger)
-}
-
-/// Returns all addresses of the command line.
-fn wanted(options: &Options) -> io::Result<Vec<(Service, SockAddr)>> {
-    let listen: Vec<SockAddr> = match options.listen.endpoint() {
-        Endpoint::Unix(UnixPath::Path(path)) => vec![SockAddr::unix(path)?],
-        Endpoint::Unix(UnixPath::Abstract(name)) => vec![SockAddr::unix(format!("\0{name}"))?],
-        _ => options.listen.resolve()?.into_iter().map(Into::into).collect(),
-    };
-    let mut all: Vec<_> = listen.into_iter().map(|address| (Service::Clients, address)).collect();
-    let others = [(Service::Stats, &options.stats), (Service::Handover, &options.handover)];
-    for (service, path) in others {
-        if let Some(path) = path {
-            all.push((service, SockAddr::unix(path)?));
-        }
-    }
-    Ok(all)
-}
-
-/// Returns whether a listener is at this address; a port of 0 is any.
-fn is_at(listener: &OwnedFd, wanted: &SockAddr) -> bool {
-    let Ok(at) = SockRef::from(listener).local_addr() else { return false };
-    match (at.as_socket(), wanted.as_socket()) {
-        (Some(at), Some(wanted)) => {
-            at.ip() == wanted.ip() && (at.port() == wanted.port() || wanted.port() == 0)
-        }
-        (None, None) => {
-            let name = |address: &SockAddr| address.as_abstract_namespace().map(<[u8]>::to_vec);
-            path_of(&at) == path_of(wanted) && name(&at) == name(wanted)
-        }
-        _ => false,
-    }
-}
-
-fn path_of(address: &SockAddr) -> Option<PathBuf> {
-    address.as_pathname().map(Path::to_owned)
-}
-
-fn name(address: &SockAddr) -> String {
-    match address.as_socket() {
-        Some(address) => address.to_string(),
-        None => path_of(address).unwrap_or_default().display().to_string(),
-    }
-}
-
-fn ready_socket(listener: OwnedFd) -> io::Result<ReadySocket> {
-    match SockRef::from(&listener).local_addr()?.is_unix() {
-        true => UnixListener::from(listener).try_into(),
-        false => TcpListener::from(listener).try_into(),
-    }
-}
-
-fn bind(service: Service, address: &SockAddr, options: &Options) -> io::Result<OwnedFd> {
-    let socket = Socket::new(address.domain(), Type::STREAM, None)?;
-    if address.is_unix() {
-        path_of(address).map_or(Ok(()), |path| remove_stale(&path))?;
-    } else {
-        socket.set_reuse_address(true)?;
-        socket.set_reuse_port(options.listen.reuse_port())?;
-        if address.is_ipv6() {
-            socket.set_only_v6(!options.listen.is_dual_stack())?;
-        }
-        // Connections inherit these.
-        socket.set_tcp_nodelay(true)?;
-        if let Some(idle) = options.keepalive.0 {
-            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))?;
-        }
-    }
-    socket.bind(address)?;
-    let mode = match service {
-        Service::Clients => options.listen.mode(),
-        Service::Stats => None,
-        // Who can connect to it can take the listeners: this user, and root.
-        Service::Handover => Some(0o600),
-    };
-    if let (Some(path), Some(mode)) = (path_of(address), mode) {
-        // Until listen(2), nobody can connect.
-        fs::set_permissions(path, Permissions::from_mode(mode))?;
-    }
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
-/// A socket file that nobody listens at is what a process has left that ended.
-fn remove_stale(path: &Path) -> io::Result<()> {
-    let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
-    let is_left = |error: io::Error| error.kind() == ErrorKind::ConnectionRefused;
-    match is_socket && UnixStream::connect(path).is_err_and(is_left) {
-        true => fs::remove_file(path),
-        false => Ok(()),
-    }
 }

@@ -38,6 +38,12 @@ impl Health {
         !self.is_down.load(Relaxed)
     }
 
+    /// Makes it as it is at first.
+    pub fn reset(&self) {
+        self.is_down.store(false, Relaxed);
+        self.contrary.store(0, Relaxed);
+    }
+
     /// Counts a connection that came about.
     pub fn succeeded(&self, thresholds: Thresholds) -> Option<Change> {
         self.note(true, thresholds.rise).then_some(Change::Up)

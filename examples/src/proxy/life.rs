@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind, Write};
 use std::ops::ControlFlow;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
-use super::handover::{Listeners, Old, Service};
+use super::handover::{Listeners, Old};
+use super::listening::Service;
 use super::pair::Purpose;
 use super::report::report;
 use super::shared::Shared;
@@ -34,6 +35,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the loop is told when another process has taken over; after a signal, it is another byte.
 const HANDED_OVER: u8 = b'h';
+
+/// What the status of a process that a signal has ended begins at, as in a shell.
+const SIGNALLED: u8 = 128;
 
 /// How the proxy begins and ends.
 #[derive(Debug)]
@@ -55,6 +59,8 @@ struct Signals {
     receiver: Option<UnixStream>,
     sender: UnixStream,
     count: usize,
+    /// The number of the last one.
+    last: Arc<AtomicUsize>,
     /// The next one ends the program at once.
     is_last: Arc<AtomicBool>,
 }
@@ -69,12 +75,14 @@ struct Drain {
 impl Signals {
     fn new() -> io::Result<Self> {
         let (receiver, sender) = UnixStream::pair()?;
-        let is_last = Arc::new(AtomicBool::new(false));
+        let (last, is_last) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         for signal in [SIGINT, SIGTERM] {
-            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&is_last))?;
+            let status = i32::from(SIGNALLED) + signal;
+            flag::register_conditional_shutdown(signal, status, Arc::clone(&is_last))?;
+            flag::register_usize(signal, Arc::clone(&last), signal as usize)?;
             pipe::register(signal, sender.try_clone()?)?;
         }
-        Ok(Self { receiver: Some(receiver), sender, count: 0, is_last })
+        Ok(Self { receiver: Some(receiver), sender, count: 0, last, is_last })
     }
 }
 
@@ -118,17 +126,16 @@ impl Life {
     }
 
     /// Drains after the first signal or when another process has taken over, and resets all
-    /// connections after the second signal; the third ends the program.
+    /// connections and ends after the second signal; the third does not wait for that.
     pub fn heard(&mut self, conn: &mut Conn<'_>, input: &[u8]) -> Action {
         self.signals.count += input.iter().filter(|byte| **byte != HANDED_OVER).count();
         if self.drain.is_none() {
-            if !input.contains(&HANDED_OVER) {
-                self.listeners.remove_files();
-            }
             self.drain(conn);
         }
         if self.signals.count > 1 {
             self.signals.is_last.store(true, Relaxed);
+            let status = SIGNALLED + self.signals.last.load(Relaxed) as u8;
+            self.shared.exit_status.store(status, Relaxed);
             self.cut_off(conn);
         }
         Action::None
@@ -137,20 +144,25 @@ impl Life {
     /// Stops accepting, and lets the pairs come to their end. The server's own graceful shutdown
     /// would give up the connections to upstreams that are being made.
     fn drain(&mut self, conn: &mut Conn<'_>) {
-        info!("draining {} connections", self.shared.open.load(Relaxed));
+        info!("connections to drain: {}", self.shared.open.load(Relaxed));
         let deadline = conn.now().checked_add(self.shared.options.clients.drain_timeout);
         self.drain = Some(Drain { deadline, is_cut_off: false });
         self.threads = None;
         for index in 0..self.listeners.clients() {
             conn.loop_handle().stop_listening(index as u16);
         }
+        self.listeners.close();
         conn.set_timer(Some(DRAIN_STEP));
     }
 
     /// Looks, as long as the proxy drains, whether that is over.
     pub fn step(&mut self, conn: &mut Conn<'_>) -> Action {
         let Some(drain) = &self.drain else { return Action::None };
-        if drain.is_cut_off || self.shared.open.load(Relaxed) == 0 {
+        let is_over = drain.is_cut_off || self.shared.open.load(Relaxed) == 0;
+        // A process that takes over is told that it may go on, unless the user cannot wait.
+        if is_over && (self.signals.count > 1 || !self.listeners.is_handing_over()) {
+            // The other ends of these are the proxy's own: the server would wait for them in vain.
+            abort_all(&mut conn.event_loop(), is_own);
             return Action::Shutdown;
         }
         if drain.deadline.is_some_and(|deadline| conn.now() >= deadline) {
@@ -165,20 +177,27 @@ impl Life {
     fn cut_off(&mut self, conn: &Conn<'_>) {
         let Some(drain) = self.drain.as_mut().filter(|drain| !drain.is_cut_off) else { return };
         drain.is_cut_off = true;
-        warn!("{} connections are cut off", self.shared.open.load(Relaxed));
+        warn!("connections cut off: {}", self.shared.open.load(Relaxed));
         let here = conn.loop_handle();
         for event_loop in (0..here.loops()).filter_map(|loop_id| here.of_loop(loop_id)) {
             // Refused only when the loop has no room; then the shutdown ends them.
-            let _ = event_loop.post(|event_loop| event_loop.for_each_conn(abort));
+            let _ = event_loop.post(|event_loop| abort_all(event_loop, |conn| !is_own(conn)));
         }
     }
 }
 
-/// Resets a connection, unless it is that of the signals.
-fn abort(mut conn: Conn<'_>) {
-    if !matches!(conn.origin(), Origin::Adopted(_)) {
-        conn.abort();
-    }
+/// Resets the connections of a loop that this is true of.
+fn abort_all(event_loop: &mut Loop<'_>, is_it: impl Fn(&Conn<'_>) -> bool) {
+    event_loop.for_each_conn(|mut conn| {
+        if is_it(&conn) {
+            conn.abort();
+        }
+    });
+}
+
+/// Returns whether a connection is the proxy's own, for signals or checks.
+fn is_own(conn: &Conn<'_>) -> bool {
+    matches!(conn.origin(), Origin::Adopted(_))
 }
 
 /// Sends the counters to who has asked for them.

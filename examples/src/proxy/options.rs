@@ -12,6 +12,28 @@ use super::resolve::{Target, parse_target};
 use super::upstreams::Balance;
 use crate::cli::{ClientLimits, LoopCount, Timeout};
 
+/// What the lines of [`report`](super::report::report) say, in its order.
+const STATS_HELP: &str = "\
+Show counters to whoever connects to this Unix socket, such as nc -U
+
+upstream   for each address of each --upstream, a line that begins so, with its name
+address    where to connect to
+state      up, down, or unlisted: the name does not stand for the address any more
+open       connections that are open or being made
+connected  connections that came about
+failed     connections that did not, or that were reset before a byte was passed on
+sent       bytes of clients that were passed on to it
+received   bytes of it that were passed on to clients
+
+clients    the last line begins so
+open       those that are connected, or whose upstream still is
+accepted   those that were accepted so far
+gone       those that had reset their connection before an upstream was asked
+refused    those that sent no PROXY header, or a wrong one
+unserved   those that no upstream could be reached for
+retries    times that another upstream was asked, since one could not be reached
+idle       those that passed nothing on, nor were sent anything, for the idle timeout";
+
 /// Passes on what its clients send to other servers, and the answers back. Ctrl-C ends it.
 #[derive(Debug, Parser)]
 #[command(name = "tcp-proxy", version)]
@@ -20,7 +42,8 @@ pub struct Options {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7000")]
     #[arg(value_parser = parse_listen)]
     pub listen: Address,
-    /// Address of another server: HOST:PORT or unix://PATH; a name stands for all its addresses
+    /// Address of a server to pass on to: HOST:PORT or unix://PATH; a name stands for all its
+    /// addresses, and the option may be given several times
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000")]
     #[arg(value_parser = parse_target)]
     pub upstream: Vec<Target>,
@@ -56,7 +79,7 @@ pub struct Options {
     #[arg(long, value_enum, value_name = "VERSION")]
     pub send_proxy: Option<Version>,
     /// Show counters to whoever connects to this Unix socket, such as nc -U
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", long_help = STATS_HELP)]
     pub stats: Option<PathBuf>,
     /// Take the listeners of the proxy that runs with the same path, which then drains and ends
     #[arg(long, value_name = "PATH")]

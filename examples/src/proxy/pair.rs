@@ -28,6 +28,8 @@ pub struct Pair {
     pub index: u16,
     /// When the upstream was connected.
     pub connected: Option<Instant>,
+    /// An upstream has accepted the connection, and reset it.
+    pub was_reset: bool,
     /// The client's connection has not ended.
     pub has_client: bool,
     /// The client has ended its output.
@@ -67,6 +69,7 @@ impl Pair {
             upstream: None,
             index: 0,
             connected: None,
+            was_reset: false,
             has_client: true,
             client_ended: false,
             start: Some(Start { early: Vec::new(), awaits_header }),
@@ -75,6 +78,13 @@ impl Pair {
             addresses: None,
             quiet: Quiet::default(),
         }
+    }
+
+    /// Returns whether bytes of the client wait for an upstream.
+    #[must_use]
+    pub fn has_early(&self) -> bool {
+        let is_kept = |start: &Start| !start.awaits_header && !start.early.is_empty();
+        self.start.as_ref().is_some_and(is_kept)
     }
 
     /// Returns whether the upstream has seen no byte of the client, nor the client one of the
@@ -105,19 +115,25 @@ impl Pair {
         !self.has_client && self.upstream.is_none()
     }
 
-    /// Returns whether nothing was passed on for as long as the idle timeout. To be asked at each
-    /// [`idle_look`].
+    /// Returns whether nothing was passed on for as long as the idle timeout, which begins anew
+    /// while something `waits` for a side. To be asked at each [`idle_look`].
     ///
     /// A pair is looked at now and then, since a time that is noted for each piece would cost every
     /// request.
-    pub fn is_idle(&mut self) -> bool {
+    pub fn is_idle(&mut self, waits: bool) -> bool {
         let bytes = self.bytes[0].wrapping_add(self.bytes[1]);
-        if bytes != self.quiet.bytes {
-            self.quiet = Quiet { bytes, looks: 0 };
+        self.quiet.is_too_long(bytes, waits)
+    }
+}
+
+impl Quiet {
+    fn is_too_long(&mut self, bytes: u64, waits: bool) -> bool {
+        if waits || bytes != self.bytes {
+            *self = Self { bytes, looks: 0 };
             return false;
         }
-        self.quiet.looks += 1;
-        self.quiet.looks >= IDLE_LOOKS
+        self.looks += 1;
+        self.looks >= IDLE_LOOKS
     }
 }
 
@@ -173,6 +189,17 @@ impl Purpose {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_that_output_waits_is_no_silence() {
+        let mut quiet = Quiet::default();
+        let mut looks = |bytes, waits| quiet.is_too_long(bytes, waits);
+        assert_eq!([(); 3].map(|()| looks(9, true)), [false; 3]);
+        // All of it is taken now: the silence begins.
+        assert_eq!([(); 4].map(|()| looks(9, false)), [false, false, false, true]);
+        // Something is passed on.
+        assert_eq!([(); 5].map(|()| looks(10, false)), [false, false, false, false, true]);
+    }
 
     #[test]
     fn a_purpose_comes_back() {

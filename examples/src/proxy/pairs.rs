@@ -1,18 +1,16 @@
 //! The pairs of one loop: how they begin, pass on what they get, and end.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use evio::{Action, CloseReason, Conn, ConnId, Keepalive, Loop};
 use log::warn;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 use slab::Slab;
 
 use super::counters::ClientCounters;
 use super::header::{self, Addresses, Parsed};
+use super::kernel::{holds_output, is_gone, is_reset, is_shortage};
 use super::pair::{MAX_EARLY, Pair, Purpose, Start, idle_look};
 use super::shared::Shared;
 
@@ -56,6 +54,7 @@ impl Pairs {
         self.counters().accepted.add(1);
         if is_gone(client) {
             self.counters().gone.add(1);
+            self.pairs[place].start = None;
             return Action::Close;
         }
         // This side's own output says nothing about its input, which is the other side's output.
@@ -69,7 +68,8 @@ impl Pairs {
         Action::None
     }
 
-    /// Connects to an upstream that was not tried yet. If there is none, the client is closed.
+    /// Connects to an upstream that was not tried yet. If there is none, the client is closed or
+    /// reset.
     fn connect(&mut self, event_loop: &mut Loop<'_>, place: usize) {
         let upstreams = &self.shared.upstreams;
         let pair = &mut self.pairs[place];
@@ -77,7 +77,7 @@ impl Pairs {
             let upstream = upstreams.get(index);
             pair.tried.push(index);
             let tag = Purpose::Pair(place as u32).tag();
-            match event_loop.connect(upstream.address().clone(), tag) {
+            match event_loop.connect(upstream.address(), tag) {
                 Ok(id) => {
                     upstream.begin();
                     (pair.upstream, pair.index) = (Some(id), index);
@@ -96,9 +96,13 @@ impl Pairs {
                 }
             }
         }
-        let client = pair.client;
+        let (client, was_reset) = (pair.client, pair.was_reset);
         self.counters().unserved.add(1);
-        if let Some(mut client) = event_loop.conn(client) {
+        let Some(mut client) = event_loop.conn(client) else { return };
+        if was_reset {
+            // What an upstream that had accepted would have said: an end would look like an answer.
+            client.abort();
+        } else {
             client.close();
         }
     }
@@ -165,6 +169,7 @@ impl Pairs {
             }
             Err(error) => {
                 warn!("{}: wrong PROXY header: {error}", pair.name(client));
+                pair.start = None;
                 self.counters().refused.add(1);
                 client.abort();
             }
@@ -184,12 +189,14 @@ impl Pairs {
             let _ = conn.set_keepalive(&Keepalive { idle, ..Keepalive::default() });
         }
         pair.connected = Some(conn.now());
-        // Without one, its `closed` in this turn ends this side.
-        let Some(mut client) = sibling(conn, Some(pair.client)) else { return Action::None };
-        client.resume_reading();
+        let mut client = sibling(conn, Some(pair.client));
+        if let Some(client) = &mut client {
+            client.resume_reading();
+        }
         let mut first = Vec::new();
         if let Some(version) = options.send_proxy {
-            let addresses = pair.addresses.as_deref().copied().or_else(|| addresses_of(&client));
+            let stated = pair.addresses.as_deref().copied();
+            let addresses = stated.or_else(|| addresses_of(client.as_ref()?));
             header::write(version, addresses, &mut first);
         }
         if let Some(start) = pair.start.take() {
@@ -200,6 +207,10 @@ impl Pairs {
         if !first.is_empty() {
             conn.write_owned(first);
         }
+        if !pair.has_client {
+            return Action::Close;
+        }
+        // If the client is ending in this turn, its `closed` ends this side.
         if pair.client_ended {
             conn.shutdown_write();
         }
@@ -233,14 +244,15 @@ impl Pairs {
 
     /// Looks whether a pair still passes something on.
     pub fn look(&mut self, client: &mut Conn<'_>, place: usize) {
+        let pair = &mut self.pairs[place];
         // What waits for a side is on its way, and has the write timeout.
-        let waits = client.output_len() > 0
-            || sibling(client, self.pairs[place].upstream)
-                .is_some_and(|side| side.output_len() > 0);
-        if self.pairs[place].is_idle() && !waits {
+        let mut is_idle = pair.is_idle(either(client, pair.upstream, |side| side.output_len() > 0));
+        if is_idle && either(client, pair.upstream, holds_output) {
+            is_idle = pair.is_idle(true);
+        }
+        if is_idle {
             self.counters().idle.add(1);
-            // A reset: the peers must not take what they have for all that there is.
-            client.abort();
+            end_idle(client, self.pairs[place].upstream);
         } else {
             client.set_timer(idle_look(self.shared.options.clients.idle_timeout.0));
         }
@@ -250,7 +262,17 @@ impl Pairs {
     pub fn closed(&mut self, conn: &mut Conn<'_>, place: usize, side: Side, reason: &CloseReason) {
         let pair = &mut self.pairs[place];
         match side {
-            Side::Client => pair.has_client = false,
+            Side::Client => {
+                pair.has_client = false;
+                // A Unix client that has closed waits for no answer; what it has sent is whole.
+                let is_asked = pair.upstream.is_some() && pair.has_early();
+                if is_asked && matches!(reason, CloseReason::PeerClosed) {
+                    return;
+                }
+                // Whatever has ended it, its header did not come.
+                let is_refused = pair.start.take().is_some_and(|start| start.awaits_header);
+                self.counters().refused.add(u64::from(is_refused));
+            }
             Side::Upstream => {
                 let now = conn.now();
                 let waiting = sibling(conn, Some(pair.client)).filter(Conn::takes_output);
@@ -278,9 +300,13 @@ impl Pairs {
         let upstream = self.shared.upstreams.get(pair.index);
         upstream.end();
         pair.upstream = None;
-        // If the client has gone, it was that which gave up.
-        if let Some(client) = sibling(conn, Some(pair.client)) {
-            warn!("{}: cannot connect to {}: {reason}", pair.name(&client), upstream.address());
+        pair.was_reset |= pair.connected.is_some() || is_reset(reason);
+        let client = sibling(conn, Some(pair.client)).map(|client| pair.name(&client));
+        // If the client has gone, it was that which gave up, unless it has left something.
+        let is_failure = matches!(reason, CloseReason::Error(_) | CloseReason::Timeout(_));
+        if client.is_some() || is_failure && !pair.has_client && pair.has_early() {
+            let name = client.unwrap_or_default();
+            warn!("{name}: cannot connect to {}: {reason}", upstream.address());
             upstream.counters(self.loop_id).failed.add(1);
             self.shared.failed(pair.index, reason);
             self.connect(&mut conn.event_loop(), place);
@@ -313,6 +339,23 @@ fn sibling<'a>(conn: &'a mut Conn<'_>, other: Option<ConnId>) -> Option<Conn<'a>
     conn.sibling(other?)
 }
 
+/// Returns whether this is true of one of the sides.
+fn either(client: &mut Conn<'_>, upstream: Option<ConnId>, is_so: fn(&Conn<'_>) -> bool) -> bool {
+    is_so(client) || sibling(client, upstream).is_some_and(|upstream| is_so(&upstream))
+}
+
+/// Ends a pair that passes nothing on by a reset: the peers must not take what they have for all
+/// that there is.
+fn end_idle(client: &mut Conn<'_>, upstream: Option<ConnId>) {
+    // One that was given the end of its answer may still be taking it, from the kernel. When its
+    // upstream is reset, `closed` closes it.
+    let first = upstream.filter(|_| !client.takes_output());
+    match sibling(client, first) {
+        Some(mut upstream) => upstream.abort(),
+        None => client.abort(),
+    }
+}
+
 /// Ends the other side of a pair, now that `side` has ended.
 fn end(other: Option<Conn<'_>>, side: Side, reason: &CloseReason) {
     let Some(mut other) = other else { return };
@@ -324,22 +367,6 @@ fn end(other: Option<Conn<'_>>, side: Side, reason: &CloseReason) {
     } else {
         other.abort();
     }
-}
-
-/// Returns whether a client has reset its connection already. accept(2) returns such connections
-/// too, and the loop hears of the reset in its next turn, when an upstream has been asked for a
-/// connection: so a flood of resets would be passed on.
-fn is_gone(conn: &Conn<'_>) -> bool {
-    let no_wait = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let mut asked = [PollFd::new(conn, PollFlags::empty())];
-    // Hang-ups and errors are reported without being asked for.
-    poll(&mut asked, Some(&no_wait)).is_ok_and(|ready| ready > 0)
-}
-
-/// Returns whether a connection failed since this process, or this system, has no room for it.
-pub(super) fn is_shortage(error: &io::Error) -> bool {
-    let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
-    Errno::from_io_error(error).is_some_and(|error| shortages.contains(&error))
 }
 
 fn addresses_of(client: &Conn<'_>) -> Option<Addresses> {

@@ -51,8 +51,33 @@ pub fn report(upstreams: &Upstreams, clients: &[ClientCounters], open: usize) ->
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+    use crate::proxy::options::Options;
     use crate::proxy::upstreams::Balance;
+
+    /// The help has a line for each name of a number, and one for the state.
+    #[test]
+    fn the_help_explains_every_word() {
+        let upstreams = Upstreams::new(Balance::RoundRobin, 1);
+        let address: std::net::SocketAddr = "127.0.0.1:5000".parse().unwrap();
+        upstreams.set("name:1", &[address.into()]);
+        let report = report(&upstreams, &[ClientCounters::default()], 0);
+        let help = Options::command().render_long_help().to_string();
+        let (_, help) = help.split_once("--stats <PATH>").unwrap();
+        let (help, _) = help.split_once("--handover").unwrap();
+        let mut lines = help.lines().map(str::trim_start);
+        for line in report.lines() {
+            let (of, line) = line.split_once(' ').unwrap();
+            assert!(lines.any(|line| line.starts_with(of)), "{help} does not explain {of}");
+            let line = line.trim_start_matches("name:1 ");
+            for word in line.split(' ').step_by(2) {
+                let is_it = |line: &str| line.starts_with(&format!("{word} "));
+                assert!(lines.next().is_some_and(is_it), "{help} does not explain {word}");
+            }
+        }
+    }
 
     #[test]
     fn the_loops_are_added_up() {

@@ -96,8 +96,10 @@ pub fn keep_resolving(
     let names: Vec<Target> = targets.iter().filter(|target| target.is_name()).cloned().collect();
     let Some(interval) = interval.filter(|_| !names.is_empty()) else { return Ok(()) };
     let resolve = move |target: &Target| match target.resolve() {
-        Ok(addresses) if upstreams.set(&target.name, &addresses) == 0 => {}
-        Ok(_) => warn!("{}: no room for more addresses; start anew", target.name),
+        Ok(addresses) => {
+            let missing = upstreams.set(&target.name, &addresses);
+            warn_of(&target.name, missing, addresses.len());
+        }
         Err(error) => warn!("{}: {error}", target.name),
     };
     let again = move || {
@@ -108,6 +110,17 @@ pub fn keep_resolving(
     };
     thread::Builder::new().name("resolver".into()).spawn(again)?;
     Ok(())
+}
+
+/// Says what becomes of a name that there is no place for all addresses of.
+fn warn_of(name: &str, missing: usize, count: usize) {
+    let used = if missing < count { "the others are used" } else { "the old ones are used" };
+    if missing > 0 {
+        warn!(
+            "{name}: no place for {missing} of {count} addresses, since there are {MAX_UPSTREAMS} \
+             that are listed or have connections; {used} until there is"
+        );
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What all loops of the proxy share.
 
 use std::fmt::Display;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU8, AtomicUsize};
 use std::sync::{Arc, OnceLock};
 
 use evio::ConnHandle;
@@ -23,6 +23,8 @@ pub struct Shared {
     pub clients: Vec<ClientCounters>,
     /// Pairs of all loops.
     pub open: AtomicUsize,
+    /// What the proxy ends with: no success if a second signal has cut off what it had to pass on.
+    pub exit_status: AtomicU8,
     /// The connection that is woken when an upstream goes down.
     down: OnceLock<ConnHandle>,
 }
@@ -32,7 +34,14 @@ impl Shared {
     #[must_use]
     pub fn new(options: Options, upstreams: Arc<Upstreams>, loops: usize) -> Self {
         let clients = (0..loops).map(|_| ClientCounters::default()).collect();
-        Self { options, upstreams, clients, open: AtomicUsize::new(0), down: OnceLock::new() }
+        Self {
+            options,
+            upstreams,
+            clients,
+            open: AtomicUsize::new(0),
+            exit_status: AtomicU8::new(0),
+            down: OnceLock::new(),
+        }
     }
 
     /// Has this connection woken when an upstream goes down.

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use clap::ValueEnum;
 use evio::SocketAddr;
+use parking_lot::RwLock;
 
 use super::counters::UpstreamCounters;
 use super::health::Health;
 
-/// Upstreams at most, in the whole life of the proxy: a name that stands for ever new addresses
-/// must not fill the memory. A reload begins anew.
+/// Upstreams at most: a name that stands for ever new addresses must not fill the memory.
 pub const MAX_UPSTREAMS: usize = 256;
 
 /// Upstreams that one client is tried with, at most.
@@ -29,9 +29,9 @@ pub enum Balance {
 /// One address that connections are made to.
 #[derive(Debug)]
 pub struct Upstream {
-    /// What the command line says, which may stand for several addresses.
-    name: String,
-    address: SocketAddr,
+    /// What the command line says, which may stand for several addresses, and one of them. Read
+    /// once per connection, and changed when the place is used again.
+    target: RwLock<(String, SocketAddr)>,
     /// Whether the name still stands for the address.
     is_listed: AtomicBool,
     /// Connections that are open or being made, by all loops.
@@ -43,14 +43,23 @@ pub struct Upstream {
 impl Upstream {
     /// Returns what the command line says.
     #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
+    pub fn name(&self) -> String {
+        self.target.read().0.clone()
     }
 
     /// Returns where to connect to.
     #[must_use]
-    pub fn address(&self) -> &SocketAddr {
-        &self.address
+    pub fn address(&self) -> SocketAddr {
+        self.target.read().1.clone()
+    }
+
+    fn is_of(&self, name: &str) -> bool {
+        self.target.read().0 == name
+    }
+
+    fn is_among(&self, addresses: &[SocketAddr]) -> bool {
+        let target = self.target.read();
+        addresses.iter().any(|address| is_same(address, &target.1))
     }
 
     /// Returns whether new connections may be made to it.
@@ -81,6 +90,15 @@ impl Upstream {
         self.open.fetch_sub(1, Relaxed);
     }
 
+    /// Makes it another upstream. A check that is under way is still taken for one of its own: that
+    /// is one result, and it takes several in a row to change its health.
+    fn replace(&self, name: &str, address: &SocketAddr) {
+        *self.target.write() = (name.to_owned(), address.clone());
+        self.health.reset();
+        self.counters.iter().for_each(UpstreamCounters::reset);
+        self.is_listed.store(true, Relaxed);
+    }
+
     /// Returns the counters of a loop.
     ///
     /// # Panics
@@ -99,7 +117,7 @@ impl Upstream {
     }
 }
 
-/// The upstreams. They are only ever added, so that an index stays with its upstream.
+/// The upstreams. While one has connections, its index is its own.
 #[derive(Debug)]
 pub struct Upstreams {
     places: Box<[OnceLock<Upstream>]>,
@@ -124,26 +142,38 @@ impl Upstreams {
     }
 
     /// Says which addresses a name stands for now: those that are new are added, and those that it
-    /// does not stand for any more get no connections. By one thread at a time. Returns how many
-    /// there was no place for.
+    /// does not stand for any more get no connections, unless there is a place for none of the
+    /// others. By one thread at a time. Returns how many there was no place for.
     pub fn set(&self, name: &str, addresses: &[SocketAddr]) -> usize {
-        let known = self.all().filter(|(_, upstream)| upstream.name == name);
-        for (_, upstream) in known {
-            let is_listed = addresses.iter().any(|address| is_same(address, &upstream.address));
-            upstream.is_listed.store(is_listed, Relaxed);
+        let known = || self.all().map(|(_, one)| one).filter(|one| one.is_of(name));
+        let missing = addresses.iter().filter(|address| {
+            let address = std::slice::from_ref(*address);
+            match known().find(|one| one.is_among(address)) {
+                Some(one) => one.is_listed.store(true, Relaxed),
+                None => return !self.add(name, &address[0], addresses),
+            }
+            false
+        });
+        let missing = missing.count();
+        if missing < addresses.len() {
+            let outdated = known().filter(|one| !one.is_among(addresses));
+            outdated.for_each(|one| one.is_listed.store(false, Relaxed));
         }
-        let is_new = |address: &&SocketAddr| {
-            !self.all().any(|(_, known)| known.name == name && is_same(address, &known.address))
-        };
-        addresses.iter().filter(is_new).filter(|address| !self.add(name, address)).count()
+        missing
     }
 
-    fn add(&self, name: &str, address: &SocketAddr) -> bool {
+    /// Adds one of the `addresses` of a name, if there is a place: one that was never used, or one
+    /// whose upstream has no connections and gets none any more.
+    fn add(&self, name: &str, address: &SocketAddr, addresses: &[SocketAddr]) -> bool {
         let count = self.count.load(Relaxed);
-        let Some(place) = self.places.get(count) else { return false };
+        let Some(place) = self.places.get(count) else {
+            let is_outdated = |one: &Upstream| one.is_of(name) && !one.is_among(addresses);
+            let mut unused = self.all().map(|(_, one)| one).filter(|one| one.open() == 0);
+            let free = unused.find(|one| !one.is_listed() || is_outdated(one));
+            return free.map(|one| one.replace(name, address)).is_some();
+        };
         let upstream = Upstream {
-            name: name.to_owned(),
-            address: address.clone(),
+            target: RwLock::new((name.to_owned(), address.clone())),
             is_listed: AtomicBool::new(true),
             open: AtomicUsize::new(0),
             health: Health::default(),

@@ -127,18 +127,24 @@ pub fn download(
     (client, sender)
 }
 
+/// A client whose kernel takes little at a time. That is set before it connects, so that TCP never
+/// grows the proxy's buffer for it: how far it does would differ from one client to the next.
+pub fn small_client(proxy: &Server) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(&SocketAddr::from(([127, 0, 0, 1], proxy.port())).into()).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket.into()
+}
+
 /// Clients that have ended their input and take nothing, each with an answer that is whole: the end
 /// of it waits in the proxy, on its way there or in the kernel.
 pub fn unread_answers(proxy: &Server, listener: &TcpListener, path: &str) -> Vec<TcpStream> {
     let connect = || {
-        // Set before it connects, so that TCP never grows the proxy's buffer for it: how far it
-        // does would differ from one client to the next.
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        socket.set_recv_buffer_size(4096).unwrap();
-        socket.connect(&SocketAddr::from(([127, 0, 0, 1], proxy.port())).into()).unwrap();
+        let client = small_client(proxy);
         let upstream = accept(listener);
         upstream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
-        (TcpStream::from(socket), upstream)
+        (client, upstream)
     };
     // So much is taken for a client that takes nothing, at least: it is not always the same.
     let received = |stats: &str| number(stats, &address_of(listener), "received") as usize;

@@ -98,6 +98,45 @@ fn a_name_follows_its_addresses_and_an_index_stays() {
     assert_eq!(upstreams.all().count(), MAX_UPSTREAMS);
 }
 
+/// A name that moves on and on: the places of addresses that have no connections are used again.
+#[test]
+fn a_name_may_stand_for_ever_new_addresses() {
+    let upstreams = upstreams(Balance::RoundRobin, 1);
+    let ports = (1000..).step_by(2).map(|port| [address(port), address(port + 1)]);
+    for (time, pair) in ports.take(3 * MAX_UPSTREAMS).enumerate() {
+        assert_eq!(upstreams.set("name:1", &pair), 0, "{time}");
+        let listed = upstreams.all().filter(|(_, one)| one.name() == "name:1" && one.is_listed());
+        let listed: Vec<SocketAddr> = listed.map(|(_, one)| one.address()).collect();
+        assert!(pair.iter().all(|one| listed.iter().any(|other| is_same(one, other))), "{time}");
+        assert_eq!(listed.len(), 2, "{time}");
+    }
+    assert_eq!(upstreams.all().count(), MAX_UPSTREAMS);
+    assert!(is_same(&upstreams.get(0).address(), &address(1)), "it is listed all the time");
+}
+
+/// There is a place for the new address when the old one has no connections, and until then the
+/// name keeps the old one.
+#[test]
+fn a_name_without_room_keeps_what_it_has() {
+    let upstreams = upstreams(Balance::RoundRobin, MAX_UPSTREAMS as u16);
+    let it = upstreams.get(7);
+    it.health().failed(ONCE);
+    it.counters(0).sent.add(1);
+    it.begin();
+    assert_eq!(upstreams.set("u8", &[address(501)]), 1);
+    assert!(is_same(&it.address(), &address(8)) && it.is_listed());
+    it.end();
+    assert_eq!(upstreams.set("u8", &[address(501)]), 0);
+    assert!(is_same(&it.address(), &address(501)) && it.is_listed());
+    assert!(it.health().is_up() && it.counters(0).sent.get() == 0, "nothing is left of the old");
+    // One that fits is enough for the old ones to go.
+    it.begin();
+    assert_eq!(upstreams.set("u8", &[address(501), address(502)]), 1);
+    assert_eq!(upstreams.set("u9", &[]), 0);
+    assert!(upstreams.get(8).is_listed());
+    assert_eq!(choose(&upstreams, MAX_UPSTREAMS), [1; MAX_UPSTREAMS]);
+}
+
 /// One upstream that fails and one that does not: every other client is spared the failure.
 #[test]
 fn another_attempt_takes_nobodys_turn() {

@@ -1,0 +1,60 @@
+//! What the kernel says of a connection when it is asked, and when it fails.
+
+use std::io::{self, ErrorKind};
+
+use evio::{CloseReason, Conn};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use socket2::SockRef;
+
+/// Returns whether a client has reset its connection already. accept(2) returns such connections
+/// too, and the loop hears of the reset in its next turn, when an upstream has been asked for a
+/// connection: so a flood of resets would be passed on.
+#[must_use]
+pub fn is_gone(conn: &Conn<'_>) -> bool {
+    // Errors are reported without being asked for. So are hang-ups, but a Unix client that has
+    // closed hangs up, too, and what it has sent can still be read.
+    reported(conn, PollFlags::empty()).is_some_and(|flags| flags.contains(PollFlags::ERR))
+}
+
+/// Returns whether the send buffer of a TCP socket holds more than a little that the peer's kernel
+/// has not taken; false once the output has been ended.
+///
+/// No safe call tells how much it holds. But poll(2) reports room only while most of the buffer is
+/// free, so the buffer is made as small as can be for the question. Linux never lets such a buffer
+/// grow by itself again: to be asked of a connection that is about to be ended.
+///
+/// What was sent to a Unix socket is with the peer at once, and stays there.
+#[must_use]
+pub fn holds_output(conn: &Conn<'_>) -> bool {
+    let socket = SockRef::from(conn);
+    let is_tcp = conn.peer_addr().is_ok_and(|peer| peer.as_inet().is_some());
+    let Some(size) = socket.send_buffer_size().ok().filter(|_| is_tcp) else { return false };
+    if socket.set_send_buffer_size(1).is_err() {
+        return false;
+    }
+    let flags = reported(conn, PollFlags::OUT);
+    // Fails only if the connection has, which is reported anyway.
+    let _ = socket.set_send_buffer_size(size);
+    flags.is_some_and(|flags| flags.is_empty())
+}
+
+fn reported(conn: &Conn<'_>, events: PollFlags) -> Option<PollFlags> {
+    let no_wait = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut asked = [PollFd::new(conn, events)];
+    poll(&mut asked, Some(&no_wait)).ok()?;
+    Some(asked[0].revents())
+}
+
+/// Returns whether an upstream has accepted a connection and reset it before the loop heard of it.
+#[must_use]
+pub fn is_reset(reason: &CloseReason) -> bool {
+    matches!(reason, CloseReason::Error(error) if error.kind() == ErrorKind::ConnectionReset)
+}
+
+/// Returns whether a connection failed since this process, or this system, has no room for it.
+#[must_use]
+pub fn is_shortage(error: &io::Error) -> bool {
+    let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|error| shortages.contains(&error))
+}
