@@ -63,8 +63,16 @@ impl Event {
     /// Returns whether the connection failed (`EPOLLERR`) or is closed in both directions
     /// (`EPOLLHUP`).
     ///
-    /// Input that arrived earlier may still be there to read. On Linux it is reported once even for
-    /// a socket that is registered for [`Interest::HANGUP`](crate::Interest::HANGUP) alone.
+    /// Input that arrived earlier may still be there to read. It is reported once even for a socket
+    /// that is registered for [`Interest::HANGUP`](crate::Interest::HANGUP) alone.
+    ///
+    /// # Platform notes
+    ///
+    /// kqueue does not report the end of both directions beside [`Interest::READABLE`] or
+    /// [`Interest::WRITABLE`]: there the reads and the writes tell.
+    ///
+    /// [`Interest::READABLE`]: crate::Interest::READABLE
+    /// [`Interest::WRITABLE`]: crate::Interest::WRITABLE
     #[must_use]
     pub fn is_hangup_or_error(&self) -> bool {
         self.readiness & HANGUP_OR_ERROR != 0

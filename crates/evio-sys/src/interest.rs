@@ -9,8 +9,8 @@ use std::ops::BitOr;
 /// # Platform notes
 ///
 /// epoll reports errors and hang-ups whatever the interest. kqueue reports them through its read
-/// and write filters only, so there [`HANGUP`](Self::HANGUP) alone reports nothing until the
-/// interest is widened.
+/// and write filters: for [`HANGUP`](Self::HANGUP) alone both are added, each with a low water mark
+/// (`NOTE_LOWAT`) that is never reached.
 ///
 /// # Examples
 ///

@@ -62,7 +62,8 @@ impl Poller {
     /// # Errors
     ///
     /// Fails when `source` cannot be polled, when the kernel is out of memory or over the user's
-    /// limit of registrations (`ENOSPC` on Linux), and, on Linux, when it is registered already.
+    /// limit of registrations (`ENOSPC` on Linux), and when it is registered already (`EEXIST`):
+    /// whether the old registration or the new one then holds differs from system to system.
     pub fn register(
         &self,
         source: &impl Source,
@@ -76,7 +77,7 @@ impl Poller {
     ///
     /// # Errors
     ///
-    /// Fails when the kernel is out of memory, and, on Linux, when `source` is not registered.
+    /// Fails when the kernel is out of memory, and when `source` is not registered (`ENOENT`).
     pub fn reregister(
         &self,
         source: &impl Source,
@@ -93,7 +94,7 @@ impl Poller {
     ///
     /// # Errors
     ///
-    /// Fails when the system call does; on Linux, when `source` is not registered.
+    /// Fails when `source` is not registered (`ENOENT`), and when the system call does.
     pub fn deregister(&self, source: &impl Source) -> io::Result<()> {
         self.selector.deregister(source.descriptor())
     }

@@ -168,8 +168,8 @@ fn a_datagram_socket_is_left_alone() {
     assert_eq!(theirs.recv(&mut [0; 16]).unwrap(), 10);
 }
 
-/// It is busy, not dead: a full backlog is no reason to take its place. The BSDs refuse a connection
-/// then, as if nobody were there.
+/// It is busy, not dead: a full backlog is no reason to take its place. The BSDs refuse a
+/// connection then, as if nobody were there.
 #[test]
 fn a_live_socket_with_a_full_backlog_is_left_alone() {
     let path = TempPath::new();

@@ -5,7 +5,6 @@ use std::io::{self, ErrorKind};
 use evio::{CloseReason, Conn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use socket2::SockRef;
 
 /// Returns whether a client has reset its connection already. accept(2) returns such connections
 /// too, and the loop hears of the reset in its next turn, when an upstream has been asked for a
@@ -17,26 +16,12 @@ pub fn is_gone(conn: &Conn<'_>) -> bool {
     reported(conn, PollFlags::empty()).is_some_and(|flags| flags.contains(PollFlags::ERR))
 }
 
-/// Returns whether the send buffer of a TCP socket holds more than a little that the peer's kernel
-/// has not taken; false once the output has been ended.
-///
-/// No safe call tells how much it holds. But poll(2) reports room only while most of the buffer is
-/// free, so the buffer is made as small as can be for the question. Linux never lets such a buffer
-/// grow by itself again: to be asked of a connection that is about to be ended.
-///
-/// What was sent to a Unix socket is with the peer at once, and stays there.
+/// Returns whether the kernel holds output of a TCP connection that the other end has not taken.
+/// What was sent to a Unix socket is with the other end at once, and may stay there.
 #[must_use]
 pub fn holds_output(conn: &Conn<'_>) -> bool {
-    let socket = SockRef::from(conn);
     let is_tcp = conn.peer_addr().is_ok_and(|peer| peer.as_inet().is_some());
-    let Some(size) = socket.send_buffer_size().ok().filter(|_| is_tcp) else { return false };
-    if socket.set_send_buffer_size(1).is_err() {
-        return false;
-    }
-    let flags = reported(conn, PollFlags::OUT);
-    // Fails only if the connection has, which is reported anyway.
-    let _ = socket.set_send_buffer_size(size);
-    flags.is_some_and(|flags| flags.is_empty())
+    is_tcp && conn.untaken_len().is_ok_and(|len| len > 0)
 }
 
 fn reported(conn: &Conn<'_>, events: PollFlags) -> Option<PollFlags> {

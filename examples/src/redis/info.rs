@@ -51,6 +51,7 @@ fn server(call: &mut Call<'_, '_>, text: &mut String) {
     line(text, "redis_version", VERSION);
     line(text, "redis_mode", "standalone");
     line(text, "os", std::env::consts::OS);
+    line(text, "multiplexing_api", evio::BACKEND);
     line(text, "arch_bits", usize::BITS);
     line(text, "process_id", std::process::id());
     line(text, "run_id", &server.run_id);

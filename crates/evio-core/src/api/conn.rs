@@ -153,6 +153,30 @@ impl<'a> Conn<'a> {
         self.entry().output_len()
     }
 
+    /// Returns how many bytes have left for the socket and were not taken by the peer yet: for TCP
+    /// those that are not acknowledged, for a Unix socket those that it has not read, with what the
+    /// kernel needs to keep them. With [`output_len`](Self::output_len) that is all that is on its
+    /// way. Each call is one system call.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Unsupported`](io::ErrorKind::Unsupported) on OpenBSD and DragonFly, which do
+    /// not tell, and when the system call does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use evio_core::Conn;
+    ///
+    /// /// A peer that is slow is not idle.
+    /// fn is_idle(conn: &Conn<'_>) -> bool {
+    ///     conn.output_len() == 0 && conn.untaken_len().is_ok_and(|len| len == 0)
+    /// }
+    /// ```
+    pub fn untaken_len(&self) -> io::Result<usize> {
+        self.entry().stream().output_len()
+    }
+
     /// Returns whether more output is waiting than the high watermark allows, and from then on
     /// until it is down to the low one.
     ///
@@ -196,11 +220,6 @@ impl<'a> Conn<'a> {
     /// reset ends the connection during the pause, and the input that waited is lost. A read
     /// timeout goes on. A connection that is closing reads in spite of a pause, and discards the
     /// input.
-    ///
-    /// # Platform notes
-    ///
-    /// kqueue has no filter that reports a reset alone: there it is found when output is sent, or
-    /// when reading is resumed.
     pub fn pause_reading(&mut self) {
         self.state.table.set_paused(self.key, true);
     }

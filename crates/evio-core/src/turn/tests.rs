@@ -29,11 +29,6 @@ pub(super) const SECOND: Duration = Duration::from_secs(1);
 /// The longest wait for something that the system does at once.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Returns whether the poller refuses a socket that it has already, or has not: kqueue does not.
-pub(super) fn poller_can_fail() -> bool {
-    std::env::consts::OS == "linux"
-}
-
 /// Notes the callbacks that are made.
 pub(super) struct Calls {
     pub(super) calls: Vec<String>,

@@ -54,8 +54,8 @@ pub(crate) fn listen(fd: BorrowedFd<'_>, connections: u16) -> io::Result<()> {
     Ok(())
 }
 
-/// Accepts a connection, and returns it with its peer's address, which macOS leaves out for one that
-/// was reset.
+/// Accepts a connection, and returns it with its peer's address, which macOS leaves out for one
+/// that was reset.
 #[cfg(any(evio_kqueue, not(target_os = "linux")))]
 #[expect(unsafe_code, reason = "nix leaves the address out, and std cannot do without")]
 pub(crate) fn accept(

@@ -89,7 +89,7 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// [`Unsupported`](io::ErrorKind::Unsupported) on systems other than Linux.
+    /// [`Unsupported`](io::ErrorKind::Unsupported) on systems other than Linux and FreeBSD.
     pub fn set_reuse_port(&self) -> io::Result<()> {
         backend::set_reuse_port(self.socket.as_fd())
     }

@@ -122,7 +122,7 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// [`Unsupported`](io::ErrorKind::Unsupported) on systems other than Linux.
+    /// [`Unsupported`](io::ErrorKind::Unsupported) on systems other than Linux and FreeBSD.
     pub fn set_reuse_port(&self) -> io::Result<()> {
         backend::set_reuse_port(self.as_fd())
     }

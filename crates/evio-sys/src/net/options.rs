@@ -25,7 +25,7 @@ pub struct ListenOptions {
     /// systems. The kernel cuts it to its own limit (`net.core.somaxconn`, `kern.ipc.somaxconn`).
     pub backlog: u16,
     /// Lets several sockets bind the same address, and the kernel choose between them
-    /// (`SO_REUSEPORT`). An error on systems other than Linux, where the last one would get
+    /// (`SO_REUSEPORT`, on FreeBSD `SO_REUSEPORT_LB`). An error elsewhere: the last one would get
     /// everything. Default: false.
     pub reuse_port: bool,
     /// Keeps an IPv6 socket from serving IPv4 as well (`IPV6_V6ONLY`). Default: false, whatever the
@@ -119,7 +119,8 @@ impl ListenOptions {
 ///
 /// # Platform notes
 ///
-/// The times hold on Linux. Elsewhere keep-alive is turned on with the system's own times.
+/// OpenBSD and DragonFly have no such times for a socket: there keep-alive is turned on with the
+/// system's own.
 ///
 /// # Examples
 ///

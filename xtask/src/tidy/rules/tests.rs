@@ -10,7 +10,7 @@ fn lines(rule: fn(&Source) -> Vec<Violation>, path: &str, text: &str) -> Vec<usi
 
 #[test]
 fn a_platform_named_outside_the_seam_is_found() {
-    let rule = platforms_are_named_in_one_file;
+    let rule = platforms_are_named_in_one_folder;
     let cases = [
         ("#[cfg(target_os = \"linux\")]", vec![1]),
         ("\n#[cfg(any(unix, windows))]", vec![2]),

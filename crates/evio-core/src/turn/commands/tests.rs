@@ -7,14 +7,11 @@ use super::*;
 use crate::accept::listener::Sharing;
 use crate::api::message::ShutdownMode;
 use crate::turn::budget;
-use crate::turn::tests::{Fixture, poller_can_fail};
+use crate::turn::tests::Fixture;
 use crate::types::limits::Limits;
 
 #[test]
 fn a_socket_that_a_running_loop_cannot_poll_is_reported() {
-    if !poller_can_fail() {
-        return;
-    }
     let mut fixture = Fixture::new(Limits::default());
     let (any_port, options) = ("127.0.0.1:0".parse().unwrap(), ListenOptions::default());
     let listener = Arc::new(Listener::tcp(any_port, &options).unwrap());

@@ -1,11 +1,8 @@
-use crate::turn::tests::{Fixture, poller_can_fail};
+use crate::turn::tests::Fixture;
 use crate::types::limits::Limits;
 
 #[test]
 fn a_connection_that_cannot_be_polled_any_more_fails_once() {
-    if !poller_can_fail() {
-        return;
-    }
     let (mut fixture, key, _client) = Fixture::with_one(Limits::default());
     let state = &mut fixture.runner.state;
     state.poller.deregister(state.table.get(key).unwrap().stream()).unwrap();

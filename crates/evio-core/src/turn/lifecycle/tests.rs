@@ -7,7 +7,7 @@ use super::*;
 use crate::api::config::Config;
 use crate::api::message::ShutdownMode;
 use crate::turn::event_loop::EventLoop;
-use crate::turn::tests::{Fixture, HOUR, poller_can_fail};
+use crate::turn::tests::{Fixture, HOUR};
 use crate::types::limits::Limits;
 use crate::types::origin::Tag;
 
@@ -58,9 +58,6 @@ fn a_connection_that_comes_after_the_server_has_begun_to_end_at_once_is_not_open
 /// Nobody is told: it was never opened.
 #[test]
 fn a_connection_that_cannot_be_polled_ends_and_makes_room() {
-    if !poller_can_fail() {
-        return;
-    }
     let mut fixture = Fixture::new(Limits::default());
     let (accepted, client) = fixture.accepted(0);
     let state = &fixture.runner.state;
@@ -76,9 +73,6 @@ fn a_connection_that_cannot_be_polled_ends_and_makes_room() {
 
 #[test]
 fn a_socket_that_cannot_be_polled_is_not_adopted() {
-    if !poller_can_fail() {
-        return;
-    }
     let mut fixture = Fixture::new(Limits::default());
     let (accepted, client) = fixture.accepted(0);
     let state = &mut fixture.runner.state;

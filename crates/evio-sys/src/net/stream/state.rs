@@ -47,8 +47,12 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// Fails with [`Unsupported`](io::ErrorKind::Unsupported) on systems other than Linux
-    /// (`SIOCOUTQ`), and when the system call does.
+    /// Fails with [`Unsupported`](io::ErrorKind::Unsupported) on OpenBSD and DragonFly, which do
+    /// not tell, and when the system call does.
+    ///
+    /// # Platform notes
+    ///
+    /// `SIOCOUTQ` on Linux, `FIONWRITE` on FreeBSD and NetBSD, `SO_NWRITE` on macOS.
     ///
     /// # Examples
     ///
