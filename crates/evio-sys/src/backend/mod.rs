@@ -8,9 +8,9 @@
 //!   `deregister` take a borrowed descriptor and are level-triggered, except that an interest in
 //!   hang-ups alone is reported once, and one of an `edge` need be reported once only. Registering
 //!   twice is `EEXIST`, and changing or removing what is not registered `ENOENT`; after a failure
-//!   it is not said what is registered. Each is one system call. `wait` makes one system call,
-//!   fills an `EventBuffer` and reports `Interrupted` to its caller; a timeout is rounded up and may
-//!   be cut to the longest wait the system can express.
+//!   it is not said what is registered. Each is one system call, and so is `wait`, which fills an
+//!   `EventBuffer` and reports `Interrupted` to its caller. A timeout is rounded up and may be cut
+//!   to the longest wait the system can express.
 //! - `EventBuffer`: `with_capacity`, `len` and `get`, which decodes into a neutral
 //!   [`Event`](crate::Event). The end of input is `readable`; `hangup_or_error` means
 //!   that the connection failed or both directions are closed, `read_on` that a short read does not
