@@ -1,6 +1,7 @@
 //! Readiness as a poll reports it.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::backend::EventBuffer;
 use crate::token::Token;
@@ -126,7 +127,54 @@ impl Events {
     }
 
     /// Returns the events of the last poll.
-    pub fn iter(&self) -> impl Iterator<Item = Event> + '_ {
-        (0..self.len()).map(|index| self.buffer.get(index))
+    #[inline]
+    pub fn iter(&self) -> EventsIter<'_> {
+        EventsIter { buffer: &self.buffer, indexes: 0..self.buffer.len() }
     }
 }
+
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use evio_sys::{Events, Poller};
+///
+/// let mut events = Events::with_capacity(16);
+/// Poller::new()?.poll(&mut events, Some(Duration::ZERO))?;
+/// for event in &events {
+///     unreachable!("nothing is registered: {event:?}");
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+impl<'a> IntoIterator for &'a Events {
+    type Item = Event;
+    type IntoIter = EventsIter<'a>;
+
+    #[inline]
+    fn into_iter(self) -> EventsIter<'a> {
+        self.iter()
+    }
+}
+
+/// The events of a poll; made by [`Events::iter`].
+#[derive(Clone, Debug)]
+pub struct EventsIter<'a> {
+    buffer: &'a EventBuffer,
+    indexes: Range<usize>,
+}
+
+impl Iterator for EventsIter<'_> {
+    type Item = Event;
+
+    #[inline]
+    fn next(&mut self) -> Option<Event> {
+        self.indexes.next().map(|index| self.buffer.get(index))
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.indexes.size_hint()
+    }
+}
+
+impl ExactSizeIterator for EventsIter<'_> {}

@@ -51,7 +51,7 @@ pub mod thread;
 mod token;
 mod waker;
 
-pub use event::{Event, Events};
+pub use event::{Event, Events, EventsIter};
 pub use interest::Interest;
 pub use poller::{BACKEND, Poller};
 pub use source::Source;

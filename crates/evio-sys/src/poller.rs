@@ -1,6 +1,7 @@
 //! Waiting for many sockets at once.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use crate::backend::{self, Selector};
@@ -146,6 +147,33 @@ impl Poller {
                 return Ok(());
             }
         }
+    }
+}
+
+/// The descriptor is readable when an event waits: so a poller can be registered with another one,
+/// or a program can wait for it by poll(2).
+///
+/// # Examples
+///
+/// ```
+/// use std::io::Write;
+/// use std::os::unix::net::UnixStream;
+/// use std::time::Duration;
+/// use evio_sys::{Events, Interest, Poller, Token};
+///
+/// let (mut left, right) = UnixStream::pair()?;
+/// let (inner, outer) = (Poller::new()?, Poller::new()?);
+/// inner.register(&right, Token(1), Interest::READABLE)?;
+/// outer.register(&inner, Token(2), Interest::READABLE)?;
+/// left.write_all(b"x")?;
+/// let mut events = Events::with_capacity(1);
+/// outer.poll(&mut events, Some(Duration::from_secs(5)))?;
+/// assert_eq!(events.iter().next().map(|event| event.token()), Some(Token(2)));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+impl AsFd for Poller {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.selector.as_fd()
     }
 }
 

@@ -24,7 +24,7 @@ mod socket;
 mod unsupported;
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -68,6 +68,10 @@ impl Selector {
         let kqueue = Kqueue::new()?;
         fcntl(&kqueue, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
         Ok(Self { kqueue })
+    }
+
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.kqueue.as_fd()
     }
 
     pub(crate) fn register(
