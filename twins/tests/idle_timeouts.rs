@@ -49,7 +49,7 @@ fn every_idle_connection_is_closed_in_its_time() {
         assert!(connected.elapsed() < DEADLINE, "{left} of {count} are still open");
         poller.poll(&mut events, Some(DEADLINE)).unwrap();
         let now = Instant::now();
-        for event in events.iter() {
+        for event in &events {
             let (client, begin) = clients[event.token().0 as usize].take().unwrap();
             let silent = now - begin;
             assert!(silent >= IDLE, "closed after {silent:?}");

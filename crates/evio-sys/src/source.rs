@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::net::{Listener, Stream, UdpSocket};
 use crate::poller::Poller;
 
-/// A thing that can be registered with a [`Poller`](crate::Poller): the sockets of this crate and
-/// of std, another poller, any other descriptor as an [`OwnedFd`] or a [`BorrowedFd`], and each of these in an
+/// A thing that can be registered with a [`Poller`]: the sockets of this crate and of std, another
+/// poller, any other descriptor as an [`OwnedFd`] or a [`BorrowedFd`], and each of these in an
 /// [`Arc`].
 ///
 /// No other crate can implement it: a backend need not have descriptors, and then knows only what

@@ -158,7 +158,7 @@ impl<H: Handler> Runner<H> {
     /// has no mail left from the turn before.
     fn accept_first(&mut self, events: &Events) {
         let mut failed = Vec::new();
-        for event in events.iter() {
+        for event in events {
             if let EventTarget::Listener(slot) = EventTarget::from(event.token()) {
                 failed.extend(self.accept_from(slot));
             }
@@ -173,7 +173,7 @@ impl<H: Handler> Runner<H> {
     /// one, the loop would wait for each of thousands.
     #[inline]
     fn prefetch(&self, events: &Events) {
-        for event in events.iter() {
+        for event in events {
             if let EventTarget::Conn(key) = EventTarget::from(event.token()) {
                 self.state.table.prefetch(key);
                 hint::black_box(self.contexts.get(key.index).is_some());

@@ -35,7 +35,7 @@ impl View<'_> {
             self.touch_in_one::<N>(hashes);
             return;
         }
-        self.pin_ahead::<N>(hashes);
+        self.pin_ahead(hashes);
         let mut places = [(Spot { lock: 0, table: 0, hash: 0 }, 0); N];
         for (place, &hash) in places.iter_mut().zip(hashes) {
             let spot = self.store.spot_of_hash(hash);

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::MutexGuard;
 
+use super::LOCKS;
 use super::entry::NEVER;
 use super::shard::{Shard, Spot};
 use super::store::Store;
@@ -39,11 +40,13 @@ pub struct View<'s> {
 }
 
 /// The locks that are held beside the current one, or instead of it.
-#[derive(Default)]
 struct Pins<'s> {
     /// All locks that are to be held until [`unpin`](View::unpin), in ascending order. The guard of
     /// the current one is not here.
     locks: Vec<(usize, Option<MutexGuard<'s, Shard>>)>,
+    /// Where each lock is among those, if it is. Were it searched for, a `GET` of a pipeline of 128
+    /// would take 1.4 times as long on two loops: a processor cannot foresee how a search goes.
+    places: [u16; LOCKS],
     /// Whether these are held for commands that are about to be run, each of which can do with its
     /// own: so they are given back when another one is needed.
     is_ahead: bool,
@@ -54,9 +57,17 @@ struct Pins<'s> {
     has_strayed: Cell<bool>,
 }
 
+impl Default for Pins<'_> {
+    fn default() -> Self {
+        let (locks, has_strayed) = (Vec::new(), Cell::new(false));
+        Self { locks, places: [0; LOCKS], is_ahead: false, stray: None, has_strayed }
+    }
+}
+
 impl Pins<'_> {
     fn place(&self, lock: usize) -> Option<usize> {
-        self.locks.binary_search_by_key(&lock, |(lock, _)| *lock).ok()
+        let place = usize::from(*self.places.get(lock)?);
+        self.locks.get(place).filter(|(at, _)| *at == lock).map(|_| place)
     }
 }
 
@@ -108,7 +119,7 @@ impl<'s> View<'s> {
         if self.has_all_locks() || store.has_one_lock() {
             return false;
         }
-        self.pin_locks(keys.map(|key| store.spot(key).lock).collect());
+        self.take_locks(keys.map(|key| store.spot(key).lock));
         true
     }
 
@@ -119,40 +130,37 @@ impl<'s> View<'s> {
         if self.has_all_locks() || self.store.has_one_lock() {
             return false;
         }
-        self.pin_locks((0..self.store.locks.len()).collect());
+        self.take_locks(0..self.store.locks.len());
         true
     }
 
-    fn pin_locks(&mut self, mut locks: Vec<usize>) {
-        locks.sort_unstable();
-        locks.dedup();
-        self.take_locks(&locks);
-    }
-
-    /// Takes locks, which are in ascending order, in place of those that are held.
-    fn take_locks(&mut self, locks: &[usize]) {
+    /// Takes locks in place of those that are held, each once and in ascending order.
+    fn take_locks(&mut self, locks: impl Iterator<Item = usize>) {
         // One that is held on could be above one that is to be taken.
         self.guard = None;
         self.current = NONE;
         self.unpin();
+        // A bit for each, which sorts them without comparing any.
+        let mut wanted = [0_u64; LOCKS.div_ceil(64)];
+        locks.for_each(|lock| wanted[lock / 64] |= 1 << (lock % 64));
+        let count: u32 = wanted.iter().map(|bits| bits.count_ones()).sum();
         let store = self.store;
         let pins = self.pins.get_or_insert_default();
-        pins.locks.extend(locks.iter().map(|&lock| (lock, Some(store.lock(lock)))));
+        pins.locks.reserve(count as usize);
+        for (word, mut bits) in wanted.into_iter().enumerate() {
+            while bits != 0 {
+                let lock = 64 * word + bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                pins.places[lock] = pins.locks.len() as u16;
+                pins.locks.push((lock, Some(store.lock(lock))));
+            }
+        }
     }
 
     /// Takes the locks of keys with these hashes, until another one is needed.
-    pub(super) fn pin_ahead<const N: usize>(&mut self, hashes: &[u64]) {
-        let mut locks = [NONE; N];
-        let mut len = 0;
-        for &hash in hashes {
-            let lock = self.store.spot_of_hash(hash).lock;
-            if let Err(place) = locks[..len].binary_search(&lock) {
-                locks.copy_within(place..len, place + 1);
-                locks[place] = lock;
-                len += 1;
-            }
-        }
-        self.take_locks(&locks[..len]);
+    pub(super) fn pin_ahead(&mut self, hashes: &[u64]) {
+        let store = self.store;
+        self.take_locks(hashes.iter().map(|&hash| store.spot_of_hash(hash).lock));
         self.pins.get_or_insert_default().is_ahead = true;
     }
 

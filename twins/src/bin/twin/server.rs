@@ -53,7 +53,7 @@ impl Server {
         let mut quit = false;
         while !quit {
             self.poller.poll(&mut events, self.ticker.timeout())?;
-            for event in events.iter() {
+            for event in &events {
                 match event.token() {
                     LISTENER => self.accept()?,
                     WAKER => {
