@@ -38,6 +38,9 @@ fn echo() -> (Server, String) {
 #[test]
 fn clients_that_reset_at_once_cost_no_upstream_connection() {
     const RESETS: u64 = 1000;
+    if std::env::consts::OS != "linux" {
+        return println!("left out: accept gives no connection that was reset");
+    }
     let (_echo, upstream) = echo();
     let path = socket_path("resets");
     for loops in ["1", "2"] {

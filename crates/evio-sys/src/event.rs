@@ -70,7 +70,8 @@ impl Event {
     /// # Platform notes
     ///
     /// kqueue does not report the end of both directions beside [`Interest::READABLE`] or
-    /// [`Interest::WRITABLE`]: there the reads and the writes tell.
+    /// [`Interest::WRITABLE`]: there the reads and the writes tell. For [`Interest::HANGUP`] alone
+    /// it reports the end of the output, and so a socket whose output this end has shut down.
     ///
     /// [`Interest::READABLE`]: crate::Interest::READABLE
     /// [`Interest::WRITABLE`]: crate::Interest::WRITABLE

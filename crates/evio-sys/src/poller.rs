@@ -64,7 +64,8 @@ impl Poller {
     ///
     /// Fails when `source` cannot be polled, when the kernel is out of memory or over the user's
     /// limit of registrations (`ENOSPC` on Linux), and when it is registered already (`EEXIST`):
-    /// whether the old registration or the new one then holds differs from system to system.
+    /// whether the old registration or the new one then holds differs from system to system. kqueue
+    /// refuses to wait for room in a pipe whose reader has gone (`EPIPE`), which epoll reports.
     pub fn register(
         &self,
         source: &impl Source,

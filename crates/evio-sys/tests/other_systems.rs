@@ -20,16 +20,17 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, soc
 
 use util::{address_of, listener, wait_for};
 
-/// In the environment of a test that has the library.
+/// In the environment of a test that has the library: the system whose calls it has.
 const ELSEWHERE: &str = "EVIO_TEST_ELSEWHERE";
 
 /// Returns whether the test is to run: it has the library. If not, runs it in a process that has.
-fn is_elsewhere(test: &str) -> bool {
+fn is_on(system: &str, test: &str) -> bool {
     if env::var_os(ELSEWHERE).is_some() {
         return true;
     }
-    if !fs::exists("/proc/self/maps").unwrap() {
-        println!("left out: no library is preloaded on this system");
+    let is_static = cfg!(target_feature = "crt-static");
+    if is_static || !fs::exists("/proc/self/maps").unwrap() {
+        println!("left out: no library can be preloaded");
         return false;
     }
     let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}.so"));
@@ -40,7 +41,7 @@ fn is_elsewhere(test: &str) -> bool {
     assert!(compiler.status().expect("there is a C compiler").success());
     let mut program = Command::new(env::current_exe().unwrap());
     program.args([test, "--exact", "--nocapture"]);
-    let output = program.env("LD_PRELOAD", library).env(ELSEWHERE, "1").output().unwrap();
+    let output = program.env("LD_PRELOAD", library).env(ELSEWHERE, system).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
@@ -53,7 +54,7 @@ fn a_connection_that_was_reset_before_it_is_accepted_concerns_nobody_else() {
     if evio_sys::BACKEND == "epoll" {
         return println!("left out on epoll: each connection has an address");
     }
-    if !is_elsewhere("a_connection_that_was_reset_before_it_is_accepted_concerns_nobody_else") {
+    if !is_on("macos", "a_connection_that_was_reset_before_it_is_accepted_concerns_nobody_else") {
         return;
     }
     let listener = listener();
@@ -69,7 +70,7 @@ fn a_connection_that_was_reset_before_it_is_accepted_concerns_nobody_else() {
 /// A connection to it is refused on the BSDs, as if nobody listened; its place is not free.
 #[test]
 fn a_unix_socket_with_a_full_backlog_is_alive() {
-    if !is_elsewhere("a_unix_socket_with_a_full_backlog_is_alive") {
+    if !is_on("bsd", "a_unix_socket_with_a_full_backlog_is_alive") {
         return;
     }
     let path = env::temp_dir().join(format!("evio-sys-full-{}", process::id()));
@@ -89,4 +90,20 @@ fn a_unix_socket_with_a_full_backlog_is_alive() {
     };
     assert_eq!(refused, Errno::ECONNREFUSED);
     assert_eq!(listen().unwrap_err().kind(), ErrorKind::AddrInUse);
+}
+
+/// There a datagram is refused whatever the type of the other socket is.
+#[test]
+fn a_live_unix_socket_is_alive_in_gvisor() {
+    if !is_on("gvisor", "a_live_unix_socket_is_alive_in_gvisor") {
+        return;
+    }
+    let path = env::temp_dir().join(format!("evio-sys-gvisor-{}", process::id()));
+    let listen = || Listener::unix(UnixName::Path(&path), &ListenOptions::default());
+    let listener = listen().unwrap();
+    let address = UnixAddr::new(&path).unwrap();
+    let client = socket(AddressFamily::Unix, SockType::Datagram, SockFlag::empty(), None).unwrap();
+    assert_eq!(connect(client.as_raw_fd(), &address), Err(Errno::ECONNREFUSED));
+    assert_eq!(listen().unwrap_err().kind(), ErrorKind::AddrInUse);
+    drop(listener);
 }

@@ -14,7 +14,7 @@ const CONNECTIONS: usize = 100;
 
 #[test]
 fn five_servers_share_a_port() {
-    if util::left_out_on_kqueue("sockets that share a port are not balanced") {
+    if util::left_out_without_shared_ports() {
         return;
     }
     let (answers, answered) = reports();
@@ -51,7 +51,7 @@ fn five_servers_share_a_port() {
 /// random ports of 28,000 would have some twice.
 #[test]
 fn a_chosen_port_belongs_to_one_server() {
-    if util::left_out_on_kqueue("sockets that share a port are not balanced") {
+    if util::left_out_without_shared_ports() {
         return;
     }
     for (address, count) in [("udp://127.0.0.1:0", 700), ("udp://:0", 10), ("tcp://:0", 10)] {
@@ -69,7 +69,7 @@ fn a_chosen_port_belongs_to_one_server() {
 /// A server of several loops has a listener for each; the connections stay where they come in.
 #[test]
 fn a_server_with_several_loops_shares_a_port_with_itself() {
-    if util::left_out_on_kqueue("sockets that share a port are not balanced") {
+    if util::left_out_without_shared_ports() {
         return;
     }
     for loops in [1, 2, 5] {
@@ -108,7 +108,7 @@ fn a_server_with_several_loops_shares_a_port_with_itself() {
 /// Some addresses with the option and some without, on the same server.
 #[test]
 fn addresses_with_and_without_reuseport_go_together() {
-    if util::left_out_on_kqueue("sockets that share a port are not balanced") {
+    if util::left_out_without_shared_ports() {
         return;
     }
     let addresses =

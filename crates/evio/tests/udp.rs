@@ -204,7 +204,7 @@ fn a_burst_is_received_whole() {
 /// Every loop has a socket of its own, and with `reuseport` other servers may have some too.
 #[test]
 fn peers_are_spread_over_the_loops() {
-    if util::left_out_on_kqueue("sockets that share a port are not balanced") {
+    if util::left_out_without_shared_ports() {
         return;
     }
     for (address, is_shared) in

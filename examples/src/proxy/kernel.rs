@@ -11,9 +11,11 @@ use rustix::io::Errno;
 /// connection: so a flood of resets would be passed on.
 #[must_use]
 pub fn is_gone(conn: &Conn<'_>) -> bool {
-    // Errors are reported without being asked for. So are hang-ups, but a Unix client that has
-    // closed hangs up, too, and what it has sent can still be read.
-    reported(conn, PollFlags::empty()).is_some_and(|flags| flags.contains(PollFlags::ERR))
+    // Both are reported without being asked for, and the BSDs report a reset as a hang-up. A Unix
+    // client that has closed hangs up, too, and what it has sent can still be read.
+    let is_tcp = conn.peer_addr().is_ok_and(|peer| peer.as_inet().is_some());
+    let wanted = if is_tcp { PollFlags::ERR | PollFlags::HUP } else { PollFlags::ERR };
+    reported(conn, PollFlags::empty()).is_some_and(|flags| flags.intersects(wanted))
 }
 
 /// Returns whether the kernel holds output of a TCP connection that the other end has not taken.

@@ -5,11 +5,11 @@ use std::io::{self, ErrorKind};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use evio::{Endpoint, ReadySocket, UnixPath};
-use socket2::{SockAddr, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
 use super::options::Options;
 
@@ -112,9 +112,17 @@ pub(super) fn bind(service: Service, address: &SockAddr, options: &Options) -> i
 /// A socket file that nobody listens at is what a process has left that ended.
 fn remove_stale(path: &Path) -> io::Result<()> {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
-    let is_left = |error: io::Error| error.kind() == ErrorKind::ConnectionRefused;
-    match is_socket && UnixStream::connect(path).is_err_and(is_left) {
+    match is_socket && refuses(path, Type::DGRAM)? && refuses(path, Type::STREAM)? {
         true => fs::remove_file(path),
         false => Ok(()),
     }
+}
+
+/// Returns whether nobody is at a socket file for sockets of this type. One of datagrams does not
+/// bother who listens for streams, and is answered also when many wait to be accepted.
+fn refuses(path: &Path, kind: Type) -> io::Result<bool> {
+    let probe = Socket::new(Domain::UNIX, kind, None)?;
+    probe.set_nonblocking(true)?;
+    let result = probe.connect(&SockAddr::unix(path)?);
+    Ok(result.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused))
 }

@@ -77,14 +77,14 @@ impl Pairs {
             let upstream = upstreams.get(index);
             pair.tried.push(index);
             let tag = Purpose::Pair(place as u32).tag();
-            match event_loop.connect(upstream.address(), tag) {
+            match event_loop.connect(upstream.begin(), tag) {
                 Ok(id) => {
-                    upstream.begin();
                     (pair.upstream, pair.index) = (Some(id), index);
                     let is_retry = pair.tried.len() > 1;
                     return self.counters().retries.add(u64::from(is_retry));
                 }
                 Err(error) => {
+                    upstream.end();
                     let name = event_loop.conn(pair.client).map(|client| pair.name(&client));
                     let name = name.unwrap_or_default();
                     warn!("{name}: cannot connect to {}: {error}", upstream.address());

@@ -80,9 +80,12 @@ impl Upstream {
         self.open.load(Relaxed)
     }
 
-    /// Counts a connection that is being made.
-    pub fn begin(&self) {
+    /// Counts a connection that is being made, and returns where to: until it has
+    /// [ended](Self::end), this stays the same upstream.
+    pub fn begin(&self) -> SocketAddr {
+        let target = self.target.read();
         self.open.fetch_add(1, Relaxed);
+        target.1.clone()
     }
 
     /// Takes back [`begin`](Self::begin).
@@ -90,13 +93,21 @@ impl Upstream {
         self.open.fetch_sub(1, Relaxed);
     }
 
-    /// Makes it another upstream. A check that is under way is still taken for one of its own: that
-    /// is one result, and it takes several in a row to change its health.
-    fn replace(&self, name: &str, address: &SocketAddr) {
-        *self.target.write() = (name.to_owned(), address.clone());
+    /// Makes it another upstream, if it has no connections. Returns whether it is one now. A check
+    /// that is under way is still taken for one of its own: that is one result, and it takes
+    /// several in a row to change its health.
+    fn replace(&self, name: &str, address: &SocketAddr) -> bool {
+        // No connection begins while this is held.
+        let mut target = self.target.write();
+        if self.open() > 0 {
+            return false;
+        }
+        *target = (name.to_owned(), address.clone());
+        drop(target);
         self.health.reset();
         self.counters.iter().for_each(UpstreamCounters::reset);
         self.is_listed.store(true, Relaxed);
+        true
     }
 
     /// Returns the counters of a loop.
@@ -168,9 +179,9 @@ impl Upstreams {
         let count = self.count.load(Relaxed);
         let Some(place) = self.places.get(count) else {
             let is_outdated = |one: &Upstream| one.is_of(name) && !one.is_among(addresses);
-            let mut unused = self.all().map(|(_, one)| one).filter(|one| one.open() == 0);
-            let free = unused.find(|one| !one.is_listed() || is_outdated(one));
-            return free.map(|one| one.replace(name, address)).is_some();
+            let mut free = self.all().map(|(_, one)| one);
+            return free
+                .any(|one| (!one.is_listed() || is_outdated(one)) && one.replace(name, address));
         };
         let upstream = Upstream {
             target: RwLock::new((name.to_owned(), address.clone())),

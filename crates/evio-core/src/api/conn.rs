@@ -160,8 +160,12 @@ impl<'a> Conn<'a> {
     ///
     /// # Errors
     ///
-    /// Fails with [`Unsupported`](io::ErrorKind::Unsupported) on OpenBSD and DragonFly, which do
-    /// not tell, and when the system call does.
+    /// Fails with [`Unsupported`](io::ErrorKind::Unsupported) where the system does not tell, and
+    /// when the system call does.
+    ///
+    /// # Platform notes
+    ///
+    /// Linux tells for both, FreeBSD, NetBSD and macOS for TCP, OpenBSD and DragonFly for neither.
     ///
     /// # Examples
     ///

@@ -228,6 +228,8 @@ pub(crate) fn pin_thread(number: usize) -> io::Result<()> {
     Ok(sched_setaffinity(this_thread, &one)?)
 }
 
+pub(crate) const IS_SHARED_LATER: bool = true;
+
 pub(crate) fn set_reuse_port(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(setsockopt(&fd, sockopt::ReusePort, &true)?)
 }

@@ -42,7 +42,8 @@ use model::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
 
 pub(crate) use notifier::Notifier;
 pub(crate) use options::{
-    output_len, set_defer_accept, set_keepalive, set_only_v6, set_reuse_port, set_user_timeout,
+    IS_SHARED_LATER, output_len, set_defer_accept, set_keepalive, set_only_v6, set_reuse_port,
+    set_user_timeout,
 };
 pub(crate) use socket::{
     accept_tcp, accept_unix, open_socket, reset, send, send_before_fin, send_vectored,

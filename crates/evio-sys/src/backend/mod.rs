@@ -8,9 +8,9 @@
 //!   `deregister` take a borrowed descriptor and are level-triggered, except that an interest in
 //!   hang-ups alone is reported once, and one of an `edge` need be reported once only. Registering
 //!   twice is `EEXIST`, and changing or removing what is not registered `ENOENT`; after a failure
-//!   it is not said what is registered. Each is one system call, and so is `wait`, which fills an
-//!   `EventBuffer` and reports `Interrupted` to its caller. A timeout is rounded up and may be cut
-//!   to the longest wait the system can express.
+//!   it is not said what is registered. Each that succeeds is one system call, and so is `wait`,
+//!   which fills an `EventBuffer` and reports `Interrupted` to its caller. A timeout is rounded up
+//!   and may be cut to the longest wait the system can express.
 //!   `as_fd` is readable when an event waits.
 //! - `EventBuffer`: `with_capacity`, `len` and `get`, which decodes into a neutral
 //!   [`Event`](crate::Event). The end of input is `readable`; `hangup_or_error` means
@@ -31,6 +31,7 @@
 //! - `disable_error_queue`: has nothing reported that a socket was told beside its input.
 //! - `datagram_merger`: the name of an option with which several datagrams of a socket are one.
 //! - `protocol`: the number of a socket's protocol, if the system tells.
+//! - `IS_SHARED_LATER`: whether `set_reuse_port` may follow a bind.
 //! - `set_reuse_port`: lets several sockets bind one address and the system balance between them.
 //! - `set_only_v6`: whether a socket of IPv6 serves IPv4 as well.
 //! - `set_user_timeout`: how long what was sent may stay unacknowledged before TCP gives the
@@ -85,10 +86,10 @@ mod imp;
 compile_error!("evio-sys needs epoll (Linux) or kqueue (macOS, FreeBSD, NetBSD, OpenBSD)");
 
 pub(crate) use imp::{
-    EventBuffer, NAME, Notifier, Selector, abstract_address, abstract_name, accept_tcp,
-    accept_unix, datagram_merger, disable_error_queue, disable_multicast_all, enable_pktinfo,
-    open_socket, output_len, pin_thread, protocol, recv_with_local, reset, send, send_before_fin,
-    send_from, send_vectored, set_defer_accept, set_keepalive, set_only_v6, set_reuse_port,
-    set_user_timeout,
+    EventBuffer, IS_SHARED_LATER, NAME, Notifier, Selector, abstract_address, abstract_name,
+    accept_tcp, accept_unix, datagram_merger, disable_error_queue, disable_multicast_all,
+    enable_pktinfo, open_socket, output_len, pin_thread, protocol, recv_with_local, reset, send,
+    send_before_fin, send_from, send_vectored, set_defer_accept, set_keepalive, set_only_v6,
+    set_reuse_port, set_user_timeout,
 };
 pub(crate) use raw::{input_len, listen};

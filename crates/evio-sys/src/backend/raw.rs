@@ -76,9 +76,9 @@ pub(crate) fn accept(
     let fd = Errno::result(fd)?;
     // SAFETY: the kernel has just made the descriptor, and nobody else knows of it.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-    // SAFETY: the kernel has written an address of that length.
+    // SAFETY: the kernel has written an address of that length. Of none there is no address.
     let peer = unsafe { SockaddrStorage::from_raw((&raw const address).cast(), Some(len)) };
-    Ok((socket, peer.filter(|_| len > 0)))
+    Ok((socket, peer))
 }
 
 /// Borrows a descriptor that the model of kevent(2) knows by its number only.
@@ -86,8 +86,8 @@ pub(crate) fn accept(
 #[expect(unsafe_code, reason = "kevent(2) is given numbers, and epoll of nix is not")]
 pub(crate) fn borrow<'a>(fd: RawFd) -> BorrowedFd<'a> {
     // SAFETY: the backend makes the number of a change from a descriptor that it borrows for the
-    // call. A number that epoll reports is that of an open descriptor: the loops close what they
-    // have registered, and wait, on one thread.
+    // call. A number that epoll reports may have been closed meanwhile, if a copy of it is open: it
+    // is only asked about, and what such a question is answered with is no more than wrong.
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
 

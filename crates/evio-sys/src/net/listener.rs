@@ -82,7 +82,7 @@ impl Listener {
     /// systems other than Linux.
     pub fn unix(name: UnixName<'_>, options: &ListenOptions) -> io::Result<Self> {
         let socket = backend::open_socket(AddressFamily::Unix, SockType::Stream)?;
-        // Held until the socket listens: before that it looks like a stale one.
+        // Held until the socket listens.
         let mut _turn = None;
         let file = match name {
             UnixName::Path(path) => {
@@ -199,14 +199,14 @@ pub(super) fn bind_inet(
         let only_v6 = options.only_v6 && canonical(address).is_ipv6();
         backend::set_only_v6(socket.as_fd(), only_v6)?;
     }
-    // The system would choose a port that others share already, so it can be shared only then.
-    let is_chosen = address.port() == 0;
-    if options.reuse_port && !is_chosen {
+    // Linux would choose a port that others share already, so it can be shared only then.
+    let is_shared_later = address.port() == 0 && backend::IS_SHARED_LATER;
+    if options.reuse_port && !is_shared_later {
         backend::set_reuse_port(socket.as_fd())?;
     }
     bind(socket.as_raw_fd(), &SockaddrStorage::from(address))
         .map_err(|errno| explain(errno, address))?;
-    if options.reuse_port && is_chosen {
+    if options.reuse_port && is_shared_later {
         backend::set_reuse_port(socket.as_fd())?;
     }
     Ok(())

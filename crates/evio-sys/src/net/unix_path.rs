@@ -51,9 +51,10 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 /// a program that locks it for something else is not waited for.
 const TURN_ATTEMPTS: usize = 100;
 
-/// Locks the directory of `path`, so that no other server looks at the socket there before it
-/// listens, and takes it for a stale one. Returns `None` where the directory cannot be locked: then
-/// of two servers that begin in the same instant, one may lose its file to the other.
+/// Locks the directory of `path`, so that no other server replaces a stale socket there meanwhile:
+/// of two that have found the same one, the second would remove the socket of the first. Returns
+/// `None` where the directory cannot be locked: then that can happen to two servers that begin in
+/// the same instant.
 pub(super) fn take_turn(path: &Path) -> Option<Flock<File>> {
     // Nothing but a directory is opened: a pipe waits for a writer, for ever.
     let mut options = File::options();
@@ -137,17 +138,26 @@ fn remove_stale(path: &Path, address: &UnixAddr) -> io::Result<()> {
         return Err(in_use("path exists and is not a socket; it was left alone"));
     }
     let before = identity(path)?;
-    // A socket of datagrams asks whether the file has a socket, and does not bother it: one that
-    // listens is of another type (EPROTOTYPE). A stream would be one more connection for it, and be
-    // refused by the BSDs if too many wait to be accepted.
-    let probe = open_socket(AddressFamily::Unix, SockType::Datagram)?;
-    match connect(probe.as_raw_fd(), address) {
-        Err(Errno::ECONNREFUSED) if identity(path)? == before => fs::remove_file(path),
-        Err(Errno::EACCES) => {
-            Err(in_use("no permission to see whether anybody answers on this socket"))
+    // A socket of datagrams asks first, since it does not bother a server: one that listens for
+    // streams is of another type (EPROTOTYPE). A stream would be one more connection for it, and is
+    // refused by the BSDs if too many wait to be accepted. It asks too, for gVisor refuses a
+    // datagram whatever the other type is.
+    for kind in [SockType::Datagram, SockType::Stream] {
+        let probe = open_socket(AddressFamily::Unix, kind)?;
+        match connect(probe.as_raw_fd(), address) {
+            Err(Errno::ECONNREFUSED) => {}
+            // Somebody else has removed it.
+            Err(Errno::ENOENT) => return Ok(()),
+            Err(Errno::EACCES) => {
+                return Err(in_use("no permission to see whether anybody answers on this socket"));
+            }
+            _ => return Err(in_use("another server answers on this socket")),
         }
-        _ => Err(in_use("another server answers on this socket")),
     }
+    if identity(path)? != before {
+        return Err(in_use("another server has just begun to listen on this socket"));
+    }
+    fs::remove_file(path)
 }
 
 fn no_directory(path: &Path) -> io::Error {

@@ -51,6 +51,16 @@ pub(crate) fn left_out_on_kqueue(reason: &str) -> bool {
 /// A TCP address with a port of the system's choice.
 pub(crate) const TCP: &str = "tcp://127.0.0.1:0";
 
+/// Tells whether a test has to be left out since sockets that share a port are not balanced here.
+pub(crate) fn left_out_without_shared_ports() -> bool {
+    let error = evio::Server::bind([format!("{TCP}?reuseport=true")]).err();
+    let is_left_out = error.is_some();
+    if is_left_out {
+        println!("left out on {}: sockets that share a port are not balanced", evio::BACKEND);
+    }
+    is_left_out
+}
+
 /// Returns the address of a Unix socket that does not exist yet.
 pub(crate) fn unix_address() -> String {
     static NEXT: AtomicUsize = AtomicUsize::new(0);

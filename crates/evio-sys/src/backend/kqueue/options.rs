@@ -1,11 +1,13 @@
 //! Socket options, where the systems differ.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 #[cfg(any(target_os = "macos", target_os = "netbsd"))]
 use nix::libc;
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{
+    AddressFamily, SockaddrLike, SockaddrStorage, getsockname, setsockopt, sockopt,
+};
 #[cfg(target_os = "macos")]
 use nix::{getsockopt_impl, setsockopt_impl, sockopt_impl};
 #[cfg(target_os = "netbsd")]
@@ -32,6 +34,9 @@ sockopt_impl!(
     libc::TCP_KEEPIDLE,
     u32
 );
+
+/// FreeBSD makes a socket one of a group when it is bound.
+pub(crate) const IS_SHARED_LATER: bool = false;
 
 #[cfg(target_os = "freebsd")]
 pub(crate) fn set_reuse_port(fd: BorrowedFd<'_>) -> io::Result<()> {
@@ -103,19 +108,32 @@ sockopt_impl!(
     libc::c_int
 );
 
-#[cfg(target_os = "macos")]
+/// Returns how much output a TCP socket holds. That of a Unix socket is in the buffer of its peer
+/// from the start, and not told.
 pub(crate) fn output_len(fd: BorrowedFd<'_>) -> io::Result<usize> {
+    let address = getsockname::<SockaddrStorage>(fd.as_raw_fd())?;
+    if address.family() == Some(AddressFamily::Unix) {
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "kqueue systems do not tell what the peer of a unix socket has not read",
+        ));
+    }
+    unsent_len(fd)
+}
+
+#[cfg(target_os = "macos")]
+fn unsent_len(fd: BorrowedFd<'_>) -> io::Result<usize> {
     let len = nix::sys::socket::getsockopt(&fd, OutputLen)?;
     Ok(usize::try_from(len).unwrap_or(0))
 }
 
 /// `FIONWRITE` of FreeBSD and NetBSD; the model has the request of Linux.
 #[cfg(any(target_os = "freebsd", target_os = "netbsd", evio_kqueue))]
-pub(crate) fn output_len(fd: BorrowedFd<'_>) -> io::Result<usize> {
+fn unsent_len(fd: BorrowedFd<'_>) -> io::Result<usize> {
     super::super::raw::output_len(fd)
 }
 
 #[cfg(any(target_os = "openbsd", target_os = "dragonfly"))]
-pub(crate) fn output_len(_fd: BorrowedFd<'_>) -> io::Result<usize> {
+fn unsent_len(_fd: BorrowedFd<'_>) -> io::Result<usize> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "this system does not tell how much it holds"))
 }

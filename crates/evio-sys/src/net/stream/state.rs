@@ -47,12 +47,13 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// Fails with [`Unsupported`](io::ErrorKind::Unsupported) on OpenBSD and DragonFly, which do
-    /// not tell, and when the system call does.
+    /// Fails with [`Unsupported`](io::ErrorKind::Unsupported) where the system does not tell, and
+    /// when the system call does.
     ///
     /// # Platform notes
     ///
-    /// `SIOCOUTQ` on Linux, `FIONWRITE` on FreeBSD and NetBSD, `SO_NWRITE` on macOS.
+    /// `SIOCOUTQ` on Linux. For TCP, `FIONWRITE` on FreeBSD and NetBSD and `SO_NWRITE` on macOS,
+    /// which do not tell for a Unix socket. OpenBSD and DragonFly do not tell at all.
     ///
     /// # Examples
     ///

@@ -148,7 +148,7 @@ impl Kqueue {
         let State { knotes, random } = &mut *state;
         let mut filters = [EventFilter::EVFILT_READ, EventFilter::EVFILT_WRITE];
         random.shuffle(&mut filters);
-        // Each has a part of the room at least, and one what the other leaves.
+        // One has a part of the room, or all of it, and the other what that leaves.
         let share = 1 + random.below(events.len());
         let mut count = 0;
         for (filter, end) in filters.into_iter().zip([share, events.len()]) {
