@@ -256,6 +256,8 @@ impl Server {
     ///
     /// # Examples
     ///
+    /// With the crate `signal-hook`, whose handler writes to the other end:
+    ///
     /// ```no_run
     /// use std::os::unix::net::UnixStream;
     /// use evio::{Action, Events, Server};
@@ -276,6 +278,27 @@ impl Server {
     /// As [`shutdown_on`](Self::shutdown_on), but shuts down as
     /// [`ServerHandle::shutdown_gracefully`] does: connections are told, and have `timeout` to
     /// finish by themselves.
+    ///
+    /// # Examples
+    ///
+    /// SIGTERM has each connection end with a goodbye:
+    ///
+    /// ```no_run
+    /// use std::os::unix::net::UnixStream;
+    /// use std::time::Duration;
+    /// use evio::{Action, Events, Server};
+    /// use signal_hook::{consts::SIGTERM, low_level::pipe};
+    ///
+    /// let (stop, signalled) = UnixStream::pair()?;
+    /// let events = Events::new().data(|_, _, _| Action::None).stopping(|conn, _| {
+    ///     conn.write(b"goodbye\n");
+    ///     Action::Close
+    /// });
+    /// pipe::register(SIGTERM, signalled)?;
+    /// let server = Server::bind(["tcp://:5000"])?;
+    /// server.shutdown_gracefully_on(stop, Duration::from_secs(30)).run(events)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn shutdown_gracefully_on(mut self, stop: UnixStream, timeout: Duration) -> Self {
         self.stops.push((stop, Some(timeout)));

@@ -10,7 +10,7 @@ use super::header::Version;
 use super::health::Thresholds;
 use super::resolve::{Target, parse_target};
 use super::upstreams::Balance;
-use crate::cli::{ClientLimits, LoopCount, Timeout};
+use crate::cli::{ClientLimits, LoopCount, Timeout, parse_time};
 
 /// What the lines of [`report`](super::report::report) say, in its order.
 const STATS_HELP: &str = "\
@@ -52,7 +52,7 @@ pub struct Options {
     pub balance: Balance,
     /// How long an upstream may take to accept a connection; then the next one is tried
     #[arg(long, value_name = "TIME", default_value = "5s")]
-    #[arg(value_parser = humantime::parse_duration)]
+    #[arg(value_parser = parse_time)]
     pub connect_timeout: Duration,
     /// How often each of several upstreams is connected to, to find out whether it is up, and more
     /// often at first when it has gone down; off takes all of them for up
