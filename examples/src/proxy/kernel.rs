@@ -18,12 +18,11 @@ pub fn is_gone(conn: &Conn<'_>) -> bool {
     reported(conn, PollFlags::empty()).is_some_and(|flags| flags.intersects(wanted))
 }
 
-/// Returns whether the kernel holds output of a TCP connection that the other end has not taken.
-/// What was sent to a Unix socket is with the other end at once, and may stay there.
+/// Returns how much the other end has not taken of what it was sent; nothing where the system does
+/// not tell.
 #[must_use]
-pub fn holds_output(conn: &Conn<'_>) -> bool {
-    let is_tcp = conn.peer_addr().is_ok_and(|peer| peer.as_inet().is_some());
-    is_tcp && conn.untaken_len().is_ok_and(|len| len > 0)
+pub fn untaken_len(conn: &Conn<'_>) -> usize {
+    conn.untaken_len().unwrap_or(0)
 }
 
 fn reported(conn: &Conn<'_>, events: PollFlags) -> Option<PollFlags> {

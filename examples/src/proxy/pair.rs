@@ -54,9 +54,12 @@ pub struct Start {
     pub awaits_header: bool,
 }
 
+/// What the last look at a pair has seen.
 #[derive(Debug, Default)]
 struct Quiet {
     bytes: u64,
+    untaken: usize,
+    /// How many looks in a row have seen that nothing moves.
     looks: u32,
 }
 
@@ -115,25 +118,25 @@ impl Pair {
         !self.has_client && self.upstream.is_none()
     }
 
-    /// Returns whether nothing was passed on for as long as the idle timeout, which begins anew
-    /// while something `waits` for a side. To be asked at each [`idle_look`].
+    /// Returns whether nothing was passed on and nothing was taken for as long as the idle timeout,
+    /// which begins anew while something `waits` for a side. `untaken` is what the kernel holds for
+    /// both. To be asked at each [`idle_look`].
     ///
     /// A pair is looked at now and then, since a time that is noted for each piece would cost every
     /// request.
-    pub fn is_idle(&mut self, waits: bool) -> bool {
+    pub fn is_idle(&mut self, waits: bool, untaken: usize) -> bool {
         let bytes = self.bytes[0].wrapping_add(self.bytes[1]);
-        self.quiet.is_too_long(bytes, waits)
+        self.quiet.is_too_long(bytes, waits, untaken)
     }
 }
 
 impl Quiet {
-    fn is_too_long(&mut self, bytes: u64, waits: bool) -> bool {
-        if waits || bytes != self.bytes {
-            *self = Self { bytes, looks: 0 };
-            return false;
-        }
-        self.looks += 1;
-        self.looks >= IDLE_LOOKS
+    fn is_too_long(&mut self, bytes: u64, waits: bool, untaken: usize) -> bool {
+        // A peer that takes something is slow, and one that takes nothing is as good as silent.
+        let has_moved = waits || bytes != self.bytes || untaken < self.untaken;
+        let looks = if has_moved { 0 } else { self.looks + 1 };
+        *self = Self { bytes, untaken, looks };
+        looks >= IDLE_LOOKS
     }
 }
 
@@ -193,12 +196,20 @@ mod tests {
     #[test]
     fn the_time_that_output_waits_is_no_silence() {
         let mut quiet = Quiet::default();
-        let mut looks = |bytes, waits| quiet.is_too_long(bytes, waits);
+        let mut looks = |bytes, waits| quiet.is_too_long(bytes, waits, 0);
         assert_eq!([(); 3].map(|()| looks(9, true)), [false; 3]);
         // All of it is taken now: the silence begins.
         assert_eq!([(); 4].map(|()| looks(9, false)), [false, false, false, true]);
         // Something is passed on.
         assert_eq!([(); 5].map(|()| looks(10, false)), [false, false, false, false, true]);
+    }
+
+    #[test]
+    fn who_takes_something_is_not_silent() {
+        let mut quiet = Quiet::default();
+        let mut looks = |untaken| quiet.is_too_long(9, false, untaken);
+        assert_eq!([100, 99, 50, 49, 48, 20].map(&mut looks), [false; 6]);
+        assert_eq!([20; 4].map(&mut looks), [false, false, false, true]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use slab::Slab;
 
 use super::counters::ClientCounters;
 use super::header::{self, Addresses, Parsed};
-use super::kernel::{holds_output, is_gone, is_reset, is_shortage};
+use super::kernel::{is_gone, is_reset, is_shortage, untaken_len};
 use super::pair::{MAX_EARLY, Pair, Purpose, Start, idle_look};
 use super::shared::Shared;
 
@@ -245,12 +245,13 @@ impl Pairs {
     /// Looks whether a pair still passes something on.
     pub fn look(&mut self, client: &mut Conn<'_>, place: usize) {
         let pair = &mut self.pairs[place];
-        // What waits for a side is on its way, and has the write timeout.
-        let mut is_idle = pair.is_idle(either(client, pair.upstream, |side| side.output_len() > 0));
-        if is_idle && either(client, pair.upstream, holds_output) {
-            is_idle = pair.is_idle(true);
+        // What waits here for a side has the write timeout.
+        let (mut waits, mut untaken) = (client.output_len() > 0, untaken_len(client));
+        if let Some(upstream) = sibling(client, pair.upstream) {
+            waits |= upstream.output_len() > 0;
+            untaken += untaken_len(&upstream);
         }
-        if is_idle {
+        if pair.is_idle(waits, untaken) {
             self.counters().idle.add(1);
             end_idle(client, self.pairs[place].upstream);
         } else {
@@ -337,11 +338,6 @@ impl Pairs {
 /// Returns the other side of a pair, unless it is ending.
 fn sibling<'a>(conn: &'a mut Conn<'_>, other: Option<ConnId>) -> Option<Conn<'a>> {
     conn.sibling(other?)
-}
-
-/// Returns whether this is true of one of the sides.
-fn either(client: &mut Conn<'_>, upstream: Option<ConnId>, is_so: fn(&Conn<'_>) -> bool) -> bool {
-    is_so(client) || sibling(client, upstream).is_some_and(|upstream| is_so(&upstream))
 }
 
 /// Ends a pair that passes nothing on by a reset: the peers must not take what they have for all
