@@ -72,10 +72,13 @@ fn ten_times_as_many_clients_as_there_is_room_for() {
         for _ in 0..clients.len() {
             drop(clients.remove(0));
             let start = Instant::now();
-            let mut client = server.connect();
-            assert!(is_served(&mut client), "one has ended");
+            // It is turned away if it comes before the end of the other one.
+            let served = (0..100).map(|_| server.connect()).find_map(|mut client| {
+                let is_served = is_served(&mut client);
+                is_served.then_some(client)
+            });
             longest = longest.max(start.elapsed());
-            clients.push(client);
+            clients.push(served.expect("one has ended"));
         }
         println!("a new one is served at most {longest:?} after one has ended");
         for client in &mut clients {

@@ -186,8 +186,8 @@ fn a_connection_that_has_come_about_in_time_is_opened() {
 /// What a slow peer takes is too little for the socket to take more, and progress all the same.
 #[test]
 fn a_peer_that_takes_little_is_not_cut_off() {
-    if std::env::consts::OS != "linux" {
-        return;
+    if evio_sys::BACKEND == "kqueue" {
+        return println!("left out on kqueue: what a Unix peer has taken is not told");
     }
     for late in [Duration::ZERO, SECOND] {
         let (mut fixture, key, mut client) =

@@ -148,8 +148,9 @@ impl Kqueue {
         let State { knotes, random } = &mut *state;
         let mut filters = [EventFilter::EVFILT_READ, EventFilter::EVFILT_WRITE];
         random.shuffle(&mut filters);
-        // One has a part of the room, or all of it, and the other what that leaves.
-        let share = 1 + random.below(events.len());
+        // The first has half of the room, rounded up, and the other what that leaves: a kernel
+        // reports all there are if there is room for them.
+        let share = events.len().div_ceil(2);
         let mut count = 0;
         for (filter, end) in filters.into_iter().zip([share, events.len()]) {
             let mut ready = vec![EpollEvent::empty(); end - count];
