@@ -65,7 +65,7 @@ impl Event {
     /// (`EPOLLHUP`).
     ///
     /// Input that arrived earlier may still be there to read. It is reported once even for a socket
-    /// that is registered for [`Interest::HANGUP`](crate::Interest::HANGUP) alone.
+    /// that is registered for [`Interest::HANGUP`] alone.
     ///
     /// # Platform notes
     ///
@@ -73,6 +73,7 @@ impl Event {
     /// [`Interest::WRITABLE`]: there the reads and the writes tell. For [`Interest::HANGUP`] alone
     /// it reports the end of the output, and so a socket whose output this end has shut down.
     ///
+    /// [`Interest::HANGUP`]: crate::Interest::HANGUP
     /// [`Interest::READABLE`]: crate::Interest::READABLE
     /// [`Interest::WRITABLE`]: crate::Interest::WRITABLE
     #[must_use]
