@@ -7,6 +7,7 @@ mod util;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -205,6 +206,7 @@ fn a_shutdown_after_a_long_callback_has_its_full_timeout() {
 /// Numbers what it tells the second connection, and notes in `pre_write` how much of that is
 /// committed. The first connection is told to end or to be drained, and has more to tell then.
 struct Gossip {
+    opens: Sender<()>,
     ids: Vec<ConnId>,
     told: u64,
     committed: Arc<AtomicU64>,
@@ -226,6 +228,7 @@ impl Handler for Gossip {
 
     fn context(&mut self, conn: &Conn<'_>) {
         self.ids.push(conn.id());
+        self.opens.send(()).expect("the test waits");
     }
 
     /// Puts both connections on the list of the turn, the first one first.
@@ -259,11 +262,14 @@ fn what_callbacks_of_the_flush_write_to_a_sibling_waits_for_another_pre_write() 
     for command in ["abort", "drain"] {
         let committed = Arc::new(AtomicU64::new(0));
         let limits = Limits::default().high_watermark(0).low_watermark(0);
+        let (opens, opened) = reports();
         let server = start(bind(&unix_address()).limits(limits), {
             let committed = Arc::clone(&committed);
-            move || Gossip { ids: Vec::new(), told: 0, committed }
+            move || Gossip { opens, ids: Vec::new(), told: 0, committed }
         });
         let (first, second) = (server.connect(), server.connect());
+        // Both are there when the first one speaks.
+        (0..2).for_each(|_| opened.next());
         first.send(command.as_bytes());
         for number in 1..=2_u64 {
             assert_eq!(second.receive(8), number.to_be_bytes(), "{command}");
