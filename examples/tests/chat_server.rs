@@ -68,6 +68,8 @@ fn no_two_guests_have_one_name() {
         other.say(&format!("/nick {taken}"));
         assert_eq!(other.wait_for("taken"), format!("* {} is taken\n", taken.trim()));
     }
+    other.say("/nick   ");
+    other.wait_for("wants a name");
     // Who takes another name, or leaves, gives up the last one.
     ann.say("/nick anna");
     other.wait_for("is now anna");

@@ -79,7 +79,7 @@ impl Handler for Room {
             match line.split_once(' ').unwrap_or((&line, "")) {
                 ("", _) => {}
                 ("/quit", _) => return Action::Close,
-                ("/nick", "") => conn.write(b"* /nick wants a name\n"),
+                ("/nick", new) if new.trim().is_empty() => conn.write(b"* /nick wants a name\n"),
                 ("/nick", new) => self.rename(conn, name, new),
                 (word, _) if word.starts_with('/') => conn.write(HELP),
                 _ => say(conn, &format!("{name}: {line}")),

@@ -165,7 +165,7 @@ enum Watch {
     /// That there is something to read or room to write, as long as there is.
     Readiness,
     /// Only that the end has come, and that once: EV_CLEAR, and a low water mark (NOTE_LOWAT) that
-    /// no buffer reaches. macOS takes a full buffer for it, which [`EventBuffer::get`] sees.
+    /// no buffer reaches. macOS takes a full buffer for it, which [`readiness`] sees.
     End,
 }
 
