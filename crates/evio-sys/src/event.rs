@@ -17,10 +17,12 @@ pub struct Event {
     readiness: u8,
 }
 
-const READABLE: u8 = 0b0001;
-const WRITABLE: u8 = 0b0010;
-const HANGUP_OR_ERROR: u8 = 0b0100;
-const READ_ON: u8 = 0b1000;
+const READABLE: u8 = 0b00_0001;
+const WRITABLE: u8 = 0b00_0010;
+const HANGUP_OR_ERROR: u8 = 0b00_0100;
+const READ_ON: u8 = 0b00_1000;
+const READ_CLOSED: u8 = 0b01_0000;
+const WRITE_CLOSED: u8 = 0b10_0000;
 
 /// The readiness that a backend decodes for an [`Event`].
 #[derive(Clone, Copy, Debug)]
@@ -29,17 +31,22 @@ pub(crate) struct Readiness {
     pub(crate) writable: bool,
     pub(crate) hangup_or_error: bool,
     pub(crate) read_on: bool,
+    pub(crate) read_closed: bool,
+    pub(crate) write_closed: bool,
 }
 
 impl Event {
     #[inline]
     pub(crate) fn new(token: Token, readiness: Readiness) -> Self {
-        let Readiness { readable, writable, hangup_or_error, read_on } = readiness;
+        let Readiness { readable, writable, hangup_or_error, read_on, read_closed, write_closed } =
+            readiness;
         let bit = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
         let readiness = bit(readable, READABLE)
             | bit(writable, WRITABLE)
             | bit(hangup_or_error, HANGUP_OR_ERROR)
-            | bit(read_on, READ_ON);
+            | bit(read_on, READ_ON)
+            | bit(read_closed, READ_CLOSED)
+            | bit(write_closed, WRITE_CLOSED);
         Self { token, readiness }
     }
 
@@ -61,24 +68,65 @@ impl Event {
         self.readiness & WRITABLE != 0
     }
 
-    /// Returns whether the connection failed (`EPOLLERR`) or is closed in both directions
-    /// (`EPOLLHUP`).
+    /// Returns whether the connection failed, or both of its directions have ended: no other event
+    /// is to come.
     ///
-    /// Input that arrived earlier may still be there to read. It is reported once even for a socket
-    /// that is registered for [`Interest::HANGUP`] alone.
+    /// Input that arrived earlier may still be there to read. It is told whatever is waited for,
+    /// and once where that is [`Interest::HANGUP`](crate::Interest::HANGUP) alone.
     ///
     /// # Platform notes
     ///
-    /// kqueue does not report the end of both directions beside [`Interest::READABLE`] or
-    /// [`Interest::WRITABLE`]: there the reads and the writes tell. For [`Interest::HANGUP`] alone
-    /// it reports the end of the output, and so a socket whose output this end has shut down.
-    ///
-    /// [`Interest::HANGUP`]: crate::Interest::HANGUP
-    /// [`Interest::READABLE`]: crate::Interest::READABLE
-    /// [`Interest::WRITABLE`]: crate::Interest::WRITABLE
+    /// These are `EPOLLERR` and `EPOLLHUP` of `epoll_ctl(2)`. kqueue tells the end of each direction
+    /// by itself (`EV_EOF`), and getpeername(2) whether it was the last one.
     #[must_use]
     pub fn is_hangup_or_error(&self) -> bool {
         self.readiness & HANGUP_OR_ERROR != 0
+    }
+
+    /// Returns whether no more input will come than is there: the peer has ended its output, or the
+    /// connection has failed. Told where [`READABLE`](crate::Interest::READABLE) is waited for,
+    /// and at the latest together with [`is_readable`](Self::is_readable) of the end.
+    ///
+    /// # Platform notes
+    ///
+    /// This is `EPOLLRDHUP` or `EPOLLHUP`, and `EV_EOF` of `EVFILT_READ`. epoll says nothing of it
+    /// for a registration that is [`exclusive`](crate::Interest::exclusive), nor for the end of a
+    /// pipe whose writer has gone before its bytes were read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::unix::net::UnixStream;
+    /// use evio_sys::{Events, Interest, Poller, Token};
+    ///
+    /// let (left, right) = UnixStream::pair()?;
+    /// let poller = Poller::new()?;
+    /// poller.register(&right, Token(0), Interest::READABLE)?;
+    /// left.shutdown(std::net::Shutdown::Write)?;
+    /// let mut events = Events::with_capacity(8);
+    /// poller.poll(&mut events, None)?;
+    /// let event = events.iter().next().expect("the end of the input is an event");
+    /// assert!(event.is_read_closed() && !event.is_write_closed());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_read_closed(&self) -> bool {
+        self.readiness & READ_CLOSED != 0
+    }
+
+    /// Returns whether the peer takes no more output: the connection has failed or both directions
+    /// have ended, or the reader of a pipe has gone.
+    ///
+    /// Who has shut down the output of a stream need not ask: whether that alone is told differs
+    /// from system to system.
+    ///
+    /// # Platform notes
+    ///
+    /// This is `EPOLLHUP` or `EPOLLERR`, and `EV_EOF` of `EVFILT_WRITE`, which is told where
+    /// [`WRITABLE`](crate::Interest::WRITABLE) is waited for.
+    #[must_use]
+    pub fn is_write_closed(&self) -> bool {
+        self.readiness & WRITE_CLOSED != 0
     }
 
     /// Returns whether a read that is short of the buffer must be followed by another one: there is
@@ -98,6 +146,8 @@ impl fmt::Debug for Event {
             .field("readable", &self.is_readable())
             .field("writable", &self.is_writable())
             .field("hangup_or_error", &self.is_hangup_or_error())
+            .field("read_closed", &self.is_read_closed())
+            .field("write_closed", &self.is_write_closed())
             .field("must_read_on", &self.must_read_on())
             .finish()
     }

@@ -29,6 +29,7 @@ const WRITABLE: u8 = 0b010;
 const HANGUP: u8 = 0b100;
 const EDGE: u8 = 0b1000;
 const EXCLUSIVE: u8 = 0b1_0000;
+const ONE_SHOT: u8 = 0b10_0000;
 
 const fn interest(bits: u8) -> Interest {
     match NonZeroU8::new(bits) {
@@ -119,6 +120,52 @@ impl Interest {
     pub const fn is_exclusive(self) -> bool {
         self.0.get() & EXCLUSIVE != 0
     }
+
+    /// Returns the same, reported once: after that the socket stays registered and silent, until
+    /// [`reregister`](crate::Poller::reregister) is told what comes next.
+    ///
+    /// For pollers that several threads wait on: what one thread was told of, no other is, as long
+    /// as it is at work on it.
+    ///
+    /// # Platform notes
+    ///
+    /// On Linux this is `EPOLLONESHOT` of `epoll_ctl(2)`, which is refused together with
+    /// [`exclusive`](Self::exclusive) (`EINVAL`). On kqueue it is `EV_DISPATCH`, for each filter:
+    /// there `READABLE | WRITABLE` is reported once for input and once for output. That
+    /// [`HANGUP`](Self::HANGUP) alone is reported once needs no more than that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use std::os::unix::net::UnixStream;
+    /// use std::time::Duration;
+    /// use evio_sys::{Events, Interest, Poller, Token};
+    ///
+    /// let (mut left, right) = UnixStream::pair()?;
+    /// left.write_all(b"x")?;
+    /// let poller = Poller::new()?;
+    /// poller.register(&right, Token(0), Interest::READABLE.one_shot())?;
+    /// let mut events = Events::with_capacity(8);
+    /// for (expected, again) in [(1, false), (0, true), (1, false)] {
+    ///     poller.poll(&mut events, Some(Duration::ZERO))?;
+    ///     assert_eq!(events.len(), expected);
+    ///     if again {
+    ///         poller.reregister(&right, Token(0), Interest::READABLE.one_shot())?;
+    ///     }
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn one_shot(self) -> Self {
+        interest(self.0.get() | ONE_SHOT)
+    }
+
+    /// Returns whether it is reported once.
+    #[must_use]
+    pub const fn is_one_shot(self) -> bool {
+        self.0.get() & ONE_SHOT != 0
+    }
 }
 
 impl BitOr for Interest {
@@ -138,7 +185,8 @@ impl fmt::Debug for Interest {
             (false, false) => "HANGUP",
         })?;
         f.write_str(if self.is_edge() { " | EDGE" } else { "" })?;
-        f.write_str(if self.is_exclusive() { " | EXCLUSIVE" } else { "" })
+        f.write_str(if self.is_exclusive() { " | EXCLUSIVE" } else { "" })?;
+        f.write_str(if self.is_one_shot() { " | ONE_SHOT" } else { "" })
     }
 }
 
@@ -160,5 +208,8 @@ mod tests {
         let exclusive = Interest::READABLE.exclusive();
         assert!(exclusive.is_exclusive() && !edge.is_exclusive());
         assert_eq!(format!("{exclusive:?}"), "READABLE | EXCLUSIVE");
+        let one_shot = Interest::WRITABLE.one_shot();
+        assert!(one_shot.is_one_shot() && !exclusive.is_one_shot());
+        assert_eq!(format!("{one_shot:?}"), "WRITABLE | ONE_SHOT");
     }
 }

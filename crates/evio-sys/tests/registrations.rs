@@ -4,8 +4,9 @@
 mod util;
 
 use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use evio_sys::net::Stream;
 use evio_sys::{Event, Events, Interest, Poller, Token};
@@ -72,6 +73,100 @@ fn the_end_of_both_directions_is_a_hangup() {
     poller.register(&right, TOKEN, Interest::HANGUP).unwrap();
     drop(left);
     hangup(&poller);
+}
+
+/// Waits until an event says so.
+#[track_caller]
+fn wait_for_event(poller: &Poller, says_so: impl Fn(&Event) -> bool) -> Event {
+    let since = Instant::now();
+    loop {
+        let events = poll(poller, DEADLINE);
+        match events.iter().find(|event| says_so(event)) {
+            Some(event) => return *event,
+            None => assert!(since.elapsed() < DEADLINE, "{events:?}"),
+        }
+    }
+}
+
+/// Makes a connection of each kind, this end first.
+fn pairs() -> [(Stream, Stream); 2] {
+    let (left, right) = UnixStream::pair().unwrap();
+    let (client, stream) = connect(&listener());
+    [(left.into(), right.into()), (stream, client.into())]
+}
+
+#[test]
+fn our_own_shutdown_is_no_hangup_until_the_peer_has_ended_too() {
+    for interest in [Interest::HANGUP, Interest::READABLE] {
+        for (stream, peer) in pairs() {
+            let poller = Poller::new().unwrap();
+            poller.register(&stream, TOKEN, interest).unwrap();
+            stream.shutdown_write().unwrap();
+            assert!(is_silent(&poller), "{interest:?}");
+            peer.shutdown_write().unwrap();
+            wait_for_event(&poller, Event::is_hangup_or_error);
+        }
+    }
+}
+
+#[test]
+fn an_event_tells_which_direction_has_ended() {
+    for (stream, peer) in pairs() {
+        let poller = Poller::new().unwrap();
+        poller.register(&stream, TOKEN, Interest::READABLE).unwrap();
+        peer.send(b"still unread").unwrap();
+        let event = wait_for_event(&poller, Event::is_readable);
+        assert!(!event.is_read_closed() && !event.is_write_closed(), "{event:?}");
+        peer.shutdown_write().unwrap();
+        let event = wait_for_event(&poller, Event::is_read_closed);
+        assert!(event.is_readable() && !event.is_write_closed(), "{event:?}");
+        assert!(!event.is_hangup_or_error(), "{event:?}");
+        poller.reregister(&stream, TOKEN, Interest::WRITABLE).unwrap();
+        let event = wait_for_event(&poller, Event::is_writable);
+        assert!(!event.is_write_closed(), "{event:?}");
+        peer.reset().unwrap();
+        drop(peer);
+        wait_for_event(&poller, Event::is_write_closed);
+    }
+}
+
+#[test]
+fn a_pipe_without_a_reader_takes_nothing() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let writer = OwnedFd::from(writer);
+    let poller = Poller::new().unwrap();
+    poller.register(&writer, TOKEN, Interest::WRITABLE).unwrap();
+    let event = wait_for_event(&poller, Event::is_writable);
+    assert!(!event.is_write_closed(), "{event:?}");
+    drop(reader);
+    wait_for_event(&poller, Event::is_write_closed);
+}
+
+#[test]
+fn one_shot_is_reported_once_and_again_when_it_is_asked_for() {
+    for (stream, peer) in pairs() {
+        let poller = Poller::new().unwrap();
+        peer.send(b"x").unwrap();
+        for (interest, is_so) in [
+            (Interest::READABLE, Event::is_readable as fn(&Event) -> bool),
+            (Interest::WRITABLE, Event::is_writable),
+        ] {
+            let interest = interest.one_shot();
+            poller.register(&stream, TOKEN, interest).unwrap();
+            for _ in 0..2 {
+                let events = poll(&poller, DEADLINE);
+                assert!(events.len() == 1 && is_so(&events[0]), "{events:?}");
+                peer.send(b"more").unwrap();
+                assert!(is_silent(&poller));
+                let error = poller.register(&stream, TOKEN, interest).unwrap_err();
+                assert_eq!(error.raw_os_error(), Some(Errno::EEXIST as i32), "it is still there");
+                poller.deregister(&stream).unwrap_or_else(|error| panic!("{interest:?}: {error}"));
+                poller.register(&stream, TOKEN, Interest::HANGUP).unwrap();
+                poller.reregister(&stream, TOKEN, interest).unwrap();
+            }
+            poller.deregister(&stream).unwrap();
+        }
+    }
 }
 
 #[test]

@@ -90,13 +90,14 @@ fn flags_of(interest: Interest) -> EpollFlags {
     flags.set(EpollFlags::EPOLLIN, interest.is_readable());
     flags.set(EpollFlags::EPOLLOUT, interest.is_writable());
     flags.set(EpollFlags::EPOLLEXCLUSIVE, interest.is_exclusive());
-    // EPOLLEXCLUSIVE is refused together with these two, which a listener has no use for.
-    if interest.is_edge() && interest.is_readable() && !interest.is_exclusive() {
-        // A read stops at a FIN and at an urgent mark. Only where input is wanted: neither is to
-        // wake the loop for a connection that is paused.
-        flags |= EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLPRI;
-    }
+    // EPOLLEXCLUSIVE is refused together with the next two, which a listener has no use for. They
+    // are for input: neither is to wake the loop for a connection that is paused.
+    let has_end = interest.is_readable() && !interest.is_exclusive();
+    flags.set(EpollFlags::EPOLLRDHUP, has_end);
+    // A read stops at a FIN and at an urgent mark.
+    flags.set(EpollFlags::EPOLLPRI, has_end && interest.is_edge());
     flags.set(EpollFlags::EPOLLET, interest.is_edge() || waits_for_nothing);
+    flags.set(EpollFlags::EPOLLONESHOT, interest.is_one_shot());
     flags
 }
 
@@ -129,12 +130,15 @@ impl EventBuffer {
         let event = &self.events[index];
         let flags = event.events();
         let hangup_or_error = EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP;
+        let read_closed = EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLHUP;
         let readiness = Readiness {
             readable: flags.contains(EpollFlags::EPOLLIN),
             writable: flags.contains(EpollFlags::EPOLLOUT),
             hangup_or_error: flags.intersects(hangup_or_error),
             read_on: flags
                 .intersects(hangup_or_error | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLPRI),
+            read_closed: flags.intersects(read_closed),
+            write_closed: flags.intersects(hangup_or_error),
         };
         Event::new(Token(event.data()), readiness)
     }

@@ -8,6 +8,7 @@
 //! | `accept4`, `SOCK_CLOEXEC`, `MSG_NOSIGNAL` | yes | no | yes | yes | yes |
 //! | sockets that share a port are balanced | `SO_REUSEPORT_LB` | no | no | no | no |
 //! | times of keep-alive | yes | yes | yes | no | no |
+//! | events of the program's own (`EVFILT_USER`) | yes | yes | no | no | yes |
 //! | how much output is left | `FIONWRITE` | `SO_NWRITE` | `FIONWRITE` | no | no |
 //! | IPv4 on an IPv6 socket | yes | yes | yes | no | no |
 
@@ -24,7 +25,8 @@ mod socket;
 mod unsupported;
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -41,6 +43,7 @@ use crate::token::Token;
 use model::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
 
 pub(crate) use notifier::Notifier;
+use notifier::is_notification;
 pub(crate) use options::{
     IS_SHARED_LATER, output_len, set_defer_accept, set_keepalive, set_only_v6, set_reuse_port,
     set_user_timeout,
@@ -61,14 +64,15 @@ pub(crate) const NAME: &str = "kqueue";
 
 #[derive(Debug)]
 pub(crate) struct Selector {
-    kqueue: Kqueue,
+    /// A notifier may have it, too.
+    kqueue: Arc<Kqueue>,
 }
 
 impl Selector {
     pub(crate) fn new() -> io::Result<Self> {
         let kqueue = Kqueue::new()?;
         fcntl(&kqueue, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
-        Ok(Self { kqueue })
+        Ok(Self { kqueue: Arc::new(kqueue) })
     }
 
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
@@ -112,14 +116,14 @@ impl Selector {
         buffer: &mut EventBuffer,
         timeout: Option<Duration>,
     ) -> io::Result<()> {
-        buffer.len = 0;
+        buffer.ready.clear();
         let time = timeout.map(|timeout| *TimeSpec::from(timeout.min(LONGEST_WAIT)).as_ref());
         loop {
             let count = self.kqueue.kevent(&[], &mut buffer.events, time)?;
-            buffer.keep(count);
+            buffer.decode(count);
             // What says nothing is no reason to end a wait; how much of a time is left, the poller
             // knows.
-            if buffer.len > 0 || count == 0 || timeout.is_some() {
+            if buffer.len() > 0 || count == 0 || timeout.is_some() {
                 return Ok(());
             }
         }
@@ -164,6 +168,8 @@ const FILTERS: [EventFilter; 2] = [EventFilter::EVFILT_READ, EventFilter::EVFILT
 enum Watch {
     /// That there is something to read or room to write, as long as there is.
     Readiness,
+    /// The same, once: EV_DISPATCH disables the filter, and leaves it there.
+    ReadinessOnce,
     /// Only that the end has come, and that once: EV_CLEAR, and a low water mark (NOTE_LOWAT) that
     /// no buffer reaches. macOS takes a full buffer for it, which [`readiness`] sees.
     End,
@@ -174,12 +180,12 @@ enum Watch {
 /// the output.
 fn watches(interest: Interest) -> impl Iterator<Item = (EventFilter, Watch)> {
     let [read, write] = FILTERS;
+    let wanted = if interest.is_one_shot() { Watch::ReadinessOnce } else { Watch::Readiness };
     let watches = match (interest.is_readable(), interest.is_writable()) {
         (false, false) => [Some((read, Watch::End)), Some((write, Watch::End))],
-        (readable, writable) => [
-            readable.then_some((read, Watch::Readiness)),
-            writable.then_some((write, Watch::Readiness)),
-        ],
+        (readable, writable) => {
+            [readable.then_some((read, wanted)), writable.then_some((write, wanted))]
+        }
     };
     watches.into_iter().flatten()
 }
@@ -198,6 +204,7 @@ fn kevent(
     let flags = flags | EvFlags::EV_RECEIPT;
     let (flags, fflags, data) = match watch {
         Watch::Readiness => (flags, FilterFlag::empty(), 0),
+        Watch::ReadinessOnce => (flags | EvFlags::EV_DISPATCH, FilterFlag::empty(), 0),
         Watch::End => (flags | EvFlags::EV_CLEAR, FilterFlag::NOTE_LOWAT, i32::MAX as _),
     };
     KEvent::new(ident, filter, flags, fflags, data, token.0 as isize)
@@ -216,54 +223,66 @@ fn failure(receipt: &KEvent) -> Option<i32> {
 #[derive(Debug)]
 pub(crate) struct EventBuffer {
     events: Vec<KEvent>,
-    len: usize,
+    /// Those of the last wait that say something.
+    ready: Vec<Event>,
 }
 
 impl EventBuffer {
     pub(crate) fn with_capacity(capacity: usize) -> Self {
-        Self { events: vec![blank(); capacity], len: 0 }
+        Self { events: vec![blank(); capacity], ready: Vec::with_capacity(capacity) }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.ready.len()
     }
 
-    /// Keeps those of the first `count` events that say something.
-    fn keep(&mut self, count: usize) {
-        for index in 0..count {
-            if says_something(readiness(&self.events[index])) {
-                self.events.swap(index, self.len);
-                self.len += 1;
-            }
-        }
+    /// Takes the first `count` events.
+    fn decode(&mut self, count: usize) {
+        let decoded = self.events[..count].iter().filter_map(|event| {
+            let readiness = readiness(event);
+            let Readiness { readable, writable, hangup_or_error, .. } = readiness;
+            let says_something = readable || writable || hangup_or_error;
+            says_something.then(|| Event::new(Token(event.udata() as u64), readiness))
+        });
+        self.ready.extend(decoded);
     }
 
     pub(crate) fn get(&self, index: usize) -> Event {
-        let event = &self.events[index];
-        Event::new(Token(event.udata() as u64), readiness(event))
+        self.ready[index]
     }
-}
-
-fn says_something(readiness: Readiness) -> bool {
-    readiness.readable || readiness.writable || readiness.hangup_or_error
 }
 
 /// EV_EOF comes with an error number if the connection failed. Without one it is
 /// - in the input the FIN of the peer, with what is still unread: `readable`, if that is wanted;
-/// - in the output our own shutdown, or the end of both directions. Where nothing is waited for it
-///   is reported as that; who has shut down the output knows better.
+/// - in the output our own shutdown, or the end of both directions.
 fn readiness(event: &KEvent) -> Readiness {
+    if is_notification(event) {
+        return NOTIFIED;
+    }
     let is_eof = event.flags().contains(EvFlags::EV_EOF);
     let has_failed = is_eof && event.fflags().bits() != 0;
     let is_end_only = event.flags().contains(EvFlags::EV_CLEAR);
     let is_write = matches!(event.filter(), Ok(EventFilter::EVFILT_WRITE));
+    let is_over = || socket::is_over(event.ident() as RawFd);
     Readiness {
         readable: !is_write && !is_end_only,
         writable: is_write && !is_end_only,
         hangup_or_error: has_failed
             || event.flags().contains(EvFlags::EV_ERROR)
-            || is_end_only && is_write && is_eof,
+            || is_eof && is_over(),
         // Whatever is left is reported again.
         read_on: false,
+        read_closed: is_eof && !is_write || has_failed,
+        write_closed: is_eof && is_write || has_failed,
     }
 }
+
+/// What a notifier's event says.
+const NOTIFIED: Readiness = Readiness {
+    readable: true,
+    writable: false,
+    hangup_or_error: false,
+    read_on: false,
+    read_closed: false,
+    write_closed: false,
+};

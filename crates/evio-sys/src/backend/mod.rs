@@ -6,16 +6,17 @@
 //! - `NAME`: that of the system's interface.
 //! - `Selector`: one epoll or kqueue instance, closed on exec. `register`, `reregister` and
 //!   `deregister` take a borrowed descriptor and are level-triggered, except that an interest in
-//!   hang-ups alone is reported once, and one of an `edge` need be reported once only. Registering
-//!   twice is `EEXIST`, and changing or removing what is not registered `ENOENT`; after a failure
-//!   it is not said what is registered. Each that succeeds is one system call, and so is `wait`,
-//!   which fills an `EventBuffer` and reports `Interrupted` to its caller. A timeout is rounded up
-//!   and may be cut to the longest wait the system can express.
+//!   hang-ups alone is reported once, one of an `edge` need be reported once only, and one of
+//!   `one_shot` must be, for each direction. Registering twice is `EEXIST`, and changing or removing
+//!   what is not registered `ENOENT`; after a failure it is not said what is registered. Each that
+//!   succeeds is one system call, and so is `wait`, which fills an `EventBuffer` and reports
+//!   `Interrupted` to its caller. A timeout is rounded up and may be cut to the longest wait the
+//!   system can express.
 //!   `as_fd` is readable when an event waits.
 //! - `EventBuffer`: `with_capacity`, `len` and `get`, which decodes into a neutral
-//!   [`Event`](crate::Event). The end of input is `readable`; `hangup_or_error` means
-//!   that the connection failed or both directions are closed, `read_on` that a short read does not
-//!   get to all there is.
+//!   [`Event`](crate::Event). The end of input is `readable`, and `read_closed` where that is waited
+//!   for; `hangup_or_error` means that the connection failed or both directions have ended, which
+//!   `write_closed` tells, too; `read_on` that a short read does not get to all there is.
 //! - `Notifier`: `notify` makes the selector report its token once, from any thread; `acknowledge`
 //!   is called by the polling thread after each report, before the next wait.
 //! - `open_socket`: a non-blocking socket, closed on exec.
@@ -52,7 +53,8 @@
 //! | to wait for a hang-up alone | nothing | two filters, which stay silent |
 //! | a socket with `edge` that is ready and left alone | nothing | looked at in each wait |
 //! | one connection of a listener that several wait for | wakes one of them | wakes all |
-//! | to wake a waiting thread | one write | one write, and one read |
+//! | the end of a connection | nothing | one `getpeername` for each event that tells of an end |
+//! | to wake a waiting thread | one write | one `kevent`; on NetBSD and OpenBSD one write, and one read |
 //! | to accept | one call | one call; four on macOS |
 //! | input and output of a socket, both ready | one event | two, in any order |
 //!

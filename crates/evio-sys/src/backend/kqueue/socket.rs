@@ -2,6 +2,8 @@
 
 use std::io::{self, IoSlice};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+#[cfg(not(evio_kqueue))]
+use std::os::fd::RawFd;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 
@@ -90,6 +92,16 @@ fn cause(fd: BorrowedFd<'_>, errno: Errno) -> io::Error {
     };
     if pending == 0 { errno.into() } else { io::Error::from_raw_os_error(pending) }
 }
+
+/// Returns whether both directions of a connection have ended: then it has no peer any more
+/// (`soisdisconnected` in the kernels). What is no socket, such as a pipe, has one direction.
+#[cfg(not(evio_kqueue))]
+pub(super) fn is_over(fd: RawFd) -> bool {
+    socket::getpeername::<SockaddrStorage>(fd).is_err()
+}
+
+#[cfg(evio_kqueue)]
+pub(super) use super::model::is_over;
 
 /// Resets a TCP connection when its last descriptor is closed.
 pub(crate) fn reset(fd: BorrowedFd<'_>) -> io::Result<()> {

@@ -2,12 +2,13 @@
 
 use std::ops::BitOr;
 
-/// What is watched of a descriptor.
+/// What is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::upper_case_acronyms, non_camel_case_types, reason = "the names of the manual")]
 pub(crate) enum EventFilter {
     EVFILT_READ,
     EVFILT_WRITE,
+    EVFILT_USER,
 }
 
 macro_rules! flags {
@@ -51,12 +52,14 @@ flags!(EvFlags(u16) {
     EV_DELETE = 0x0002,
     EV_CLEAR = 0x0020,
     EV_RECEIPT = 0x0040,
+    EV_DISPATCH = 0x0080,
     EV_ERROR = 0x4000,
     EV_EOF = 0x8000,
 });
 
 flags!(FilterFlag(u32) {
     NOTE_LOWAT = 0x0001,
+    NOTE_TRIGGER = 0x0100_0000,
 });
 
 /// A change, or an event.

@@ -14,6 +14,7 @@
 mod event;
 mod random;
 mod socket;
+mod user;
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
@@ -28,6 +29,9 @@ pub(crate) use event::{EvFlags, EventFilter, FilterFlag, KEvent};
 
 use crate::backend::raw::borrow;
 use random::Random;
+use user::UserEvents;
+
+pub(crate) use socket::is_over;
 
 /// A queue, as `nix::sys::event::Kqueue` is one.
 #[derive(Debug)]
@@ -42,6 +46,7 @@ pub(crate) struct Kqueue {
 #[derive(Debug)]
 struct State {
     knotes: HashMap<(EventFilter, RawFd), KEvent>,
+    user: UserEvents,
     random: Random,
 }
 
@@ -58,7 +63,9 @@ impl Kqueue {
         for filter in [&readers, &writers] {
             any.add(&filter.0, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
         }
-        let state = State { knotes: HashMap::new(), random: Random::seeded() };
+        let user = UserEvents::new()?;
+        any.add(&user.bell, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
+        let state = State { knotes: HashMap::new(), user, random: Random::seeded() };
         Ok(Self { any, readers, writers, state: Mutex::new(state) })
     }
 
@@ -85,18 +92,21 @@ impl Kqueue {
         if receipts > 0 || events.is_empty() { Ok(receipts) } else { self.wait(events, timeout) }
     }
 
-    fn filter(&self, filter: EventFilter) -> &Epoll {
+    /// Returns the epoll that watches descriptors in the place of a filter.
+    fn filter(&self, filter: EventFilter) -> Option<&Epoll> {
         match filter {
-            EventFilter::EVFILT_READ => &self.readers,
-            EventFilter::EVFILT_WRITE => &self.writers,
+            EventFilter::EVFILT_READ => Some(&self.readers),
+            EventFilter::EVFILT_WRITE => Some(&self.writers),
+            EventFilter::EVFILT_USER => None,
         }
     }
 
     fn change(&self, change: KEvent) -> nix::Result<()> {
         let filter = change.filter()?;
-        let fd = RawFd::try_from(change.ident()).map_err(|_| Errno::EBADF)?;
-        let (epoll, source) = (self.filter(filter), borrow(fd));
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(epoll) = self.filter(filter) else { return state.user.change(change) };
+        let fd = RawFd::try_from(change.ident()).map_err(|_| Errno::EBADF)?;
+        let source = borrow(fd);
         if change.flags().contains(EvFlags::EV_DELETE) {
             state.knotes.remove(&(filter, fd));
             if state.knotes.len() < state.knotes.capacity() / 8 {
@@ -142,22 +152,23 @@ impl Kqueue {
         }
     }
 
-    /// Fetches what both filters have, in an order of its own.
+    /// Fetches what there is, in an order of its own.
     fn fetch(&self, events: &mut [KEvent]) -> nix::Result<usize> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let State { knotes, random } = &mut *state;
+        let State { knotes, user, random } = &mut *state;
+        let mut count = user.fetch(events);
         let mut filters = [EventFilter::EVFILT_READ, EventFilter::EVFILT_WRITE];
         random.shuffle(&mut filters);
         // The first has half of the room, rounded up, and the other what that leaves: a kernel
         // reports all there are if there is room for them.
-        let share = events.len().div_ceil(2);
-        let mut count = 0;
+        let share = count + (events.len() - count).div_ceil(2);
         for (filter, end) in filters.into_iter().zip([share, events.len()]) {
             let mut ready = vec![EpollEvent::empty(); end - count];
             if ready.is_empty() {
                 continue;
             }
-            let found = match self.filter(filter).wait(&mut ready, EpollTimeout::ZERO) {
+            let Some(epoll) = self.filter(filter) else { continue };
+            let found = match epoll.wait(&mut ready, EpollTimeout::ZERO) {
                 Err(Errno::EINTR) => 0,
                 found => found?,
             };
@@ -182,6 +193,7 @@ fn interest(knote: &KEvent) -> nix::Result<EpollFlags> {
         // EVFILT_READ: "when there is data to be read", or "the read direction has shutdown".
         EventFilter::EVFILT_READ => EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP,
         EventFilter::EVFILT_WRITE => EpollFlags::EPOLLOUT,
+        EventFilter::EVFILT_USER => return Err(Errno::EINVAL),
     };
     // NOTE_LOWAT: a low water mark of its own, in data. No buffer holds so much as the only one
     // that is known here.
@@ -193,6 +205,8 @@ fn interest(knote: &KEvent) -> nix::Result<EpollFlags> {
     }
     // EV_CLEAR: reported for a change of the state, not for the state.
     flags.set(EpollFlags::EPOLLET, knote.flags().contains(EvFlags::EV_CLEAR));
+    // EV_DISPATCH: "Disable the event source immediately after delivery of an event."
+    flags.set(EpollFlags::EPOLLONESHOT, knote.flags().contains(EvFlags::EV_DISPATCH));
     Ok(flags)
 }
 

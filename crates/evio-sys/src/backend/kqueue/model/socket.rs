@@ -4,7 +4,7 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::epoll::EpollFlags;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::{self, MsgFlags, SockType, getsockopt, sockopt};
 use nix::{getsockopt_impl, sockopt_impl};
 
@@ -13,7 +13,10 @@ use crate::backend::raw::{self, borrow};
 
 /// Returns the event of a knote, if epoll has something that the filter would report.
 pub(super) fn report(knote: &KEvent, fd: RawFd, ready: EpollFlags) -> Option<KEvent> {
-    let failed = ready.contains(EpollFlags::EPOLLERR);
+    // Linux reports a pipe without a reader as an error, the BSDs as its end.
+    let has_error = ready.contains(EpollFlags::EPOLLERR);
+    let lost_its_reader = has_error && getsockopt(&borrow(fd), sockopt::SockType).is_err();
+    let failed = has_error && !lost_its_reader;
     let has_lowat = knote.fflags().contains(FilterFlag::NOTE_LOWAT);
     let hung_up = ready.contains(EpollFlags::EPOLLHUP);
     let (is_eof, is_ready) = match knote.filter().ok()? {
@@ -24,10 +27,11 @@ pub(super) fn report(knote: &KEvent, fd: RawFd, ready: EpollFlags) -> Option<KEv
         EventFilter::EVFILT_WRITE => {
             // The output of a socket ends with a reset, and with our own shutdown: the kernels of
             // the BSDs look at the same bit for both (`SBS_CANTSENDMORE`).
-            let is_eof = hung_up || has_ended_output(fd);
+            let is_eof = hung_up || lost_its_reader || has_ended_output(fd);
             // NOTE_LOWAT: macOS takes a mark that is too high for that of an empty buffer.
             (is_eof, ready.contains(EpollFlags::EPOLLOUT))
         }
+        EventFilter::EVFILT_USER => return None,
     };
     if !(is_eof || is_ready || failed) {
         return None;
@@ -44,6 +48,19 @@ pub(super) fn report(knote: &KEvent, fd: RawFd, ready: EpollFlags) -> Option<KEv
     // How much there is to read; EOF comes with data that is still unread.
     let data = raw::input_len(borrow(fd)).unwrap_or(0) as isize;
     Some(knote.reported(flags, fflags, data))
+}
+
+/// Returns whether both directions of a connection have ended. A BSD tells by getpeername(2), where
+/// Linux goes on knowing the name of a Unix peer.
+pub(crate) fn is_over(fd: RawFd) -> bool {
+    let ask = || {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        epoll.add(borrow(fd), EpollEvent::empty())?;
+        let mut ready = [EpollEvent::empty()];
+        let count = epoll.wait(&mut ready, EpollTimeout::ZERO)?;
+        nix::Result::Ok(count > 0 && ready[0].events().contains(EpollFlags::EPOLLHUP))
+    };
+    ask().unwrap_or(true)
 }
 
 /// Returns whether the output of a stream was shut down from this end. To ask must not take the
