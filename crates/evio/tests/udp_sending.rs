@@ -15,14 +15,16 @@ use util::{DEADLINE, TCP, bind, bind_all, reports, start, start_each};
 /// A reply leaves from the address that was sent to, which is not the one that the route has.
 #[test]
 fn replies_from_a_wildcard_have_the_right_source() {
-    if util::left_out_on_kqueue("a datagram does not tell its local address") {
-        return;
-    }
     for (wildcard, target, source) in [
         ("udp4://:0", "127.0.0.2", "127.0.0.1"),
         ("udp://:0", "127.0.0.3", "127.0.0.1"),
         ("udp6://:0", "::1", "::1"),
     ] {
+        if UdpSocket::bind((target, 0)).is_err() {
+            // Linux has all of 127.0.0.0/8 on the loopback interface.
+            println!("{target} left out: this system does not have it");
+            continue;
+        }
         let (destinations, destination) = reports();
         let server = start(bind(wildcard), move || {
             let destinations = destinations.clone();

@@ -9,9 +9,13 @@
 //! | sockets that share a port are balanced | `SO_REUSEPORT_LB` | no | no | no | no |
 //! | times of keep-alive | yes | yes | yes | no | no |
 //! | events of the program's own (`EVFILT_USER`) | yes | yes | no | no | yes |
+//! | the local address of a datagram | yes | yes | yes | IPv4 | IPv4 |
+//! | a listener that waits for input | `accf_data(9)` | no | `accf_data(9)` | no | `accf_data(9)` |
 //! | how much output is left | `FIONWRITE` | `SO_NWRITE` | `FIONWRITE` | no | no |
 //! | IPv4 on an IPv6 socket | yes | yes | yes | no | no |
 
+#[path = "kqueue/datagram.rs"]
+mod datagram;
 #[cfg(evio_kqueue)]
 #[path = "kqueue/model/mod.rs"]
 mod model;
@@ -42,6 +46,7 @@ use crate::token::Token;
 #[cfg(evio_kqueue)]
 use model::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
 
+pub(crate) use datagram::{enable_pktinfo, recv_with_local, send_from};
 pub(crate) use notifier::Notifier;
 use notifier::is_notification;
 pub(crate) use options::{
@@ -53,7 +58,7 @@ pub(crate) use socket::{
 };
 pub(crate) use unsupported::{
     abstract_address, abstract_name, datagram_merger, disable_error_queue, disable_multicast_all,
-    enable_pktinfo, pin_thread, protocol, recv_with_local, send_from,
+    pin_thread, protocol,
 };
 
 // A token has 64 bits, and travels in a field of the size of a pointer.

@@ -58,8 +58,10 @@
 //! | to accept | one call | one call; four on macOS |
 //! | input and output of a socket, both ready | one event | two, in any order |
 //!
-//! `raw` is for all of them: system calls without a safe wrapper.
+//! `raw` and `datagram` are for all of them: system calls without a safe wrapper, and how a
+//! datagram is received with what the system tells of it.
 
+mod datagram;
 mod raw;
 
 #[cfg(all(target_os = "linux", not(evio_kqueue)))]

@@ -137,8 +137,12 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// As [`send_to`](Self::send_to); also when `source` is not an address of this machine, and
-    /// [`Unsupported`](io::ErrorKind::Unsupported) on systems other than Linux.
+    /// As [`send_to`](Self::send_to); also when `source` is not an address of this machine.
+    ///
+    /// # Platform notes
+    ///
+    /// On OpenBSD and DragonFly the system chooses the source of a datagram of IPv6. Where one of
+    /// IPv4 may not be sent from `source`, kqueue systems choose it, too.
     pub fn send_from(&self, bytes: &[u8], source: IpAddr, peer: SocketAddr) -> io::Result<usize> {
         let source = self.native((source, 0).into()).ip();
         let peer = self.native(peer);

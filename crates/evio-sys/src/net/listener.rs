@@ -67,6 +67,9 @@ impl Listener {
         bind_inet(&socket, address, options)?;
         set_tcp_options(&socket, options)?;
         start_listening(&socket, options)?;
+        if let Some(seconds) = options.defer_accept_seconds() {
+            backend::set_defer_accept(socket.as_fd(), seconds)?;
+        }
         Ok(Self { socket: Socket::Tcp(socket.into()), _file: None })
     }
 
@@ -234,16 +237,13 @@ fn explain(errno: Errno, address: net::SocketAddr) -> io::Error {
     io::Error::new(io::Error::from(errno).kind(), advice)
 }
 
-/// Sets what the connections of a listener inherit, and when they are reported.
+/// Sets what the connections of a listener inherit.
 fn set_tcp_options(socket: &OwnedFd, options: &ListenOptions) -> io::Result<()> {
     if options.nodelay {
         setsockopt(socket, sockopt::TcpNoDelay, &true)?;
     }
     if let Some(keepalive) = &options.keepalive {
         backend::set_keepalive(socket.as_fd(), keepalive)?;
-    }
-    if let Some(seconds) = options.defer_accept_seconds() {
-        backend::set_defer_accept(socket.as_fd(), seconds)?;
     }
     Ok(())
 }

@@ -38,7 +38,10 @@ pub struct ListenOptions {
     pub keepalive: Option<Keepalive>,
     /// Accepts a TCP connection only when it has sent something, or this time has passed
     /// (`TCP_DEFER_ACCEPT`): for protocols in which the client speaks first. In whole seconds,
-    /// rounded up. Default: accepted at once, as they always are on systems other than Linux.
+    /// rounded up. Default: accepted at once.
+    ///
+    /// FreeBSD, NetBSD and DragonFly have it for as long as the connection says nothing, if the
+    /// filter `accf_data(9)` is loaded; on macOS and OpenBSD connections are accepted at once.
     pub defer_accept: Option<Duration>,
     /// The permissions of a socket file, such as `0o660`. Default: what the process's umask leaves.
     pub mode: Option<u32>,

@@ -1,22 +1,19 @@
 //! Linux: what the system tells of a datagram beside its bytes.
 
 use std::cell::RefCell;
-use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::io::{self, IoSlice};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::libc;
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, getsockopt, recv,
-    recvmsg, sendmmsg, setsockopt, sockopt,
+    sendmmsg, setsockopt, sockopt,
 };
 
 use super::options;
+use crate::backend::datagram::{self, OTHER_MESSAGES};
 use crate::net::Received;
-
-/// Room for what else a socket may tell that was set up elsewhere: timestamps, dropped datagrams,
-/// the hop limit, the traffic class and the like, 20 to 40 bytes each.
-const OTHER_MESSAGES: usize = 512;
 
 /// Asks for the local address of each datagram, and returns the room for it.
 pub(crate) fn enable_pktinfo(fd: BorrowedFd<'_>, is_v6: bool) -> io::Result<Option<Vec<u8>>> {
@@ -68,20 +65,12 @@ pub(crate) fn recv_with_local(
     buffer: &mut [u8],
     control: &mut [u8],
 ) -> io::Result<Received> {
-    let mut buffers = [IoSliceMut::new(buffer)];
-    let flags = MsgFlags::empty();
-    let message = recvmsg::<SockaddrStorage>(fd.as_raw_fd(), &mut buffers, Some(control), flags)?;
-    let peer = message.address.as_ref().and_then(inet).ok_or_else(|| {
-        io::Error::new(io::ErrorKind::InvalidData, "a datagram without an internet address")
-    })?;
-    // If there was no room for all, nothing is told.
-    let local = message.cmsgs().ok().and_then(local_address);
-    Ok(Received { len: message.bytes, peer, local })
+    datagram::recv(fd, buffer, control, local_address)
 }
 
 /// Returns the address to reply from, which for IPv4 is that of the interface if the datagram was
 /// sent to many.
-fn local_address(messages: impl Iterator<Item = ControlMessageOwned>) -> Option<IpAddr> {
+fn local_address(messages: &mut dyn Iterator<Item = ControlMessageOwned>) -> Option<IpAddr> {
     let mut by_v6 = None;
     for message in messages {
         match message {
@@ -95,11 +84,6 @@ fn local_address(messages: impl Iterator<Item = ControlMessageOwned>) -> Option<
         }
     }
     by_v6.filter(|local| !local.is_multicast())
-}
-
-fn inet(address: &SockaddrStorage) -> Option<SocketAddr> {
-    let v4 = address.as_sockaddr_in().map(|v4| SocketAddrV4::from(*v4).into());
-    v4.or_else(|| address.as_sockaddr_in6().map(|v6| SocketAddrV6::from(*v6).into()))
 }
 
 type Headers = RefCell<MultiHeaders<SockaddrStorage>>;

@@ -3,14 +3,14 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-#[cfg(any(target_os = "macos", target_os = "netbsd"))]
+#[cfg(not(any(target_os = "openbsd", evio_kqueue)))]
 use nix::libc;
 use nix::sys::socket::{
     AddressFamily, SockaddrLike, SockaddrStorage, getsockname, setsockopt, sockopt,
 };
 #[cfg(target_os = "macos")]
 use nix::{getsockopt_impl, setsockopt_impl, sockopt_impl};
-#[cfg(target_os = "netbsd")]
+#[cfg(any(target_os = "freebsd", target_os = "netbsd", target_os = "dragonfly"))]
 use nix::{setsockopt_impl, sockopt_impl};
 
 use crate::net::Keepalive;
@@ -88,10 +88,35 @@ pub(crate) fn set_keepalive(fd: BorrowedFd<'_>, _keepalive: &Keepalive) -> io::R
     Ok(setsockopt(&fd, sockopt::KeepAlive, &true)?)
 }
 
-/// There is nothing like it that all of these systems have; connections are reported at once.
+/// A filter, `accf_data(9)`, keeps a connection from the listener until it has sent something,
+/// however long that takes. Where it is not loaded (ENOENT), and on macOS and OpenBSD, connections
+/// are reported at once.
+#[cfg(any(target_os = "freebsd", target_os = "netbsd", target_os = "dragonfly"))]
+pub(crate) fn set_defer_accept(fd: BorrowedFd<'_>, _seconds: u32) -> io::Result<()> {
+    // `struct accept_filter_arg`: 16 bytes for the name of the filter, and 240 for its argument.
+    let mut filter = [0; 256];
+    let name = b"dataready";
+    filter[..name.len()].copy_from_slice(name);
+    match setsockopt(&fd, AcceptFilter, &filter) {
+        Err(nix::errno::Errno::ENOENT) => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+#[cfg(not(any(target_os = "freebsd", target_os = "netbsd", target_os = "dragonfly")))]
 pub(crate) fn set_defer_accept(_fd: BorrowedFd<'_>, _seconds: u32) -> io::Result<()> {
     Ok(())
 }
+
+#[cfg(any(target_os = "freebsd", target_os = "netbsd", target_os = "dragonfly"))]
+sockopt_impl!(
+    /// What a connection must have done to be accepted; `accept_filter(9)`.
+    AcceptFilter,
+    SetOnly,
+    libc::SOL_SOCKET,
+    libc::SO_ACCEPTFILTER,
+    [u8; 256]
+);
 
 /// Nothing like it is common to these systems; the retransmissions are as the system counts them.
 pub(crate) fn set_user_timeout(_fd: BorrowedFd<'_>, _milliseconds: u32) -> io::Result<()> {

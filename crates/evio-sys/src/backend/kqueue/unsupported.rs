@@ -1,13 +1,10 @@
 //! What Linux has and this backend has not.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::os::fd::BorrowedFd;
 use std::os::unix::net::SocketAddr as UnixSocketAddr;
 
 use nix::sys::socket::UnixAddr;
-
-use crate::net::Received;
 
 fn unsupported<T>(message: &'static str) -> io::Result<T> {
     Err(io::Error::new(io::ErrorKind::Unsupported, message))
@@ -15,10 +12,6 @@ fn unsupported<T>(message: &'static str) -> io::Result<T> {
 
 pub(crate) fn pin_thread(_number: usize) -> io::Result<()> {
     unsupported("a thread can be put on one processor on Linux only")
-}
-
-pub(crate) fn enable_pktinfo(_fd: BorrowedFd<'_>, _is_v6: bool) -> io::Result<Option<Vec<u8>>> {
-    Ok(None)
 }
 
 /// Only groups that a socket joined are received here anyway.
@@ -34,23 +27,6 @@ pub(crate) fn datagram_merger(_fd: BorrowedFd<'_>) -> Option<&'static str> {
 /// Only some of these systems have an option for it.
 pub(crate) fn protocol(_fd: BorrowedFd<'_>) -> Option<i32> {
     None
-}
-
-pub(crate) fn recv_with_local(
-    _fd: BorrowedFd<'_>,
-    _buffer: &mut [u8],
-    _control: &mut [u8],
-) -> io::Result<Received> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-pub(crate) fn send_from(
-    _fd: BorrowedFd<'_>,
-    _bytes: &[u8],
-    _source: IpAddr,
-    _peer: SocketAddr,
-) -> io::Result<usize> {
-    unsupported("the source of a datagram can be chosen on Linux only")
 }
 
 pub(crate) fn abstract_address(_name: &[u8]) -> io::Result<UnixAddr> {
