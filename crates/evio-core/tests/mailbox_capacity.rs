@@ -7,8 +7,14 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
-use evio_core::{Action, Config, Conn, ConnHandle, EventLoop, Handler, LoopHandle, SendError};
+use evio_core::{
+    Action, Config, Conn, ConnHandle, EventLoop, Handler, LoopHandle, SendError, Unsent,
+};
 use evio_sys::net::{ListenOptions, Listener};
+
+fn cause<T>(result: Result<(), Unsent<T>>) -> Result<(), SendError> {
+    result.map_err(SendError::from)
+}
 
 const DEADLINE: Duration = Duration::from_secs(20);
 const CAPACITY: usize = 4;
@@ -69,9 +75,9 @@ fn a_full_mailbox_refuses_all_but_endings() {
             handle.send([b'0' + number as u8]).unwrap();
         }
         handle.wake().unwrap();
-        assert_eq!(handle.send("refused"), Err(SendError::Full), "round {round}");
+        assert_eq!(cause(handle.send("refused")), Err(SendError::Full), "round {round}");
         assert_eq!(handle.wake(), Err(SendError::Full), "round {round}");
-        assert_eq!(shutdown.post(|_| ()), Err(SendError::Full), "round {round}");
+        assert_eq!(cause(shutdown.post(|_| ())), Err(SendError::Full), "round {round}");
         release.send(()).unwrap();
         let mut reply = [0; 8];
         client.read_exact(&mut reply).unwrap();
@@ -96,7 +102,7 @@ struct PostsOnDrop(LoopHandle, Sender<Result<(), SendError>>);
 
 impl Drop for PostsOnDrop {
     fn drop(&mut self) {
-        self.1.send(self.0.post(|_| ())).unwrap();
+        self.1.send(cause(self.0.post(|_| ()))).unwrap();
     }
 }
 
@@ -113,7 +119,7 @@ fn tasks_count_singly_and_are_dropped_without_a_lock() {
         for number in 0..=CAPACITY {
             let posts = PostsOnDrop(handle.clone(), results.clone());
             let expected = if number < CAPACITY { Ok(()) } else { Err(SendError::Full) };
-            assert_eq!(handle.post(move |_| drop(posts)), expected, "task {number}");
+            assert_eq!(cause(handle.post(move |_| drop(posts))), expected, "task {number}");
         }
         refused.send(()).unwrap();
     });

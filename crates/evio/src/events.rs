@@ -32,7 +32,7 @@ use crate::server::Server;
 /// # Ok::<(), evio::Error>(())
 /// ```
 #[expect(clippy::type_complexity, reason = "each is the signature of its callback, said once")]
-pub struct Events<'a, C = ()> {
+pub struct Events<'a, C = (), M = ()> {
     context: Box<dyn FnMut(&Conn<'_>) -> C + 'a>,
     serving: Option<Box<dyn FnMut(&mut Loop<'_>, &Serving) -> ControlFlow<()> + 'a>>,
     opened: Option<ConnCallback<'a, C>>,
@@ -45,6 +45,7 @@ pub struct Events<'a, C = ()> {
     closed: Option<Box<dyn FnMut(&mut Conn<'_>, C, CloseReason) -> ControlFlow<()> + 'a>>,
     detached: Option<Box<dyn FnMut(&mut Loop<'_>, ConnId, C, Detached) -> ControlFlow<()> + 'a>>,
     connect_failed: Option<ConnectFailedCallback<'a>>,
+    message: Option<Box<dyn FnMut(&mut Loop<'_>, M) -> ControlFlow<()> + 'a>>,
     datagram: Option<DatagramCallback<'a>>,
     listener_failed: Option<ListenerCallback<'a>>,
     pre_write: Option<Box<dyn FnMut(&mut Loop<'_>) -> io::Result<()> + 'a>>,
@@ -104,6 +105,7 @@ impl<'a, C> Events<'a, C> {
             closed: None,
             detached: None,
             connect_failed: None,
+            message: None,
             datagram: None,
             listener_failed: None,
             pre_write: None,
@@ -111,6 +113,55 @@ impl<'a, C> Events<'a, C> {
         }
     }
 
+    /// Sets [`Handler::message`], for messages of the type that the callback takes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use evio::{Events, Server};
+    ///
+    /// let events = Events::new()
+    ///     .serving(|event_loop, _| {
+    ///         let sender = event_loop.handle().message_sender().expect("messages are numbers");
+    ///         std::thread::spawn(move || sender.send(7));
+    ///         ControlFlow::Continue(())
+    ///     })
+    ///     .message(|_, number: u32| {
+    ///         assert_eq!(number, 7);
+    ///         ControlFlow::Break(())
+    ///     });
+    /// Server::bind(["tcp://127.0.0.1:0"])?.run(events)?;
+    /// # Ok::<(), evio::Error>(())
+    /// ```
+    #[must_use]
+    pub fn message<M>(
+        self,
+        callback: impl FnMut(&mut Loop<'_>, M) -> ControlFlow<()> + 'a,
+    ) -> Events<'a, C, M> {
+        Events {
+            message: Some(Box::new(callback)),
+            context: self.context,
+            serving: self.serving,
+            opened: self.opened,
+            data: self.data,
+            woken: self.woken,
+            drained: self.drained,
+            timer: self.timer,
+            peer_closed: self.peer_closed,
+            stopping: self.stopping,
+            closed: self.closed,
+            detached: self.detached,
+            connect_failed: self.connect_failed,
+            datagram: self.datagram,
+            listener_failed: self.listener_failed,
+            pre_write: self.pre_write,
+            tick: self.tick,
+        }
+    }
+}
+
+impl<'a, C, M> Events<'a, C, M> {
     /// Sets [`Handler::serving`].
     #[must_use]
     pub fn serving(
@@ -251,6 +302,7 @@ impl<'a, C> Events<'a, C> {
     /// Fails when an address is wrong or cannot be bound, and when the loop itself fails.
     pub fn serve<A>(self, addresses: impl IntoIterator<Item = A>) -> Result<(), Error>
     where
+        M: Send + 'static,
         A: TryInto<Address>,
         Error: From<A::Error>,
     {
@@ -258,7 +310,7 @@ impl<'a, C> Events<'a, C> {
     }
 }
 
-impl<C> Handler for Events<'_, C> {
+impl<C, M> Handler<M> for Events<'_, C, M> {
     type Context = C;
 
     fn context(&mut self, conn: &Conn<'_>) -> C {
@@ -330,6 +382,13 @@ impl<C> Handler for Events<'_, C> {
         }
     }
 
+    fn message(&mut self, event_loop: &mut Loop<'_>, message: M) -> ControlFlow<()> {
+        match &mut self.message {
+            Some(callback) => callback(event_loop, message),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
     fn datagram(
         &mut self,
         socket: &mut Udp<'_>,
@@ -382,7 +441,7 @@ fn call<C>(
     }
 }
 
-impl<C> fmt::Debug for Events<'_, C> {
+impl<C, M> fmt::Debug for Events<'_, C, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Events").finish_non_exhaustive()
     }

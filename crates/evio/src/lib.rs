@@ -38,6 +38,7 @@
 //!   [several](Server::run_each), each on its thread, with connections spread by [`LoadBalance`].
 //! - [`Address`] tells what an address string can say: `tcp`, `tcp4`, `tcp6`, `udp`, `udp4`,
 //!   `udp6` and `unix`.
+//! - [`MessageSender`] sends messages of your own type to the handler of a loop.
 //! - [`ServerHandle`] ends a server, and [`ConnHandle`] reaches a connection, from any thread.
 //! - [`Loop::connect`] makes a connection to somebody else, with the same callbacks.
 //! - [`InputStream`] joins messages that arrive in pieces.
@@ -66,8 +67,8 @@ pub use error::Error;
 pub use events::Events;
 pub use evio_core::{
     Action, CloseReason, Conn, ConnHandle, ConnId, Detached, Handler, InputStream, InputTooLong,
-    Keepalive, Limits, LoadBalance, Loop, LoopHandle, Origin, PanicPolicy, PlaceFn, SendError,
-    Serving, SocketAddr, Stream, Tag, Timeout, Udp, Unread,
+    Keepalive, Limits, LoadBalance, Loop, LoopHandle, MessageSender, Origin, PanicPolicy, PlaceFn,
+    SendError, Serving, SocketAddr, Stream, Tag, Timeout, Udp, Unread, Unsent, WrongMessageType,
 };
 pub use evio_sys::BACKEND;
 pub use evio_sys::net::ListenOptions;

@@ -4,7 +4,7 @@ use std::io;
 use std::panic;
 use std::thread;
 
-use evio_core::{EventLoop, Handler};
+use evio_core::{EventLoop, Handler, LoopHandle};
 
 use crate::error::Error;
 use crate::loops::Loops;
@@ -21,11 +21,15 @@ impl Server {
     /// # Panics
     ///
     /// A panic of a callback goes on out of here.
-    pub fn run<H: Handler>(self, handler: H) -> Result<(), Error> {
+    pub fn run<M, H>(self, handler: H) -> Result<(), Error>
+    where
+        M: Send + 'static,
+        H: Handler<M>,
+    {
         let pins_loops = self.pins_loops;
         let (mut loops, _guard) = self.start(1)?;
         let event_loop = loops.pop().expect("a group of one has one loop");
-        run_loop(event_loop, pins_loops, || handler).map_err(Error::Loop)
+        run_loop(event_loop, pins_loops, |_| handler).map_err(Error::Loop)
     }
 
     /// Runs several loops until the server shuts down, each with a handler that `make` makes from
@@ -54,10 +58,73 @@ impl Server {
     /// })?;
     /// # Ok::<(), evio::Error>(())
     /// ```
-    pub fn run_each<H, F>(self, loops: impl Into<Loops>, make: F) -> Result<(), Error>
+    pub fn run_each<M, H, F>(self, loops: impl Into<Loops>, make: F) -> Result<(), Error>
     where
-        H: Handler,
+        M: Send + 'static,
+        H: Handler<M>,
         F: Fn(usize) -> H + Sync,
+    {
+        self.run_each_with(loops, |event_loop| make(event_loop.loop_id()))
+    }
+
+    /// As [`run_each`](Self::run_each), with the handle of the loop for `make`: for handlers that
+    /// send [messages](crate::MessageSender) to each other.
+    ///
+    /// # Errors
+    ///
+    /// As [`run_each`](Self::run_each).
+    ///
+    /// # Panics
+    ///
+    /// A panic of a callback ends the server, and goes on out of here.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use evio::{Action, Conn, Handler, Loop, LoopHandle, MessageSender, Server, Serving};
+    ///
+    /// /// Passes a message around: each loop to the next, and the last ends the server.
+    /// struct Ring {
+    ///     next: Option<MessageSender<&'static str>>,
+    /// }
+    ///
+    /// impl Ring {
+    ///     fn new(event_loop: LoopHandle) -> Self {
+    ///         let next = event_loop.of_loop(event_loop.loop_id() + 1);
+    ///         Self { next: next.and_then(|next| next.message_sender().ok()) }
+    ///     }
+    /// }
+    ///
+    /// impl Handler<&'static str> for Ring {
+    ///     type Context = ();
+    ///
+    ///     fn context(&mut self, _: &Conn<'_>) {}
+    ///
+    ///     fn data(&mut self, _: &mut Conn<'_>, _: &mut (), _: &[u8]) -> Action {
+    ///         Action::None
+    ///     }
+    ///
+    ///     fn serving(&mut self, event_loop: &mut Loop<'_>, _: &Serving) -> ControlFlow<()> {
+    ///         self.message(event_loop, "pass it on")
+    ///     }
+    ///
+    ///     fn message(&mut self, _: &mut Loop<'_>, message: &'static str) -> ControlFlow<()> {
+    ///         match &self.next {
+    ///             Some(next) if next.send(message).is_ok() => ControlFlow::Continue(()),
+    ///             _ => ControlFlow::Break(()),
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// Server::bind(["tcp://127.0.0.1:0"])?.run_each_with(3, Ring::new)?;
+    /// # Ok::<(), evio::Error>(())
+    /// ```
+    pub fn run_each_with<M, H, F>(self, loops: impl Into<Loops>, make: F) -> Result<(), Error>
+    where
+        M: Send + 'static,
+        H: Handler<M>,
+        F: Fn(LoopHandle) -> H + Sync,
     {
         let pins_loops = self.pins_loops;
         let (loops, _guard) = self.start(loops.into().count())?;
@@ -68,10 +135,10 @@ impl Server {
             let mut threads = Vec::new();
             for (loop_id, event_loop) in loops {
                 let name = format!("evio-loop-{loop_id}");
-                let run = move || run_loop(event_loop, pins_loops, || make(loop_id));
+                let run = move || run_loop(event_loop, pins_loops, make);
                 threads.push(thread::Builder::new().name(name).spawn_scoped(scope, run)?);
             }
-            let mut result = run_loop(first, pins_loops, || make(0));
+            let mut result = run_loop(first, pins_loops, make);
             for thread in threads {
                 let ended = thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
                 result = result.and(ended);
@@ -104,15 +171,20 @@ impl Server {
 }
 
 /// Runs a loop on this thread, with a handler that is made here.
-fn run_loop<H: Handler>(
+fn run_loop<M, H>(
     event_loop: EventLoop,
     pins: bool,
-    make: impl FnOnce() -> H,
-) -> io::Result<()> {
+    make: impl FnOnce(LoopHandle) -> H,
+) -> io::Result<()>
+where
+    M: Send + 'static,
+    H: Handler<M>,
+{
+    let handle = event_loop.handle();
     if pins {
-        evio_sys::thread::pin(event_loop.handle().loop_id())?;
+        evio_sys::thread::pin(handle.loop_id())?;
     }
-    event_loop.run(make())
+    event_loop.run(make(handle))
 }
 
 /// Lets go of the loops when they have ended, however they did: handles may live on for long.

@@ -41,9 +41,10 @@ use crate::server_handle::ServerHandle;
 /// evio::serve(Echo, ["tcp://localhost:5000"])?;
 /// # Ok::<(), evio::Error>(())
 /// ```
-pub fn serve<H, A>(handler: H, addresses: impl IntoIterator<Item = A>) -> Result<(), Error>
+pub fn serve<M, H, A>(handler: H, addresses: impl IntoIterator<Item = A>) -> Result<(), Error>
 where
-    H: Handler,
+    M: Send + 'static,
+    H: Handler<M>,
     A: TryInto<Address>,
     Error: From<A::Error>,
 {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::api::group::Sender;
 use crate::api::message::{Command, ConnCommand};
-use crate::mail::send_error::SendError;
+use crate::mail::send_error::{SendError, Unsent};
 use crate::types::conn_id::ConnId;
 
 /// A connection, for any thread and for any length of time.
@@ -65,18 +65,18 @@ impl ConnHandle {
     ///
     /// # Errors
     ///
-    /// See [`SendError`]; nothing of `bytes` will be sent then.
-    pub fn send(&self, bytes: impl Into<Vec<u8>>) -> Result<(), SendError> {
-        self.try_push(ConnCommand::Send(bytes.into()))
+    /// The bytes, with what [`SendError`] says of them; nothing of them will be sent.
+    pub fn send(&self, bytes: impl Into<Vec<u8>>) -> Result<(), Unsent<Vec<u8>>> {
+        self.try_push_bytes(bytes.into(), Vec::len, ConnCommand::Send)
     }
 
     /// Appends bytes that many connections share to the connection's output.
     ///
     /// # Errors
     ///
-    /// See [`SendError`]; nothing of `bytes` will be sent then.
-    pub fn send_shared(&self, bytes: Arc<[u8]>) -> Result<(), SendError> {
-        self.try_push(ConnCommand::SendShared(bytes))
+    /// The bytes, with what [`SendError`] says of them; nothing of them will be sent.
+    pub fn send_shared(&self, bytes: Arc<[u8]>) -> Result<(), Unsent<Arc<[u8]>>> {
+        self.try_push_bytes(bytes, |bytes| bytes.len(), ConnCommand::SendShared)
     }
 
     /// Stops the connection's input, as [`Conn::pause_reading`](crate::Conn::pause_reading) does.
@@ -122,8 +122,19 @@ impl ConnHandle {
     }
 
     fn try_push(&self, command: ConnCommand) -> Result<(), SendError> {
-        let bytes = command.bytes();
-        self.mailbox.try_push(Command::Conn(self.id.key(), command), bytes)
+        self.mailbox.try_push(Command::Conn(self.id.key(), command), 0)
+    }
+
+    fn try_push_bytes<B>(
+        &self,
+        bytes: B,
+        len: impl FnOnce(&B) -> usize,
+        command: impl FnOnce(B) -> ConnCommand,
+    ) -> Result<(), Unsent<B>> {
+        let (key, len) = (self.id.key(), len(&bytes));
+        self.mailbox.try_push_value(len, bytes, |commands, bytes| {
+            commands.push_back(Command::Conn(key, command(bytes)));
+        })
     }
 }
 

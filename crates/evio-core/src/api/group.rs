@@ -10,6 +10,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::accept::placement::Placement;
 use crate::api::message::{Command, Control, ShutdownMode};
+use crate::api::messages::MessageType;
 use crate::mail::mailbox::MailboxSender;
 
 /// The sending end of a loop's mailbox.
@@ -19,6 +20,7 @@ pub(crate) type Sender = MailboxSender<Command, Control>;
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) placement: Placement,
+    pub(crate) message_type: MessageType,
     mailboxes: Vec<Arc<Sender>>,
     /// The server is ending: it begins nothing new.
     is_ending: AtomicBool,
@@ -42,6 +44,7 @@ impl Group {
     pub(crate) fn new(mailboxes: Vec<Arc<Sender>>, placement: Placement) -> Arc<Self> {
         Arc::new(Self {
             placement,
+            message_type: MessageType::default(),
             mailboxes,
             is_ending: AtomicBool::new(false),
             asked_shutdowns: Mutex::default(),

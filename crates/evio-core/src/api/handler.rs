@@ -35,6 +35,7 @@ use crate::types::conn_id::ConnId;
 /// | [`peer_closed`](Self::peer_closed) | once, when the peer has ended its output |
 /// | [`stopping`](Self::stopping) | when the server is about to end gracefully |
 /// | [`closed`](Self::closed) or [`detached`](Self::detached) | exactly one of them, last |
+/// | [`message`](Self::message) | for each message to the handler |
 /// | [`datagram`](Self::datagram) | for each datagram of a UDP socket |
 /// | [`listener_failed`](Self::listener_failed) | when a listener or UDP socket had to be given up |
 /// | [`pre_write`](Self::pre_write) | at the end of a turn, before any of its output is sent |
@@ -44,6 +45,11 @@ use crate::types::conn_id::ConnId;
 ///
 /// After a callback has asked for an ending, by its [`Action`] or through [`Conn`], none but the
 /// last one is called for that connection. [`Conn::shutdown_write`] is no ending: input goes on.
+///
+/// # Messages
+///
+/// `M` is the type of the messages that other threads and other loops send to the handler by a
+/// [`MessageSender`](crate::MessageSender). Who sends none leaves it out: `impl Handler for Echo`.
 ///
 /// # Panics
 ///
@@ -70,7 +76,7 @@ use crate::types::conn_id::ConnId;
 ///     }
 /// }
 /// ```
-pub trait Handler {
+pub trait Handler<M = ()> {
     /// The state that the handler keeps for each connection; `closed` or `detached` gives it back.
     type Context;
 
@@ -172,6 +178,18 @@ pub trait Handler {
     /// to it is lost.
     fn connect_failed(&mut self, conn: &mut Conn<'_>, reason: CloseReason) -> ControlFlow<()> {
         let _ = (conn, reason);
+        ControlFlow::Continue(())
+    }
+
+    /// Is called with each message that was sent to this handler, on its loop, between callbacks.
+    ///
+    /// By default the message is dropped.
+    ///
+    /// # Examples
+    ///
+    /// See [`MessageSender`](crate::MessageSender).
+    fn message(&mut self, event_loop: &mut Loop<'_>, message: M) -> ControlFlow<()> {
+        let _ = (event_loop, message);
         ControlFlow::Continue(())
     }
 

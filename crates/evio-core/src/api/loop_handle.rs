@@ -12,9 +12,10 @@ use crate::api::conn_handle::ConnHandle;
 use crate::api::event_loop_access::Loop;
 use crate::api::group::{Group, Sender};
 use crate::api::message::{Command, ShutdownMode};
+use crate::api::messages::{MessageSender, WrongMessageType};
 use crate::api::tasks::Tasks;
 use crate::datagram::bound_udp::BoundUdp;
-use crate::mail::send_error::SendError;
+use crate::mail::send_error::{SendError, Unsent};
 use crate::types::conn_id::ConnId;
 
 /// A loop and its group, for any thread and for any length of time.
@@ -54,9 +55,22 @@ impl LoopHandle {
     ///
     /// # Errors
     ///
-    /// See [`SendError`]; the task is dropped then.
-    pub fn post(&self, task: impl FnOnce(&mut Loop<'_>) + Send + 'static) -> Result<(), SendError> {
+    /// The task, with what [`SendError`] says of it.
+    pub fn post<F>(&self, task: F) -> Result<(), Unsent<F>>
+    where
+        F: FnOnce(&mut Loop<'_>) + Send + 'static,
+    {
         Tasks::send(self.mailbox(), task)
+    }
+
+    /// Returns a sender of messages to the handler of this loop.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the handlers of the group take messages of another type, or a sender of another
+    /// type was made before.
+    pub fn message_sender<M: Send + 'static>(&self) -> Result<MessageSender<M>, WrongMessageType> {
+        MessageSender::new(Arc::clone(&self.group), self.loop_id)
     }
 
     /// Returns how many loops the group has.
@@ -160,7 +174,8 @@ impl LoopHandle {
             if let Some(mut socket) = event_loop.udp_for(address_index, peer) {
                 socket.send_to(&bytes, peer);
             }
-        })
+        })?;
+        Ok(())
     }
 
     /// Appends `bytes` to the output of every open connection of every loop of the group; those

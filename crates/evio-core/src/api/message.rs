@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::accept::listener::{Accepted, BoundListener};
+use crate::api::messages::Messages;
 use crate::api::tasks::Tasks;
 use crate::datagram::bound_udp::BoundUdp;
 use crate::types::conn_id::ConnKey;
@@ -14,6 +15,7 @@ pub(crate) enum Command {
     Conn(ConnKey, ConnCommand),
     Broadcast(Arc<[u8]>),
     Tasks(Tasks),
+    Messages(Messages),
     Listen(Box<BoundListener>),
     Bind(Box<BoundUdp>),
     /// Gives up the sockets of the address with this index.
@@ -57,19 +59,9 @@ impl Command {
     pub(crate) fn cost(&self) -> usize {
         match self {
             Self::Tasks(tasks) => tasks.count(),
+            Self::Messages(messages) => messages.len(),
             Self::Broadcast(_) => 0,
             _ => 1,
-        }
-    }
-}
-
-impl ConnCommand {
-    /// Returns the bytes that it holds.
-    pub(crate) fn bytes(&self) -> usize {
-        match self {
-            Self::Send(bytes) => bytes.len(),
-            Self::SendShared(bytes) => bytes.len(),
-            _ => 0,
         }
     }
 }

@@ -14,6 +14,8 @@ pub(crate) mod handler;
 pub(crate) mod loop_handle;
 pub(crate) mod loop_state;
 pub(crate) mod message;
+pub(crate) mod messages;
+mod row;
 pub(crate) mod serving;
 pub(crate) mod tasks;
 pub(crate) mod udp;

@@ -7,27 +7,15 @@ use std::fmt;
 use crate::api::event_loop_access::Loop;
 use crate::api::group::Sender;
 use crate::api::message::Command;
-use crate::mail::send_error::SendError;
+use crate::api::row::Row;
+use crate::mail::send_error::Unsent;
 
-/// The largest task that shares a command, in bytes. A larger one is better moved to memory of its
-/// own, which is done before the lock is taken.
-const MAX_SHARED_LEN: usize = 128;
-
-/// Bytes of tasks that share a command. It bounds what is moved when their memory grows, which is
-/// under the lock, and how far a turn can go beyond its budget.
-const ROW_BYTES: usize = 1024;
-
-/// As many tasks share a command at the most, however small they are.
-const ROW_TASKS: usize = 64;
-
-/// Tasks of one type that were left one after the other, such as those of a thread that posts in a
-/// loop. They share their memory: to allocate it in one thread and free it in another, for each
-/// task of its own, is most of what a task costs.
-pub(crate) struct Tasks(Box<dyn Row>);
+/// Tasks of one type, which share their memory.
+pub(crate) struct Tasks(Box<dyn TaskRow>);
 
 impl Tasks {
     /// Sends a task to a loop.
-    pub(crate) fn send<F>(mailbox: &Sender, task: F) -> Result<(), SendError>
+    pub(crate) fn send<F>(mailbox: &Sender, task: F) -> Result<(), Unsent<F>>
     where
         F: FnOnce(&mut Loop<'_>) + Send + 'static,
     {
@@ -35,23 +23,11 @@ impl Tasks {
     }
 
     /// Sends a task that holds so many bytes beside its own.
-    pub(crate) fn send_with<F>(mailbox: &Sender, bytes: usize, task: F) -> Result<(), SendError>
+    pub(crate) fn send_with<F>(mailbox: &Sender, bytes: usize, task: F) -> Result<(), Unsent<F>>
     where
         F: FnOnce(&mut Loop<'_>) + Send + 'static,
     {
-        let bytes = bytes.saturating_add(size_of::<F>());
-        if size_of::<F>() > MAX_SHARED_LEN {
-            return mailbox.try_push(Command::Tasks(Self::alone(task)), bytes);
-        }
-        mailbox.try_push_with(bytes, |commands| Self::push(commands, task))
-    }
-
-    /// Makes a command of one task.
-    fn alone<F>(task: F) -> Self
-    where
-        F: FnOnce(&mut Loop<'_>) + Send + 'static,
-    {
-        Self(Box::new(RowOf { first: task, others: Vec::new() }))
+        Row::send(mailbox, bytes, task, Self::push, |row| Command::Tasks(Self(row)))
     }
 
     /// Puts a task at the end of the queue, if it can together with the one there.
@@ -59,14 +35,13 @@ impl Tasks {
     where
         F: FnOnce(&mut Loop<'_>) + Send + 'static,
     {
-        let last = match commands.back_mut() {
-            Some(Command::Tasks(Self(row))) => row.as_any().downcast_mut::<RowOf<F>>(),
-            _ => None,
-        };
-        match last {
-            Some(row) if row.has_room() => row.others.push(task),
-            _ => commands.push_back(Command::Tasks(Self::alone(task))),
+        if let Some(Command::Tasks(Self(row))) = commands.back_mut() {
+            let row = row.as_any().downcast_mut::<Row<F>>();
+            if let Some(row) = row.filter(|row| row.has_room()) {
+                return row.push(task);
+            }
         }
+        commands.push_back(Command::Tasks(Self(Box::new(Row::new(task)))));
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -84,7 +59,7 @@ impl fmt::Debug for Tasks {
     }
 }
 
-trait Row: Send {
+trait TaskRow: Send {
     fn count(&self) -> usize;
 
     fn run(self: Box<Self>, event_loop: &mut Loop<'_>);
@@ -92,30 +67,13 @@ trait Row: Send {
     fn as_any(&mut self) -> &mut dyn Any;
 }
 
-struct RowOf<F> {
-    /// Apart from the others, so that a task that is alone needs one allocation.
-    first: F,
-    others: Vec<F>,
-}
-
-impl<F: FnOnce(&mut Loop<'_>) + Send + 'static> RowOf<F> {
-    fn has_room(&self) -> bool {
-        let with_one_more = self.count() + 1;
-        with_one_more <= ROW_TASKS && with_one_more * size_of::<F>() <= ROW_BYTES
-    }
-}
-
-impl<F: FnOnce(&mut Loop<'_>) + Send + 'static> Row for RowOf<F> {
+impl<F: FnOnce(&mut Loop<'_>) + Send + 'static> TaskRow for Row<F> {
     fn count(&self) -> usize {
-        1 + self.others.len()
+        self.len()
     }
 
     fn run(self: Box<Self>, event_loop: &mut Loop<'_>) {
-        let Self { first, others } = *self;
-        first(event_loop);
-        for task in others {
-            task(event_loop);
-        }
+        self.into_values().for_each(|task| task(event_loop));
     }
 
     fn as_any(&mut self) -> &mut dyn Any {
@@ -128,6 +86,7 @@ mod tests {
     use std::hint;
 
     use super::*;
+    use crate::api::row::{MAX_SHARED_LEN, ROW_BYTES, ROW_LEN};
 
     fn counts(commands: &VecDeque<Command>) -> Vec<usize> {
         let count = |message: &Command| match message {
@@ -153,8 +112,8 @@ mod tests {
     #[test]
     fn small_tasks_of_one_type_share_commands_up_to_a_limit() {
         let mut commands = VecDeque::new();
-        push_tasks(&mut commands, 2 * ROW_TASKS + 1, 1);
-        assert_eq!(counts(&commands), [ROW_TASKS, ROW_TASKS, 1]);
+        push_tasks(&mut commands, 2 * ROW_LEN + 1, 1);
+        assert_eq!(counts(&commands), [ROW_LEN, ROW_LEN, 1]);
     }
 
     #[test]

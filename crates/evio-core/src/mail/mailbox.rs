@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use evio_sys::{Poller, Waker};
 
 use crate::mail::inbox::{Bounds, Inbox};
-use crate::mail::send_error::SendError;
+use crate::mail::send_error::{SendError, Unsent};
 use crate::types::event_target::EventTarget;
 
 /// Messages that a queue keeps the memory for; a burst of more gives it back.
@@ -154,6 +154,27 @@ impl<M, O> MailboxSender<M, O> {
         add: impl FnOnce(&mut VecDeque<M>),
     ) -> Result<(), SendError> {
         self.push_within(self.bounds, bytes, add)
+    }
+
+    /// As [`try_push_with`](Self::try_push_with), for what `add` makes of a value, which comes back
+    /// if there is no room for it.
+    pub(crate) fn try_push_value<T>(
+        &self,
+        bytes: usize,
+        value: T,
+        add: impl FnOnce(&mut VecDeque<M>, T),
+    ) -> Result<(), Unsent<T>> {
+        let mut value = Some(value);
+        let result = self.try_push_with(bytes, |commands| {
+            if let Some(value) = value.take() {
+                add(commands, value);
+            }
+        });
+        match (result, value) {
+            (Err(error), Some(value)) => Err(Unsent::new(value, error)),
+            // What is in the queue is on its way.
+            _ => Ok(()),
+        }
     }
 
     /// Sends a command that makes room, such as an ending: when the mailbox is full, there is as

@@ -31,3 +31,76 @@ impl fmt::Display for SendError {
 }
 
 impl error::Error for SendError {}
+
+/// A value that could not be sent, and why.
+///
+/// `?` turns it into a [`SendError`] where the value does not matter.
+///
+/// # Examples
+///
+/// ```
+/// use evio_core::{ConnHandle, SendError};
+///
+/// /// Sends a reply, or tells what was lost.
+/// fn reply(handle: &ConnHandle, bytes: Vec<u8>) -> Result<(), SendError> {
+///     if let Err(unsent) = handle.send(bytes) {
+///         eprintln!("{} bytes were not sent: {}", unsent.get_ref().len(), unsent.error());
+///     }
+///     handle.send("end of the replies")?;
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Unsent<T> {
+    value: T,
+    error: SendError,
+}
+
+impl<T> Unsent<T> {
+    pub(crate) fn new(value: T, error: SendError) -> Self {
+        Self { value, error }
+    }
+
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Unsent<U> {
+        Unsent { value: change(self.value), error: self.error }
+    }
+
+    /// Returns why it was not sent.
+    #[must_use]
+    pub fn error(&self) -> SendError {
+        self.error
+    }
+
+    /// Returns what was not sent.
+    #[must_use]
+    pub fn get_ref(&self) -> &T {
+        &self.value
+    }
+
+    /// Gives back what was not sent.
+    #[must_use]
+    pub fn into_inner(self) -> T {
+        self.value
+    }
+}
+
+impl<T> From<Unsent<T>> for SendError {
+    fn from(unsent: Unsent<T>) -> Self {
+        unsent.error
+    }
+}
+
+/// Without the value, which may be anything.
+impl<T> fmt::Debug for Unsent<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unsent").field("error", &self.error).finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Display for Unsent<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<T> error::Error for Unsent<T> {}

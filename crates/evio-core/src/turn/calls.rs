@@ -11,7 +11,7 @@ use crate::turn::runner::Runner;
 use crate::types::action::{Action, CloseReason};
 use crate::types::conn_id::ConnKey;
 
-impl<H: Handler> Runner<H> {
+impl<M: 'static, H: Handler<M>> Runner<M, H> {
     /// Makes a callback of a connection, if any are made of it: if it is open or half-closed.
     pub(super) fn call(
         &mut self,

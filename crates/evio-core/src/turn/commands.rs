@@ -8,6 +8,7 @@ use crate::accept::listener::BoundListener;
 use crate::api::event_loop_access::Loop;
 use crate::api::handler::Handler;
 use crate::api::message::{Command, ConnCommand, Control};
+use crate::api::messages::Messages;
 use crate::datagram::bound_udp::BoundUdp;
 use crate::mail::mailbox::Envelope;
 use crate::turn::broadcast::Broadcast;
@@ -15,7 +16,7 @@ use crate::turn::runner::Runner;
 use crate::types::action::CloseReason;
 use crate::types::conn_id::ConnKey;
 
-impl<H: Handler> Runner<H> {
+impl<M: 'static, H: Handler<M>> Runner<M, H> {
     /// Carries out what was collected, or as much as the budget allows: then the next turn goes on.
     #[inline]
     pub(super) fn read_mailbox(&mut self) {
@@ -77,12 +78,21 @@ impl<H: Handler> Runner<H> {
                 self.broadcast = Some(Broadcast::new(bytes, &self.state.table));
             }
             Command::Tasks(tasks) => tasks.run(&mut Loop::new(&mut self.state)),
+            Command::Messages(messages) => self.deliver(messages),
             Command::Listen(bound) => self.listen(*bound),
             Command::Bind(bound) => self.bind(*bound),
             Command::StopListening(index) => {
                 self.acceptor.stop(Some(index), &self.state.poller);
                 self.state.datagrams.stop(Some(index), &self.state.poller);
             }
+        }
+    }
+
+    /// Gives the handler its messages.
+    fn deliver(&mut self, messages: Messages) {
+        for message in messages.into_values() {
+            let flow = self.handler.message(&mut Loop::new(&mut self.state), message);
+            self.apply_flow(flow);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::api::message::ShutdownMode;
 use crate::turn::runner::Runner;
 use crate::types::action::CloseReason;
 
-impl<H: Handler> Runner<H> {
+impl<M: 'static, H: Handler<M>> Runner<M, H> {
     /// Ends the server, since a stop socket says so.
     #[cold]
     pub(super) fn stop(&mut self, slot: u32) {

@@ -209,14 +209,22 @@ impl EventLoop {
     ///
     /// # Errors
     ///
-    /// Fails when the poller does, which ends the other loops too. What goes wrong with a single
-    /// connection is told to [`Handler::closed`] and never ends a loop.
+    /// Fails when the poller does, which ends the other loops too, and when the handler takes
+    /// messages of another type than other handlers of the group or a
+    /// [`MessageSender`](crate::MessageSender). What goes wrong with a single connection is told to
+    /// [`Handler::closed`] and never ends a loop.
     ///
     /// # Panics
     ///
     /// A panic of a callback goes on out of here, and ends the other loops.
-    pub fn run<H: Handler>(self, handler: H) -> io::Result<()> {
+    pub fn run<M, H>(self, handler: H) -> io::Result<()>
+    where
+        M: Send + 'static,
+        H: Handler<M>,
+    {
         let group = Arc::clone(&self.end.group);
+        let message_type = group.message_type.expect::<M>();
+        message_type.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let is_first = self.parts.state.loop_id == 0;
         let serving =
             is_first.then(|| Serving { local_addrs: group.local_addrs(), loops: group.loops() });
@@ -266,7 +274,7 @@ mod tests {
 
     impl EventLoop {
         /// Returns the loop, for a test that runs it turn by turn.
-        pub(in crate::turn) fn into_runner<H: Handler>(mut self, handler: H) -> Runner<H> {
+        pub(in crate::turn) fn into_runner<H: Handler>(mut self, handler: H) -> Runner<(), H> {
             self.end.armed = false;
             Runner::new(self.parts, handler)
         }

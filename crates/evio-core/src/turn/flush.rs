@@ -8,7 +8,7 @@ use crate::turn::runner::Runner;
 use crate::types::action::CloseReason;
 use crate::types::conn_id::ConnKey;
 
-impl<H: Handler> Runner<H> {
+impl<M: 'static, H: Handler<M>> Runner<M, H> {
     /// Sends the output of the turn, and settles every connection that is on the list. What the
     /// callbacks made here write is left for the next turn.
     #[inline]

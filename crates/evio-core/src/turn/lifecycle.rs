@@ -20,7 +20,7 @@ use crate::types::conn_id::{ConnId, ConnKey};
 /// one by default.
 const MAX_LAST: usize = 4096;
 
-impl<H: Handler> Runner<H> {
+impl<M: 'static, H: Handler<M>> Runner<M, H> {
     /// Accepts what waits at a listener, and opens or hands over each connection.
     ///
     /// Apart from `dispatch_all`, which is for requests.

@@ -9,7 +9,7 @@ use crate::turn::runner::{ReadRequest, Runner};
 use crate::types::action::CloseReason;
 use crate::types::cold_path::cold_path;
 
-impl<H: Handler> Runner<H> {
+impl<M: 'static, H: Handler<M>> Runner<M, H> {
     /// Reads once, up to `share` bytes, and tells the handler.
     #[inline(always)]
     pub(super) fn receive(&mut self, request: ReadRequest, share: usize) {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::hint;
 use std::io;
+use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use evio_sys::{Event, Events, clock};
@@ -36,7 +37,7 @@ const PREFETCH_MIN_CONNS: usize = 256;
 /// The fields that every request needs come first, so that they are in few lines of the processor's
 /// cache: each system call pushes them out.
 #[repr(C)]
-pub(crate) struct Runner<H: Handler> {
+pub(crate) struct Runner<M, H: Handler<M>> {
     /// The one read buffer: input is borrowed from it for the time of a callback.
     pub(super) buffer: Box<ReadBuffer>,
     /// By the index of the connection, beside the table and not in it: so a callback can be given
@@ -60,6 +61,8 @@ pub(crate) struct Runner<H: Handler> {
     pub(super) fired: VecDeque<u32>,
     /// A list that is reused from turn to turn.
     pub(super) accepted: Vec<(usize, Accepted)>,
+    /// The handler takes messages of this type.
+    message: PhantomData<fn(M)>,
     /// Where the next check of the table begins.
     #[cfg(any(test, debug_assertions))]
     check_from: u32,
@@ -72,7 +75,7 @@ pub(super) struct ReadRequest {
     pub(super) must_read_on: bool,
 }
 
-impl<H: Handler> Runner<H> {
+impl<M: 'static, H: Handler<M>> Runner<M, H> {
     pub(super) fn new(parts: Parts, handler: H) -> Self {
         let Parts { state, mailbox, acceptor, shutdown, panic_policy } = parts;
         Self {
@@ -90,6 +93,7 @@ impl<H: Handler> Runner<H> {
             broadcast: None,
             fired: VecDeque::new(),
             accepted: Vec::new(),
+            message: PhantomData,
             #[cfg(any(test, debug_assertions))]
             check_from: 0,
         }

@@ -87,7 +87,7 @@ impl Handler for Calls {
 
 /// A loop that is run turn by turn, and at other times than it is.
 pub(super) struct Fixture {
-    pub(super) runner: Runner<Calls>,
+    pub(super) runner: Runner<(), Calls>,
     pub(super) start: Instant,
 }
 

@@ -14,7 +14,7 @@ use crate::turn::runner::Runner;
 use crate::turn::ticker::Ticker;
 use crate::types::conn_id::ConnKey;
 
-impl<H: Handler> Runner<H> {
+impl<M: 'static, H: Handler<M>> Runner<M, H> {
     #[inline]
     pub(super) fn run_timers(&mut self) {
         // Timers that were set in this turn are not due in it.

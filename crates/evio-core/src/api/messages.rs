@@ -1,0 +1,178 @@
+//! Messages for the handler of a loop.
+
+use std::any::{Any, TypeId, type_name};
+use std::collections::VecDeque;
+use std::error;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::{Arc, OnceLock};
+
+use crate::api::group::Group;
+use crate::api::message::Command;
+use crate::api::row::Row;
+use crate::mail::send_error::Unsent;
+
+/// Sends messages to the handler of a loop, from any thread and from other loops.
+///
+/// [`Handler::message`](crate::Handler::message) gets them on the loop's thread, those of one
+/// thread in the order in which they were sent. What may wait is bounded, by `mailbox_capacity`
+/// and `mailbox_bytes` of [`Config`](crate::Config); what finds no room comes back.
+///
+/// [`LoopHandle::message_sender`](crate::LoopHandle::message_sender) makes one.
+///
+/// # Examples
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use evio_core::{Action, Conn, Handler, Loop, MessageSender};
+///
+/// /// Tells the handlers of all loops what is new.
+/// struct News {
+///     loops: Vec<MessageSender<String>>,
+/// }
+///
+/// impl Handler<String> for News {
+///     type Context = ();
+///
+///     fn context(&mut self, _: &Conn<'_>) {}
+///
+///     fn data(&mut self, _: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
+///         let news = String::from_utf8_lossy(input);
+///         for event_loop in &self.loops {
+///             if let Err(unsent) = event_loop.send(news.to_string()) {
+///                 eprintln!("{}: {}", unsent.error(), unsent.into_inner());
+///             }
+///         }
+///         Action::None
+///     }
+///
+///     fn message(&mut self, event_loop: &mut Loop<'_>, news: String) -> ControlFlow<()> {
+///         event_loop.for_each_conn(|mut conn| conn.write(news.as_bytes()));
+///         ControlFlow::Continue(())
+///     }
+/// }
+/// ```
+pub struct MessageSender<M> {
+    group: Arc<Group>,
+    loop_id: u16,
+    message: PhantomData<fn(M)>,
+}
+
+impl<M: Send + 'static> MessageSender<M> {
+    pub(crate) fn new(group: Arc<Group>, loop_id: u16) -> Result<Self, WrongMessageType> {
+        group.message_type.expect::<M>()?;
+        Ok(Self { group, loop_id, message: PhantomData })
+    }
+
+    /// Returns the index of the loop.
+    #[must_use]
+    pub fn loop_id(&self) -> usize {
+        usize::from(self.loop_id)
+    }
+
+    /// Sends a message, which counts as many bytes as its type has.
+    ///
+    /// # Errors
+    ///
+    /// The message, with what [`SendError`](crate::SendError) says of it.
+    pub fn send(&self, message: M) -> Result<(), Unsent<M>> {
+        self.send_with(message, 0)
+    }
+
+    /// Sends a message that holds so many bytes beside those of its type, such as those of a `Vec`
+    /// in it.
+    ///
+    /// # Errors
+    ///
+    /// The message, with what [`SendError`](crate::SendError) says of it.
+    pub fn send_with(&self, message: M, bytes: usize) -> Result<(), Unsent<M>> {
+        let mailbox = self.group.mailbox(self.loop_id);
+        Row::send(mailbox, bytes, message, Messages::push, |row| {
+            Command::Messages(Messages { row, len: 1 })
+        })
+    }
+}
+
+impl<M> Clone for MessageSender<M> {
+    fn clone(&self) -> Self {
+        let Self { group, loop_id, message } = self;
+        Self { group: Arc::clone(group), loop_id: *loop_id, message: *message }
+    }
+}
+
+impl<M> fmt::Debug for MessageSender<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageSender").field("loop_id", &self.loop_id).finish_non_exhaustive()
+    }
+}
+
+/// Messages of the type that the handlers of a group take.
+pub(crate) struct Messages {
+    row: Box<dyn Any + Send>,
+    len: usize,
+}
+
+impl Messages {
+    /// Puts a message at the end of the queue, if it can together with those there.
+    fn push<M: Send + 'static>(commands: &mut VecDeque<Command>, message: M) {
+        if let Some(Command::Messages(Self { row, len })) = commands.back_mut() {
+            if let Some(row) = row.downcast_mut::<Row<M>>().filter(|row| row.has_room()) {
+                row.push(message);
+                *len += 1;
+                return;
+            }
+        }
+        commands.push_back(Command::Messages(Self { row: Box::new(Row::new(message)), len: 1 }));
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Returns the messages, which are of the type that [`MessageType`] has let pass.
+    pub(crate) fn into_values<M: 'static>(self) -> impl Iterator<Item = M> {
+        let row = self.row.downcast::<Row<M>>();
+        debug_assert!(row.is_ok(), "messages of another type than the handler's");
+        row.ok().into_iter().flat_map(|row| row.into_values())
+    }
+}
+
+impl fmt::Debug for Messages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Messages").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+/// The type of the messages that the handlers of a group take: that of the first who says so.
+#[derive(Debug, Default)]
+pub(crate) struct MessageType(OnceLock<(TypeId, &'static str)>);
+
+impl MessageType {
+    pub(crate) fn expect<M: 'static>(&self) -> Result<(), WrongMessageType> {
+        let wanted = (TypeId::of::<M>(), type_name::<M>());
+        let known = self.0.get_or_init(|| wanted);
+        if known.0 == wanted.0 {
+            return Ok(());
+        }
+        Err(WrongMessageType { wanted: wanted.1, known: known.1 })
+    }
+}
+
+/// The handlers of a group take messages of another type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongMessageType {
+    wanted: &'static str,
+    known: &'static str,
+}
+
+impl fmt::Display for WrongMessageType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { wanted, known } = self;
+        write!(f, "this group's messages are of type {known}, not {wanted}")
+    }
+}
+
+impl error::Error for WrongMessageType {}
+
+#[cfg(test)]
+mod tests;
