@@ -174,7 +174,7 @@ fn a_loop_that_is_held_up_refuses_more_than_its_mailbox_holds() {
         }
         assert!(taken < 10_000_000, "the mailbox has no limit");
     };
-    assert_eq!(error, SendError::Full);
+    assert_eq!(error.error(), SendError::Full);
     assert_eq!(handle.wake(), Err(SendError::Full));
     held.release();
     let expected: Vec<u8> = (0..taken).flat_map(u32::to_be_bytes).collect();
