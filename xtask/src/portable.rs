@@ -1,0 +1,30 @@
+//! What users build, on each of their systems: the packages, and how their tests are run.
+
+use std::env;
+use std::process::Command;
+
+use crate::{Result, workspace_root};
+
+/// The libraries and the examples. The benchmarks, the twins and xtask are for Linux alone.
+pub(crate) const PACKAGES: [&str; 4] = ["evio-sys", "evio-core", "evio", "evio-examples"];
+
+/// Those of [`PACKAGES`] that are published.
+pub(crate) const LIBRARIES: [&str; 3] = ["evio-sys", "evio-core", "evio"];
+
+/// Returns the arguments by which cargo knows `packages`.
+pub(crate) fn selected<'a>(packages: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
+    packages.iter().flat_map(|package| ["--package", package])
+}
+
+/// Runs all tests of [`PACKAGES`] on this machine.
+///
+/// # Errors
+/// A test fails.
+pub(crate) fn test() -> Result {
+    let mut tests = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    tests
+        .current_dir(workspace_root())
+        .args(["test", "--locked", "--no-fail-fast"])
+        .args(selected(&PACKAGES));
+    if tests.status()?.success() { Ok(()) } else { Err("tests failed".into()) }
+}
