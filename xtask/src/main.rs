@@ -37,6 +37,8 @@ enum Task {
     CheckOldest(check_oldest::Args),
     /// Runs all tests of the libraries and the examples
     TestPortable,
+    /// Builds the documentation of the libraries; warnings are errors
+    Docs,
     /// Runs tests built for musl, or for another processor, on Linux
     TestTarget(test_target::Args),
     /// Runs the tests on the kqueue backend, on Linux: with a model of kevent
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Task::CheckTargets(args) => check_targets::run(&args),
         Task::CheckOldest(args) => check_oldest::run(&args),
         Task::TestPortable => portable::test(),
+        Task::Docs => portable::document(),
         Task::TestTarget(args) => test_target::run(&args),
         Task::TestKqueue(args) => test_kqueue::run(&args),
         Task::Tidy => tidy::run(),

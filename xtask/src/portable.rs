@@ -1,4 +1,4 @@
-//! What users build, on each of their systems: the packages, and how their tests are run.
+//! What users build, on each of their systems: the packages, their tests and their documentation.
 
 use std::env;
 use std::process::Command;
@@ -21,10 +21,27 @@ pub(crate) fn selected<'a>(packages: &'a [&'a str]) -> impl Iterator<Item = &'a 
 /// # Errors
 /// A test fails.
 pub(crate) fn test() -> Result {
-    let mut tests = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    tests
-        .current_dir(workspace_root())
-        .args(["test", "--locked", "--no-fail-fast"])
-        .args(selected(&PACKAGES));
+    let mut tests = cargo("test");
+    tests.arg("--no-fail-fast").args(selected(&PACKAGES));
     if tests.status()?.success() { Ok(()) } else { Err("tests failed".into()) }
+}
+
+/// Builds the documentation of the libraries, as a user reads it.
+///
+/// # Errors
+/// The documentation has a warning, such as a link to nothing.
+pub(crate) fn document() -> Result {
+    let mut documentation = cargo("doc");
+    documentation.arg("--no-deps").args(selected(&LIBRARIES)).env("RUSTDOCFLAGS", "-D warnings");
+    if documentation.status()?.success() {
+        Ok(())
+    } else {
+        Err("the documentation has warnings".into())
+    }
+}
+
+fn cargo(subcommand: &str) -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(workspace_root()).args([subcommand, "--locked"]);
+    cargo
 }

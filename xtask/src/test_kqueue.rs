@@ -19,6 +19,9 @@ pub(crate) struct Args {
     /// Have events come in the order of a run that has named its seed
     #[arg(long)]
     seed: Option<u64>,
+    /// Run the tests as often as this, each time with the next seed
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    runs: u64,
     /// Run those tests only whose names contain this
     filter: Option<String>,
 }
@@ -29,10 +32,14 @@ pub(crate) struct Args {
 /// A test fails twice; the error names the seed.
 pub(crate) fn run(args: &Args) -> Result {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seed = args.seed.unwrap_or(since.as_secs());
+    let first = args.seed.unwrap_or(since.as_secs());
+    (0..args.runs).try_for_each(|run| run_once(first.wrapping_add(run), args.filter.as_deref()))
+}
+
+fn run_once(seed: u64, filter: Option<&str>) -> Result {
     println!("test-kqueue: seed {seed}");
     let mut tests = cargo_test(seed);
-    tests.args(&args.filter).args(["--", "--show-output"]);
+    tests.args(filter).args(["--", "--show-output"]);
     let (has_passed, summary) = Summary::of(tests)?;
     summary.print("test-kqueue");
     if has_passed || pass_again(&summary.failed, seed)? {

@@ -61,6 +61,9 @@ pub(crate) struct Args {
     /// x86_64-unknown-linux-musl or aarch64-unknown-linux-gnu
     #[arg(value_parser = TARGETS.map(|target| target.triple))]
     triple: String,
+    /// Run the tests of the examples, too; they measure times, so not by an emulator
+    #[arg(long)]
+    examples: bool,
     /// Run those tests only whose names contain this
     filter: Option<String>,
 }
@@ -79,7 +82,11 @@ pub(crate) fn run(args: &Args) -> Result {
         runner::choose(&mut cargo, target)?;
         Ok(cargo)
     };
-    test(cargo("test")?, target, args.filter.as_deref())?;
+    let mut tests = cargo("test")?;
+    if args.examples {
+        tests.args(["--package", "evio-examples"]);
+    }
+    test(tests, target, args.filter.as_deref())?;
     if target.is_static && args.filter.is_none() {
         servers::check(cargo("build")?, target)?;
     }
