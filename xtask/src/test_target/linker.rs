@@ -34,7 +34,14 @@ fn zig_script(target: &Target) -> Result<PathBuf> {
     let zig = pypi::zig()?;
     let script = workspace_root().join("target").join(BUILDS).join(format!("zig-{}", target.zig));
     fs::create_dir_all(script.parent().ok_or("no directory for a script")?)?;
-    let text = format!("#!/bin/sh\nexec '{}' cc -target {} \"$@\"\n", zig.display(), target.zig);
+    // What zig builds of C libraries goes where zig is; any other place would be in the home.
+    let cache = zig.with_file_name("cache");
+    let text = format!(
+        "#!/bin/sh\nexport ZIG_GLOBAL_CACHE_DIR='{}'\nexec '{}' cc -target {} \"$@\"\n",
+        cache.display(),
+        zig.display(),
+        target.zig,
+    );
     fs::write(&script, text)?;
     fs::set_permissions(&script, PermissionsExt::from_mode(0o755))?;
     Ok(script)
