@@ -5,11 +5,16 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod check_oldest;
 mod check_targets;
 mod ci;
 mod instructions;
+mod portable;
 mod test_kqueue;
+mod test_summary;
+mod test_target;
 mod tidy;
+mod tools;
 
 use std::error::Error;
 use std::path::Path;
@@ -26,8 +31,16 @@ pub type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 enum Task {
     /// Runs every check that a change must pass
     Ci,
-    /// Lints the kqueue side for FreeBSD and macOS, from Linux too
+    /// Lints for FreeBSD and macOS, and with --all for every system, from Linux too
     CheckTargets(check_targets::Args),
+    /// Compiles the libraries with the oldest compiler that Cargo.toml promises
+    CheckOldest(check_oldest::Args),
+    /// Runs all tests of the libraries and the examples
+    TestPortable,
+    /// Builds the documentation of the libraries; warnings are errors
+    Docs,
+    /// Runs tests built for musl, or for another processor, on Linux
+    TestTarget(test_target::Args),
     /// Runs the tests on the kqueue backend, on Linux: with a model of kevent
     TestKqueue(test_kqueue::Args),
     /// Checks the style rules that can be read off the source text
@@ -42,6 +55,10 @@ fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Ci => ci::run(),
         Task::CheckTargets(args) => check_targets::run(&args),
+        Task::CheckOldest(args) => check_oldest::run(&args),
+        Task::TestPortable => portable::test(),
+        Task::Docs => portable::document(),
+        Task::TestTarget(args) => test_target::run(&args),
         Task::TestKqueue(args) => test_kqueue::run(&args),
         Task::Tidy => tidy::run(),
         Task::Instructions(args) => instructions::run(&args),

@@ -87,7 +87,10 @@ mod imp;
     target_os = "openbsd",
     target_os = "dragonfly",
 )))]
-compile_error!("evio-sys needs epoll (Linux) or kqueue (macOS, FreeBSD, NetBSD, OpenBSD)");
+compile_error!(
+    "evio-sys needs epoll of Linux or kqueue of macOS, FreeBSD, NetBSD, OpenBSD or DragonFly; \
+     what Android and illumos call epoll is not tested, so they are refused"
+);
 
 pub(crate) use imp::{
     EventBuffer, IS_SHARED_LATER, NAME, Notifier, Selector, abstract_address, abstract_name,

@@ -1,0 +1,96 @@
+//! What the output of a test run says: how many passed, and which were left out and why.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use crate::Result;
+
+/// What the output of the tests says.
+#[derive(Debug, Default)]
+pub(crate) struct Summary {
+    /// How many passed, with those that were left out.
+    passed: usize,
+    /// The tests that were left out, with the reasons.
+    left_out: Vec<(String, String)>,
+    pub(crate) failed: Vec<String>,
+    /// The test whose output follows.
+    test: String,
+}
+
+impl Summary {
+    /// Runs `tests`, shows what is of interest, and returns whether all passed.
+    pub(crate) fn of(mut tests: Command) -> Result<(bool, Self)> {
+        let mut tests = tests.stdout(Stdio::piped()).spawn()?;
+        let output = tests.stdout.take().ok_or("the tests have no output")?;
+        let mut summary = Self::default();
+        for line in BufReader::new(output).lines() {
+            let line = line?;
+            if summary.add(&line) {
+                println!("{line}");
+            }
+        }
+        Ok((tests.wait()?.success(), summary))
+    }
+
+    /// Prints which tests were left out, and how many passed, for the task of this name.
+    pub(crate) fn print(&self, task: &str) {
+        for (test, reason) in &self.left_out {
+            println!("{task}: left out: {test}: {reason}");
+        }
+        let left_out = self.left_out.len();
+        let passed = self.passed.saturating_sub(left_out);
+        println!("{task}: {passed} passed, {left_out} left out, {} failed", self.failed.len());
+    }
+
+    /// Reads why a test was left out: "left out", where, and the reason.
+    fn reason_in(line: &str) -> Option<&str> {
+        let (_, reason) = line.strip_prefix("left out ")?.split_once(": ")?;
+        Some(reason)
+    }
+
+    /// Takes a line in, and returns whether a reader wants to see it.
+    fn add(&mut self, line: &str) -> bool {
+        let heading = line.strip_prefix("---- ").and_then(|line| line.strip_suffix(" stdout ----"));
+        if let Some(test) = heading {
+            self.test = test.to_owned();
+        } else if let Some(reason) = Self::reason_in(line) {
+            let left_out = (self.test.clone(), reason.to_owned());
+            // Some say so in each of their rounds.
+            if self.left_out.last() != Some(&left_out) {
+                self.left_out.push(left_out);
+            }
+        } else if let Some(result) = line.strip_prefix("test result: ") {
+            let passed = result.split_once(". ").and_then(|(_, counts)| counts.split(' ').next());
+            self.passed += passed.and_then(|count| count.parse::<usize>().ok()).unwrap_or(0);
+        }
+        let test = line.strip_prefix("test ");
+        self.failed
+            .extend(test.and_then(|test| test.strip_suffix(" ... FAILED")).map(str::to_owned));
+        let is_passed = test.is_some_and(|test| test.ends_with(" ... ok"));
+        !(line.is_empty() || is_passed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Summary;
+
+    #[test]
+    fn results_are_added_up_and_reasons_are_kept() {
+        let mut summary = Summary::default();
+        let lines = [
+            ("test result: FAILED. 3 passed; 1 failed; 0 ignored", true),
+            ("test one ... ok", false),
+            ("test two ... FAILED", true),
+            ("---- one stdout ----", true),
+            ("left out on kqueue: a reason", true),
+            ("test result: ok. 4 passed; 0 failed; 0 ignored", true),
+        ];
+        for (line, is_shown) in lines {
+            assert_eq!(summary.add(line), is_shown, "{line}");
+        }
+        assert_eq!(summary.passed, 3 + 4);
+        assert_eq!(summary.failed, ["two"]);
+        assert_eq!(summary.left_out, [("one".to_owned(), "a reason".to_owned())]);
+    }
+}
