@@ -41,6 +41,7 @@ pub struct Events<'a, C = (), M = ()> {
     drained: Option<ConnCallback<'a, C>>,
     timer: Option<ConnCallback<'a, C>>,
     peer_closed: Option<ConnCallback<'a, C>>,
+    unanswered: Option<ConnCallback<'a, C>>,
     stopping: Option<ConnCallback<'a, C>>,
     closed: Option<Box<dyn FnMut(&mut Conn<'_>, C, CloseReason) -> ControlFlow<()> + 'a>>,
     detached: Option<Box<dyn FnMut(&mut Loop<'_>, ConnId, C, Detached) -> ControlFlow<()> + 'a>>,
@@ -101,6 +102,7 @@ impl<'a, C> Events<'a, C> {
             drained: None,
             timer: None,
             peer_closed: None,
+            unanswered: None,
             stopping: None,
             closed: None,
             detached: None,
@@ -149,6 +151,7 @@ impl<'a, C> Events<'a, C> {
             drained: self.drained,
             timer: self.timer,
             peer_closed: self.peer_closed,
+            unanswered: self.unanswered,
             stopping: self.stopping,
             closed: self.closed,
             detached: self.detached,
@@ -217,6 +220,16 @@ impl<'a, C, M> Events<'a, C, M> {
         callback: impl FnMut(&mut Conn<'_>, &mut C) -> Action + 'a,
     ) -> Self {
         self.peer_closed = Some(Box::new(callback));
+        self
+    }
+
+    /// Sets [`Handler::unanswered`].
+    #[must_use]
+    pub fn unanswered(
+        mut self,
+        callback: impl FnMut(&mut Conn<'_>, &mut C) -> Action + 'a,
+    ) -> Self {
+        self.unanswered = Some(Box::new(callback));
         self
     }
 
@@ -349,6 +362,13 @@ impl<C, M> Handler<M> for Events<'_, C, M> {
 
     fn peer_closed(&mut self, conn: &mut Conn<'_>, context: &mut C) -> Action {
         call(&mut self.peer_closed, conn, context, Action::Close)
+    }
+
+    fn unanswered(&mut self, conn: &mut Conn<'_>, context: &mut C) -> Action {
+        match &mut self.unanswered {
+            Some(callback) => callback(conn, context),
+            None => Action::Close,
+        }
     }
 
     fn stopping(&mut self, conn: &mut Conn<'_>, context: &mut C) -> Action {

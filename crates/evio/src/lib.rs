@@ -66,9 +66,10 @@ pub use bound_address::BoundAddress;
 pub use error::Error;
 pub use events::Events;
 pub use evio_core::{
-    Action, CloseReason, Conn, ConnHandle, ConnId, Detached, Handler, InputStream, InputTooLong,
-    Keepalive, Limits, LoadBalance, Loop, LoopHandle, MessageSender, Origin, PanicPolicy, PlaceFn,
-    SendError, Serving, SocketAddr, Stream, Tag, Timeout, Udp, Unread, Unsent, WrongMessageType,
+    Action, CloseReason, Conn, ConnHandle, ConnId, ConnState, Detached, Handler, InputStream,
+    InputTooLong, Keepalive, Limits, LoadBalance, Loop, LoopHandle, MessageSender, Origin,
+    PanicPolicy, PlaceFn, Reply, SendError, Serving, SocketAddr, Stream, Tag, Timeout, Udp, Unread,
+    Unsent, WrongMessageType,
 };
 pub use evio_sys::BACKEND;
 pub use evio_sys::net::ListenOptions;

@@ -49,7 +49,7 @@ fn a_posted_task_reaches_the_connections_of_its_loop() {
     let same_loop = others.iter().filter(|(_, other)| other.loop_id() == id.loop_id());
     assert_eq!(count, same_loop.count() + 1);
     server.stop();
-    assert_eq!(its_loop.post(|_| ()), Err(SendError::Stopped));
+    assert_eq!(its_loop.post(|_| ()).map_err(SendError::from), Err(SendError::Stopped));
 }
 
 #[test]

@@ -28,8 +28,8 @@ struct Handles {
 type Leave = fn(&Handles, usize) -> Result<(), SendError>;
 
 const WAYS: [(&str, Leave); 4] = [
-    ("send", |handles, len| handles.conn.send(vec![7; len])),
-    ("send_shared", |handles, len| handles.conn.send_shared(Arc::from(vec![7; len]))),
+    ("send", |handles, len| Ok(handles.conn.send(vec![7; len])?)),
+    ("send_shared", |handles, len| Ok(handles.conn.send_shared(Arc::from(vec![7; len]))?)),
     ("broadcast", |handles, len| handles.event_loop.broadcast(vec![7; len])),
     ("send_datagram", |handles, len| {
         handles.event_loop.send_datagram(1, vec![7; len], handles.nobody)

@@ -11,7 +11,7 @@ use std::env::consts::OS;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use evio::{Action, Events, Server, Stream};
+use evio::{Action, Events, SendError, Server, Stream};
 
 use util::{
     Client, DEADLINE, Driver, Running, TCP, Transport, bind, bind_all, giving_back_memory, hold,
@@ -196,8 +196,10 @@ fn mail() {
                     match kind {
                         0 => handle.wake(),
                         1 => handle.resume_reading(),
-                        2 => burst.driver.handle().post(|_| ()),
-                        _ if number < MESSAGES / 32 => handle.send(vec![7; LARGE]),
+                        2 => burst.driver.handle().post(|_| ()).map_err(SendError::from),
+                        _ if number < MESSAGES / 32 => {
+                            handle.send(vec![7; LARGE]).map_err(SendError::from)
+                        }
                         _ => break,
                     }
                     .unwrap();

@@ -253,8 +253,11 @@ fn a_handle_outlives_the_server() {
         for handle in handles {
             for handle in [handle.clone(), handle] {
                 assert_eq!(handle.wake(), Err(SendError::Stopped));
-                assert_eq!(handle.send("x"), Err(SendError::Stopped));
-                assert_eq!(handle.send_shared(Arc::from(*b"x")), Err(SendError::Stopped));
+                assert_eq!(handle.send("x").map_err(SendError::from), Err(SendError::Stopped));
+                assert_eq!(
+                    handle.send_shared(Arc::from(*b"x")).map_err(SendError::from),
+                    Err(SendError::Stopped)
+                );
                 assert_eq!(handle.close(), Err(SendError::Stopped));
                 assert_eq!(handle.abort(), Err(SendError::Stopped));
             }

@@ -4,9 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::api::group::Sender;
-use crate::api::message::{Command, ConnCommand};
+use crate::api::message::{Command, ConnCommand, Output, OutputBytes};
+use crate::mail::mailbox::Room;
 use crate::mail::send_error::{SendError, Unsent};
 use crate::types::conn_id::ConnId;
+use crate::types::conn_state::{ConnState, ConnStatus};
 
 /// A connection, for any thread and for any length of time.
 ///
@@ -14,23 +16,22 @@ use crate::types::conn_id::ConnId;
 /// carried out in order. A connection that has ended meanwhile ignores them, also when its place in
 /// the loop has been taken by another one.
 ///
+/// What the peer waits for is better given by a [`Reply`](crate::Reply): a handle keeps no
+/// connection from ending.
+///
 /// # Examples
 ///
 /// ```
-/// use evio_core::{Action, Conn, ConnHandle, Handler};
+/// use evio_core::{ConnHandle, ConnState};
 ///
-/// /// Answers from a thread of its own.
-/// struct Slow;
-///
-/// impl Handler for Slow {
-///     type Context = ();
-///
-///     fn context(&mut self, _: &Conn<'_>) {}
-///
-///     fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
-///         let (handle, question): (ConnHandle, Vec<u8>) = (conn.handle(), input.to_vec());
-///         std::thread::spawn(move || handle.send(question));
-///         Action::None
+/// /// Sends news to those who keep up, and forgets those who have gone.
+/// fn publish(subscribers: &mut Vec<ConnHandle>, news: &str) {
+///     subscribers.retain(|subscriber| subscriber.state() != Some(ConnState::Ended));
+///     for subscriber in subscribers.iter() {
+///         if subscriber.state() == Some(ConnState::Open) {
+///             // It may have ended since.
+///             let _ = subscriber.send(news);
+///         }
 ///     }
 /// }
 /// ```
@@ -38,17 +39,28 @@ use crate::types::conn_id::ConnId;
 pub struct ConnHandle {
     mailbox: Arc<Sender>,
     id: ConnId,
+    /// None if it was made from an id alone.
+    status: Option<Arc<ConnStatus>>,
 }
 
 impl ConnHandle {
-    pub(crate) fn new(mailbox: Arc<Sender>, id: ConnId) -> Self {
-        Self { mailbox, id }
+    pub(crate) fn new(mailbox: Arc<Sender>, id: ConnId, status: Option<Arc<ConnStatus>>) -> Self {
+        Self { mailbox, id, status }
     }
 
     /// Returns the name of the connection.
     #[must_use]
     pub fn id(&self) -> ConnId {
         self.id
+    }
+
+    /// Returns how the connection stands, as of the last that its loop has told: it may be otherwise
+    /// by the time that a message gets there.
+    ///
+    /// `None` for a handle that was [made from an id](crate::LoopHandle::conn_handle).
+    #[must_use]
+    pub fn state(&self) -> Option<ConnState> {
+        self.status.as_ref().map(|status| status.state())
     }
 
     /// Asks the loop to call [`Handler::woken`](crate::Handler::woken) after this, at least once;
@@ -67,7 +79,7 @@ impl ConnHandle {
     ///
     /// The bytes, with what [`SendError`] says of them; nothing of them will be sent.
     pub fn send(&self, bytes: impl Into<Vec<u8>>) -> Result<(), Unsent<Vec<u8>>> {
-        self.try_push_bytes(bytes.into(), Vec::len, ConnCommand::Send)
+        self.send_output(bytes.into(), Vec::len, ConnCommand::Send, Room::AsForAll)
     }
 
     /// Appends bytes that many connections share to the connection's output.
@@ -76,7 +88,7 @@ impl ConnHandle {
     ///
     /// The bytes, with what [`SendError`] says of them; nothing of them will be sent.
     pub fn send_shared(&self, bytes: Arc<[u8]>) -> Result<(), Unsent<Arc<[u8]>>> {
-        self.try_push_bytes(bytes, |bytes| bytes.len(), ConnCommand::SendShared)
+        self.send_output(bytes, |bytes| bytes.len(), ConnCommand::Send, Room::AsForAll)
     }
 
     /// Stops the connection's input, as [`Conn::pause_reading`](crate::Conn::pause_reading) does.
@@ -125,16 +137,34 @@ impl ConnHandle {
         self.mailbox.try_push(Command::Conn(self.id.key(), command), 0)
     }
 
-    fn try_push_bytes<B>(
+    /// Sends output, counted in the connection's status as long as it is on its way.
+    pub(super) fn send_output<B: Into<OutputBytes>>(
         &self,
         bytes: B,
         len: impl FnOnce(&B) -> usize,
-        command: impl FnOnce(B) -> ConnCommand,
+        command: impl FnOnce(Output) -> ConnCommand,
+        room: Room,
     ) -> Result<(), Unsent<B>> {
         let (key, len) = (self.id.key(), len(&bytes));
-        self.mailbox.try_push_value(len, bytes, |commands, bytes| {
-            commands.push_back(Command::Conn(key, command(bytes)));
-        })
+        let is_counted = self.status.is_some();
+        if let Some(status) = &self.status {
+            status.add_mail(len);
+        }
+        let result = self.mailbox.try_push_value(room, len, bytes, |commands, bytes| {
+            let output = Output { bytes: bytes.into(), is_counted };
+            commands.push_back(Command::Conn(key, command(output)));
+        });
+        if let (Err(_), Some(status)) = (&result, &self.status) {
+            status.remove_mail(len);
+        }
+        result
+    }
+
+    /// Tells the loop that a reply will not come.
+    pub(super) fn send_unanswered(&self) {
+        // A loop that has ended waits for no reply.
+        let unanswered = Command::Conn(self.id.key(), ConnCommand::Unanswered);
+        let _ = self.mailbox.push_unbounded(unanswered);
     }
 }
 

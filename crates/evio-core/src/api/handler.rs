@@ -33,6 +33,7 @@ use crate::types::conn_id::ConnId;
 /// | [`drained`](Self::drained) | when output that had piled up has been sent |
 /// | [`timer`](Self::timer) | when a timer of the connection's own has run down |
 /// | [`peer_closed`](Self::peer_closed) | once, when the peer has ended its output |
+/// | [`unanswered`](Self::unanswered) | when a reply that was owed will not come |
 /// | [`stopping`](Self::stopping) | when the server is about to end gracefully |
 /// | [`closed`](Self::closed) or [`detached`](Self::detached) | exactly one of them, last |
 /// | [`message`](Self::message) | for each message to the handler |
@@ -122,9 +123,20 @@ pub trait Handler<M = ()> {
 
     /// Is called when the peer has ended its output; it may still be reading.
     ///
-    /// By default, what was written so far is sent and the connection closes. Returning
-    /// [`Action::None`] keeps it open for more output.
+    /// By default, what was written so far is sent and the connection closes, after the
+    /// [replies](Conn::reply) that are owed. Returning [`Action::None`] keeps it open for more
+    /// output.
     fn peer_closed(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        let _ = (conn, context);
+        Action::Close
+    }
+
+    /// Is called when a [`Reply`](crate::Reply) was dropped without an answer, such as by a thread
+    /// that panicked. The peer still waits for it.
+    ///
+    /// By default, what was written so far is sent and the connection closes. A handler that goes
+    /// on writes an error in its protocol.
+    fn unanswered(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
         let _ = (conn, context);
         Action::Close
     }
@@ -132,7 +144,8 @@ pub trait Handler<M = ()> {
     /// Is called when the server has begun to end
     /// [gracefully](crate::LoopHandle::shutdown_gracefully).
     ///
-    /// By default, what was written so far is sent and the connection closes. Returning
+    /// By default, what was written so far is sent and the connection closes, after the
+    /// [replies](Conn::reply) that are owed; until then nothing more is read. Returning
     /// [`Action::None`] keeps it open, to be closed by the handler when it is done, and at the
     /// latest when the shutdown's time is up. A connection that waited in the backlog until then is
     /// opened first, and told right after: only `None` lets it be served.

@@ -90,7 +90,7 @@ impl LoopHandle {
     #[must_use]
     pub fn conn_handle(&self, id: ConnId) -> Option<ConnHandle> {
         let mailbox = self.group.mailboxes().get(id.loop_id())?;
-        Some(ConnHandle::new(Arc::clone(mailbox), id))
+        Some(ConnHandle::new(Arc::clone(mailbox), id, None))
     }
 
     fn mailbox(&self) -> &Sender {

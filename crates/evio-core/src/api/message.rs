@@ -7,6 +7,7 @@ use crate::accept::listener::{Accepted, BoundListener};
 use crate::api::messages::Messages;
 use crate::api::tasks::Tasks;
 use crate::datagram::bound_udp::BoundUdp;
+use crate::output::queue::Chunk;
 use crate::types::conn_id::ConnKey;
 
 /// A message of the program to a loop.
@@ -26,12 +27,59 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) enum ConnCommand {
     Wake,
-    Send(Vec<u8>),
-    SendShared(Arc<[u8]>),
+    Send(Output),
+    /// A reply that was owed.
+    Reply(Output),
+    /// A reply that was owed will not come.
+    Unanswered,
     Pause,
     Resume,
     Close,
     Abort,
+}
+
+/// Output for a connection.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub(crate) bytes: OutputBytes,
+    /// It is counted in the status of the connection.
+    pub(crate) is_counted: bool,
+}
+
+#[derive(Debug)]
+pub(crate) enum OutputBytes {
+    Owned(Vec<u8>),
+    Shared(Arc<[u8]>),
+}
+
+impl OutputBytes {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Owned(bytes) => bytes.len(),
+            Self::Shared(bytes) => bytes.len(),
+        }
+    }
+}
+
+impl From<OutputBytes> for Chunk {
+    fn from(bytes: OutputBytes) -> Self {
+        match bytes {
+            OutputBytes::Owned(bytes) => bytes.into(),
+            OutputBytes::Shared(bytes) => bytes.into(),
+        }
+    }
+}
+
+impl From<Vec<u8>> for OutputBytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Owned(bytes)
+    }
+}
+
+impl From<Arc<[u8]>> for OutputBytes {
+    fn from(bytes: Arc<[u8]>) -> Self {
+        Self::Shared(bytes)
+    }
 }
 
 /// A message of the server or of another loop.

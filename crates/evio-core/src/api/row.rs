@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::api::group::Sender;
 use crate::api::message::Command;
+use crate::mail::mailbox::Room;
 use crate::mail::send_error::Unsent;
 
 /// The largest value that shares a command, in bytes. A larger one is better moved to memory of its
@@ -51,11 +52,12 @@ impl<T> Row<T> {
     ) -> Result<(), Unsent<T>> {
         let bytes = bytes.saturating_add(size_of::<T>());
         if size_of::<T>() <= MAX_SHARED_LEN {
-            return mailbox.try_push_value(bytes, value, share);
+            return mailbox.try_push_value(Room::AsForAll, bytes, value, share);
         }
         let row = Box::new(Self::new(value));
         let add = |commands: &mut VecDeque<Command>, row| commands.push_back(alone(row));
-        mailbox.try_push_value(bytes, row, add).map_err(|unsent| unsent.map(|row| row.into_first()))
+        let result = mailbox.try_push_value(Room::AsForAll, bytes, row, add);
+        result.map_err(|unsent| unsent.map(|row| row.into_first()))
     }
 
     pub(super) fn push(&mut self, value: T) {

@@ -45,6 +45,14 @@ pub(crate) struct MailboxSender<M, O> {
     bounds: Bounds,
 }
 
+/// Who may send when many messages wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    AsForAll,
+    /// Those whose number is bounded by something else; their bytes are by the mailbox.
+    Reserved,
+}
+
 /// One piece of mail.
 #[derive(Debug)]
 pub(crate) enum Envelope<M, O> {
@@ -160,12 +168,18 @@ impl<M, O> MailboxSender<M, O> {
     /// if there is no room for it.
     pub(crate) fn try_push_value<T>(
         &self,
+        room: Room,
         bytes: usize,
         value: T,
         add: impl FnOnce(&mut VecDeque<M>, T),
     ) -> Result<(), Unsent<T>> {
+        let messages = match room {
+            Room::AsForAll => self.bounds.messages,
+            Room::Reserved => usize::MAX,
+        };
+        let bounds = Bounds { messages, ..self.bounds };
         let mut value = Some(value);
-        let result = self.try_push_with(bytes, |commands| {
+        let result = self.push_within(bounds, bytes, |commands| {
             if let Some(value) = value.take() {
                 add(commands, value);
             }

@@ -146,7 +146,7 @@ impl Table {
         server: &'a Limits,
         addresses: &'a [Option<Limits>],
     ) -> &'a Limits {
-        if let Some(limits) = entry.extras.as_ref().and_then(|extras| extras.limits.as_deref()) {
+        if let Some(limits) = entry.extras.get().and_then(|extras| extras.limits.as_deref()) {
             return limits;
         }
         let OriginKind::Accepted(index) = entry.origin else { return server };
@@ -265,6 +265,7 @@ impl Table {
         let is_over = was_congested && entry.output_len() <= limits.effective_low_watermark();
         if is_over {
             entry.deadlines.congested_since = None;
+            entry.tell_state();
             self.resume_brought_input(key);
         }
         is_over
@@ -283,6 +284,7 @@ impl Table {
             self.start_closing(key);
         }
         let Some(entry) = self.get_mut(key) else { return NextStep::Waits };
+        entry.tell_state();
         match entry.phase() {
             Phase::Ended | Phase::Aborted => NextStep::Finish,
             Phase::Detaching if entry.output_len() == 0 => NextStep::Detach,

@@ -28,7 +28,8 @@ pub(super) struct Deadlines {
     pub(super) read_deadline: Option<WheelTime>,
     /// When `Handler::timer` is called.
     pub(super) timer: Option<WheelTime>,
-    /// When the peer must have taken something of what is left, or closed its side.
+    /// When the peer must have taken something of what is left, or closed its side; or when the
+    /// replies must have come that an ending waits for.
     pub(super) close_deadline: Option<WheelTime>,
 }
 
@@ -47,6 +48,8 @@ pub(crate) enum Expired {
     Close,
     /// A closing connection has taken too long in all.
     Flush,
+    /// The replies have not come that an ending waits for.
+    Reply,
 }
 
 impl Deadlines {
@@ -131,7 +134,7 @@ impl Deadlines {
 
     /// Returns the deadlines of a connection whose callbacks are made; while input `is_overdue`,
     /// the read deadline does not hold.
-    pub(super) fn active(&self, limits: &Limits, clock: &TurnClock, is_overdue: bool) -> [Due; 6] {
+    pub(super) fn active(&self, limits: &Limits, clock: &TurnClock, is_overdue: bool) -> [Due; 7] {
         let [stalled, congested] = self.output(limits, clock);
         let idle = since(Some(self.last_activity), limits.idle_timeout, clock);
         let is_asked = stalled.0.or(idle).is_some();
@@ -142,6 +145,7 @@ impl Deadlines {
             stalled,
             congested,
             (idle, Expired::Idle),
+            (self.close_deadline, Expired::Reply),
         ]
     }
 

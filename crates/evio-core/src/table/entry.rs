@@ -2,9 +2,11 @@
 
 mod transitions;
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::mem;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use evio_sys::Interest;
 use evio_sys::net::Stream;
@@ -15,6 +17,7 @@ use crate::table::phase::Phase;
 use crate::table::wheel_time::WheelTime;
 use crate::types::action::CloseReason;
 use crate::types::conn_id::ConnKey;
+use crate::types::conn_state::{ConnState, ConnStatus, StatusWriter};
 use crate::types::limits::Limits;
 use crate::types::origin::{Origin, OriginKind, Tag};
 
@@ -45,7 +48,8 @@ pub(crate) struct Entry {
     /// peer's is not worth its 110 bytes.
     pub(super) peer: Option<SocketAddr>,
     pub(super) unsent: Unsent,
-    pub(super) extras: Option<Box<Extras>>,
+    /// Set once and then changed: a handle, which needs some, can be made where nothing is changed.
+    pub(super) extras: OnceCell<Box<Extras>>,
 }
 
 /// Rarely used fields, boxed to keep [`Entry`] small.
@@ -65,6 +69,12 @@ pub(super) struct Extras {
     pub(super) discarded: usize,
     /// The stall in which a loop that was late has tried to send, by its beginning.
     pub(super) tried_late: Option<WheelTime>,
+    /// What those who hold a handle are told.
+    pub(super) status: OnceCell<StatusWriter>,
+    /// Replies that the handler owes the peer.
+    pub(super) owed_replies: u32,
+    /// The ending that waits for them.
+    pub(super) deferred_end: Option<CloseReason>,
 }
 
 /// The state of a connection's input.
@@ -107,7 +117,7 @@ impl Entry {
             deadlines: Deadlines::new(now),
             peer,
             unsent: Unsent::default(),
-            extras: None,
+            extras: OnceCell::new(),
         }
     }
 
@@ -174,7 +184,7 @@ impl Entry {
     }
 
     pub(crate) fn origin(&self) -> Origin {
-        let tag = self.extras.as_ref().map_or_else(Tag::default, |extras| extras.tag);
+        let tag = self.extras.get().map_or_else(Tag::default, |extras| extras.tag);
         match self.origin {
             OriginKind::Accepted(address_index) => Origin::Accepted { address_index },
             OriginKind::Connected => Origin::Connected(tag),
@@ -244,7 +254,44 @@ impl Entry {
     }
 
     pub(super) fn extras_mut(&mut self) -> &mut Extras {
-        self.extras.get_or_insert_default()
+        // `OnceCell::get_mut_or_init` is not stable.
+        let _ = self.extras.get_or_init(Box::default);
+        self.extras.get_mut().expect("the extras have just been made")
+    }
+
+    /// Returns how many replies the handler owes.
+    pub(super) fn owed_replies(&self) -> u32 {
+        self.extras.get().map_or(0, |extras| extras.owed_replies)
+    }
+
+    /// Returns how the connection stands for those who want to send to it.
+    fn state(&self) -> ConnState {
+        match (self.takes_output(), self.is_congested()) {
+            (true, false) => ConnState::Open,
+            (true, true) => ConnState::Congested,
+            (false, _) => ConnState::Ended,
+        }
+    }
+
+    /// Returns what handles are told from now on.
+    pub(super) fn status(&self, limits: &Limits) -> &Arc<ConnStatus> {
+        let extras = self.extras.get_or_init(Box::default);
+        let writer = || StatusWriter::new(self.state(), limits.high_watermark);
+        extras.status.get_or_init(writer).status()
+    }
+
+    /// Returns where handles are told, if there are any.
+    #[inline]
+    pub(super) fn status_writer(&self) -> Option<&StatusWriter> {
+        self.extras.get()?.status.get()
+    }
+
+    /// Tells handles how the connection stands.
+    #[inline]
+    pub(super) fn tell_state(&self) {
+        if let Some(writer) = self.status_writer() {
+            writer.set(self.state());
+        }
     }
 
     /// Notes that a loop that was late tries to send. Returns whether it has not in this stall.
@@ -258,7 +305,7 @@ impl Entry {
     /// overdue, or an adopted socket has brought it along.
     #[inline]
     pub(super) fn has_special_input(&self) -> bool {
-        match &self.extras {
+        match self.extras.get() {
             Some(extras) => {
                 extras.overdue.is_some_and(|overdue| overdue > 0) || !extras.brought.is_empty()
             }
@@ -267,22 +314,22 @@ impl Entry {
     }
 
     pub(super) fn has_brought_input(&self) -> bool {
-        self.extras.as_ref().is_some_and(|extras| !extras.brought.is_empty())
+        self.extras.get().is_some_and(|extras| !extras.brought.is_empty())
     }
 
     pub(super) fn overdue(&self) -> Option<usize> {
-        self.extras.as_ref().and_then(|extras| extras.overdue)
+        self.extras.get().and_then(|extras| extras.overdue)
     }
 
     pub(super) fn set_overdue(&mut self, overdue: Option<usize>) {
-        if overdue.is_some() || self.extras.is_some() {
+        if overdue.is_some() || self.extras.get().is_some() {
             self.extras_mut().overdue = overdue;
         }
     }
 
     /// Takes the socket, and the input that its next owner finds before what the socket has.
     pub(crate) fn into_parts(self) -> (Stream, Vec<u8>) {
-        let input = self.extras.map_or_else(Vec::new, |extras| {
+        let input = self.extras.into_inner().map_or_else(Vec::new, |extras| {
             let Extras { mut put_back, brought, .. } = *extras;
             put_back.extend(brought);
             put_back

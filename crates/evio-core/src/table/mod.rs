@@ -17,6 +17,7 @@ pub(crate) mod list;
 pub(crate) mod pages;
 pub(crate) mod phase;
 pub(crate) mod receiving;
+mod replies;
 pub(crate) mod sending;
 #[cfg(test)]
 mod tests;

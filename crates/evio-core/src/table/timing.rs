@@ -101,11 +101,13 @@ impl Table {
             Expired::Write => Timeout::Write,
             Expired::Congestion => Timeout::Congestion,
             Expired::Close | Expired::Flush => Timeout::Close,
+            Expired::Reply => Timeout::Reply,
             Expired::Timer | Expired::KernelLen => return,
         };
         let reason = CloseReason::Timeout(timeout);
         match expired {
             Expired::Connect | Expired::Idle | Expired::Read => self.close(key, reason),
+            Expired::Reply => self.close_without_replies(key, reason),
             _ => self.end(key, reason, true),
         }
     }
@@ -173,7 +175,8 @@ impl Table {
         let now = self.clock.tick();
         let Some((entry, limits)) = self.with_limits(key) else { return };
         let has_progress = entry.deadlines.note_kernel_len(entry.stream.output_len().ok(), now);
-        if has_progress && entry.deadlines.close_deadline.is_some() {
+        let is_closing = !entry.phase().is_active() && entry.deadlines.close_deadline.is_some();
+        if has_progress && is_closing {
             // Unlike a stamp, it is not corrected when the turn turns out to be slow.
             let now = self.clock.tick_now().latest(now);
             self.change(key, |entry, _| {
@@ -233,7 +236,12 @@ impl Table {
             // Fails for a connection that is gone, which is found out in time.
             let _ = entry.stream.set_user_timeout(limits.write_timeout);
         }
-        self.change(key, |entry, _| entry.extras_mut().limits = Some(Box::new(limits)));
+        self.change(key, |entry, _| {
+            entry.extras_mut().limits = Some(Box::new(limits));
+            if let Some(writer) = entry.status_writer() {
+                writer.set_high_watermark(limits.high_watermark);
+            }
+        });
         self.apply_output_limits(key);
         self.arm(key);
     }

@@ -71,6 +71,10 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     fn apply(&mut self, key: ConnKey, action: Action, reason: CloseReason) {
         match action {
             Action::None => {}
+            // The peer, or the server, ends what the handler may still owe an answer to.
+            Action::Close if matches!(reason, CloseReason::PeerClosed | CloseReason::Shutdown) => {
+                self.state.table.close_after_replies(key, reason);
+            }
             Action::Close => self.state.table.close(key, reason),
             Action::Detach => self.state.table.detach(key),
             Action::Shutdown => self.state.group.shutdown(ShutdownMode::Immediate),

@@ -7,7 +7,8 @@ use std::time::Instant;
 use crate::accept::listener::BoundListener;
 use crate::api::event_loop_access::Loop;
 use crate::api::handler::Handler;
-use crate::api::message::{Command, ConnCommand, Control};
+use crate::api::loop_state::LoopState;
+use crate::api::message::{Command, ConnCommand, Control, Output};
 use crate::api::messages::Messages;
 use crate::datagram::bound_udp::BoundUdp;
 use crate::mail::mailbox::Envelope;
@@ -108,22 +109,32 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     }
 
     fn carry_out_on(&mut self, key: ConnKey, command: ConnCommand) {
-        let state = &mut self.state;
         match command {
             ConnCommand::Wake => {
                 self.call(key, |handler, conn, context| handler.woken(conn, context));
             }
-            ConnCommand::Send(bytes) => {
-                state.table.push(key, bytes.into(), &mut state.outgoing);
+            ConnCommand::Send(output) => self.send(key, output),
+            ConnCommand::Reply(output) => {
+                self.send(key, output);
+                self.state.table.note_reply(key);
             }
-            ConnCommand::SendShared(bytes) => {
-                state.table.push(key, bytes.into(), &mut state.outgoing);
+            ConnCommand::Unanswered => {
+                self.call(key, |handler, conn, context| handler.unanswered(conn, context));
+                self.state.table.note_reply(key);
             }
-            ConnCommand::Pause => state.table.set_paused(key, true),
-            ConnCommand::Resume => state.table.set_paused(key, false),
-            ConnCommand::Close => state.table.close(key, CloseReason::Closed),
-            ConnCommand::Abort => state.table.end(key, CloseReason::Aborted, true),
+            ConnCommand::Pause => self.state.table.set_paused(key, true),
+            ConnCommand::Resume => self.state.table.set_paused(key, false),
+            ConnCommand::Close => self.state.table.close(key, CloseReason::Closed),
+            ConnCommand::Abort => self.state.table.end(key, CloseReason::Aborted, true),
         }
+    }
+
+    fn send(&mut self, key: ConnKey, output: Output) {
+        let LoopState { table, outgoing, .. } = &mut self.state;
+        if output.is_counted {
+            table.remove_mail(key, output.bytes.len());
+        }
+        table.push(key, output.bytes.into(), outgoing);
     }
 
     /// Writes the broadcast that is under way to one connection.

@@ -84,6 +84,8 @@ pub enum Timeout {
     /// `close_timeout` or `flush_timeout`: the connection was being closed, or detached, and the
     /// peer took nothing of what was left, or took too long in all.
     Close,
+    /// `reply_timeout`: a [reply](crate::Conn::reply) was owed, and did not come.
+    Reply,
 }
 
 impl fmt::Display for Timeout {
@@ -95,6 +97,7 @@ impl fmt::Display for Timeout {
             Self::Write => "peer takes no output",
             Self::Congestion => "peer takes output too slowly",
             Self::Close => "peer did not take the rest in time",
+            Self::Reply => "a reply did not come in time",
         })
     }
 }

@@ -73,6 +73,10 @@ pub struct Limits {
     /// How long a closing connection may take in all, however steadily the peer takes its output.
     /// Default: 10 minutes.
     pub flush_timeout: Duration,
+    /// How long a connection whose peer has ended its output, or that is told to
+    /// [stop](crate::Handler::stopping), is kept for the [replies](crate::Conn::reply) that are
+    /// owed. Default: 60 seconds.
+    pub reply_timeout: Duration,
 }
 
 /// Long enough for three repetitions of the first packet, after 1, 2 and 4 seconds; a peer that has
@@ -96,6 +100,7 @@ impl Default for Limits {
             idle_timeout: None,
             close_timeout: Duration::from_secs(5),
             flush_timeout: FLUSH_TIMEOUT,
+            reply_timeout: Duration::from_secs(60),
         }
     }
 }
@@ -112,6 +117,7 @@ impl Limits {
         idle_timeout: Option<Duration>,
         close_timeout: Duration,
         flush_timeout: Duration,
+        reply_timeout: Duration,
     }
 
     /// Returns the output at which a congested connection is read from again.

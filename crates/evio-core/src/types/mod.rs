@@ -6,6 +6,7 @@ pub(crate) mod action;
 pub(crate) mod backoff;
 pub(crate) mod cold_path;
 pub(crate) mod conn_id;
+pub(crate) mod conn_state;
 pub(crate) mod event_target;
 pub(crate) mod limits;
 pub(crate) mod origin;

@@ -102,8 +102,8 @@ fn send(
     let (number, written) = (link.number, Written::AT_ANY_TIME);
     let bytes = Frame { number, writer, sequence, len: len as u32, written }.bytes(world.seed);
     let result = match command {
-        Command::Send => known.handle.send(bytes),
-        _ => known.handle.send_shared(bytes.into()),
+        Command::Send => known.handle.send(bytes).map_err(SendError::from),
+        _ => known.handle.send_shared(bytes.into()).map_err(SendError::from),
     };
     if result.is_err() {
         link.server.lock().sends[sender].sent -= 1;
@@ -221,7 +221,7 @@ pub(crate) fn post(
     if result.is_err() {
         world.tasks.refused.fetch_add(1, SeqCst);
     }
-    result
+    result.map_err(SendError::from)
 }
 
 /// Broadcasts, from a loop or another thread.

@@ -169,12 +169,17 @@ fn check_leftovers(world: &Arc<World>, running: &Running, event_loop: &LoopHandl
     let stopped = Err(SendError::Stopped);
     for known in world.handles.lock().iter() {
         let handle = &known.handle;
-        if handle.send("x") != stopped || handle.wake() != stopped || handle.close() != stopped {
+        if handle.send("x").map_err(SendError::from) != stopped
+            || handle.wake() != stopped
+            || handle.close() != stopped
+        {
             world.fault(Some(&known.link), "a handle works after the server's end");
         }
     }
     let handle = &running.handle;
-    if event_loop.post(|_| {}) != stopped || handle.broadcast(Vec::new()) != stopped {
+    if event_loop.post(|_| {}).map_err(SendError::from) != stopped
+        || handle.broadcast(Vec::new()) != stopped
+    {
         world.fault(None, "a loop takes a message after the server's end");
     }
     if handle.listen("tcp://127.0.0.1:0").is_ok() {

@@ -55,7 +55,7 @@ fn a_usual_connection_needs_no_more_memory() {
         .with_tag(Tag::default())
         .with_input(Vec::new());
     entry.set_overdue(None);
-    assert!(entry.extras.is_none());
+    assert!(entry.extras.get().is_none());
     assert!(entry.into_parts().1.is_empty());
 }
 

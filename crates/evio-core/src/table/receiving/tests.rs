@@ -188,7 +188,7 @@ fn a_closing_connection_drops_what_its_socket_has_brought() {
     it.peer.send(b"world").unwrap();
     assert_eq!(it.receive(), Receipt::Nothing);
     assert!(!it.entry().has_brought_input());
-    assert_eq!(it.entry().extras.as_ref().unwrap().discarded, 5);
+    assert_eq!(it.entry().extras.get().unwrap().discarded, 5);
 }
 
 #[test]
