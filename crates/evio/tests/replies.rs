@@ -193,8 +193,8 @@ fn handles_tell_of_what_is_on_the_way() {
     handle.send(vec![2; 1]).unwrap();
     assert_eq!(handle.state(), Some(ConnState::Congested));
     handle.send(vec![3; 3_999]).unwrap();
-    let unsent = handle.send(vec![4; 7]).unwrap_err();
-    assert_eq!((unsent.error(), unsent.into_inner()), (SendError::Full, vec![4; 7]));
+    let unsent = handle.send(vec![4; 1_500]).unwrap_err();
+    assert_eq!((unsent.error(), unsent.into_inner()), (SendError::Full, vec![4; 1_500]));
     held.release();
     assert_eq!(client.receive(5_000).len(), 5_000);
     while handle.state() == Some(ConnState::Congested) {

@@ -265,7 +265,6 @@ impl Table {
         let is_over = was_congested && entry.output_len() <= limits.effective_low_watermark();
         if is_over {
             entry.deadlines.congested_since = None;
-            entry.tell_state();
             self.resume_brought_input(key);
         }
         is_over

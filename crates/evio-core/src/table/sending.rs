@@ -70,7 +70,6 @@ impl Table {
         let len = entry.output_len();
         if len > limits.high_watermark && !entry.is_congested() {
             entry.deadlines.congested_since = Some(tick);
-            entry.tell_state();
             self.arm(key);
         }
         if len > limits.max_output {
