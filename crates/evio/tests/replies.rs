@@ -6,7 +6,7 @@ mod util;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use evio::{
     Action, CloseReason, ConnHandle, ConnState, Events, Limits, Reply, SendError, Server, Timeout,
@@ -75,6 +75,16 @@ fn every_peer_gets_its_reply_however_small_the_mailbox_is() {
             assert_eq!(client.receive_to_end(), number.to_string().as_bytes(), "{address}");
         }
         server.stop();
+    }
+}
+
+/// Waits until the connection stands like that.
+#[track_caller]
+fn wait_for(handle: &ConnHandle, state: ConnState) {
+    let since = Instant::now();
+    while handle.state() != Some(state) {
+        assert!(since.elapsed() < util::DEADLINE, "{:?}, not {state:?}", handle.state());
+        thread::yield_now();
     }
 }
 
@@ -197,15 +207,10 @@ fn handles_tell_of_what_is_on_the_way() {
     assert_eq!((unsent.error(), unsent.into_inner()), (SendError::Full, vec![4; 1_500]));
     held.release();
     assert_eq!(client.receive(5_000).len(), 5_000);
-    while handle.state() == Some(ConnState::Congested) {
-        thread::yield_now();
-    }
-    assert_eq!(handle.state(), Some(ConnState::Open), "what came back is not on the way");
+    // What came back is not on the way.
+    wait_for(&handle, ConnState::Open);
     client.reset();
-    while handle.state() == Some(ConnState::Open) {
-        thread::yield_now();
-    }
-    assert_eq!(handle.state(), Some(ConnState::Ended));
+    wait_for(&handle, ConnState::Ended);
     server.stop();
 }
 
@@ -223,15 +228,11 @@ fn a_peer_that_does_not_read_is_congested() {
     });
     let client = server.connect();
     let handle = opened.next();
-    assert_eq!(handle.state(), Some(ConnState::Congested));
+    wait_for(&handle, ConnState::Congested);
     assert_eq!(client.receive(32 << 20).len(), 32 << 20);
-    while handle.state() == Some(ConnState::Congested) {
-        thread::yield_now();
-    }
+    wait_for(&handle, ConnState::Open);
     handle.close().unwrap();
     assert_eq!(client.receive_to_end(), b"");
-    while handle.state() != Some(ConnState::Ended) {
-        thread::yield_now();
-    }
+    wait_for(&handle, ConnState::Ended);
     server.stop();
 }
