@@ -60,7 +60,7 @@ pub(crate) fn is_on(system: &str, test: &str) -> bool {
 }
 
 /// Returns the backlogs that listen(2) was called with.
-pub(crate) fn backlogs() -> Vec<u32> {
+pub(crate) fn backlogs() -> Vec<i32> {
     let record = PathBuf::from(env::var_os(RECORD).unwrap());
     let record = fs::read_to_string(record).unwrap();
     record.lines().map(|backlog| backlog.parse().unwrap()).collect()
