@@ -120,8 +120,8 @@ fn no_send_waits_for_a_peer_that_does_not_read_on_netbsd() {
             let (client, _) = Stream::connect(&listener.local_addr().unwrap()).unwrap();
             wait_for(&listener, Interest::READABLE);
             let (accepted, _) = listener.accept().unwrap();
-            for stream in [client, accepted] {
-                assert_waits_for_nothing(&stream, send);
+            for stream in [&client, &accepted] {
+                assert_waits_for_nothing(stream, send);
             }
         }
         let (left, _right) = UnixStream::pair().unwrap();
