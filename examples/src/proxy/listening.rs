@@ -1,20 +1,16 @@
 //! The listening sockets that the command line asks for.
 
-use std::fs::{self, Permissions};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use evio::{Endpoint, ReadySocket, UnixPath};
-use socket2::{Domain, SockAddr, SockRef, Socket, TcpKeepalive, Type};
+use evio::{Endpoint, Keepalive, ListenOptions, ReadySocket, UnixPath};
+use evio_sys::net::{Listener, UnixName};
+use socket2::{SockAddr, SockRef};
 
 use super::options::Options;
-
-/// As many as current Linux systems let wait.
-const BACKLOG: i32 = 4096;
 
 /// Who is served by a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,50 +75,25 @@ pub(super) fn ready_socket(listener: OwnedFd) -> io::Result<ReadySocket> {
 }
 
 pub(super) fn bind(service: Service, address: &SockAddr, options: &Options) -> io::Result<OwnedFd> {
-    let socket = Socket::new(address.domain(), Type::STREAM, None)?;
-    if address.is_unix() {
-        path_of(address).map_or(Ok(()), |path| remove_stale(&path))?;
-    } else {
-        socket.set_reuse_address(true)?;
-        socket.set_reuse_port(options.listen.reuse_port())?;
-        if address.is_ipv6() {
-            socket.set_only_v6(!options.listen.is_dual_stack())?;
-        }
-        // Connections inherit these.
-        socket.set_tcp_nodelay(true)?;
-        if let Some(idle) = options.keepalive.0 {
-            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))?;
-        }
-    }
-    socket.bind(address)?;
     let mode = match service {
         Service::Clients => options.listen.mode(),
         Service::Stats => None,
         // Who can connect to it can take the listeners: this user, and root.
         Service::Handover => Some(0o600),
     };
-    if let (Some(path), Some(mode)) = (path_of(address), mode) {
-        // Until listen(2), nobody can connect.
-        fs::set_permissions(path, Permissions::from_mode(mode))?;
-    }
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
-/// A socket file that nobody listens at is what a process has left that ended.
-fn remove_stale(path: &Path) -> io::Result<()> {
-    let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
-    match is_socket && refuses(path, Type::DGRAM)? && refuses(path, Type::STREAM)? {
-        true => fs::remove_file(path),
-        false => Ok(()),
-    }
-}
-
-/// Returns whether nobody is at a socket file for sockets of this type. One of datagrams does not
-/// bother who listens for streams, and is answered also when many wait to be accepted.
-fn refuses(path: &Path, kind: Type) -> io::Result<bool> {
-    let probe = Socket::new(Domain::UNIX, kind, None)?;
-    probe.set_nonblocking(true)?;
-    let result = probe.connect(&SockAddr::unix(path)?);
-    Ok(result.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused))
+    let listen = ListenOptions::default()
+        .reuse_port(options.listen.reuse_port())
+        .only_v6(!options.listen.is_dual_stack())
+        .keepalive(options.keepalive.0.map(|idle| Keepalive { idle, ..Keepalive::default() }))
+        .mode(mode);
+    let path = path_of(address);
+    let listener = match (address.as_socket(), &path, address.as_abstract_namespace()) {
+        (Some(place), ..) => Listener::tcp(place, &listen)?,
+        (None, Some(path), _) => Listener::unix(UnixName::Path(path), &listen)?,
+        (None, None, name) => {
+            Listener::unix(UnixName::Abstract(name.unwrap_or_default()), &listen)?
+        }
+    };
+    // Its file outlives the process, if another one takes it over.
+    Ok(listener.into())
 }

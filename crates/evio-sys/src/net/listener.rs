@@ -41,7 +41,7 @@ pub enum UnixName<'a> {
 pub struct Listener {
     /// Held for its drop, which comes before that of the socket: once that is closed, another
     /// server may replace the file, by one with the same inode number.
-    _file: Option<SocketFile>,
+    file: Option<SocketFile>,
     socket: Socket,
 }
 
@@ -70,7 +70,7 @@ impl Listener {
         if let Some(seconds) = options.defer_accept_seconds() {
             backend::set_defer_accept(socket.as_fd(), seconds)?;
         }
-        Ok(Self { socket: Socket::Tcp(socket.into()), _file: None })
+        Ok(Self { socket: Socket::Tcp(socket.into()), file: None })
     }
 
     /// Listens on a Unix domain name.
@@ -98,7 +98,7 @@ impl Listener {
             }
         };
         start_listening(&socket, options)?;
-        Ok(Self { socket: Socket::Unix(socket.into()), _file: file })
+        Ok(Self { socket: Socket::Unix(socket.into()), file: file })
     }
 
     /// Accepts one connection, with the peer's address unless it is a Unix one.
@@ -157,7 +157,7 @@ impl TryFrom<net::TcpListener> for Listener {
         check_listens(&listener)?;
         close_without_waiting(&listener)?;
         listener.set_nonblocking(true)?;
-        Ok(Self { socket: Socket::Tcp(listener), _file: None })
+        Ok(Self { socket: Socket::Tcp(listener), file: None })
     }
 }
 
@@ -174,7 +174,40 @@ impl TryFrom<UnixListener> for Listener {
         check_kind(&listener)?;
         check_listens(&listener)?;
         listener.set_nonblocking(true)?;
-        Ok(Self { socket: Socket::Unix(listener), _file: None })
+        Ok(Self { socket: Socket::Unix(listener), file: None })
+    }
+}
+
+/// Gives up the listener for its descriptor, which may go to another process (`SCM_RIGHTS`,
+/// `unix(7)`). It stays non-blocking. A socket file stays too: who closes the last descriptor removes
+/// it, or the next listener there, which finds that nobody answers.
+///
+/// # Examples
+///
+/// ```
+/// use std::fs;
+/// use std::os::fd::OwnedFd;
+/// use evio_sys::net::{ListenOptions, Listener, UnixName};
+///
+/// let path = std::env::temp_dir().join(format!("evio-doc-given-up-{}", std::process::id()));
+/// let listen = || Listener::unix(UnixName::Path(&path), &ListenOptions::default());
+/// let socket = OwnedFd::from(listen()?);
+/// assert!(path.exists() && listen().is_err(), "it listens");
+/// drop(socket);
+/// assert!(path.exists());
+/// drop(listen()?);
+/// assert!(!path.exists());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+impl From<Listener> for OwnedFd {
+    fn from(listener: Listener) -> Self {
+        if let Some(file) = listener.file {
+            file.leave();
+        }
+        match listener.socket {
+            Socket::Tcp(listener) => listener.into(),
+            Socket::Unix(listener) => listener.into(),
+        }
     }
 }
 

@@ -25,13 +25,20 @@ use crate::backend::{abstract_address, abstract_name, open_socket};
 pub(super) struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
-    /// The process that made the file.
-    maker: u32,
+    /// The process that made the file, until that leaves it to somebody else.
+    maker: Option<u32>,
+}
+
+impl SocketFile {
+    /// Leaves the file where it is.
+    pub(super) fn leave(mut self) {
+        self.maker = None;
+    }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if process::id() != self.maker {
+        if self.maker != Some(process::id()) {
             return;
         }
         if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
@@ -99,7 +106,7 @@ pub(super) fn bind_path(
     // Absolute, so that a later change of the working directory does not matter.
     let path = std::path::absolute(path)?;
     let identity = identity(&path)?;
-    let file = SocketFile { path, identity, maker: process::id() };
+    let file = SocketFile { path, identity, maker: Some(process::id()) };
     if let Some(mode) = mode {
         // The umask took some away.
         fs::set_permissions(&file.path, fs::Permissions::from_mode(mode))?;
@@ -181,7 +188,8 @@ mod tests {
         let socket = open_socket(AddressFamily::Unix, SockType::Stream).unwrap();
         let file = bind_path(&socket, &path, None).unwrap();
         let (identity, maker) = (file.identity, file.maker);
-        let in_child = SocketFile { path: path.clone(), identity, maker: maker + 1 };
+        let in_child =
+            SocketFile { path: path.clone(), identity, maker: maker.map(|maker| maker + 1) };
         drop(in_child);
         assert!(path.exists(), "a child removed the file");
         drop(file);

@@ -3,6 +3,9 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <netinet/in.h>
@@ -41,4 +44,53 @@ int connect(int fd, const struct sockaddr *address, socklen_t len) {
         errno = ECONNREFUSED;
     }
     return result;
+}
+
+/* NetBSD's kernel asks the socket whether a send waits, and not the call (sosend in uipc_socket.c).
+ * That of Linux asks both. */
+static int heeded(int fd, int flags) {
+    int is_blocking = (fcntl(fd, F_GETFL) & O_NONBLOCK) == 0;
+    return is_on("netbsd") && is_blocking ? flags & ~MSG_DONTWAIT : flags;
+}
+
+ssize_t send(int fd, const void *bytes, size_t len, int flags) {
+    ssize_t (*next)(int, const void *, size_t, int) = dlsym(RTLD_NEXT, "send");
+    return next(fd, bytes, len, heeded(fd, flags));
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
+    ssize_t (*next)(int, const struct msghdr *, int) = dlsym(RTLD_NEXT, "sendmsg");
+    return next(fd, message, heeded(fd, flags));
+}
+
+/* The BSDs let 128 connections wait unless they are told otherwise (kern.ipc.somaxconn). What was
+ * asked for is written down. */
+int listen(int fd, int backlog) {
+    int (*next)(int, int) = dlsym(RTLD_NEXT, "listen");
+    const char *record = getenv("EVIO_TEST_RECORD");
+    FILE *file = record ? fopen(record, "a") : NULL;
+    if (file) {
+        fprintf(file, "%d\n", backlog);
+        fclose(file);
+    }
+    return next(fd, is_on("bsd") && backlog > 128 ? 128 : backlog);
+}
+
+/* OpenBSD has no socket that serves both IPv6 and IPv4. */
+int setsockopt(int fd, int level, int name, const void *value, socklen_t len) {
+    int (*next)(int, int, int, const void *, socklen_t) = dlsym(RTLD_NEXT, "setsockopt");
+    if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY && !*(const int *)value && is_on("openbsd")) {
+        errno = EINVAL;
+        return -1;
+    }
+    return next(fd, level, name, value, len);
+}
+
+/* Where the C code of a program calls its Rust code, nobody has SIGPIPE ignored. */
+sighandler_t signal(int number, sighandler_t action) {
+    sighandler_t (*next)(int, sighandler_t) = dlsym(RTLD_NEXT, "signal");
+    if (number == SIGPIPE && is_on("c")) {
+        action = SIG_DFL;
+    }
+    return next(number, action);
 }
