@@ -40,7 +40,8 @@
 //!   `udp6` and `unix`.
 //! - [`ServerHandle`] ends a server, and [`ConnHandle`] reaches a connection, from any thread.
 //! - [`Loop::connect`] makes a connection to somebody else, with the same callbacks.
-//! - [`InputStream`] joins messages that arrive in pieces.
+//! - [`InputStream`] joins messages that arrive in pieces, and takes out lines and messages behind
+//!   their length.
 //!
 //! The layers below can be used alone: `evio-core` is the loop, on sockets that are bound already;
 //! `evio-sys` is the poller.
@@ -65,9 +66,9 @@ pub use bound_address::BoundAddress;
 pub use error::Error;
 pub use events::Events;
 pub use evio_core::{
-    Action, CloseReason, Conn, ConnHandle, ConnId, Detached, Handler, InputStream, InputTooLong,
-    Keepalive, Limits, LoadBalance, Loop, LoopHandle, Origin, PanicPolicy, PlaceFn, SendError,
-    Serving, SocketAddr, Stream, Tag, Timeout, Udp, Unread,
+    Action, CloseReason, Conn, ConnHandle, ConnId, Detached, FrameTooLong, Handler, InputStream,
+    InputTooLong, Keepalive, LengthPrefix, Limits, LoadBalance, Loop, LoopHandle, Origin,
+    PanicPolicy, PlaceFn, SendError, Serving, SocketAddr, Stream, Tag, Timeout, Udp, Unread,
 };
 pub use evio_sys::BACKEND;
 pub use evio_sys::net::ListenOptions;
