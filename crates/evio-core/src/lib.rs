@@ -42,6 +42,7 @@ pub use api::serving::Serving;
 pub use api::udp::Udp;
 pub use evio_sys::BACKEND;
 pub use evio_sys::net::{Keepalive, SocketAddr, Stream};
+pub use input::frame::{FrameTooLong, LengthPrefix};
 pub use input::stream::{InputStream, InputTooLong, Unread};
 pub use mail::send_error::{SendError, Unsent};
 pub use turn::event_loop::EventLoop;

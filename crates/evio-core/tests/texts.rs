@@ -10,8 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use evio_core::{
-    Action, CloseReason, Config, Conn, EventLoop, Handler, InputStream, Loop, SendError, Serving,
-    Timeout, Udp,
+    Action, CloseReason, Config, Conn, EventLoop, Handler, InputStream, LengthPrefix, Loop,
+    SendError, Serving, Timeout, Udp,
 };
 use evio_sys::net;
 
@@ -52,11 +52,17 @@ fn each_refusal_says_why() {
     let mut stream = InputStream::with_max_len(2);
     drop(stream.begin(b"123").unwrap());
     let too_long = stream.begin(b"").unwrap_err();
+    let mut frames = InputStream::new();
+    let mut frames = frames.begin(b"\0\x01\x11\x70").unwrap();
+    let long_line = frames.take_line(3).unwrap_err();
+    let long_message = frames.take_prefixed(LengthPrefix::U32Be, 65_536).unwrap_err();
     check(&[
         (&SendError::NotStarted, "the server does not run yet"),
         (&SendError::Full, "too many messages are waiting for this loop"),
         (&SendError::Stopped, "the server has ended"),
         (&too_long, "unread input exceeds the limit of 2 bytes"),
+        (&long_line, "a line is longer than the limit of 3 bytes"),
+        (&long_message, "a message of 70000 bytes is longer than the limit of 65536 bytes"),
     ]);
     let shown = format!("{stream:?}");
     assert!(shown.contains("len: 3") && shown.contains("max_len: 2"), "{shown}");

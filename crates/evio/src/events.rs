@@ -83,11 +83,13 @@ impl<'a, C> Events<'a, C> {
     ///
     /// let events = Events::with_context(|_| InputStream::new()).data(|conn, stream, input| {
     ///     let Ok(mut lines) = stream.begin(input) else { return Action::Close };
-    ///     while let Some(end) = lines.iter().position(|&byte| byte == b'\n') {
-    ///         conn.write(&lines[..=end]);
-    ///         lines.consume(end + 1);
+    ///     loop {
+    ///         match lines.take_line(512) {
+    ///             Ok(Some(line)) => conn.write(line),
+    ///             Ok(None) => return Action::None,
+    ///             Err(_) => return Action::Close,
+    ///         }
     ///     }
-    ///     Action::None
     /// });
     /// # drop(events);
     /// ```

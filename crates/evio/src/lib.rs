@@ -41,7 +41,8 @@
 //! - [`MessageSender`] sends messages of your own type to the handler of a loop.
 //! - [`ServerHandle`] ends a server, and [`ConnHandle`] reaches a connection, from any thread.
 //! - [`Loop::connect`] makes a connection to somebody else, with the same callbacks.
-//! - [`InputStream`] joins messages that arrive in pieces.
+//! - [`InputStream`] joins messages that arrive in pieces, and takes out lines and messages behind
+//!   their length.
 //!
 //! The layers below can be used alone: `evio-core` is the loop, on sockets that are bound already;
 //! `evio-sys` is the poller.
@@ -66,10 +67,10 @@ pub use bound_address::BoundAddress;
 pub use error::Error;
 pub use events::Events;
 pub use evio_core::{
-    Action, CloseReason, Conn, ConnHandle, ConnId, ConnState, Detached, Handler, InputStream,
-    InputTooLong, Keepalive, Limits, LoadBalance, Loop, LoopHandle, MessageSender, Origin,
-    PanicPolicy, PlaceFn, Reply, SendError, Serving, SocketAddr, Stream, Tag, Timeout, Udp, Unread,
-    Unsent, WrongMessageType,
+    Action, CloseReason, Conn, ConnHandle, ConnId, ConnState, Detached, FrameTooLong, Handler,
+    InputStream, InputTooLong, Keepalive, LengthPrefix, Limits, LoadBalance, Loop, LoopHandle,
+    MessageSender, Origin, PanicPolicy, PlaceFn, Reply, SendError, Serving, SocketAddr, Stream,
+    Tag, Timeout, Udp, Unread, Unsent, WrongMessageType,
 };
 pub use evio_sys::BACKEND;
 pub use evio_sys::net::ListenOptions;

@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 
 use evio::{
     Action, Address, BoundAddress, CloseReason, Conn, ConnHandle, ConnId, Detached, Error, Events,
-    InputStream, Keepalive, Limits, LoadBalance, Loop, LoopHandle, Loops, PanicPolicy, SendError,
-    Server, ServerHandle, Serving, SocketAddr, Timeout, Udp,
+    FrameTooLong, InputStream, Keepalive, LengthPrefix, Limits, LoadBalance, Loop, LoopHandle,
+    Loops, PanicPolicy, SendError, Server, ServerHandle, Serving, SocketAddr, Timeout, Udp,
 };
 
 fn is_handle<T: Send + Sync + Clone + Debug + Unpin + 'static>() {}
@@ -64,6 +64,8 @@ fn plain_values_go_anywhere() {
     is_plain::<Detached>();
     is_plain::<Error>();
     is_plain::<InputStream>();
+    is_plain::<FrameTooLong>();
+    is_plain::<LengthPrefix>();
     is_plain::<Keepalive>();
     is_plain::<Limits>();
     is_plain::<LoadBalance>();

@@ -57,8 +57,8 @@ impl Handler for Room {
 
     fn context(&mut self, conn: &Conn<'_>) -> Guest {
         let name = format!("{UNNAMED}{}", conn.id());
-        // Room for a line that is not whole yet, and for one read beyond it.
-        Guest { name, input: InputStream::with_max_len(128 << 10) }
+        // Room for a line that is not whole yet.
+        Guest { name, input: InputStream::with_max_len(2 * MAX_LINE) }
     }
 
     fn opened(&mut self, conn: &mut Conn<'_>, guest: &mut Guest) -> Action {
@@ -70,12 +70,12 @@ impl Handler for Room {
     fn data(&mut self, conn: &mut Conn<'_>, guest: &mut Guest, input: &[u8]) -> Action {
         let Guest { name, input: stream } = guest;
         let Ok(mut input) = stream.begin(input) else { return Action::Close };
-        while let Some(end) = input.iter().position(|&byte| byte == b'\n') {
-            if end > MAX_LINE {
-                return Action::Close;
-            }
-            let line = printable(&input[..end]);
-            input.consume(end + 1);
+        loop {
+            let line = match input.take_line(MAX_LINE) {
+                Ok(Some(line)) => printable(line),
+                Ok(None) => return Action::None,
+                Err(_) => return Action::Close,
+            };
             match line.split_once(' ').unwrap_or((&line, "")) {
                 ("", _) => {}
                 ("/quit", _) => return Action::Close,
@@ -85,7 +85,6 @@ impl Handler for Room {
                 _ => say(conn, &format!("{name}: {line}")),
             }
         }
-        if input.len() > MAX_LINE { Action::Close } else { Action::None }
     }
 
     fn closed(

@@ -28,8 +28,6 @@ struct Healthy {
 struct Context {
     number: usize,
     stream: InputStream,
-    /// How much of what the stream holds has no end of line.
-    scanned: usize,
 }
 
 impl Handler for Healthy {
@@ -38,7 +36,7 @@ impl Handler for Healthy {
     fn context(&mut self, conn: &Conn<'_>) -> Context {
         let mut handles = self.handles.lock().expect("no thread panics with the lock");
         handles.push(conn.handle());
-        Context { number: handles.len(), stream: InputStream::with_max_len(MAX_LINE), scanned: 0 }
+        Context { number: handles.len(), stream: InputStream::with_max_len(MAX_LINE + 2) }
     }
 
     fn opened(&mut self, _: &mut Conn<'_>, context: &mut Context) -> Action {
@@ -76,14 +74,15 @@ impl Handler for Healthy {
 
 fn answer_lines(conn: &mut Conn<'_>, context: &mut Context, input: &[u8]) -> Action {
     let Ok(mut unread) = context.stream.begin(input) else { return Action::Close };
-    while let Some(end) = unread[context.scanned..].iter().position(|&byte| byte == b'\n') {
-        let len = context.scanned + end;
-        writeln!(conn, "{len}").expect("writing to a connection never fails");
-        unread.consume(len + 1);
-        context.scanned = 0;
+    loop {
+        match unread.take_line(MAX_LINE) {
+            Ok(Some(line)) => {
+                writeln!(conn, "{}", line.len()).expect("writing to a connection never fails");
+            }
+            Ok(None) => return Action::None,
+            Err(_) => return Action::Close,
+        }
     }
-    context.scanned = unread.len();
-    Action::None
 }
 
 fn main() -> Result<(), evio::Error> {

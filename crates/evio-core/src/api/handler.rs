@@ -86,7 +86,8 @@ pub trait Handler<M = ()> {
 
     /// Is called with each piece of input, in order; how it is cut means nothing.
     ///
-    /// [`InputStream`](crate::InputStream) keeps what is left of a message that is not whole yet.
+    /// [`InputStream`](crate::InputStream) keeps what is left of a message that is not whole yet,
+    /// and takes whole lines and messages out of the input.
     fn data(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context, input: &[u8]) -> Action;
 
     /// Is called once, on loop 0, when the server is bound and before it accepts anything.

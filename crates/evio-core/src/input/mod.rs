@@ -2,4 +2,5 @@
 //!
 //! [`InputStream`](stream::InputStream) keeps them for it. The folder knows no socket.
 
+pub(crate) mod frame;
 pub(crate) mod stream;

@@ -4,11 +4,19 @@ use std::error;
 use std::fmt;
 use std::ops::Deref;
 
+mod framing;
+#[cfg(test)]
+mod tests;
+
 /// Joins what a callback left unread with what arrives next.
 ///
 /// One belongs into the context of each connection whose messages can be split over several
 /// packets. Nothing is copied while messages arrive whole; an empty stream owns no memory; and the
 /// total work is linear in the input, however it is cut.
+///
+/// [`begin`](Self::begin) gives the unread input. [`take_line`](Unread::take_line) takes lines out of
+/// it, [`take_prefixed`](Unread::take_prefixed) messages behind their length, and
+/// [`consume`](Unread::consume) what a parser of one's own has read.
 ///
 /// # Examples
 ///
@@ -19,19 +27,22 @@ use std::ops::Deref;
 /// let mut lines = Vec::new();
 /// for packet in ["one\ntw", "o\nthree"] {
 ///     let mut input = stream.begin(packet.as_bytes())?;
-///     while let Some(end) = input.iter().position(|&byte| byte == b'\n') {
-///         lines.push(input[..end].to_vec());
-///         input.consume(end + 1);
+///     while let Some(line) = input.take_line(512)? {
+///         lines.push(line.to_vec());
 ///     }
 /// }
 /// assert_eq!(lines, [b"one", b"two"]);
 /// assert_eq!(stream.len(), 5);
-/// # Ok::<(), evio_core::InputTooLong>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct InputStream {
     buffer: Vec<u8>,
     /// Invariant: at most `buffer.len()`, and equal to it only when both are zero.
     start: usize,
+    /// Up to where in `buffer` no line ends, from `start` on; below `start`, it says nothing.
+    ///
+    /// Invariant: at most `buffer.len()`.
+    searched: usize,
     max_len: usize,
 }
 
@@ -65,10 +76,11 @@ impl InputStream {
     /// [`begin`](Self::begin).
     ///
     /// This bounds the memory of a connection, not a message: one that came in a single piece can
-    /// be longer. A handler that limits messages checks their length.
+    /// be longer. That has its own limit in [`take_line`](Unread::take_line) and
+    /// [`take_prefixed`](Unread::take_prefixed), or in the handler's parser.
     #[must_use]
     pub const fn with_max_len(max_len: usize) -> Self {
-        Self { buffer: Vec::new(), start: 0, max_len }
+        Self { buffer: Vec::new(), start: 0, searched: 0, max_len }
     }
 
     /// Returns how many bytes are left from earlier input.
@@ -110,6 +122,7 @@ impl InputStream {
         let full = self.buffer.len() + additional > self.buffer.capacity();
         if full && self.start >= self.len() {
             self.buffer.drain(..self.start);
+            self.searched = self.searched.saturating_sub(self.start);
             self.start = 0;
         }
     }
@@ -143,6 +156,23 @@ impl Unread<'_> {
     /// # Panics
     ///
     /// Panics when fewer are left.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use evio_core::InputStream;
+    ///
+    /// let mut stream = InputStream::new();
+    /// let mut input = stream.begin(b"one;two;th")?;
+    /// let mut words = Vec::new();
+    /// while let Some(end) = input.iter().position(|&byte| byte == b';') {
+    ///     words.push(input[..end].to_vec());
+    ///     input.consume(end + 1);
+    /// }
+    /// assert_eq!(words, [b"one", b"two"]);
+    /// assert_eq!(*input, *b"th");
+    /// # Ok::<(), evio_core::InputTooLong>(())
+    /// ```
     #[inline]
     pub fn consume(&mut self, count: usize) {
         assert!(count <= self.len(), "{count} bytes consumed of {}", self.len());
@@ -173,6 +203,7 @@ impl Drop for Unread<'_> {
                 // Freed, not kept: a connection between messages owns no memory.
                 self.stream.buffer = Vec::new();
                 self.stream.start = 0;
+                self.stream.searched = 0;
             }
             None => {}
         }
@@ -182,118 +213,5 @@ impl Drop for Unread<'_> {
 impl fmt::Debug for Unread<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Unread").field(&&**self).finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Feeds `message` in chunks of `chunk` bytes and consumes it in units of `unit`.
-    fn relay(message: &[u8], chunk: usize, unit: usize) -> Vec<u8> {
-        let mut stream = InputStream::new();
-        let mut seen = Vec::new();
-        for packet in message.chunks(chunk) {
-            let mut input = stream.begin(packet).unwrap();
-            while input.len() >= unit {
-                seen.extend_from_slice(&input[..unit]);
-                input.consume(unit);
-            }
-        }
-        let rest = stream.begin(&[]).unwrap();
-        seen.extend_from_slice(&rest);
-        seen
-    }
-
-    #[test]
-    fn every_chunking_gives_the_same_bytes() {
-        let message: Vec<u8> = (0..200u8).collect();
-        for chunk in 1..=message.len() {
-            for unit in 1..=message.len() {
-                assert_eq!(relay(&message, chunk, unit), message, "chunk {chunk}, unit {unit}");
-            }
-        }
-    }
-
-    #[test]
-    fn whole_messages_are_not_copied() {
-        let mut stream = InputStream::new();
-        let packet = b"whole".as_slice();
-        let mut input = stream.begin(packet).unwrap();
-        assert!(std::ptr::eq(&raw const *input, packet));
-        input.consume(5);
-        drop(input);
-        assert_eq!(stream.buffer.capacity(), 0);
-    }
-
-    #[test]
-    fn memory_is_given_back_when_all_is_consumed() {
-        let mut stream = InputStream::new();
-        drop(stream.begin(&[0; 1000]).unwrap());
-        assert!(stream.buffer.capacity() >= 1000);
-        let mut input = stream.begin(&[0; 24]).unwrap();
-        input.consume(1024);
-        drop(input);
-        assert_eq!(stream.buffer.capacity(), 0);
-    }
-
-    #[test]
-    fn the_limit_is_an_error_and_loses_nothing() {
-        let mut stream = InputStream::with_max_len(8);
-        drop(stream.begin(b"12345").unwrap());
-        drop(stream.begin(b"678").unwrap());
-        let mut input = stream.begin(b"9").unwrap();
-        assert_eq!(&*input, b"123456789");
-        input.consume(1);
-        drop(input);
-        drop(stream.begin(b"0").unwrap());
-        for _ in 0..2 {
-            assert_eq!(stream.begin(b"").unwrap_err(), InputTooLong { max_len: 8 });
-            assert_eq!(stream.len(), 9);
-        }
-    }
-
-    #[test]
-    fn a_growing_backlog_is_bounded_by_what_is_unread() {
-        let mut stream = InputStream::new();
-        drop(stream.begin(&[0; 64]).unwrap());
-        for _ in 0..100_000 {
-            let mut input = stream.begin(&[0; 16]).unwrap();
-            input.consume(16);
-        }
-        assert_eq!(stream.len(), 64);
-        assert!(stream.buffer.capacity() <= 2 * 64 + 16, "capacity {}", stream.buffer.capacity());
-    }
-
-    /// So the work is linear in the input, whatever the pattern.
-    #[test]
-    fn no_more_bytes_are_moved_than_were_consumed() {
-        for unread in [1, 15, 16, 64, 1_000, 70_000] {
-            let mut stream = InputStream::new();
-            drop(stream.begin(&vec![0; unread]).unwrap());
-            let (mut moved, mut consumed) = (0, 0);
-            for _ in 0..1_000 {
-                let start = stream.start;
-                let mut input = stream.begin(&[0; 16]).unwrap();
-                moved += if input.stream.start < start { unread } else { 0 };
-                assert!(moved <= consumed, "{moved} moved, {consumed} consumed, {unread} unread");
-                input.consume(16);
-                consumed += 16;
-            }
-        }
-    }
-
-    #[test]
-    fn a_stream_holds_a_mebibyte_unless_told_otherwise() {
-        let mut stream = InputStream::default();
-        drop(stream.begin(&vec![0; 1 << 20]).unwrap());
-        drop(stream.begin(b"x").unwrap());
-        assert!(stream.begin(b"").is_err());
-    }
-
-    #[test]
-    #[should_panic(expected = "6 bytes consumed of 5")]
-    fn consuming_too_much_is_a_bug_of_the_caller() {
-        InputStream::new().begin(b"12345").unwrap().consume(6);
     }
 }
