@@ -1,12 +1,16 @@
 //! Callbacks as closures.
 
+mod ready;
+
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use evio_core::{Action, CloseReason, Conn, ConnId, Detached, Handler, Loop, Serving, Udp};
+use evio_core::{
+    Action, CloseReason, Conn, ConnId, Detached, Handler, Loop, Serving, Udp, Watched,
+};
 
 use crate::address::Address;
 use crate::error::Error;
@@ -46,6 +50,7 @@ pub struct Events<'a, C = ()> {
     detached: Option<Box<dyn FnMut(&mut Loop<'_>, ConnId, C, Detached) -> ControlFlow<()> + 'a>>,
     connect_failed: Option<ConnectFailedCallback<'a>>,
     datagram: Option<DatagramCallback<'a>>,
+    ready: Option<ReadyCallback<'a>>,
     listener_failed: Option<ListenerCallback<'a>>,
     pre_write: Option<Box<dyn FnMut(&mut Loop<'_>) -> io::Result<()> + 'a>>,
     tick: Option<Box<dyn FnMut(&mut Loop<'_>) -> ControlFlow<(), Duration> + 'a>>,
@@ -55,6 +60,7 @@ type ConnCallback<'a, C> = Box<dyn FnMut(&mut Conn<'_>, &mut C) -> Action + 'a>;
 type ConnectFailedCallback<'a> = Box<dyn FnMut(&mut Conn<'_>, CloseReason) -> ControlFlow<()> + 'a>;
 type DatagramCallback<'a> = Box<dyn FnMut(&mut Udp<'_>, SocketAddr, &[u8]) -> ControlFlow<()> + 'a>;
 
+type ReadyCallback<'a> = Box<dyn FnMut(&mut Watched<'_>) -> ControlFlow<()> + 'a>;
 type ListenerCallback<'a> = Box<dyn FnMut(&mut Loop<'_>, u16, &io::Error) -> ControlFlow<()> + 'a>;
 
 impl Events<'_> {
@@ -105,6 +111,7 @@ impl<'a, C> Events<'a, C> {
             detached: None,
             connect_failed: None,
             datagram: None,
+            ready: None,
             listener_failed: None,
             pre_write: None,
             tick: None,
@@ -340,6 +347,10 @@ impl<C> Handler for Events<'_, C> {
             Some(callback) => callback(socket, peer, input),
             None => ControlFlow::Continue(()),
         }
+    }
+
+    fn ready(&mut self, watched: &mut Watched<'_>) -> ControlFlow<()> {
+        self.call_ready(watched)
     }
 
     fn listener_failed(

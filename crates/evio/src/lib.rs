@@ -40,6 +40,8 @@
 //!   `udp6` and `unix`.
 //! - [`ServerHandle`] ends a server, and [`ConnHandle`] reaches a connection, from any thread.
 //! - [`Loop::connect`] makes a connection to somebody else, with the same callbacks.
+//! - [`Loop::watch`] watches any other descriptor; [`Server::start`] makes a server that lives inside
+//!   another loop.
 //! - [`InputStream`] joins messages that arrive in pieces.
 //!
 //! The layers below can be used alone: `evio-core` is the loop, on sockets that are bound already;
@@ -54,6 +56,7 @@ mod error;
 mod events;
 mod loops;
 mod run;
+mod running_server;
 mod server;
 mod server_handle;
 
@@ -66,11 +69,12 @@ pub use error::Error;
 pub use events::Events;
 pub use evio_core::{
     Action, CloseReason, Conn, ConnHandle, ConnId, Detached, Handler, InputStream, InputTooLong,
-    Keepalive, Limits, LoadBalance, Loop, LoopHandle, Origin, PanicPolicy, PlaceFn, SendError,
-    Serving, SocketAddr, Stream, Tag, Timeout, Udp, Unread,
+    Interest, Keepalive, Limits, LoadBalance, Loop, LoopHandle, Origin, PanicPolicy, PlaceFn,
+    Progress, SendError, Serving, SocketAddr, Stream, Tag, Timeout, Udp, Unread, WatchId, Watched,
 };
 pub use evio_sys::BACKEND;
 pub use evio_sys::net::ListenOptions;
 pub use loops::Loops;
+pub use running_server::RunningServer;
 pub use server::{Server, serve};
 pub use server_handle::ServerHandle;

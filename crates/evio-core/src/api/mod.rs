@@ -17,3 +17,4 @@ pub(crate) mod message;
 pub(crate) mod serving;
 pub(crate) mod tasks;
 pub(crate) mod udp;
+pub(crate) mod watched;

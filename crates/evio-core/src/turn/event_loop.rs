@@ -26,7 +26,9 @@ use crate::output::outgoing::Outgoing;
 use crate::table::conns::Table;
 use crate::turn::parts::Parts;
 use crate::turn::runner::Runner;
+use crate::turn::running_loop::RunningLoop;
 use crate::turn::shutdown::Shutdown;
+use crate::watch::watches::Watches;
 
 /// A loop with its sockets, ready to run a [`Handler`].
 ///
@@ -109,7 +111,8 @@ impl EventLoop {
             let table =
                 Table::new(config.limits, config.address_limits.clone(), evio_sys::clock::now());
             let (outgoing, datagrams) = (Outgoing::default(), Datagrams::default());
-            let state = LoopState { table, outgoing, datagrams, loop_id, group, poller };
+            let watches = Watches::new(config.max_watches);
+            let state = LoopState { table, outgoing, datagrams, loop_id, group, poller, watches };
             let parts = Parts {
                 state,
                 mailbox,
@@ -216,23 +219,39 @@ impl EventLoop {
     ///
     /// A panic of a callback goes on out of here, and ends the other loops.
     pub fn run<H: Handler>(self, handler: H) -> io::Result<()> {
+        self.start(handler).run()
+    }
+
+    /// Begins to run the loop, which makes its first callbacks, and leaves the turns to the caller:
+    /// for a loop that lives inside another one, on this thread.
+    ///
+    /// Loops other than the first wait here until the first one has begun; where several live on
+    /// one thread, that one must be first.
+    ///
+    /// # Panics
+    ///
+    /// A panic of a callback goes on out of here, and ends the other loops.
+    ///
+    /// # Examples
+    ///
+    /// See [`RunningLoop`].
+    pub fn start<H: Handler>(self, handler: H) -> RunningLoop<H> {
         let group = Arc::clone(&self.end.group);
         let is_first = self.parts.state.loop_id == 0;
         let serving =
             is_first.then(|| Serving { local_addrs: group.local_addrs(), loops: group.loops() });
-        let Self { parts, mut end } = self;
-        let mut runner = Runner::new(parts, handler);
+        let Self { parts, end } = self;
+        // Dropped by a panic, the runner goes before the end of the group, as it does later.
+        let mut running = RunningLoop::new(Runner::new(parts, handler), end);
         match serving {
             Some(serving) => {
-                runner.start(&serving);
+                running.runner.start(&serving);
                 group.open_gate();
             }
             None => group.wait_at_gate(),
         }
-        runner.run()?;
-        // Every loop has been told already, and may have connections that are still finishing.
-        end.armed = false;
-        Ok(())
+        running.begin();
+        running
     }
 }
 
@@ -246,10 +265,10 @@ impl fmt::Debug for EventLoop {
 
 /// Ends the group when one of its loops ends, be it by an error or a panic: a server with a dead
 /// loop would go on giving it connections.
-struct EndGroup {
+pub(super) struct EndGroup {
     group: Arc<Group>,
     /// True until the loop has come to its end in good order.
-    armed: bool,
+    pub(super) armed: bool,
 }
 
 impl Drop for EndGroup {

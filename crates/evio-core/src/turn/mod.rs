@@ -16,8 +16,10 @@ pub(crate) mod parts;
 pub(crate) mod read_buffer;
 pub(crate) mod receive;
 pub(crate) mod runner;
+pub(crate) mod running_loop;
 pub(crate) mod shutdown;
 #[cfg(test)]
 mod tests;
 pub(crate) mod ticker;
 pub(crate) mod timers;
+pub(crate) mod watching;
