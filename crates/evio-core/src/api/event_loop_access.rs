@@ -172,7 +172,7 @@ impl<'a> Loop<'a> {
     /// The loop owns the descriptor until [`unwatch`](Self::unwatch), so nobody closes it, and has
     /// the system give its number to another, while it is polled; at the server's end it is closed,
     /// without a callback. To watch what somebody else owns, give the loop a copy
-    /// (`as_fd().try_clone_to_owned()`), and end the watch when the owner closes his. Whether it
+    /// (`as_fd().try_clone_to_owned()`), and end the watch when the owner closes its own. Whether it
     /// blocks is left as it is, for that is shared with all copies. A graceful shutdown does not
     /// wait for it.
     ///
