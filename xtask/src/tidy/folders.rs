@@ -81,7 +81,6 @@ const CIRCLES: [&[&str]; 1] = [&[
     "api/message.rs",
     "api/tasks.rs",
     "api/udp.rs",
-    "api/watched.rs",
 ]];
 
 /// The fields in `table/` that other folders see. A field that several other fields must agree

@@ -24,6 +24,7 @@ use crate::mail::inbox::Bounds;
 use crate::mail::mailbox::Mailbox;
 use crate::output::outgoing::Outgoing;
 use crate::table::conns::Table;
+use crate::turn::end_group::EndGroup;
 use crate::turn::parts::Parts;
 use crate::turn::runner::Runner;
 use crate::turn::running_loop::RunningLoop;
@@ -260,22 +261,6 @@ impl fmt::Debug for EventLoop {
         f.debug_struct("EventLoop")
             .field("loop_id", &self.parts.state.loop_id)
             .finish_non_exhaustive()
-    }
-}
-
-/// Ends the group when one of its loops ends, be it by an error or a panic: a server with a dead
-/// loop would go on giving it connections.
-pub(super) struct EndGroup {
-    group: Arc<Group>,
-    /// True until the loop has come to its end in good order.
-    pub(super) armed: bool,
-}
-
-impl Drop for EndGroup {
-    fn drop(&mut self) {
-        if self.armed {
-            self.group.shutdown(ShutdownMode::Immediate);
-        }
     }
 }
 

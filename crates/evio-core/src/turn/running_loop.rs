@@ -12,7 +12,7 @@ use evio_sys::{Events, clock};
 use crate::api::handler::Handler;
 use crate::api::loop_handle::LoopHandle;
 use crate::turn::budget::EVENTS;
-use crate::turn::event_loop::EndGroup;
+use crate::turn::end_group::EndGroup;
 use crate::turn::runner::Runner;
 
 /// A loop that has begun and makes a turn when it is told to, so that it can live inside another
