@@ -11,6 +11,7 @@
 //! Poller::poll ─► event ─┬► listener: accept, LoadBalance, open here or hand over
 //!                        ├► waker: carry out messages of other threads
 //!                        ├► UDP socket: receive, Handler::datagram
+//!                        ├► descriptor of the program's own: Handler::ready
 //!                        └► connection: receive, Handler::data, output is queued
 //! flush  ─► Handler::pre_write, send, close and detach, poll for room where output is left
 //! timers ─► tick, deadlines
@@ -27,6 +28,7 @@ mod output;
 mod table;
 mod turn;
 mod types;
+mod watch;
 
 pub use accept::load_balance::{LoadBalance, PlaceFn};
 pub use api::config::{Config, PanicPolicy};
@@ -40,14 +42,17 @@ pub use api::messages::{MessageSender, WrongMessageType};
 pub use api::reply::Reply;
 pub use api::serving::Serving;
 pub use api::udp::Udp;
-pub use evio_sys::BACKEND;
+pub use api::watched::Watched;
 pub use evio_sys::net::{Keepalive, SocketAddr, Stream};
+pub use evio_sys::{BACKEND, Interest};
 pub use input::frame::{FrameTooLong, LengthPrefix};
 pub use input::stream::{InputStream, InputTooLong, Unread};
 pub use mail::send_error::{SendError, Unsent};
 pub use turn::event_loop::EventLoop;
+pub use turn::running_loop::{Progress, RunningLoop};
 pub use types::action::{Action, CloseReason, Timeout};
 pub use types::conn_id::ConnId;
 pub use types::conn_state::ConnState;
 pub use types::limits::Limits;
 pub use types::origin::{Origin, Tag};
+pub use types::watch_id::WatchId;

@@ -41,6 +41,7 @@
 
 mod backend;
 pub mod clock;
+pub mod descriptor;
 mod event;
 mod flag;
 mod interest;

@@ -1,12 +1,16 @@
 //! Callbacks as closures.
 
+mod ready;
+
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use evio_core::{Action, CloseReason, Conn, ConnId, Detached, Handler, Loop, Serving, Udp};
+use evio_core::{
+    Action, CloseReason, Conn, ConnId, Detached, Handler, Loop, Serving, Udp, Watched,
+};
 
 use crate::address::Address;
 use crate::error::Error;
@@ -48,6 +52,7 @@ pub struct Events<'a, C = (), M = ()> {
     connect_failed: Option<ConnectFailedCallback<'a>>,
     message: Option<Box<dyn FnMut(&mut Loop<'_>, M) -> ControlFlow<()> + 'a>>,
     datagram: Option<DatagramCallback<'a>>,
+    ready: Option<ReadyCallback<'a>>,
     listener_failed: Option<ListenerCallback<'a>>,
     pre_write: Option<Box<dyn FnMut(&mut Loop<'_>) -> io::Result<()> + 'a>>,
     tick: Option<Box<dyn FnMut(&mut Loop<'_>) -> ControlFlow<(), Duration> + 'a>>,
@@ -57,6 +62,7 @@ type ConnCallback<'a, C> = Box<dyn FnMut(&mut Conn<'_>, &mut C) -> Action + 'a>;
 type ConnectFailedCallback<'a> = Box<dyn FnMut(&mut Conn<'_>, CloseReason) -> ControlFlow<()> + 'a>;
 type DatagramCallback<'a> = Box<dyn FnMut(&mut Udp<'_>, SocketAddr, &[u8]) -> ControlFlow<()> + 'a>;
 
+type ReadyCallback<'a> = Box<dyn FnMut(&mut Watched<'_>) -> ControlFlow<()> + 'a>;
 type ListenerCallback<'a> = Box<dyn FnMut(&mut Loop<'_>, u16, &io::Error) -> ControlFlow<()> + 'a>;
 
 impl Events<'_> {
@@ -111,6 +117,7 @@ impl<'a, C> Events<'a, C> {
             connect_failed: None,
             message: None,
             datagram: None,
+            ready: None,
             listener_failed: None,
             pre_write: None,
             tick: None,
@@ -160,6 +167,7 @@ impl<'a, C> Events<'a, C> {
             connect_failed: self.connect_failed,
             datagram: self.datagram,
             listener_failed: self.listener_failed,
+            ready: self.ready,
             pre_write: self.pre_write,
             tick: self.tick,
         }
@@ -421,6 +429,10 @@ impl<C, M> Handler<M> for Events<'_, C, M> {
             Some(callback) => callback(socket, peer, input),
             None => ControlFlow::Continue(()),
         }
+    }
+
+    fn ready(&mut self, watched: &mut Watched<'_>) -> ControlFlow<()> {
+        self.call_ready(watched)
     }
 
     fn listener_failed(

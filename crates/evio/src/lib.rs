@@ -41,6 +41,8 @@
 //! - [`MessageSender`] sends messages of your own type to the handler of a loop.
 //! - [`ServerHandle`] ends a server, and [`ConnHandle`] reaches a connection, from any thread.
 //! - [`Loop::connect`] makes a connection to somebody else, with the same callbacks.
+//! - [`Loop::watch`] watches any other descriptor; [`Server::start`] makes a server that lives inside
+//!   another loop.
 //! - [`InputStream`] joins messages that arrive in pieces, and takes out lines and messages behind
 //!   their length.
 //!
@@ -56,6 +58,7 @@ mod error;
 mod events;
 mod loops;
 mod run;
+mod running_server;
 mod server;
 mod server_handle;
 
@@ -68,12 +71,13 @@ pub use error::Error;
 pub use events::Events;
 pub use evio_core::{
     Action, CloseReason, Conn, ConnHandle, ConnId, ConnState, Detached, FrameTooLong, Handler,
-    InputStream, InputTooLong, Keepalive, LengthPrefix, Limits, LoadBalance, Loop, LoopHandle,
-    MessageSender, Origin, PanicPolicy, PlaceFn, Reply, SendError, Serving, SocketAddr, Stream,
-    Tag, Timeout, Udp, Unread, Unsent, WrongMessageType,
+    InputStream, InputTooLong, Interest, Keepalive, LengthPrefix, Limits, LoadBalance, Loop,
+    LoopHandle, MessageSender, Origin, PanicPolicy, PlaceFn, Progress, Reply, SendError, Serving,
+    SocketAddr, Stream, Tag, Timeout, Udp, Unread, Unsent, WatchId, Watched, WrongMessageType,
 };
 pub use evio_sys::BACKEND;
 pub use evio_sys::net::ListenOptions;
 pub use loops::Loops;
+pub use running_server::RunningServer;
 pub use server::{Server, serve};
 pub use server_handle::ServerHandle;

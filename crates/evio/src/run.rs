@@ -8,6 +8,7 @@ use evio_core::{EventLoop, Handler, LoopHandle};
 
 use crate::error::Error;
 use crate::loops::Loops;
+use crate::running_server::RunningServer;
 use crate::server::Server;
 use crate::server_handle::ServerHandle;
 
@@ -27,9 +28,39 @@ impl Server {
         H: Handler<M>,
     {
         let pins_loops = self.pins_loops;
-        let (mut loops, _guard) = self.start(1)?;
+        let (mut loops, _guard) = self.into_loops(1)?;
         let event_loop = loops.pop().expect("a group of one has one loop");
         run_loop(event_loop, pins_loops, |_| handler).map_err(Error::Loop)
+    }
+
+    /// Begins to run `handler` on one loop, on this thread, and leaves its turns to the caller: for
+    /// a server that lives inside another loop, such as that of an async runtime. The callbacks
+    /// [`serving`](Handler::serving) and [`tick`](Handler::tick) are made before it returns.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the loop cannot be made.
+    ///
+    /// # Panics
+    ///
+    /// A panic of a callback goes on out of here.
+    ///
+    /// # Examples
+    ///
+    /// See [`RunningServer`].
+    pub fn start<M, H>(self, handler: H) -> Result<RunningServer<H, M>, Error>
+    where
+        M: Send + 'static,
+        H: Handler<M>,
+    {
+        let pins_loops = self.pins_loops;
+        let (mut loops, guard) = self.into_loops(1)?;
+        let event_loop = loops.pop().expect("a group of one has one loop");
+        if pins_loops {
+            evio_sys::thread::pin(0).map_err(Error::Loop)?;
+        }
+        let running = event_loop.start(handler).map_err(Error::Loop)?;
+        Ok(RunningServer::new(running, guard))
     }
 
     /// Runs several loops until the server shuts down, each with a handler that `make` makes from
@@ -127,7 +158,7 @@ impl Server {
         F: Fn(LoopHandle) -> H + Sync,
     {
         let pins_loops = self.pins_loops;
-        let (loops, _guard) = self.start(loops.into().count())?;
+        let (loops, _guard) = self.into_loops(loops.into().count())?;
         let make = &make;
         thread::scope(|scope| {
             let mut loops = loops.into_iter().enumerate();
@@ -149,7 +180,7 @@ impl Server {
     }
 
     /// Makes the loops and gives each its sockets.
-    fn start(self, count: usize) -> Result<(Vec<EventLoop>, HandleGuard), Error> {
+    fn into_loops(self, count: usize) -> Result<(Vec<EventLoop>, HandleGuard), Error> {
         let (limits, addresses) = (self.config.address_limits.len(), self.addresses);
         if limits > addresses {
             let index = u16::try_from(limits - 1).map_err(|_| Error::TooManyAddresses)?;
@@ -188,7 +219,8 @@ where
 }
 
 /// Lets go of the loops when they have ended, however they did: handles may live on for long.
-struct HandleGuard(ServerHandle);
+#[derive(Debug)]
+pub(crate) struct HandleGuard(ServerHandle);
 
 impl Drop for HandleGuard {
     fn drop(&mut self) {

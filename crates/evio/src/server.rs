@@ -333,6 +333,14 @@ impl Server {
         self
     }
 
+    /// Sets how many descriptors of the program's own each loop may watch at once; see
+    /// [`Loop::watch`](crate::Loop::watch). Default: 1,024.
+    #[must_use]
+    pub fn max_watches(mut self, max_watches: usize) -> Self {
+        self.config.max_watches = max_watches;
+        self
+    }
+
     /// Returns the addresses that are bound, with the real ports.
     #[must_use]
     pub fn local_addrs(&self) -> Vec<BoundAddress> {

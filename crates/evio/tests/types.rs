@@ -44,6 +44,7 @@ fn what_belongs_to_a_loop_stays_on_its_thread() {
         ("Conn", Probe::<Conn<'static>>::IS_SEND, false),
         ("Loop", Probe::<Loop<'static>>::IS_SEND, false),
         ("Udp", Probe::<Udp<'static>>::IS_SEND, false),
+        ("Watched", Probe::<evio::Watched<'static>>::IS_SEND, false),
         ("Events", Probe::<Events<'static>>::IS_SEND, false),
     ];
     let wrong: Vec<&str> = cases

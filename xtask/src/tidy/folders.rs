@@ -15,7 +15,7 @@ struct Folder {
     uses: &'static [&'static str],
 }
 
-const FOLDERS: [Folder; 9] = [
+const FOLDERS: [Folder; 10] = [
     Folder {
         name: "types",
         owns: "nothing: plain values, such as ids, limits, reasons and tokens",
@@ -47,6 +47,11 @@ const FOLDERS: [Folder; 9] = [
         uses: &["types"],
     },
     Folder {
+        name: "watch",
+        owns: "the descriptors that a loop watches for the program",
+        uses: &["types"],
+    },
+    Folder {
         name: "table",
         owns: "the connections: phases, limits, deadlines, which are looked at next",
         uses: &["output", "types"],
@@ -54,12 +59,12 @@ const FOLDERS: [Folder; 9] = [
     Folder {
         name: "api",
         owns: "nothing: views for callbacks, and handles for other threads",
-        uses: &["table", "output", "input", "accept", "datagram", "mail", "types"],
+        uses: &["table", "output", "input", "accept", "datagram", "mail", "watch", "types"],
     },
     Folder {
         name: "turn",
         owns: "the order of a turn, and what no callback can reach",
-        uses: &["api", "table", "output", "input", "accept", "datagram", "mail", "types"],
+        uses: &["api", "table", "output", "input", "accept", "datagram", "mail", "watch", "types"],
     },
 ];
 

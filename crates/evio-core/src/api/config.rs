@@ -45,6 +45,8 @@ pub struct Config {
     /// How many bytes these messages may hold together; one that is longer is taken when no other
     /// waits. Default: 64 MiB.
     pub mailbox_bytes: usize,
+    /// How many descriptors each loop may [watch](crate::Loop::watch) at once. Default: 1,024.
+    pub max_watches: usize,
 }
 
 impl Default for Config {
@@ -59,6 +61,7 @@ impl Default for Config {
             panic_policy: PanicPolicy::default(),
             mailbox_capacity: 65_536,
             mailbox_bytes: 64 << 20,
+            max_watches: 1024,
         }
     }
 }
@@ -74,6 +77,7 @@ impl Config {
         panic_policy: PanicPolicy,
         mailbox_capacity: usize,
         mailbox_bytes: usize,
+        max_watches: usize,
     }
 
     pub(crate) fn policy(&self) -> Policy {
@@ -87,8 +91,8 @@ impl Config {
 /// The consequence of a panic in a callback of a connection.
 ///
 /// One in a callback that belongs to no connection (`serving`, `tick`, `pre_write`, `datagram`,
-/// `context`, `detached`, `listener_failed`), in a posted task or in a [`PlaceFn`] always ends the
-/// server.
+/// `ready`, `context`, `detached`, `listener_failed`), in a posted task or in a [`PlaceFn`] always
+/// ends the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PanicPolicy {

@@ -10,6 +10,7 @@ use crate::api::detached::Detached;
 use crate::api::event_loop_access::Loop;
 use crate::api::serving::Serving;
 use crate::api::udp::Udp;
+use crate::api::watched::Watched;
 use crate::types::action::{Action, CloseReason};
 use crate::types::conn_id::ConnId;
 
@@ -38,6 +39,7 @@ use crate::types::conn_id::ConnId;
 /// | [`closed`](Self::closed) or [`detached`](Self::detached) | exactly one of them, last |
 /// | [`message`](Self::message) | for each message to the handler |
 /// | [`datagram`](Self::datagram) | for each datagram of a UDP socket |
+/// | [`ready`](Self::ready) | when a descriptor of the program's own is ready |
 /// | [`listener_failed`](Self::listener_failed) | when a listener or UDP socket had to be given up |
 /// | [`pre_write`](Self::pre_write) | at the end of a turn, before any of its output is sent |
 ///
@@ -216,6 +218,19 @@ pub trait Handler<M = ()> {
         input: &[u8],
     ) -> ControlFlow<()> {
         let _ = (socket, peer, input);
+        ControlFlow::Continue(())
+    }
+
+    /// Is called when a descriptor that the loop [watches](Loop::watch) is ready: in each turn again
+    /// for as long as it is, so what a call leaves to read is reported in the next turn. It may be
+    /// called once for reading and once for writing.
+    ///
+    /// A handler reads what there is, or changes what it waits for, or ends the watch: a descriptor
+    /// that stays ready keeps the loop from sleeping. So does one whose other end has gone, which is
+    /// reported whatever is waited for. By default the watch ends and the descriptor is closed,
+    /// since nobody would read it.
+    fn ready(&mut self, watched: &mut Watched<'_>) -> ControlFlow<()> {
+        drop(watched.unwatch());
         ControlFlow::Continue(())
     }
 

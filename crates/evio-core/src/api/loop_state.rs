@@ -16,6 +16,7 @@ use crate::table::entry::Entry;
 use crate::types::conn_id::{ConnId, ConnKey};
 use crate::types::event_target::EventTarget;
 use crate::types::origin::{OriginKind, Tag};
+use crate::watch::watches::Watches;
 
 /// The part of a loop that callbacks reach. Each field is the only writer of its own.
 ///
@@ -30,6 +31,7 @@ pub(crate) struct LoopState {
     pub(crate) loop_id: u16,
     pub(crate) group: Arc<Group>,
     pub(crate) poller: Poller,
+    pub(crate) watches: Watches,
 }
 
 impl LoopState {
@@ -56,7 +58,7 @@ impl LoopState {
     }
 
     /// A server that is ending begins nothing new.
-    fn check_running(&self) -> io::Result<()> {
+    pub(crate) fn check_running(&self) -> io::Result<()> {
         match self.group.is_ending() {
             false => Ok(()),
             true => Err(io::Error::other("the server is shutting down")),

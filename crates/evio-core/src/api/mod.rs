@@ -20,3 +20,4 @@ mod row;
 pub(crate) mod serving;
 pub(crate) mod tasks;
 pub(crate) mod udp;
+pub(crate) mod watched;

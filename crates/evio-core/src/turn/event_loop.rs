@@ -24,9 +24,12 @@ use crate::mail::inbox::Bounds;
 use crate::mail::mailbox::Mailbox;
 use crate::output::outgoing::Outgoing;
 use crate::table::conns::Table;
+use crate::turn::end_group::EndGroup;
 use crate::turn::parts::Parts;
 use crate::turn::runner::Runner;
+use crate::turn::running_loop::RunningLoop;
 use crate::turn::shutdown::Shutdown;
+use crate::watch::watches::Watches;
 
 /// A loop with its sockets, ready to run a [`Handler`].
 ///
@@ -109,7 +112,8 @@ impl EventLoop {
             let table =
                 Table::new(config.limits, config.address_limits.clone(), evio_sys::clock::now());
             let (outgoing, datagrams) = (Outgoing::default(), Datagrams::default());
-            let state = LoopState { table, outgoing, datagrams, loop_id, group, poller };
+            let watches = Watches::new(config.max_watches);
+            let state = LoopState { table, outgoing, datagrams, loop_id, group, poller, watches };
             let parts = Parts {
                 state,
                 mailbox,
@@ -222,25 +226,50 @@ impl EventLoop {
         M: Send + 'static,
         H: Handler<M>,
     {
+        self.start(handler)?.run()
+    }
+
+    /// Begins to run the loop, which makes its first callbacks, and leaves the turns to the caller:
+    /// for a loop that lives inside another one, on this thread.
+    ///
+    /// Loops other than the first wait here until the first one has begun; where several live on
+    /// one thread, that one must be first.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the handler takes messages of another type than other handlers of the group or a
+    /// [`MessageSender`](crate::MessageSender).
+    ///
+    /// # Panics
+    ///
+    /// A panic of a callback goes on out of here, and ends the other loops.
+    ///
+    /// # Examples
+    ///
+    /// See [`RunningLoop`].
+    pub fn start<M, H>(self, handler: H) -> io::Result<RunningLoop<H, M>>
+    where
+        M: Send + 'static,
+        H: Handler<M>,
+    {
         let group = Arc::clone(&self.end.group);
         let message_type = group.message_type.expect::<M>();
         message_type.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let is_first = self.parts.state.loop_id == 0;
         let serving =
             is_first.then(|| Serving { local_addrs: group.local_addrs(), loops: group.loops() });
-        let Self { parts, mut end } = self;
-        let mut runner = Runner::new(parts, handler);
+        let Self { parts, end } = self;
+        // Dropped by a panic, the runner goes before the end of the group, as it does later.
+        let mut running = RunningLoop::new(Runner::new(parts, handler), end);
         match serving {
             Some(serving) => {
-                runner.start(&serving);
+                running.runner.start(&serving);
                 group.open_gate();
             }
             None => group.wait_at_gate(),
         }
-        runner.run()?;
-        // Every loop has been told already, and may have connections that are still finishing.
-        end.armed = false;
-        Ok(())
+        running.begin();
+        Ok(running)
     }
 }
 
@@ -249,22 +278,6 @@ impl fmt::Debug for EventLoop {
         f.debug_struct("EventLoop")
             .field("loop_id", &self.parts.state.loop_id)
             .finish_non_exhaustive()
-    }
-}
-
-/// Ends the group when one of its loops ends, be it by an error or a panic: a server with a dead
-/// loop would go on giving it connections.
-struct EndGroup {
-    group: Arc<Group>,
-    /// True until the loop has come to its end in good order.
-    armed: bool,
-}
-
-impl Drop for EndGroup {
-    fn drop(&mut self) {
-        if self.armed {
-            self.group.shutdown(ShutdownMode::Immediate);
-        }
     }
 }
 

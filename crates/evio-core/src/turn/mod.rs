@@ -8,6 +8,7 @@ pub(crate) mod broadcast;
 pub(crate) mod budget;
 pub(crate) mod calls;
 pub(crate) mod commands;
+pub(crate) mod end_group;
 pub(crate) mod ending;
 pub(crate) mod event_loop;
 pub(crate) mod flush;
@@ -16,8 +17,10 @@ pub(crate) mod parts;
 pub(crate) mod read_buffer;
 pub(crate) mod receive;
 pub(crate) mod runner;
+pub(crate) mod running_loop;
 pub(crate) mod shutdown;
 #[cfg(test)]
 mod tests;
 pub(crate) mod ticker;
 pub(crate) mod timers;
+pub(crate) mod watching;

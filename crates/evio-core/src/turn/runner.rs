@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::hint;
-use std::io;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
@@ -117,22 +116,8 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         self.read_mailbox();
     }
 
-    pub(super) fn run(&mut self) -> io::Result<()> {
-        let mut events = Events::with_capacity(EVENTS);
-        self.begin();
-        while !self.is_done() {
-            let timeout = self.end_turn();
-            if let Err(error) = self.state.poller.poll(&mut events, timeout) {
-                self.abort_all();
-                return Err(error);
-            }
-            self.turn(&events);
-        }
-        Ok(())
-    }
-
     /// Does everything that the poller has reported, and what is due.
-    fn turn(&mut self, events: &Events) {
+    pub(super) fn turn(&mut self, events: &Events) {
         self.begin_turn();
         // Work that the last turn left comes before anything that happened since.
         self.read_mailbox();
@@ -231,6 +216,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
             EventTarget::Listener(_) => {}
             EventTarget::Datagram(slot) => self.receive_datagrams(slot),
             EventTarget::Stop(slot) => self.stop(slot),
+            EventTarget::Watch(slot) => self.watch_ready(slot, event),
         }
         None
     }
@@ -250,7 +236,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     }
 
     /// Returns how long to wait for events: not at all while there is something left to do.
-    fn end_turn(&mut self) -> Option<Duration> {
+    pub(super) fn end_turn(&mut self) -> Option<Duration> {
         let is_busy = self.mailbox.collect_or_arm_wake()
             || self.has_output()
             || self.state.table.backlog_len() > 0

@@ -15,16 +15,19 @@ pub(crate) enum EventTarget {
     Datagram(u32),
     /// A socket whose input ends the server.
     Stop(u32),
+    /// A descriptor of the program's own: the last bits of its number.
+    Watch(u32),
     Conn(ConnKey),
 }
 
-/// The loop's own sources have their kind in the two bits above their slot.
-const KIND_SHIFT: u32 = 30;
-const SLOT_MASK: u32 = (1 << KIND_SHIFT) - 1;
+/// The loop's own sources have their kind in the three bits above their slot.
+const KIND_SHIFT: u32 = 29;
+pub(crate) const SLOT_MASK: u32 = (1 << KIND_SHIFT) - 1;
 const WAKER: u32 = 0;
 const LISTENER: u32 = 1;
 const DATAGRAM: u32 = 2;
 const STOP: u32 = 3;
+const WATCH: u32 = 4;
 
 impl EventTarget {
     pub(crate) fn token(self) -> Token {
@@ -33,6 +36,7 @@ impl EventTarget {
             Self::Listener(slot) => (0, (LISTENER << KIND_SHIFT) | (slot & SLOT_MASK)),
             Self::Datagram(slot) => (0, (DATAGRAM << KIND_SHIFT) | (slot & SLOT_MASK)),
             Self::Stop(slot) => (0, (STOP << KIND_SHIFT) | (slot & SLOT_MASK)),
+            Self::Watch(slot) => (0, (WATCH << KIND_SHIFT) | (slot & SLOT_MASK)),
             Self::Conn(key) => (key.generation, key.index),
         };
         Token((u64::from(generation) << 32) | u64::from(low))
@@ -47,7 +51,8 @@ impl From<Token> for EventTarget {
             (0, WAKER) => Self::Waker,
             (0, LISTENER) => Self::Listener(low & SLOT_MASK),
             (0, DATAGRAM) => Self::Datagram(low & SLOT_MASK),
-            (0, _) => Self::Stop(low & SLOT_MASK),
+            (0, STOP) => Self::Stop(low & SLOT_MASK),
+            (0, _) => Self::Watch(low & SLOT_MASK),
             (generation, _) => Self::Conn(ConnKey { index: low, generation }),
         }
     }
@@ -68,6 +73,8 @@ mod tests {
             EventTarget::Datagram(7),
             EventTarget::Stop(0),
             EventTarget::Stop(SLOT_MASK),
+            EventTarget::Watch(0),
+            EventTarget::Watch(SLOT_MASK),
             conn(0, 1),
             conn(u32::MAX, 1),
             conn(0, u32::MAX),

@@ -12,3 +12,4 @@ pub(crate) mod limits;
 pub(crate) mod origin;
 pub(crate) mod setters;
 pub(crate) mod thread_bound;
+pub(crate) mod watch_id;

@@ -1,0 +1,41 @@
+//! The name of a watched descriptor.
+
+use std::fmt;
+
+/// Names one descriptor that a loop [watches](crate::Loop::watch), and never another: numbers are
+/// not used again.
+///
+/// In log lines it is `loop-number`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WatchId {
+    loop_id: u16,
+    number: u64,
+}
+
+impl WatchId {
+    pub(crate) fn new(loop_id: u16, number: u64) -> Self {
+        Self { loop_id, number }
+    }
+
+    pub(crate) fn number(self) -> u64 {
+        self.number
+    }
+
+    /// Returns the index of the loop that watches the descriptor.
+    #[must_use]
+    pub fn loop_id(self) -> usize {
+        usize::from(self.loop_id)
+    }
+}
+
+impl fmt::Display for WatchId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.loop_id, self.number)
+    }
+}
+
+impl fmt::Debug for WatchId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
