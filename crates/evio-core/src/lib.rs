@@ -13,7 +13,7 @@
 //!                        ├► UDP socket: receive, Handler::datagram
 //!                        └► connection: receive, Handler::data, output is queued
 //! flush  ─► Handler::pre_write, send, close and detach, poll for room where output is left
-//! timers ─► tick, deadlines
+//! timers ─► tick, Handler::loop_timer, deadlines
 //! ```
 
 #![forbid(unsafe_code)]
@@ -25,6 +25,7 @@ mod input;
 mod mail;
 mod output;
 mod table;
+mod timer;
 mod turn;
 mod types;
 
@@ -42,6 +43,7 @@ pub use evio_sys::BACKEND;
 pub use evio_sys::net::{Keepalive, SocketAddr, Stream};
 pub use input::stream::{InputStream, InputTooLong, Unread};
 pub use mail::send_error::SendError;
+pub use timer::loop_timer::{LoopTimer, TimerId, TooManyTimers};
 pub use turn::event_loop::EventLoop;
 pub use types::action::{Action, CloseReason, Timeout};
 pub use types::conn_id::ConnId;

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use evio_core::{Action, CloseReason, Conn, ConnId, Detached, Handler, Loop, Serving, Udp};
+use evio_core::{
+    Action, CloseReason, Conn, ConnId, Detached, Handler, Loop, LoopTimer, Serving, Udp,
+};
 
 use crate::address::Address;
 use crate::error::Error;
@@ -45,6 +47,7 @@ pub struct Events<'a, C = ()> {
     closed: Option<Box<dyn FnMut(&mut Conn<'_>, C, CloseReason) -> ControlFlow<()> + 'a>>,
     detached: Option<Box<dyn FnMut(&mut Loop<'_>, ConnId, C, Detached) -> ControlFlow<()> + 'a>>,
     connect_failed: Option<ConnectFailedCallback<'a>>,
+    loop_timer: Option<LoopTimerCallback<'a>>,
     datagram: Option<DatagramCallback<'a>>,
     listener_failed: Option<ListenerCallback<'a>>,
     pre_write: Option<Box<dyn FnMut(&mut Loop<'_>) -> io::Result<()> + 'a>>,
@@ -53,6 +56,7 @@ pub struct Events<'a, C = ()> {
 
 type ConnCallback<'a, C> = Box<dyn FnMut(&mut Conn<'_>, &mut C) -> Action + 'a>;
 type ConnectFailedCallback<'a> = Box<dyn FnMut(&mut Conn<'_>, CloseReason) -> ControlFlow<()> + 'a>;
+type LoopTimerCallback<'a> = Box<dyn FnMut(&mut Loop<'_>, LoopTimer) -> ControlFlow<()> + 'a>;
 type DatagramCallback<'a> = Box<dyn FnMut(&mut Udp<'_>, SocketAddr, &[u8]) -> ControlFlow<()> + 'a>;
 
 type ListenerCallback<'a> = Box<dyn FnMut(&mut Loop<'_>, u16, &io::Error) -> ControlFlow<()> + 'a>;
@@ -104,6 +108,7 @@ impl<'a, C> Events<'a, C> {
             closed: None,
             detached: None,
             connect_failed: None,
+            loop_timer: None,
             datagram: None,
             listener_failed: None,
             pre_write: None,
@@ -203,6 +208,36 @@ impl<'a, C> Events<'a, C> {
         callback: impl FnMut(&mut Conn<'_>, CloseReason) -> ControlFlow<()> + 'a,
     ) -> Self {
         self.connect_failed = Some(Box::new(callback));
+        self
+    }
+
+    /// Sets [`Handler::loop_timer`].
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::ops::ControlFlow;
+    /// use std::time::Duration;
+    /// use evio::Events;
+    ///
+    /// Events::new()
+    ///     .serving(|event_loop, _| {
+    ///         event_loop.set_interval(Duration::from_secs(10), 1).expect("the first timer");
+    ///         ControlFlow::Continue(())
+    ///     })
+    ///     .loop_timer(|_, timer| {
+    ///         println!("ten seconds have passed, says {:?}", timer.tag());
+    ///         ControlFlow::Continue(())
+    ///     })
+    ///     .serve(["tcp://localhost:5000"])?;
+    /// # Ok::<(), evio::Error>(())
+    /// ```
+    #[must_use]
+    pub fn loop_timer(
+        mut self,
+        callback: impl FnMut(&mut Loop<'_>, LoopTimer) -> ControlFlow<()> + 'a,
+    ) -> Self {
+        self.loop_timer = Some(Box::new(callback));
         self
     }
 
@@ -326,6 +361,13 @@ impl<C> Handler for Events<'_, C> {
     fn connect_failed(&mut self, conn: &mut Conn<'_>, reason: CloseReason) -> ControlFlow<()> {
         match &mut self.connect_failed {
             Some(callback) => callback(conn, reason),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn loop_timer(&mut self, event_loop: &mut Loop<'_>, timer: LoopTimer) -> ControlFlow<()> {
+        match &mut self.loop_timer {
+            Some(callback) => callback(event_loop, timer),
             None => ControlFlow::Continue(()),
         }
     }

@@ -40,6 +40,7 @@
 //!   `udp6` and `unix`.
 //! - [`ServerHandle`] ends a server, and [`ConnHandle`] reaches a connection, from any thread.
 //! - [`Loop::connect`] makes a connection to somebody else, with the same callbacks.
+//! - [`Loop::set_timer`] and [`Loop::set_interval`] call back later, on any loop.
 //! - [`InputStream`] joins messages that arrive in pieces.
 //!
 //! The layers below can be used alone: `evio-core` is the loop, on sockets that are bound already;
@@ -66,8 +67,8 @@ pub use error::Error;
 pub use events::Events;
 pub use evio_core::{
     Action, CloseReason, Conn, ConnHandle, ConnId, Detached, Handler, InputStream, InputTooLong,
-    Keepalive, Limits, LoadBalance, Loop, LoopHandle, Origin, PanicPolicy, PlaceFn, SendError,
-    Serving, SocketAddr, Stream, Tag, Timeout, Udp, Unread,
+    Keepalive, Limits, LoadBalance, Loop, LoopHandle, LoopTimer, Origin, PanicPolicy, PlaceFn,
+    SendError, Serving, SocketAddr, Stream, Tag, Timeout, TimerId, TooManyTimers, Udp, Unread,
 };
 pub use evio_sys::BACKEND;
 pub use evio_sys::net::ListenOptions;

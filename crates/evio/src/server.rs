@@ -332,6 +332,15 @@ impl Server {
         self
     }
 
+    /// Sets how many timers each loop has at once, of those that
+    /// [`Loop::set_timer`](crate::Loop::set_timer) and
+    /// [`Loop::set_interval`](crate::Loop::set_interval) set. Default: 65,536.
+    #[must_use]
+    pub fn max_timers(mut self, max_timers: usize) -> Self {
+        self.config.max_timers = max_timers;
+        self
+    }
+
     /// Returns the addresses that are bound, with the real ports.
     #[must_use]
     pub fn local_addrs(&self) -> Vec<BoundAddress> {

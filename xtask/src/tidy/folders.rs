@@ -15,7 +15,7 @@ struct Folder {
     uses: &'static [&'static str],
 }
 
-const FOLDERS: [Folder; 9] = [
+const FOLDERS: [Folder; 10] = [
     Folder {
         name: "types",
         owns: "nothing: plain values, such as ids, limits, reasons and tokens",
@@ -46,6 +46,7 @@ const FOLDERS: [Folder; 9] = [
         owns: "the queues from other threads to a loop, and who wakes it",
         uses: &["types"],
     },
+    Folder { name: "timer", owns: "the timers of a loop, which of them are due", uses: &["types"] },
     Folder {
         name: "table",
         owns: "the connections: phases, limits, deadlines, which are looked at next",
@@ -54,12 +55,12 @@ const FOLDERS: [Folder; 9] = [
     Folder {
         name: "api",
         owns: "nothing: views for callbacks, and handles for other threads",
-        uses: &["table", "output", "input", "accept", "datagram", "mail", "types"],
+        uses: &["table", "output", "input", "accept", "datagram", "mail", "timer", "types"],
     },
     Folder {
         name: "turn",
         owns: "the order of a turn, and what no callback can reach",
-        uses: &["api", "table", "output", "input", "accept", "datagram", "mail", "types"],
+        uses: &["api", "table", "output", "input", "accept", "datagram", "mail", "timer", "types"],
     },
 ];
 

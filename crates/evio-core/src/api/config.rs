@@ -45,6 +45,10 @@ pub struct Config {
     /// How many bytes these messages may hold together; one that is longer is taken when no other
     /// waits. Default: 64 MiB.
     pub mailbox_bytes: usize,
+    /// How many timers a loop has at once, of those that [`Loop::set_timer`](crate::Loop::set_timer)
+    /// and [`Loop::set_interval`](crate::Loop::set_interval) set; timers of connections are not
+    /// counted. Default: 65,536.
+    pub max_timers: usize,
 }
 
 impl Default for Config {
@@ -59,6 +63,7 @@ impl Default for Config {
             panic_policy: PanicPolicy::default(),
             mailbox_capacity: 65_536,
             mailbox_bytes: 64 << 20,
+            max_timers: 65_536,
         }
     }
 }
@@ -74,6 +79,7 @@ impl Config {
         panic_policy: PanicPolicy,
         mailbox_capacity: usize,
         mailbox_bytes: usize,
+        max_timers: usize,
     }
 
     pub(crate) fn policy(&self) -> Policy {
@@ -86,8 +92,8 @@ impl Config {
 
 /// The consequence of a panic in a callback of a connection.
 ///
-/// One in a callback that belongs to no connection (`serving`, `tick`, `pre_write`, `datagram`,
-/// `context`, `detached`, `listener_failed`), in a posted task or in a [`PlaceFn`] always ends the
+/// One in a callback that belongs to no connection (`serving`, `tick`, `loop_timer`, `pre_write`,
+/// `datagram`, `context`, `detached`, `listener_failed`), in a posted task or in a [`PlaceFn`] always ends the
 /// server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -24,6 +24,7 @@ use crate::mail::inbox::Bounds;
 use crate::mail::mailbox::Mailbox;
 use crate::output::outgoing::Outgoing;
 use crate::table::conns::Table;
+use crate::timer::loop_timers::LoopTimers;
 use crate::turn::parts::Parts;
 use crate::turn::runner::Runner;
 use crate::turn::shutdown::Shutdown;
@@ -109,7 +110,8 @@ impl EventLoop {
             let table =
                 Table::new(config.limits, config.address_limits.clone(), evio_sys::clock::now());
             let (outgoing, datagrams) = (Outgoing::default(), Datagrams::default());
-            let state = LoopState { table, outgoing, datagrams, loop_id, group, poller };
+            let timers = LoopTimers::new(loop_id, config.max_timers);
+            let state = LoopState { table, outgoing, datagrams, loop_id, group, poller, timers };
             let parts = Parts {
                 state,
                 mailbox,

@@ -268,6 +268,7 @@ impl<H: Handler> Runner<H> {
             self.state.table.next_look(),
             self.acceptor.first_end(),
             self.state.datagrams.first_end(),
+            self.state.timers.first(),
             self.shutdown.deadline(),
         ];
         others.into_iter().fold(self.ticker.deadline(), |first, next| match (first, next) {
