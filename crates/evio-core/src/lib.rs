@@ -49,3 +49,4 @@ pub use types::action::{Action, CloseReason, Timeout};
 pub use types::conn_id::ConnId;
 pub use types::limits::Limits;
 pub use types::origin::{Origin, Tag};
+pub use types::pause_reason::PauseReason;

@@ -67,8 +67,9 @@ pub use error::Error;
 pub use events::Events;
 pub use evio_core::{
     Action, CloseReason, Conn, ConnHandle, ConnId, Detached, Handler, InputStream, InputTooLong,
-    Keepalive, Limits, LoadBalance, Loop, LoopHandle, LoopTimer, Origin, PanicPolicy, PlaceFn,
-    SendError, Serving, SocketAddr, Stream, Tag, Timeout, TimerId, TooManyTimers, Udp, Unread,
+    Keepalive, Limits, LoadBalance, Loop, LoopHandle, LoopTimer, Origin, PanicPolicy, PauseReason,
+    PlaceFn, SendError, Serving, SocketAddr, Stream, Tag, Timeout, TimerId,
+    TooManyTimers, Udp, Unread,
 };
 pub use evio_sys::BACKEND;
 pub use evio_sys::net::ListenOptions;

@@ -7,6 +7,7 @@ use crate::api::group::Sender;
 use crate::api::message::{Command, ConnCommand};
 use crate::mail::send_error::SendError;
 use crate::types::conn_id::ConnId;
+use crate::types::pause_reason::PauseReason;
 
 /// A connection, for any thread and for any length of time.
 ///
@@ -85,7 +86,7 @@ impl ConnHandle {
     ///
     /// See [`SendError`].
     pub fn pause_reading(&self) -> Result<(), SendError> {
-        self.try_push(ConnCommand::Pause)
+        self.pause_reading_for(PauseReason::PLAIN)
     }
 
     /// Takes back [`pause_reading`](Self::pause_reading).
@@ -94,7 +95,26 @@ impl ConnHandle {
     ///
     /// See [`SendError`].
     pub fn resume_reading(&self) -> Result<(), SendError> {
-        self.try_push(ConnCommand::Resume)
+        self.resume_reading_for(PauseReason::PLAIN)
+    }
+
+    /// Stops the connection's input for a reason, as
+    /// [`Conn::pause_reading_for`](crate::Conn::pause_reading_for) does.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`].
+    pub fn pause_reading_for(&self, reason: PauseReason) -> Result<(), SendError> {
+        self.try_push(ConnCommand::Pause(reason))
+    }
+
+    /// Takes back [`pause_reading_for`](Self::pause_reading_for).
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`].
+    pub fn resume_reading_for(&self, reason: PauseReason) -> Result<(), SendError> {
+        self.try_push(ConnCommand::Resume(reason))
     }
 
     /// Closes the connection once what was written to it has been delivered.

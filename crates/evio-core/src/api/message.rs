@@ -7,6 +7,7 @@ use crate::accept::listener::{Accepted, BoundListener};
 use crate::api::tasks::Tasks;
 use crate::datagram::bound_udp::BoundUdp;
 use crate::types::conn_id::ConnKey;
+use crate::types::pause_reason::PauseReason;
 
 /// A message of the program to a loop.
 #[derive(Debug)]
@@ -26,8 +27,8 @@ pub(crate) enum ConnCommand {
     Wake,
     Send(Vec<u8>),
     SendShared(Arc<[u8]>),
-    Pause,
-    Resume,
+    Pause(PauseReason),
+    Resume(PauseReason),
     Close,
     Abort,
 }

@@ -109,8 +109,8 @@ impl<H: Handler> Runner<H> {
             ConnCommand::SendShared(bytes) => {
                 state.table.push(key, bytes.into(), &mut state.outgoing);
             }
-            ConnCommand::Pause => state.table.set_paused(key, true),
-            ConnCommand::Resume => state.table.set_paused(key, false),
+            ConnCommand::Pause(reason) => state.table.set_paused(key, reason, true),
+            ConnCommand::Resume(reason) => state.table.set_paused(key, reason, false),
             ConnCommand::Close => state.table.close(key, CloseReason::Closed),
             ConnCommand::Abort => state.table.end(key, CloseReason::Aborted, true),
         }

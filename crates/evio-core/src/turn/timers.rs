@@ -90,6 +90,7 @@ impl<H: Handler> Runner<H> {
                 self.state.table.clear_timer(key);
                 return self.call(key, |handler, conn, context| handler.timer(conn, context));
             }
+            Expired::Resume => return self.state.table.resume_due(key),
             Expired::KernelLen => return self.state.table.ask_for_progress(key),
             Expired::Connect => self.check_connect(key),
             Expired::Idle | Expired::Read if self.state.table.ask_for_input(key, expired) => return,

@@ -9,5 +9,6 @@ pub(crate) mod conn_id;
 pub(crate) mod event_target;
 pub(crate) mod limits;
 pub(crate) mod origin;
+pub(crate) mod pause_reason;
 pub(crate) mod setters;
 pub(crate) mod thread_bound;

@@ -1,3 +1,5 @@
+mod pauses;
+
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
