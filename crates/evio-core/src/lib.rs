@@ -37,6 +37,7 @@ pub use api::detached::Detached;
 pub use api::event_loop_access::Loop;
 pub use api::handler::Handler;
 pub use api::loop_handle::LoopHandle;
+pub use api::rate_limit::RateLimit;
 pub use api::serving::Serving;
 pub use api::udp::Udp;
 pub use evio_sys::BACKEND;

@@ -68,7 +68,7 @@ pub use events::Events;
 pub use evio_core::{
     Action, CloseReason, Conn, ConnHandle, ConnId, Detached, Handler, InputStream, InputTooLong,
     Keepalive, Limits, LoadBalance, Loop, LoopHandle, LoopTimer, Origin, PanicPolicy, PauseReason,
-    PlaceFn, SendError, Serving, SocketAddr, Stream, Tag, Timeout, TimerId,
+    PlaceFn, RateLimit, SendError, Serving, SocketAddr, Stream, Tag, Timeout, TimerId,
     TooManyTimers, Udp, Unread,
 };
 pub use evio_sys::BACKEND;

@@ -14,6 +14,7 @@ pub(crate) mod handler;
 pub(crate) mod loop_handle;
 pub(crate) mod loop_state;
 pub(crate) mod message;
+pub(crate) mod rate_limit;
 pub(crate) mod serving;
 pub(crate) mod tasks;
 pub(crate) mod udp;

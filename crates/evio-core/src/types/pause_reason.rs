@@ -4,7 +4,7 @@
 ///
 /// [`Conn::pause_reading`](crate::Conn::pause_reading) has one reason, and whoever resumes reading
 /// takes it back for everybody. Parts of a program that know nothing of each other, such as a relay
-/// that waits for the other side and a limit of the rate, have one each, and the
+/// that waits for the other side and a [`RateLimit`](crate::RateLimit), have one each, and the
 /// connection is read from when none is left.
 ///
 /// # Examples
@@ -38,7 +38,7 @@ impl PauseReason {
     /// The reason of [`Conn::pause_reading`](crate::Conn::pause_reading).
     pub const PLAIN: Self = Self(1);
 
-    /// The reason for what limits a rate.
+    /// The reason of a [`RateLimit`](crate::RateLimit) that is given no other.
     pub const RATE: Self = Self(1 << 1);
 
     /// How many reasons of its own a program has.
