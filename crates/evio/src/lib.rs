@@ -43,10 +43,18 @@
 //! - [`Loop::set_timer`] and [`Loop::set_interval`] call back later, on any loop.
 //! - [`InputStream`] joins messages that arrive in pieces.
 //!
+//! # Features
+//!
+//! `signals`, which is off by default, adds `Server::shutdown_on_signals`: SIGINT and SIGTERM end
+//! the server. It needs the crate `signal-hook`.
+//!
+//! # Layers
+//!
 //! The layers below can be used alone: `evio-core` is the loop, on sockets that are bound already;
 //! `evio-sys` is the poller.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
 mod bind;
@@ -57,6 +65,8 @@ mod loops;
 mod run;
 mod server;
 mod server_handle;
+#[cfg(feature = "signals")]
+mod signals;
 
 pub use address::{
     Address, Endpoint, Host, ParseAddressError, ParseAddressErrorKind, Scheme, UnixPath,

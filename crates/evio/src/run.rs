@@ -10,6 +10,8 @@ use crate::error::Error;
 use crate::loops::Loops;
 use crate::server::Server;
 use crate::server_handle::ServerHandle;
+#[cfg(feature = "signals")]
+use crate::signals::Signals;
 
 impl Server {
     /// Runs `handler` on one loop, on this thread, until the server shuts down.
@@ -97,8 +99,12 @@ impl Server {
         for (stop, grace) in self.stops {
             loops[0].shutdown_on(stop.into(), grace).map_err(Error::Loop)?;
         }
-        let guard = HandleGuard(self.handle);
-        guard.0.started(loops[0].handle(), self.addresses);
+        let guard = HandleGuard {
+            handle: self.handle,
+            #[cfg(feature = "signals")]
+            _signals: self.signals,
+        };
+        guard.handle.started(loops[0].handle(), self.addresses);
         Ok((loops, guard))
     }
 }
@@ -116,10 +122,15 @@ fn run_loop<H: Handler>(
 }
 
 /// Lets go of the loops when they have ended, however they did: handles may live on for long.
-struct HandleGuard(ServerHandle);
+struct HandleGuard {
+    handle: ServerHandle,
+    /// They end the server as long as it runs.
+    #[cfg(feature = "signals")]
+    _signals: Vec<Signals>,
+}
 
 impl Drop for HandleGuard {
     fn drop(&mut self) {
-        self.0.ended();
+        self.handle.ended();
     }
 }
