@@ -1,5 +1,7 @@
 //! Callbacks as closures.
 
+mod loop_timer;
+
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -47,7 +49,7 @@ pub struct Events<'a, C = ()> {
     closed: Option<Box<dyn FnMut(&mut Conn<'_>, C, CloseReason) -> ControlFlow<()> + 'a>>,
     detached: Option<Box<dyn FnMut(&mut Loop<'_>, ConnId, C, Detached) -> ControlFlow<()> + 'a>>,
     connect_failed: Option<ConnectFailedCallback<'a>>,
-    loop_timer: Option<LoopTimerCallback<'a>>,
+    loop_timer: Option<loop_timer::Callback<'a>>,
     datagram: Option<DatagramCallback<'a>>,
     listener_failed: Option<ListenerCallback<'a>>,
     pre_write: Option<Box<dyn FnMut(&mut Loop<'_>) -> io::Result<()> + 'a>>,
@@ -56,7 +58,6 @@ pub struct Events<'a, C = ()> {
 
 type ConnCallback<'a, C> = Box<dyn FnMut(&mut Conn<'_>, &mut C) -> Action + 'a>;
 type ConnectFailedCallback<'a> = Box<dyn FnMut(&mut Conn<'_>, CloseReason) -> ControlFlow<()> + 'a>;
-type LoopTimerCallback<'a> = Box<dyn FnMut(&mut Loop<'_>, LoopTimer) -> ControlFlow<()> + 'a>;
 type DatagramCallback<'a> = Box<dyn FnMut(&mut Udp<'_>, SocketAddr, &[u8]) -> ControlFlow<()> + 'a>;
 
 type ListenerCallback<'a> = Box<dyn FnMut(&mut Loop<'_>, u16, &io::Error) -> ControlFlow<()> + 'a>;
@@ -211,36 +212,6 @@ impl<'a, C> Events<'a, C> {
         self
     }
 
-    /// Sets [`Handler::loop_timer`].
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// use std::ops::ControlFlow;
-    /// use std::time::Duration;
-    /// use evio::Events;
-    ///
-    /// Events::new()
-    ///     .serving(|event_loop, _| {
-    ///         event_loop.set_interval(Duration::from_secs(10), 1).expect("the first timer");
-    ///         ControlFlow::Continue(())
-    ///     })
-    ///     .loop_timer(|_, timer| {
-    ///         println!("ten seconds have passed, says {:?}", timer.tag());
-    ///         ControlFlow::Continue(())
-    ///     })
-    ///     .serve(["tcp://localhost:5000"])?;
-    /// # Ok::<(), evio::Error>(())
-    /// ```
-    #[must_use]
-    pub fn loop_timer(
-        mut self,
-        callback: impl FnMut(&mut Loop<'_>, LoopTimer) -> ControlFlow<()> + 'a,
-    ) -> Self {
-        self.loop_timer = Some(Box::new(callback));
-        self
-    }
-
     /// Sets [`Handler::datagram`].
     #[must_use]
     pub fn datagram(
@@ -366,10 +337,7 @@ impl<C> Handler for Events<'_, C> {
     }
 
     fn loop_timer(&mut self, event_loop: &mut Loop<'_>, timer: LoopTimer) -> ControlFlow<()> {
-        match &mut self.loop_timer {
-            Some(callback) => callback(event_loop, timer),
-            None => ControlFlow::Continue(()),
-        }
+        loop_timer::call(&mut self.loop_timer, event_loop, timer)
     }
 
     fn datagram(

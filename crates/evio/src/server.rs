@@ -312,7 +312,7 @@ impl Server {
         self
     }
 
-    /// Has SIGINT (Ctrl-C) and SIGTERM end the server. The first one shuts it down as
+    /// Lets SIGINT (Ctrl-C) and SIGTERM end the server. The first one shuts it down as
     /// [`ServerHandle::shutdown_gracefully`] does: connections are told, and have `grace` to finish
     /// by themselves. The second one ends the process at once, with the status 130 or 143, as a
     /// shell gives it; what was not sent by then is lost.

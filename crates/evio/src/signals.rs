@@ -36,7 +36,7 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Has each signal write to a socket, whose other end this returns too.
+    /// Registers a handler that writes to a socket, whose other end this returns too.
     pub(crate) fn register() -> io::Result<(Self, UnixStream)> {
         let (stop, signalled) = UnixStream::pair()?;
         PROCESS.lock().begin_server()?;

@@ -45,9 +45,9 @@ pub struct Config {
     /// How many bytes these messages may hold together; one that is longer is taken when no other
     /// waits. Default: 64 MiB.
     pub mailbox_bytes: usize,
-    /// How many timers a loop has at once, of those that [`Loop::set_timer`](crate::Loop::set_timer)
-    /// and [`Loop::set_interval`](crate::Loop::set_interval) set; timers of connections are not
-    /// counted. Default: 65,536.
+    /// How many timers of [`Loop::set_timer`](crate::Loop::set_timer) and
+    /// [`Loop::set_interval`](crate::Loop::set_interval) a loop has at once; timers of connections
+    /// are not counted. Default: 65,536.
     pub max_timers: usize,
 }
 
@@ -93,8 +93,8 @@ impl Config {
 /// The consequence of a panic in a callback of a connection.
 ///
 /// One in a callback that belongs to no connection (`serving`, `tick`, `loop_timer`, `pre_write`,
-/// `datagram`, `context`, `detached`, `listener_failed`), in a posted task or in a [`PlaceFn`] always ends the
-/// server.
+/// `datagram`, `context`, `detached`, `listener_failed`), in a posted task or in a [`PlaceFn`]
+/// always ends the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PanicPolicy {

@@ -163,8 +163,8 @@ impl<'a> Loop<'a> {
         Some(Udp::new(self.state, slot, None))
     }
 
-    /// Sets a timer of this loop: [`Handler::loop_timer`](crate::Handler::loop_timer) is called once
-    /// after `delay`, with `tag`.
+    /// Sets a timer of this loop: after `delay`,
+    /// [`Handler::loop_timer`](crate::Handler::loop_timer) is called once, with `tag`.
     ///
     /// A loop has many, unlike a connection, and they keep their exact times, as far as the system
     /// does: usually they come within a millisecond or two, and never early. The timer of a
@@ -172,7 +172,8 @@ impl<'a> Loop<'a> {
     /// connection. This one goes on when a connection that it was set for has ended, which
     /// [`conn`](Self::conn) then does not find.
     ///
-    /// A timer is not called in the turn in which it was set. A delay of more than 100 years may be taken as 100 years.
+    /// A timer is not called in the turn in which it was set. A delay of more than 100 years may be
+    /// taken as 100 years.
     ///
     /// # Errors
     ///
@@ -263,7 +264,7 @@ impl<'a> Loop<'a> {
     /// use std::time::Duration;
     /// use evio_core::{LoopHandle, SendError};
     ///
-    /// /// Has each loop call `loop_timer` twice a minute.
+    /// /// Sets an interval of half a minute on each loop.
     /// fn check_now_and_then(loops: &[LoopHandle]) -> Result<(), SendError> {
     ///     for handle in loops {
     ///         handle.post(|event_loop| {

@@ -131,7 +131,12 @@ impl RateLimit {
     ///         (InputStream::new(), RateLimit::new(100, 10))
     ///     }
     ///
-    ///     fn data(&mut self, conn: &mut Conn<'_>, it: &mut Self::Context, input: &[u8]) -> Action {
+    ///     fn data(
+    ///         &mut self,
+    ///         conn: &mut Conn<'_>,
+    ///         it: &mut Self::Context,
+    ///         input: &[u8],
+    ///     ) -> Action {
     ///         Self::serve(conn, it, input)
     ///     }
     ///

@@ -272,7 +272,7 @@ impl Entry {
         self.extras.as_ref().is_some_and(|extras| !extras.brought.is_empty())
     }
 
-    /// Has a pause end at a time.
+    /// Sets when the pause for a reason ends.
     pub(super) fn set_resume(&mut self, reason: PauseReason, at: WheelTime) {
         self.forget_resume(reason);
         self.extras_mut().resumes.push((at, reason));

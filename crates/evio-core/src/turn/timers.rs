@@ -59,8 +59,8 @@ impl<H: Handler> Runner<H> {
         }
     }
 
-    /// Calls the timers of the loop that are due; what is left when the turn has called its share is
-    /// due in the next one.
+    /// Calls the timers of the loop that are due; those beyond the turn's share are due in the next
+    /// one.
     fn call_loop_timers(&mut self, now: Instant) {
         for _ in 0..budget::LOOP_TIMERS {
             let Some(timer) = self.state.timers.take(now) else { return };
