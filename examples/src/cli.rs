@@ -4,7 +4,6 @@ mod bytes;
 mod clients;
 mod descriptors;
 mod listen;
-mod signals;
 mod timeout;
 
 use std::error::Error;
@@ -20,7 +19,6 @@ pub use bytes::bytes;
 pub use clients::ClientLimits;
 pub use descriptors::Descriptors;
 pub use listen::{Balance, Listen, LoopCount};
-pub use signals::first_signal;
 pub use timeout::{Timeout, parse_time};
 
 /// Runs a program with its log, and ends it the usual way: silently, or with the error in the log.
@@ -65,7 +63,7 @@ pub fn start_with(
     descriptors: Descriptors,
 ) -> Result<Server, Box<dyn Error>> {
     let server = prepare(server, clients, descriptors);
-    Ok(server.shutdown_gracefully_on(first_signal()?, clients.drain_timeout))
+    Ok(server.shutdown_on_signals(clients.drain_timeout)?)
 }
 
 /// Logs the addresses of a bound server, raises the descriptor limit, and limits the number of

@@ -5,12 +5,16 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 use evio::{Action, Conn, Handler, InputStream, Loops, Server, Udp};
 use evio_benchmarks::hub::{MESSAGE, TO_EVERYONE};
 use evio_benchmarks::server::Args;
 use evio_examples::cli;
+
+/// How long clients have to take what is left when a signal ends the server.
+const GRACE: Duration = Duration::from_secs(5);
 
 struct Hub;
 
@@ -67,6 +71,6 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
     for address in server.local_addrs() {
         eprintln!("listening on {address}");
     }
-    server.shutdown_on(cli::first_signal()?).run_each(Loops::Exactly(1), |_loop_id| Hub)?;
+    server.shutdown_on_signals(GRACE)?.run_each(Loops::Exactly(1), |_loop_id| Hub)?;
     Ok(())
 }

@@ -14,7 +14,7 @@
 //!                        ├► descriptor of the program's own: Handler::ready
 //!                        └► connection: receive, Handler::data, output is queued
 //! flush  ─► Handler::pre_write, send, close and detach, poll for room where output is left
-//! timers ─► tick, deadlines
+//! timers ─► tick, Handler::loop_timer, deadlines
 //! ```
 
 #![forbid(unsafe_code)]
@@ -26,6 +26,7 @@ mod input;
 mod mail;
 mod output;
 mod table;
+mod timer;
 mod turn;
 mod types;
 mod watch;
@@ -39,6 +40,7 @@ pub use api::event_loop_access::Loop;
 pub use api::handler::Handler;
 pub use api::loop_handle::LoopHandle;
 pub use api::messages::{MessageSender, WrongMessageType};
+pub use api::rate_limit::RateLimit;
 pub use api::reply::Reply;
 pub use api::serving::Serving;
 pub use api::udp::Udp;
@@ -48,6 +50,7 @@ pub use evio_sys::{BACKEND, Interest};
 pub use input::frame::{FrameTooLong, LengthPrefix};
 pub use input::stream::{InputStream, InputTooLong, Unread};
 pub use mail::send_error::{SendError, Unsent};
+pub use timer::loop_timer::{LoopTimer, TimerId, TooManyTimers};
 pub use turn::event_loop::EventLoop;
 pub use turn::running_loop::{Progress, RunningLoop};
 pub use types::action::{Action, CloseReason, Timeout};
@@ -55,4 +58,5 @@ pub use types::conn_id::ConnId;
 pub use types::conn_state::ConnState;
 pub use types::limits::Limits;
 pub use types::origin::{Origin, Tag};
+pub use types::pause_reason::PauseReason;
 pub use types::watch_id::WatchId;

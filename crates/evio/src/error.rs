@@ -45,6 +45,8 @@ pub enum Error {
     },
     /// A ready-made socket could not be used.
     Socket(io::Error),
+    /// A signal could not be handled; only with the feature `signals`.
+    Signals(io::Error),
     /// The server is not running: not yet, or not any more.
     NotRunning,
     /// A loop could not be made, or its poller failed.
@@ -65,6 +67,7 @@ impl fmt::Display for Error {
                 f.write_str("counted from 0")
             }
             Self::Socket(_) => f.write_str("cannot use the socket"),
+            Self::Signals(_) => f.write_str("cannot handle signals"),
             Self::NotRunning => f.write_str("the server is not running"),
             Self::Loop(_) => f.write_str("event loop failed"),
         }
@@ -93,7 +96,7 @@ impl error::Error for Error {
             | Self::NoSuchAddress { .. }
             | Self::NotRunning => None,
             Self::Bind { source, .. } => Some(source),
-            Self::Socket(error) | Self::Loop(error) => Some(error),
+            Self::Socket(error) | Self::Signals(error) | Self::Loop(error) => Some(error),
         }
     }
 }
@@ -134,12 +137,15 @@ mod tests {
                 "limits_of: no address has index 2; the server has 1, counted from 0",
             ),
             (Error::Socket(cause()), "cannot use the socket"),
+            (Error::Signals(cause()), "cannot handle signals"),
             (Error::NotRunning, "the server is not running"),
             (Error::Loop(cause()), "event loop failed"),
         ];
         for (error, expected) in cases {
-            let has_source =
-                matches!(error, Error::Bind { .. } | Error::Socket(_) | Error::Loop(_));
+            let has_source = matches!(
+                error,
+                Error::Bind { .. } | Error::Socket(_) | Error::Signals(_) | Error::Loop(_)
+            );
             assert_eq!(error.to_string(), expected);
             let source = error.source().map(ToString::to_string);
             assert_eq!(source.as_deref(), has_source.then_some("the cause"), "{expected}");

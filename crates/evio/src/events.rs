@@ -1,5 +1,6 @@
 //! Callbacks as closures.
 
+mod loop_timer;
 mod ready;
 
 use std::fmt;
@@ -9,7 +10,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use evio_core::{
-    Action, CloseReason, Conn, ConnId, Detached, Handler, Loop, Serving, Udp, Watched,
+    Action, CloseReason, Conn, ConnId, Detached, Handler, Loop, LoopTimer, Serving, Udp, Watched,
 };
 
 use crate::address::Address;
@@ -51,6 +52,7 @@ pub struct Events<'a, C = (), M = ()> {
     detached: Option<Box<dyn FnMut(&mut Loop<'_>, ConnId, C, Detached) -> ControlFlow<()> + 'a>>,
     connect_failed: Option<ConnectFailedCallback<'a>>,
     message: Option<Box<dyn FnMut(&mut Loop<'_>, M) -> ControlFlow<()> + 'a>>,
+    loop_timer: Option<loop_timer::Callback<'a>>,
     datagram: Option<DatagramCallback<'a>>,
     ready: Option<ReadyCallback<'a>>,
     listener_failed: Option<ListenerCallback<'a>>,
@@ -116,6 +118,7 @@ impl<'a, C> Events<'a, C> {
             detached: None,
             connect_failed: None,
             message: None,
+            loop_timer: None,
             datagram: None,
             ready: None,
             listener_failed: None,
@@ -167,6 +170,7 @@ impl<'a, C> Events<'a, C> {
             connect_failed: self.connect_failed,
             datagram: self.datagram,
             listener_failed: self.listener_failed,
+            loop_timer: self.loop_timer,
             ready: self.ready,
             pre_write: self.pre_write,
             tick: self.tick,
@@ -417,6 +421,10 @@ impl<C, M> Handler<M> for Events<'_, C, M> {
             Some(callback) => callback(event_loop, message),
             None => ControlFlow::Continue(()),
         }
+    }
+
+    fn loop_timer(&mut self, event_loop: &mut Loop<'_>, timer: LoopTimer) -> ControlFlow<()> {
+        loop_timer::call(&mut self.loop_timer, event_loop, timer)
     }
 
     fn datagram(

@@ -43,13 +43,22 @@
 //! - [`Loop::connect`] makes a connection to somebody else, with the same callbacks.
 //! - [`Loop::watch`] watches any other descriptor; [`Server::start`] makes a server that lives inside
 //!   another loop.
+//! - [`Loop::set_timer`] and [`Loop::set_interval`] call back later, on any loop.
 //! - [`InputStream`] joins messages that arrive in pieces, and takes out lines and messages behind
 //!   their length.
+//!
+//! # Features
+//!
+//! `signals`, which is off by default, adds `Server::shutdown_on_signals`: SIGINT and SIGTERM end
+//! the server. It needs the crate `signal-hook`.
+//!
+//! # Layers
 //!
 //! The layers below can be used alone: `evio-core` is the loop, on sockets that are bound already;
 //! `evio-sys` is the poller.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
 mod bind;
@@ -61,6 +70,8 @@ mod run;
 mod running_server;
 mod server;
 mod server_handle;
+#[cfg(feature = "signals")]
+mod signals;
 
 pub use address::{
     Address, Endpoint, Host, ParseAddressError, ParseAddressErrorKind, Scheme, UnixPath,
@@ -72,8 +83,9 @@ pub use events::Events;
 pub use evio_core::{
     Action, CloseReason, Conn, ConnHandle, ConnId, ConnState, Detached, FrameTooLong, Handler,
     InputStream, InputTooLong, Interest, Keepalive, LengthPrefix, Limits, LoadBalance, Loop,
-    LoopHandle, MessageSender, Origin, PanicPolicy, PlaceFn, Progress, Reply, SendError, Serving,
-    SocketAddr, Stream, Tag, Timeout, Udp, Unread, Unsent, WatchId, Watched, WrongMessageType,
+    LoopHandle, LoopTimer, MessageSender, Origin, PanicPolicy, PauseReason, PlaceFn, Progress,
+    RateLimit, Reply, SendError, Serving, SocketAddr, Stream, Tag, Timeout, TimerId, TooManyTimers,
+    Udp, Unread, Unsent, WatchId, Watched, WrongMessageType,
 };
 pub use evio_sys::BACKEND;
 pub use evio_sys::net::ListenOptions;

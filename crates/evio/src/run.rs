@@ -11,6 +11,8 @@ use crate::loops::Loops;
 use crate::running_server::RunningServer;
 use crate::server::Server;
 use crate::server_handle::ServerHandle;
+#[cfg(feature = "signals")]
+use crate::signals::Signals;
 
 impl Server {
     /// Runs `handler` on one loop, on this thread, until the server shuts down.
@@ -195,8 +197,12 @@ impl Server {
         for (stop, grace) in self.stops {
             loops[0].shutdown_on(stop.into(), grace).map_err(Error::Loop)?;
         }
-        let guard = HandleGuard(self.handle);
-        guard.0.started(loops[0].handle(), self.addresses);
+        let guard = HandleGuard {
+            handle: self.handle,
+            #[cfg(feature = "signals")]
+            _signals: self.signals,
+        };
+        guard.handle.started(loops[0].handle(), self.addresses);
         Ok((loops, guard))
     }
 }
@@ -220,10 +226,15 @@ where
 
 /// Lets go of the loops when they have ended, however they did: handles may live on for long.
 #[derive(Debug)]
-pub(crate) struct HandleGuard(ServerHandle);
+pub(crate) struct HandleGuard {
+    handle: ServerHandle,
+    /// They end the server as long as it runs.
+    #[cfg(feature = "signals")]
+    _signals: Vec<Signals>,
+}
 
 impl Drop for HandleGuard {
     fn drop(&mut self) {
-        self.0.ended();
+        self.handle.ended();
     }
 }

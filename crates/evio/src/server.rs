@@ -12,6 +12,8 @@ use crate::bind::{Bound, ReadySocket};
 use crate::bound_address::BoundAddress;
 use crate::error::Error;
 use crate::server_handle::ServerHandle;
+#[cfg(feature = "signals")]
+use crate::signals::Signals;
 
 /// Runs `handler` on one loop that listens on `addresses`, until it shuts down.
 ///
@@ -88,6 +90,8 @@ pub struct Server {
     pub(crate) config: Config,
     pub(crate) pins_loops: bool,
     pub(crate) stops: Vec<(UnixStream, Option<Duration>)>,
+    #[cfg(feature = "signals")]
+    pub(crate) signals: Vec<Signals>,
     pub(crate) handle: ServerHandle,
 }
 
@@ -151,6 +155,8 @@ impl Server {
             config: Config::default(),
             pins_loops: false,
             stops: Vec::new(),
+            #[cfg(feature = "signals")]
+            signals: Vec::new(),
             handle: ServerHandle::new(),
         }
     }
@@ -257,7 +263,8 @@ impl Server {
     ///
     /// # Examples
     ///
-    /// With the crate `signal-hook`, whose handler writes to the other end:
+    /// With the crate `signal-hook`, whose handler writes to the other end; for the usual signals,
+    /// the feature `signals` does this and more:
     ///
     /// ```no_run
     /// use std::os::unix::net::UnixStream;
@@ -306,6 +313,42 @@ impl Server {
         self
     }
 
+    /// Lets SIGINT (Ctrl-C) and SIGTERM end the server. The first one shuts it down as
+    /// [`ServerHandle::shutdown_gracefully`] does: connections are told, and have `grace` to finish
+    /// by themselves. The second one ends the process at once, with the status 130 or 143, as a
+    /// shell gives it; what was not sent by then is lost.
+    ///
+    /// Signals are handled from now on, and come through a socket
+    /// ([`shutdown_gracefully_on`](Self::shutdown_gracefully_on)): no thread is needed. The first
+    /// signal is for all servers of the process that have asked for it. When the last of them has
+    /// ended, the next signal ends the process; a further server begins anew. Other signals stay as
+    /// they are: Rust ignores SIGPIPE, which this crate's sockets do not raise either.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the system refuses a signal handler or has no descriptor left.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use evio::{Action, Events, Server};
+    ///
+    /// let server = Server::bind(["tcp://:5000"])?.shutdown_on_signals(Duration::from_secs(30))?;
+    /// server.run(Events::new().stopping(|conn, _| {
+    ///     conn.write(b"goodbye\n");
+    ///     Action::Close
+    /// }))?;
+    /// # Ok::<(), evio::Error>(())
+    /// ```
+    #[cfg(feature = "signals")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "signals")))]
+    pub fn shutdown_on_signals(mut self, grace: Duration) -> Result<Self, Error> {
+        let (signals, stop) = Signals::register().map_err(Error::Signals)?;
+        self.signals.push(signals);
+        Ok(self.shutdown_gracefully_on(stop, grace))
+    }
+
     /// Sets the consequence of a panic in a callback of a connection. Default:
     /// [`PanicPolicy::EndServer`].
     #[must_use]
@@ -338,6 +381,15 @@ impl Server {
     #[must_use]
     pub fn max_watches(mut self, max_watches: usize) -> Self {
         self.config.max_watches = max_watches;
+        self
+    }
+
+    /// Sets how many timers each loop has at once, of those that
+    /// [`Loop::set_timer`](crate::Loop::set_timer) and
+    /// [`Loop::set_interval`](crate::Loop::set_interval) set. Default: 65,536.
+    #[must_use]
+    pub fn max_timers(mut self, max_timers: usize) -> Self {
+        self.config.max_timers = max_timers;
         self
     }
 

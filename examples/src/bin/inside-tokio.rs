@@ -51,6 +51,7 @@ async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 
 /// Makes the turns of a server until it ends.
 async fn serve<H: Handler>(server: RunningServer<H>) -> Result<(), Box<dyn Error>> {
+    #[expect(deprecated, reason = "what replaces it is unsafe; a server keeps its descriptor")]
     let mut server = AsyncFd::with_interest(server, Interest::READABLE)?;
     loop {
         let guard = match server.get_ref().timeout() {

@@ -244,6 +244,7 @@ impl Channels {
     fn post(&self, target: &LoopHandle) {
         let (channels, loop_id) = (self.clone(), target.loop_id());
         let posted = target.post(move |event_loop| channels.deliver(event_loop));
+        let posted = posted.map_err(SendError::from);
         let outbox = &self.loops[loop_id].outbox;
         match posted {
             Ok(()) => {}

@@ -15,7 +15,7 @@ struct Folder {
     uses: &'static [&'static str],
 }
 
-const FOLDERS: [Folder; 10] = [
+const FOLDERS: [Folder; 11] = [
     Folder {
         name: "types",
         owns: "nothing: plain values, such as ids, limits, reasons and tokens",
@@ -46,6 +46,7 @@ const FOLDERS: [Folder; 10] = [
         owns: "the queues from other threads to a loop, and who wakes it",
         uses: &["types"],
     },
+    Folder { name: "timer", owns: "the timers of a loop, which of them are due", uses: &["types"] },
     Folder {
         name: "watch",
         owns: "the descriptors that a loop watches for the program",
@@ -59,12 +60,17 @@ const FOLDERS: [Folder; 10] = [
     Folder {
         name: "api",
         owns: "nothing: views for callbacks, and handles for other threads",
-        uses: &["table", "output", "input", "accept", "datagram", "mail", "watch", "types"],
+        uses: &[
+            "table", "output", "input", "accept", "datagram", "mail", "timer", "watch", "types",
+        ],
     },
     Folder {
         name: "turn",
         owns: "the order of a turn, and what no callback can reach",
-        uses: &["api", "table", "output", "input", "accept", "datagram", "mail", "watch", "types"],
+        uses: &[
+            "api", "table", "output", "input", "accept", "datagram", "mail", "timer", "watch",
+            "types",
+        ],
     },
 ];
 

@@ -47,6 +47,10 @@ pub struct Config {
     pub mailbox_bytes: usize,
     /// How many descriptors each loop may [watch](crate::Loop::watch) at once. Default: 1,024.
     pub max_watches: usize,
+    /// How many timers of [`Loop::set_timer`](crate::Loop::set_timer) and
+    /// [`Loop::set_interval`](crate::Loop::set_interval) a loop has at once; timers of connections
+    /// are not counted. Default: 65,536.
+    pub max_timers: usize,
 }
 
 impl Default for Config {
@@ -62,6 +66,7 @@ impl Default for Config {
             mailbox_capacity: 65_536,
             mailbox_bytes: 64 << 20,
             max_watches: 1024,
+            max_timers: 65_536,
         }
     }
 }
@@ -78,6 +83,7 @@ impl Config {
         mailbox_capacity: usize,
         mailbox_bytes: usize,
         max_watches: usize,
+        max_timers: usize,
     }
 
     pub(crate) fn policy(&self) -> Policy {
@@ -90,9 +96,9 @@ impl Config {
 
 /// The consequence of a panic in a callback of a connection.
 ///
-/// One in a callback that belongs to no connection (`serving`, `tick`, `pre_write`, `datagram`,
-/// `ready`, `context`, `detached`, `listener_failed`), in a posted task or in a [`PlaceFn`] always
-/// ends the server.
+/// One in a callback that belongs to no connection (`serving`, `tick`, `loop_timer`, `message`,
+/// `pre_write`, `datagram`, `ready`, `context`, `detached`, `listener_failed`), in a posted task or
+/// in a [`PlaceFn`] always ends the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PanicPolicy {

@@ -1,5 +1,7 @@
 //! A connection, as a callback sees it.
 
+mod pausing;
+
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
@@ -252,23 +254,6 @@ impl<'a> Conn<'a> {
     #[must_use]
     pub fn output_room(&self) -> usize {
         self.state.table.output_room(self.key)
-    }
-
-    /// Stops the input: neither `data` nor `peer_closed` is called until
-    /// [`resume_reading`](Self::resume_reading). The kernel's receive buffer fills up, and flow
-    /// control makes the peer wait.
-    ///
-    /// The peer's FIN comes after the input before it, and is found when reading is resumed. A
-    /// reset ends the connection during the pause, and the input that waited is lost. A read
-    /// timeout goes on. A connection that is closing reads in spite of a pause, and discards the
-    /// input.
-    pub fn pause_reading(&mut self) {
-        self.state.table.set_paused(self.key, true);
-    }
-
-    /// Takes back [`pause_reading`](Self::pause_reading).
-    pub fn resume_reading(&mut self) {
-        self.state.table.set_paused(self.key, false);
     }
 
     /// Lets input come while [too much output](Self::is_congested) waits, or not, as at first.

@@ -9,6 +9,7 @@ use crate::mail::mailbox::Room;
 use crate::mail::send_error::{SendError, Unsent};
 use crate::types::conn_id::ConnId;
 use crate::types::conn_state::{ConnState, ConnStatus};
+use crate::types::pause_reason::PauseReason;
 
 /// A connection, for any thread and for any length of time.
 ///
@@ -97,7 +98,7 @@ impl ConnHandle {
     ///
     /// See [`SendError`].
     pub fn pause_reading(&self) -> Result<(), SendError> {
-        self.try_push(ConnCommand::Pause)
+        self.pause_reading_for(PauseReason::PLAIN)
     }
 
     /// Takes back [`pause_reading`](Self::pause_reading).
@@ -106,7 +107,26 @@ impl ConnHandle {
     ///
     /// See [`SendError`].
     pub fn resume_reading(&self) -> Result<(), SendError> {
-        self.try_push(ConnCommand::Resume)
+        self.resume_reading_for(PauseReason::PLAIN)
+    }
+
+    /// Stops the connection's input for a reason, as
+    /// [`Conn::pause_reading_for`](crate::Conn::pause_reading_for) does.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`].
+    pub fn pause_reading_for(&self, reason: PauseReason) -> Result<(), SendError> {
+        self.try_push(ConnCommand::Pause(reason))
+    }
+
+    /// Takes back [`pause_reading_for`](Self::pause_reading_for).
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`].
+    pub fn resume_reading_for(&self, reason: PauseReason) -> Result<(), SendError> {
+        self.try_push(ConnCommand::Resume(reason))
     }
 
     /// Closes the connection once what was written to it has been delivered.

@@ -1,5 +1,7 @@
 //! A loop, as a callback sees it.
 
+mod timing;
+
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;

@@ -11,6 +11,7 @@ use crate::api::event_loop_access::Loop;
 use crate::api::serving::Serving;
 use crate::api::udp::Udp;
 use crate::api::watched::Watched;
+use crate::timer::loop_timer::LoopTimer;
 use crate::types::action::{Action, CloseReason};
 use crate::types::conn_id::ConnId;
 
@@ -38,6 +39,7 @@ use crate::types::conn_id::ConnId;
 /// | [`stopping`](Self::stopping) | when the server is about to end gracefully |
 /// | [`closed`](Self::closed) or [`detached`](Self::detached) | exactly one of them, last |
 /// | [`message`](Self::message) | for each message to the handler |
+/// | [`loop_timer`](Self::loop_timer) | when a timer of the loop has run down |
 /// | [`datagram`](Self::datagram) | for each datagram of a UDP socket |
 /// | [`ready`](Self::ready) | when a descriptor of the program's own is ready |
 /// | [`listener_failed`](Self::listener_failed) | when a listener or UDP socket had to be given up |
@@ -295,8 +297,19 @@ pub trait Handler<M = ()> {
         Ok(())
     }
 
+    /// Is called when a timer of the loop has run down: once after [`Loop::set_timer`], again and
+    /// again after [`Loop::set_interval`].
+    ///
+    /// When very many are due at the same time, some of them come in the turns that follow. During
+    /// a graceful shutdown they go on; timers that have not run down do not keep a server from
+    /// ending, and are dropped with it.
+    fn loop_timer(&mut self, event_loop: &mut Loop<'_>, timer: LoopTimer) -> ControlFlow<()> {
+        let _ = (event_loop, timer);
+        ControlFlow::Continue(())
+    }
+
     /// Is called right after `serving` and then each time the returned delay has passed; on loop 0
-    /// only. Other loops have the [timers](Conn::set_timer) of their connections.
+    /// only. Every loop has [timers](Loop::set_timer) of its own.
     ///
     /// Delays count from the time a tick was due, not from when it ran, so ticks do not drift; they
     /// never come early. A delay below a millisecond is taken as one. A loop that was held up makes

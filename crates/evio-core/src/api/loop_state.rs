@@ -13,6 +13,7 @@ use crate::datagram::datagrams::Datagrams;
 use crate::output::outgoing::Outgoing;
 use crate::table::conns::Table;
 use crate::table::entry::Entry;
+use crate::timer::loop_timers::LoopTimers;
 use crate::types::conn_id::{ConnId, ConnKey};
 use crate::types::event_target::EventTarget;
 use crate::types::origin::{OriginKind, Tag};
@@ -32,6 +33,7 @@ pub(crate) struct LoopState {
     pub(crate) group: Arc<Group>,
     pub(crate) poller: Poller,
     pub(crate) watches: Watches,
+    pub(crate) timers: LoopTimers,
 }
 
 impl LoopState {

@@ -9,6 +9,7 @@ use crate::api::tasks::Tasks;
 use crate::datagram::bound_udp::BoundUdp;
 use crate::output::queue::Chunk;
 use crate::types::conn_id::ConnKey;
+use crate::types::pause_reason::PauseReason;
 
 /// A message of the program to a loop.
 #[derive(Debug)]
@@ -32,8 +33,8 @@ pub(crate) enum ConnCommand {
     Reply(Output),
     /// A reply that was owed will not come.
     Unanswered,
-    Pause,
-    Resume,
+    Pause(PauseReason),
+    Resume(PauseReason),
     Close,
     Abort,
 }

@@ -15,6 +15,7 @@ pub(crate) mod loop_handle;
 pub(crate) mod loop_state;
 pub(crate) mod message;
 pub(crate) mod messages;
+pub(crate) mod rate_limit;
 pub(crate) mod reply;
 mod row;
 pub(crate) mod serving;

@@ -6,8 +6,9 @@ use std::time::Instant;
 use evio_sys::Interest;
 
 use crate::table::backlog::Backlog;
-use crate::table::entry::{Entry, Fin, InputState};
+use crate::table::entry::{Entry, Fin};
 use crate::table::indexes::Indexes;
+use crate::table::input_state::InputState;
 use crate::table::list::{List, Listed};
 use crate::table::pages::Pages;
 use crate::table::phase::Phase;
@@ -17,6 +18,7 @@ use crate::types::action::CloseReason;
 use crate::types::conn_id::ConnKey;
 use crate::types::limits::Limits;
 use crate::types::origin::OriginKind;
+use crate::types::pause_reason::PauseReason;
 
 /// All connections of a loop, by index, with a generation that tells apart those that come to the
 /// same place one after the other.
@@ -212,15 +214,15 @@ impl Table {
 
     /// Ends the input of a connection, as the peer's FIN does.
     pub(crate) fn end_input(&mut self, key: ConnKey) {
-        self.change(key, |entry, _| entry.input = InputState::Ended);
+        self.change(key, |entry, _| entry.input = InputState::ENDED);
     }
 
-    /// Stops or resumes the input of a connection.
-    pub(crate) fn set_paused(&mut self, key: ConnKey, paused: bool) {
+    /// Stops the input of a connection for a reason, or takes that back: input goes on when no
+    /// reason is left.
+    pub(crate) fn set_paused(&mut self, key: ConnKey, reason: PauseReason, paused: bool) {
         self.change(key, |entry, _| {
-            if entry.input != InputState::Ended {
-                entry.input = if paused { InputState::Paused } else { InputState::Wanted };
-            }
+            entry.input.set_paused(reason, paused);
+            entry.forget_resume(reason);
         });
         self.resume_brought_input(key);
     }

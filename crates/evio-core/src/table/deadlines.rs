@@ -44,6 +44,8 @@ pub(crate) enum Expired {
     Congestion,
     Read,
     Timer,
+    /// A pause ends.
+    Resume,
     /// The peer has taken nothing of a closing connection's output, or not closed its side.
     Close,
     /// A closing connection has taken too long in all.

@@ -13,6 +13,7 @@ use evio_sys::net::Stream;
 
 use crate::output::unsent::Unsent;
 use crate::table::deadlines::Deadlines;
+use crate::table::input_state::InputState;
 use crate::table::phase::Phase;
 use crate::table::wheel_time::WheelTime;
 use crate::types::action::CloseReason;
@@ -20,6 +21,7 @@ use crate::types::conn_id::ConnKey;
 use crate::types::conn_state::{ConnState, ConnStatus, StatusWriter};
 use crate::types::limits::Limits;
 use crate::types::origin::{Origin, OriginKind, Tag};
+use crate::types::pause_reason::PauseReason;
 
 /// One connection, without its context and without any buffer of its own while it is idle.
 ///
@@ -65,6 +67,8 @@ pub(super) struct Extras {
     /// Bytes of input that were there when the read deadline passed, and are still to be read: the
     /// loop was late, not the peer.
     pub(super) overdue: Option<usize>,
+    /// When pauses end that have an end: one for each reason at the most.
+    pub(super) resumes: Vec<(WheelTime, PauseReason)>,
     /// Bytes of input that have been discarded.
     pub(super) discarded: usize,
     /// The stall in which a loop that was late has tried to send, by its beginning.
@@ -75,16 +79,6 @@ pub(super) struct Extras {
     pub(super) owed_replies: u32,
     /// The ending that waits for them.
     pub(super) deferred_end: Option<CloseReason>,
-}
-
-/// The state of a connection's input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum InputState {
-    Wanted,
-    /// The handler does not want any for now.
-    Paused,
-    /// The peer has sent its FIN, or the handler has ended the input.
-    Ended,
 }
 
 /// How far our FIN is, apart from an ending of the connection.
@@ -111,7 +105,7 @@ impl Entry {
             reason: CloseReason::Closed,
             listed: false,
             in_backlog: false,
-            input: InputState::Wanted,
+            input: InputState::WANTED,
             reads_while_congested: false,
             fin: Fin::No,
             deadlines: Deadlines::new(now),
@@ -224,13 +218,21 @@ impl Entry {
     pub(crate) fn wants_input(&self) -> bool {
         if self.phase.is_active() {
             let is_held_up = self.is_congested() && !self.reads_while_congested;
-            return self.input == InputState::Wanted && !is_held_up;
+            return self.input == InputState::WANTED && !is_held_up;
         }
-        self.phase.discards_input() && self.input != InputState::Ended
+        self.phase.discards_input() && self.input != InputState::ENDED
     }
 
     pub(super) fn input_ended(&self) -> bool {
-        self.input == InputState::Ended
+        self.input == InputState::ENDED
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.input.is_paused()
+    }
+
+    pub(crate) fn is_paused_for(&self, reason: PauseReason) -> bool {
+        self.input.is_paused_for(reason)
     }
 
     /// Returns whether nothing is to be done for the connection until something happens to it, as
@@ -315,6 +317,25 @@ impl Entry {
 
     pub(super) fn has_brought_input(&self) -> bool {
         self.extras.get().is_some_and(|extras| !extras.brought.is_empty())
+    }
+
+    /// Sets when the pause for a reason ends.
+    pub(super) fn set_resume(&mut self, reason: PauseReason, at: WheelTime) {
+        self.forget_resume(reason);
+        self.extras_mut().resumes.push((at, reason));
+    }
+
+    /// Forgets the end of a pause.
+    pub(super) fn forget_resume(&mut self, reason: PauseReason) {
+        if let Some(extras) = self.extras.get_mut() {
+            extras.resumes.retain(|&(_, other)| other != reason);
+        }
+    }
+
+    /// Returns the first end of a pause, and the reason.
+    pub(super) fn first_resume(&self, now: WheelTime) -> Option<(WheelTime, PauseReason)> {
+        let resumes = &self.extras.get()?.resumes;
+        resumes.iter().copied().min_by_key(|&(at, _)| at.since(now))
     }
 
     pub(super) fn overdue(&self) -> Option<usize> {

@@ -13,6 +13,7 @@ pub(crate) mod conns;
 pub(crate) mod deadlines;
 pub(crate) mod entry;
 pub(crate) mod indexes;
+pub(crate) mod input_state;
 pub(crate) mod list;
 pub(crate) mod pages;
 pub(crate) mod phase;

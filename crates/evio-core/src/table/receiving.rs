@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use evio_sys::Event;
 
 use crate::table::conns::Table;
-use crate::table::entry::InputState;
+use crate::table::input_state::InputState;
 use crate::table::phase::Phase;
 use crate::types::action::CloseReason;
 use crate::types::cold_path::cold_path;
@@ -226,7 +226,7 @@ impl Table {
                 if let Some(entry) = entries.get_mut(key.index) {
                     entry.deadlines.note_activity(clock);
                 }
-                self.change(key, |entry, _| entry.input = InputState::Ended);
+                self.change(key, |entry, _| entry.input = InputState::ENDED);
                 Receipt::End
             }
         }

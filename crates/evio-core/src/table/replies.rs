@@ -6,6 +6,7 @@ use crate::table::conns::Table;
 use crate::types::action::CloseReason;
 use crate::types::conn_id::ConnKey;
 use crate::types::conn_state::ConnStatus;
+use crate::types::pause_reason::PauseReason;
 
 impl Table {
     /// Returns what the handles of a connection are told.
@@ -55,7 +56,7 @@ impl Table {
         if entry.deadlines.close_deadline.is_none() {
             entry.deadlines.close_deadline = now.after(limits.reply_timeout);
         }
-        self.set_paused(key, true);
+        self.set_paused(key, PauseReason::PLAIN, true);
         self.arm(key);
     }
 

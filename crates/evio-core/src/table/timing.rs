@@ -11,6 +11,7 @@ use crate::table::wheel_time::WheelTime;
 use crate::types::action::{CloseReason, Timeout};
 use crate::types::conn_id::ConnKey;
 use crate::types::limits::Limits;
+use crate::types::pause_reason::PauseReason;
 
 /// How long a connection that a shutdown or a timeout has closed is kept for the peer to close its
 /// side. It has been sent everything, and may be gone long since; only a peer that writes on after
@@ -41,7 +42,9 @@ impl Entry {
             Phase::Open | Phase::HalfClosed => {
                 // Input that was there in time is read first.
                 let is_overdue = self.overdue().is_some_and(|overdue| overdue > 0);
-                earliest(&self.deadlines.active(limits, clock, is_overdue), now)
+                let due = earliest(&self.deadlines.active(limits, clock, is_overdue), now);
+                let resume = self.first_resume(now).map(|(at, _)| (at, Expired::Resume));
+                due.into_iter().chain(resume).min_by_key(|&(at, _)| at.since(now))
             }
             Phase::Flushing | Phase::Detaching => {
                 earliest(&self.deadlines.closing(limits, clock), now)
@@ -102,7 +105,7 @@ impl Table {
             Expired::Congestion => Timeout::Congestion,
             Expired::Close | Expired::Flush => Timeout::Close,
             Expired::Reply => Timeout::Reply,
-            Expired::Timer | Expired::KernelLen => return,
+            Expired::Timer | Expired::Resume | Expired::KernelLen => return,
         };
         let reason = CloseReason::Timeout(timeout);
         match expired {
@@ -269,6 +272,28 @@ impl Table {
             entry.set_overdue(None);
         }
         self.arm(key);
+    }
+
+    /// Stops the input of a connection for a reason, which is taken back at `end`.
+    pub(crate) fn pause_until(&mut self, key: ConnKey, reason: PauseReason, end: Instant) {
+        let delay = end.saturating_duration_since(self.clock.now());
+        let at = self.clock.tick().after(delay);
+        self.set_paused(key, reason, true);
+        if let Some((entry, at)) = self.get_mut(key).zip(at) {
+            if entry.is_paused_for(reason) {
+                entry.set_resume(reason, at);
+            }
+        }
+        self.arm(key);
+    }
+
+    /// Takes back the reasons of pauses that have come to their end.
+    pub(crate) fn resume_due(&mut self, key: ConnKey) {
+        let now = self.clock.tick();
+        let next = |it: &Self| it.get(key).and_then(|entry| entry.first_resume(now));
+        while let Some((_, reason)) = next(self).filter(|&(at, _)| at.since(now) <= 0) {
+            self.set_paused(key, reason, false);
+        }
     }
 
     pub(crate) fn set_timer(&mut self, key: ConnKey, delay: Option<Duration>) {

@@ -28,6 +28,9 @@ pub(crate) const MAIL: usize = 1024;
 /// Connections looked at in a turn because a deadline may have passed.
 pub(crate) const DEADLINES: usize = 256;
 
+/// Timers of the loop that are called in a turn.
+pub(crate) const LOOP_TIMERS: usize = 256;
+
 /// Bytes sent from queues in a turn, shared out among the connections that have any; those that get
 /// none come first in the next turn. The last send goes beyond it by what the socket has room for.
 pub(crate) const SEND: usize = 4 << 20;

@@ -122,8 +122,8 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
                 self.call(key, |handler, conn, context| handler.unanswered(conn, context));
                 self.state.table.note_reply(key);
             }
-            ConnCommand::Pause => self.state.table.set_paused(key, true),
-            ConnCommand::Resume => self.state.table.set_paused(key, false),
+            ConnCommand::Pause(reason) => self.state.table.set_paused(key, reason, true),
+            ConnCommand::Resume(reason) => self.state.table.set_paused(key, reason, false),
             ConnCommand::Close => self.state.table.close(key, CloseReason::Closed),
             ConnCommand::Abort => self.state.table.end(key, CloseReason::Aborted, true),
         }

@@ -24,6 +24,7 @@ use crate::mail::inbox::Bounds;
 use crate::mail::mailbox::Mailbox;
 use crate::output::outgoing::Outgoing;
 use crate::table::conns::Table;
+use crate::timer::loop_timers::LoopTimers;
 use crate::turn::end_group::EndGroup;
 use crate::turn::parts::Parts;
 use crate::turn::runner::Runner;
@@ -112,8 +113,10 @@ impl EventLoop {
             let table =
                 Table::new(config.limits, config.address_limits.clone(), evio_sys::clock::now());
             let (outgoing, datagrams) = (Outgoing::default(), Datagrams::default());
+            let timers = LoopTimers::new(loop_id, config.max_timers);
             let watches = Watches::new(config.max_watches);
-            let state = LoopState { table, outgoing, datagrams, loop_id, group, poller, watches };
+            let state =
+                LoopState { table, outgoing, datagrams, loop_id, group, poller, watches, timers };
             let parts = Parts {
                 state,
                 mailbox,

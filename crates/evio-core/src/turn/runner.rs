@@ -258,6 +258,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
             self.state.table.next_look(),
             self.acceptor.first_end(),
             self.state.datagrams.first_end(),
+            self.state.timers.first(),
             self.shutdown.deadline(),
         ];
         others.into_iter().fold(self.ticker.deadline(), |first, next| match (first, next) {

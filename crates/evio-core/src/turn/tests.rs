@@ -14,6 +14,7 @@ use crate::api::conn::Conn;
 use crate::api::event_loop_access::Loop;
 use crate::api::handler::Handler;
 use crate::api::udp::Udp;
+use crate::timer::loop_timer::LoopTimer;
 use crate::turn::event_loop::EventLoop;
 use crate::turn::runner::Runner;
 use crate::types::action::{Action, CloseReason};
@@ -33,6 +34,8 @@ const DEADLINE: Duration = Duration::from_secs(10);
 pub(super) struct Calls {
     pub(super) calls: Vec<String>,
     pub(super) ticks: ControlFlow<(), Duration>,
+    /// What a timer of the loop does.
+    pub(super) on_loop_timer: fn(&mut Loop<'_>, LoopTimer) -> ControlFlow<()>,
 }
 
 impl Handler for Calls {
@@ -62,6 +65,11 @@ impl Handler for Calls {
     fn connect_failed(&mut self, _: &mut Conn<'_>, reason: CloseReason) -> ControlFlow<()> {
         self.calls.push(format!("not connected: {reason}"));
         ControlFlow::Continue(())
+    }
+
+    fn loop_timer(&mut self, event_loop: &mut Loop<'_>, timer: LoopTimer) -> ControlFlow<()> {
+        self.calls.push(format!("loop timer: {:?}", timer.tag()));
+        (self.on_loop_timer)(event_loop, timer)
     }
 
     fn datagram(&mut self, _: &mut Udp<'_>, _: SocketAddr, input: &[u8]) -> ControlFlow<()> {
@@ -97,7 +105,11 @@ impl Fixture {
     }
 
     pub(super) fn of(event_loop: EventLoop) -> Self {
-        let calls = Calls { calls: Vec::new(), ticks: ControlFlow::Continue(HOUR) };
+        let calls = Calls {
+            calls: Vec::new(),
+            ticks: ControlFlow::Continue(HOUR),
+            on_loop_timer: |_, _| ControlFlow::Continue(()),
+        };
         Self { runner: event_loop.into_runner(calls), start: clock::now() }
     }
 
@@ -131,7 +143,8 @@ impl Fixture {
         let Runner { state, ticker, acceptor, next_deadline, .. } = &mut self.runner;
         state.table.begin_turn();
         state.table.clock().set_now(self.start + time);
-        let first = [state.table.next_look(), ticker.deadline(), acceptor.first_end()];
+        let loop_timer = state.timers.first();
+        let first = [state.table.next_look(), ticker.deadline(), acceptor.first_end(), loop_timer];
         *next_deadline = first.into_iter().flatten().min();
     }
 

@@ -1,4 +1,4 @@
-//! Timers that are due: ticks, deadlines of connections, sockets that back off.
+//! Timers that are due: ticks, timers of the loop, deadlines of connections, sockets that back off.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -37,6 +37,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         if self.ticker.is_due(now) {
             self.tick(now);
         }
+        self.call_loop_timers(now);
         self.state.table.advance_wheel(now, &mut self.fired);
         let due = self.fired.len().min(budget::DEADLINES);
         for _ in 0..due {
@@ -54,6 +55,18 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
             ControlFlow::Break(()) => {
                 self.ticker = Ticker::new(None);
                 self.state.group.shutdown(ShutdownMode::Immediate);
+            }
+        }
+    }
+
+    /// Calls the timers of the loop that are due; those beyond the turn's share are due in the next
+    /// one.
+    fn call_loop_timers(&mut self, now: Instant) {
+        for _ in 0..budget::LOOP_TIMERS {
+            let Some(timer) = self.state.timers.take(now) else { return };
+            let flow = self.handler.loop_timer(&mut Loop::new(&mut self.state), timer);
+            if flow.is_break() {
+                return self.state.group.shutdown(ShutdownMode::Immediate);
             }
         }
     }
@@ -77,6 +90,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
                 self.state.table.clear_timer(key);
                 return self.call(key, |handler, conn, context| handler.timer(conn, context));
             }
+            Expired::Resume => return self.state.table.resume_due(key),
             Expired::KernelLen => return self.state.table.ask_for_progress(key),
             Expired::Connect => self.check_connect(key),
             Expired::Idle | Expired::Read if self.state.table.ask_for_input(key, expired) => return,

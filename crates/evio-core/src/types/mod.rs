@@ -10,6 +10,7 @@ pub(crate) mod conn_state;
 pub(crate) mod event_target;
 pub(crate) mod limits;
 pub(crate) mod origin;
+pub(crate) mod pause_reason;
 pub(crate) mod setters;
 pub(crate) mod thread_bound;
 pub(crate) mod watch_id;

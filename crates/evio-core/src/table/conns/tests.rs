@@ -12,6 +12,7 @@ use crate::types::action::CloseReason;
 use crate::types::conn_id::ConnKey;
 use crate::types::limits::Limits;
 use crate::types::origin::OriginKind;
+use crate::types::pause_reason::PauseReason;
 
 fn table() -> Table {
     Table::new(Limits::default(), Vec::new(), clock::now())
@@ -95,14 +96,28 @@ fn limits_are_those_of_the_connection_or_its_address_or_the_server() {
 #[test]
 fn input_stops_while_it_is_paused_and_for_good_when_it_has_ended() {
     let mut it = fixture();
-    it.table.set_paused(it.key, true);
+    it.table.set_paused(it.key, PauseReason::PLAIN, true);
     assert!(!it.entry().wants_input());
     assert_eq!(it.settle(), NextStep::Rearm(Interest::HANGUP));
-    it.table.set_paused(it.key, false);
+    it.table.set_paused(it.key, PauseReason::PLAIN, false);
     assert!(it.entry().wants_input() && it.table.has_listed());
     it.table.end_input(it.key);
-    it.table.set_paused(it.key, false);
+    it.table.set_paused(it.key, PauseReason::PLAIN, false);
     assert!(it.entry().input_ended());
+}
+
+#[test]
+fn input_goes_on_when_no_reason_is_left() {
+    let mut it = fixture();
+    let own = PauseReason::new(0);
+    it.table.set_paused(it.key, PauseReason::PLAIN, true);
+    it.table.set_paused(it.key, own, true);
+    it.table.set_paused(it.key, PauseReason::PLAIN, false);
+    assert!(!it.entry().wants_input() && it.entry().is_paused());
+    assert!(it.entry().is_paused_for(own) && !it.entry().is_paused_for(PauseReason::PLAIN));
+    it.table.set_paused(it.key, own, false);
+    assert!(it.entry().wants_input() && !it.entry().is_paused());
+    assert!(it.entry().extras.get().is_none(), "a pause without an end takes no memory");
 }
 
 #[test]
@@ -194,7 +209,7 @@ fn a_settled_connection_goes_on_with_what_its_phase_needs() {
 #[test]
 fn the_poller_is_told_once_unless_it_has_to_report_again() {
     let mut it = fixture();
-    it.table.set_paused(it.key, true);
+    it.table.set_paused(it.key, PauseReason::PLAIN, true);
     for _ in 0..2 {
         assert_eq!(it.settle(), NextStep::Rearm(Interest::HANGUP));
     }

@@ -11,6 +11,7 @@ use crate::table::turn_clock::TurnClock;
 use crate::types::action::CloseReason;
 use crate::types::limits::Limits;
 use crate::types::origin::{Origin, OriginKind, Tag};
+use crate::types::pause_reason::PauseReason;
 
 impl Entry {
     /// Returns a new connection.
@@ -91,7 +92,7 @@ fn the_poller_is_told_what_a_connection_waits_for() {
     it.fill();
     it.table.set_reads_while_congested(it.key, true);
     assert_eq!(it.entry().wanted_interest(), Interest::READABLE | Interest::WRITABLE);
-    it.table.set_paused(it.key, true);
+    it.table.set_paused(it.key, PauseReason::PLAIN, true);
     assert_eq!(it.entry().wanted_interest(), Interest::WRITABLE);
     it.table.rearmed(it.key, Interest::WRITABLE);
     assert!(!it.entry().is_settled(), "it is congested");

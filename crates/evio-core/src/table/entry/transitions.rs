@@ -114,9 +114,10 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
-    use super::super::InputState;
     use super::*;
+    use crate::table::input_state::InputState;
     use crate::table::list::List;
+    use crate::types::pause_reason::PauseReason;
 
     #[test]
     fn the_first_ending_stays() {
@@ -159,7 +160,7 @@ mod tests {
         assert!(!entry.takes_output() && entry.phase.is_active());
         assert!(!entry.advance(listed));
         assert!(entry.phase.is_active() && entry.fin == Fin::Sent);
-        entry.input = InputState::Ended;
+        entry.input = InputState::ENDED;
         entry.advance(listed);
         assert!(matches!(entry.take_end(), Some((CloseReason::PeerClosed, false))));
     }
@@ -173,11 +174,11 @@ mod tests {
         assert!(!entry.wants_input());
         entry.reads_while_congested = true;
         assert!(entry.wants_input());
-        entry.input = InputState::Paused;
+        entry.input.set_paused(PauseReason::PLAIN, true);
         assert!(!entry.wants_input());
         entry.close(CloseReason::Closed, listed);
         assert!(entry.wants_input(), "discarded");
-        entry.input = InputState::Ended;
+        entry.input = InputState::ENDED;
         assert!(!entry.wants_input());
     }
 }

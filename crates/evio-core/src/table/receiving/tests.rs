@@ -12,6 +12,7 @@ use crate::table::tests::{Fixture, HOUR, left_out_on_kqueue};
 use crate::types::action::CloseReason;
 use crate::types::limits::Limits;
 use crate::types::origin::OriginKind;
+use crate::types::pause_reason::PauseReason;
 
 const BUFFER: usize = 8;
 
@@ -89,11 +90,11 @@ fn input_that_is_not_wanted_stays_until_it_is() {
         if is_in_backlog {
             it.receive();
         }
-        it.table.set_paused(it.key, true);
+        it.table.set_paused(it.key, PauseReason::PLAIN, true);
         it.send(usize::MAX);
         assert_eq!(it.receive(), Receipt::Nothing);
         assert!(it.entry().polled().is_none() && it.entry().listed, "it is reported again");
-        it.table.set_paused(it.key, false);
+        it.table.set_paused(it.key, PauseReason::PLAIN, false);
         if is_in_backlog {
             it.table.begin_backlog(1);
             assert_eq!(it.table.next_in_backlog(), Some(it.key));
@@ -154,9 +155,9 @@ fn what_a_socket_has_brought_comes_before_what_it_receives() {
     it.table.resume_brought_input(it.key);
     assert_eq!(it.table.backlog_len(), 0, "it is not opened yet");
     it.table.establish(it.key);
-    it.table.set_paused(it.key, true);
+    it.table.set_paused(it.key, PauseReason::PLAIN, true);
     assert_eq!(it.table.backlog_len(), 0);
-    it.table.set_paused(it.key, false);
+    it.table.set_paused(it.key, PauseReason::PLAIN, false);
     let mut input = Vec::new();
     loop {
         it.table.begin_backlog(1);
@@ -249,7 +250,7 @@ fn a_broken_connection_is_found_out_by_reading_if_input_is_wanted() {
     let mut it = fixture();
     it.hang_up();
     assert_eq!(it.ready(Interest::WRITABLE), Readiness::Read);
-    it.table.set_paused(it.key, true);
+    it.table.set_paused(it.key, PauseReason::PLAIN, true);
     assert_eq!(it.ready(Interest::WRITABLE), Readiness::Nothing);
     assert_eq!(it.entry().phase(), Phase::Open, "there may be input left");
 }
@@ -257,7 +258,7 @@ fn a_broken_connection_is_found_out_by_reading_if_input_is_wanted() {
 #[test]
 fn a_paused_connection_ends_when_it_has_failed() {
     let mut it = Fixture::tcp(Limits::default());
-    it.table.set_paused(it.key, true);
+    it.table.set_paused(it.key, PauseReason::PLAIN, true);
     it.peer.reset().unwrap();
     it.hang_up();
     assert_eq!(it.ready(Interest::WRITABLE), Readiness::Nothing);

@@ -9,6 +9,7 @@ use crate::table::phase::Phase;
 use crate::table::tests::{Fixture, HOUR, left_out_on_kqueue};
 use crate::types::action::{CloseReason, Timeout};
 use crate::types::limits::Limits;
+use crate::types::pause_reason::PauseReason;
 
 impl Fixture {
     fn expired(&self) -> Option<Expired> {
@@ -160,11 +161,11 @@ fn input_that_has_come_in_time_keeps_an_idle_timeout_from_passing() {
     assert_eq!(it.entry().deadlines.last_activity, start);
     it.peer.send(b"hello").unwrap();
     it.entry_mut().set_overdue(Some(0));
-    it.table.set_paused(it.key, true);
+    it.table.set_paused(it.key, PauseReason::PLAIN, true);
     assert!(it.ask_for_input(Expired::Idle));
     assert_eq!(it.entry().deadlines.last_activity, now);
     assert_eq!(it.table.backlog_len(), 0, "nobody wants it");
-    it.table.set_paused(it.key, false);
+    it.table.set_paused(it.key, PauseReason::PLAIN, false);
     assert!(it.ask_for_input(Expired::Idle));
     assert_eq!(it.table.backlog_len(), 1);
     assert_eq!(it.entry().overdue(), Some(0), "only a read timeout counts it");
@@ -180,9 +181,9 @@ fn input_that_has_come_in_time_puts_a_read_timeout_off_once() {
     assert!(!it.ask_for_input(Expired::Read));
     assert_eq!(it.entry().overdue(), None);
     it.peer.send(b"hello").unwrap();
-    it.table.set_paused(it.key, true);
+    it.table.set_paused(it.key, PauseReason::PLAIN, true);
     assert!(!it.ask_for_input(Expired::Read), "the handler did not want it in time");
-    it.table.set_paused(it.key, false);
+    it.table.set_paused(it.key, PauseReason::PLAIN, false);
     assert!(it.ask_for_input(Expired::Read));
     assert_eq!((it.entry().overdue(), it.table.backlog_len()), (Some(5), 1));
     assert!(!it.ask_for_input(Expired::Read));

@@ -1,3 +1,5 @@
+mod pauses;
+
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
@@ -110,6 +112,47 @@ fn ticks_go_on_until_one_ends_the_server() {
     assert_eq!(fixture.run_timers(3 * HOUR), ["tick"]);
     assert!(fixture.runner.state.group.is_ending());
     assert!(fixture.run_timers(9 * HOUR).is_empty());
+}
+
+#[test]
+fn a_timer_of_the_loop_that_its_own_callback_sets_is_not_due_in_the_same_turn() {
+    let mut fixture = Fixture::new(Limits::default());
+    fixture.runner.handler.on_loop_timer = |event_loop, timer| {
+        assert!(timer.due() <= event_loop.now());
+        let again = event_loop.set_timer(Duration::ZERO, 2);
+        assert!(again.is_ok() && !event_loop.cancel_timer(timer.id()));
+        ControlFlow::Continue(())
+    };
+    Loop::new(&mut fixture.runner.state).set_timer(HOUR, 1).unwrap();
+    assert!(fixture.run_timers(HOUR - SECOND).is_empty(), "none is early");
+    assert_eq!(fixture.run_timers(HOUR + SECOND), ["loop timer: Number(1)"]);
+    assert_eq!(fixture.run_timers(HOUR + 2 * SECOND), ["loop timer: Number(2)"]);
+}
+
+#[test]
+fn a_turn_calls_some_timers_of_the_loop_and_the_next_ones_the_others() {
+    let mut fixture = Fixture::new(Limits::default());
+    for number in 0..budget::LOOP_TIMERS as u64 + 44 {
+        Loop::new(&mut fixture.runner.state).set_timer(HOUR, number).unwrap();
+    }
+    assert_eq!(fixture.run_timers(HOUR + SECOND).len(), budget::LOOP_TIMERS);
+    assert_eq!(fixture.run_timers(HOUR + SECOND).len(), 44);
+}
+
+#[test]
+fn an_interval_of_the_loop_goes_on_until_it_ends_the_server() {
+    let mut fixture = Fixture::new(Limits::default());
+    let mut event_loop = Loop::new(&mut fixture.runner.state);
+    event_loop.set_interval(HOUR, 1).unwrap();
+    event_loop.set_timer(9 * HOUR, 2).unwrap();
+    event_loop.set_timer(9 * HOUR, 3).unwrap();
+    for hour in [1, 2, 7] {
+        assert_eq!(fixture.run_timers(hour * HOUR + SECOND).len(), 1, "after {hour} hours");
+    }
+    fixture.runner.handler.on_loop_timer = |_, _| ControlFlow::Break(());
+    assert!(!fixture.runner.state.group.is_ending());
+    assert_eq!(fixture.run_timers(9 * HOUR + SECOND).len(), 1, "and no other timer before the end");
+    assert!(fixture.runner.state.group.is_ending());
 }
 
 #[test]
