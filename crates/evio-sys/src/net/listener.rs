@@ -98,7 +98,7 @@ impl Listener {
             }
         };
         start_listening(&socket, options)?;
-        Ok(Self { socket: Socket::Unix(socket.into()), file: file })
+        Ok(Self { socket: Socket::Unix(socket.into()), file })
     }
 
     /// Accepts one connection, with the peer's address unless it is a Unix one.
@@ -179,8 +179,8 @@ impl TryFrom<UnixListener> for Listener {
 }
 
 /// Gives up the listener for its descriptor, which may go to another process (`SCM_RIGHTS`,
-/// `unix(7)`). It stays non-blocking. A socket file stays too: who closes the last descriptor removes
-/// it, or the next listener there, which finds that nobody answers.
+/// `unix(7)`). It stays non-blocking, and its socket file stays: the program removes that, or the
+/// next listener there replaces it, which finds that nobody answers.
 ///
 /// # Examples
 ///

@@ -3,10 +3,12 @@
 
 use std::env;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// In the environment of a test that has the library: the system whose calls it has.
 const ELSEWHERE: &str = "EVIO_TEST_ELSEWHERE";
@@ -16,9 +18,6 @@ const RECORD: &str = "EVIO_TEST_RECORD";
 
 /// A test that takes longer waits for something that does not come, and is killed.
 const DEADLINE: Duration = Duration::from_secs(60);
-
-/// How often a test is asked whether it has ended.
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// Returns whether the test is to run: it has the library. If not, runs it in a process that has.
 pub(crate) fn is_on(system: &str, test: &str) -> bool {
@@ -44,18 +43,22 @@ pub(crate) fn is_on(system: &str, test: &str) -> bool {
     program.args([test, "--exact", "--nocapture"]);
     program.env("LD_PRELOAD", library).env(ELSEWHERE, system).env(RECORD, record);
     let mut program = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let since = Instant::now();
-    while program.try_wait().unwrap().is_none() {
-        if since.elapsed() > DEADLINE {
-            program.kill().unwrap();
-        }
-        thread::sleep(PAUSE);
-    }
-    let output = program.wait_with_output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
+    let (mut stdout, mut stderr) = (program.stdout.take().unwrap(), program.stderr.take().unwrap());
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut said = Vec::new();
+        // Both end with the program.
+        stdout.read_to_end(&mut said).and_then(|_| stderr.read_to_end(&mut said)).unwrap();
+        sender.send(said).unwrap();
+    });
+    let said = receiver.recv_timeout(DEADLINE).unwrap_or_else(|_| {
+        program.kill().unwrap();
+        receiver.recv().unwrap()
+    });
+    let status = program.wait().unwrap();
     let said = String::from_utf8_lossy(&said);
-    let has_passed = output.status.success() && said.contains("1 passed");
-    assert!(has_passed, "{} on {system}: {said}", output.status);
+    let has_passed = status.success() && said.contains("1 passed");
+    assert!(has_passed, "{status} on {system}: {said}");
     false
 }
 
