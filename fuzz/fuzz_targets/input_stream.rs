@@ -29,7 +29,7 @@ fn message(input: &[u8], max_len: usize) -> Taken<'_> {
     Ok(rest.split_at_checked(len.into()))
 }
 
-// Pieces of input, each with what is done then: bytes are consumed, or a line or a message is taken.
+// Pieces of input, each with what is done then: bytes are consumed, or a line or a message taken.
 fuzz_target!(|steps: Vec<(&[u8], u8, u8)>| {
     let mut stream = InputStream::with_max_len(MAX_LEN);
     let mut expected = Vec::new();

@@ -14,8 +14,8 @@ mod tests;
 /// packets. Nothing is copied while messages arrive whole; an empty stream owns no memory; and the
 /// total work is linear in the input, however it is cut.
 ///
-/// [`begin`](Self::begin) gives the unread input. [`take_line`](Unread::take_line) takes lines out of
-/// it, [`take_prefixed`](Unread::take_prefixed) messages behind their length, and
+/// [`begin`](Self::begin) gives the unread input. [`take_line`](Unread::take_line) takes lines out
+/// of it, [`take_prefixed`](Unread::take_prefixed) messages behind their length, and
 /// [`consume`](Unread::consume) what a parser of one's own has read.
 ///
 /// # Examples
