@@ -40,8 +40,8 @@
 //!   `udp6` and `unix`.
 //! - [`ServerHandle`] ends a server, and [`ConnHandle`] reaches a connection, from any thread.
 //! - [`Loop::connect`] makes a connection to somebody else, with the same callbacks.
-//! - [`Loop::watch`] watches any other descriptor; [`Server::start`] makes a server that lives inside
-//!   another loop.
+//! - [`Loop::watch`] watches any other descriptor; [`Server::start`] makes a server that lives
+//!   inside another loop.
 //! - [`InputStream`] joins messages that arrive in pieces.
 //!
 //! The layers below can be used alone: `evio-core` is the loop, on sockets that are bound already;
