@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::thread;
@@ -90,15 +91,17 @@ impl<H: Handler> RunningLoop<H> {
     /// Carries out what was sent before the loop began.
     pub(super) fn begin(&mut self) {
         self.runner.begin();
-        self.next = self.end_turn();
+        self.next = Self::end_turn(&mut self.runner, &mut self.end);
     }
 
     /// Makes turns until the end.
     pub(super) fn run(mut self) -> io::Result<()> {
-        let mut next = self.next;
-        self.next = Next::Nothing;
+        let mut next = mem::replace(&mut self.next, Next::Nothing);
+        // On the stack, where the compiler sees that nothing but the poller changes them: worth a
+        // hundredth of a request.
+        let mut events = mem::replace(&mut self.events, Events::with_capacity(1));
         while let Next::Wait(timeout) = next {
-            next = self.poll_and_turn(timeout)?;
+            next = Self::poll_and_turn(&mut self.runner, &mut self.end, &mut events, timeout)?;
         }
         Ok(())
     }
@@ -121,7 +124,8 @@ impl<H: Handler> RunningLoop<H> {
         let own = self.timeout();
         let timeout = own.map_or(timeout, |own| Some(timeout.map_or(own, |other| own.min(other))));
         self.next = Next::Nothing;
-        self.next = self.poll_and_turn(timeout)?;
+        let Self { runner, end, events, .. } = self;
+        self.next = Self::poll_and_turn(runner, end, events, timeout)?;
         Ok(match self.next {
             Next::Nothing => Progress::Ended,
             Next::Wait(_) if self.events.is_empty() => Progress::Idle,
@@ -150,23 +154,28 @@ impl<H: Handler> RunningLoop<H> {
     }
 
     #[inline(always)]
-    fn poll_and_turn(&mut self, timeout: Option<Duration>) -> io::Result<Next> {
-        if let Err(error) = self.runner.state.poller.poll(&mut self.events, timeout) {
-            self.runner.abort_all();
+    fn poll_and_turn(
+        runner: &mut Runner<H>,
+        end: &mut EndGroup,
+        events: &mut Events,
+        timeout: Option<Duration>,
+    ) -> io::Result<Next> {
+        if let Err(error) = runner.state.poller.poll(events, timeout) {
+            runner.abort_all();
             return Err(error);
         }
-        self.runner.turn(&self.events);
-        Ok(self.end_turn())
+        runner.turn(events);
+        Ok(Self::end_turn(runner, end))
     }
 
     #[inline(always)]
-    fn end_turn(&mut self) -> Next {
-        if self.runner.is_done() {
+    fn end_turn(runner: &mut Runner<H>, end: &mut EndGroup) -> Next {
+        if runner.is_done() {
             // Every loop has been told already, and may have connections that are still finishing.
-            self.end.armed = false;
+            end.armed = false;
             return Next::Nothing;
         }
-        Next::Wait(self.runner.end_turn())
+        Next::Wait(runner.end_turn())
     }
 }
 
