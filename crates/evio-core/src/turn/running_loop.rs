@@ -91,19 +91,25 @@ impl<H: Handler> RunningLoop<H> {
     /// Carries out what was sent before the loop began.
     pub(super) fn begin(&mut self) {
         self.runner.begin();
-        self.next = Self::end_turn(&mut self.runner, &mut self.end);
+        self.next = self.end_turn();
     }
 
     /// Makes turns until the end.
     pub(super) fn run(mut self) -> io::Result<()> {
-        let mut next = mem::replace(&mut self.next, Next::Nothing);
+        let Next::Wait(mut timeout) = mem::replace(&mut self.next, Next::Nothing) else {
+            return Ok(());
+        };
         // On the stack, where the compiler sees that nothing but the poller changes them: worth a
         // hundredth of a request.
         let mut events = mem::replace(&mut self.events, Events::with_capacity(1));
-        while let Next::Wait(timeout) = next {
-            next = Self::poll_and_turn(&mut self.runner, &mut self.end, &mut events, timeout)?;
+        loop {
+            Self::poll_and_turn(&mut self.runner, &mut events, timeout)?;
+            if self.runner.is_done() {
+                self.end.armed = false;
+                return Ok(());
+            }
+            timeout = self.runner.end_turn();
         }
-        Ok(())
     }
 
     /// Makes one turn: waits until something is ready, at most for `timeout` and for
@@ -124,8 +130,8 @@ impl<H: Handler> RunningLoop<H> {
         let own = self.timeout();
         let timeout = own.map_or(timeout, |own| Some(timeout.map_or(own, |other| own.min(other))));
         self.next = Next::Nothing;
-        let Self { runner, end, events, .. } = self;
-        self.next = Self::poll_and_turn(runner, end, events, timeout)?;
+        Self::poll_and_turn(&mut self.runner, &mut self.events, timeout)?;
+        self.next = self.end_turn();
         Ok(match self.next {
             Next::Nothing => Progress::Ended,
             Next::Wait(_) if self.events.is_empty() => Progress::Idle,
@@ -156,26 +162,24 @@ impl<H: Handler> RunningLoop<H> {
     #[inline(always)]
     fn poll_and_turn(
         runner: &mut Runner<H>,
-        end: &mut EndGroup,
         events: &mut Events,
         timeout: Option<Duration>,
-    ) -> io::Result<Next> {
+    ) -> io::Result<()> {
         if let Err(error) = runner.state.poller.poll(events, timeout) {
             runner.abort_all();
             return Err(error);
         }
         runner.turn(events);
-        Ok(Self::end_turn(runner, end))
+        Ok(())
     }
 
-    #[inline(always)]
-    fn end_turn(runner: &mut Runner<H>, end: &mut EndGroup) -> Next {
-        if runner.is_done() {
+    fn end_turn(&mut self) -> Next {
+        if self.runner.is_done() {
             // Every loop has been told already, and may have connections that are still finishing.
-            end.armed = false;
+            self.end.armed = false;
             return Next::Nothing;
         }
-        Next::Wait(runner.end_turn())
+        Next::Wait(self.runner.end_turn())
     }
 }
 
