@@ -41,8 +41,8 @@
 //! - [`MessageSender`] sends messages of your own type to the handler of a loop.
 //! - [`ServerHandle`] ends a server, and [`ConnHandle`] reaches a connection, from any thread.
 //! - [`Loop::connect`] makes a connection to somebody else, with the same callbacks.
-//! - [`Loop::watch`] watches any other descriptor; [`Server::start`] makes a server that lives inside
-//!   another loop.
+//! - [`Loop::watch`] watches any other descriptor; [`Server::start`] makes a server that lives
+//!   inside another loop.
 //! - [`Loop::set_timer`] and [`Loop::set_interval`] call back later, on any loop.
 //! - [`InputStream`] joins messages that arrive in pieces, and takes out lines and messages behind
 //!   their length.

@@ -16,7 +16,13 @@ use util::{TCP, bind, hold, reports, start, start_each, transports};
 
 /// Questions that wait for threads to answer them.
 #[derive(Clone, Default)]
-struct Pool(Arc<(Mutex<VecDeque<(Reply, Vec<u8>)>>, Condvar)>);
+struct Pool(Arc<Questions>);
+
+#[derive(Default)]
+struct Questions {
+    waiting: Mutex<VecDeque<(Reply, Vec<u8>)>>,
+    is_asked: Condvar,
+}
 
 impl Pool {
     /// Starts threads that send back what they are asked.
@@ -35,8 +41,8 @@ impl Pool {
     }
 
     fn take(&self) -> (Reply, Vec<u8>) {
-        let (questions, is_asked) = &*self.0;
-        let mut questions = questions.lock().unwrap();
+        let Questions { waiting, is_asked } = &*self.0;
+        let mut questions = waiting.lock().unwrap();
         loop {
             match questions.pop_front() {
                 Some(question) => return question,
@@ -46,8 +52,8 @@ impl Pool {
     }
 
     fn ask(&self, reply: Reply, question: &[u8]) {
-        let (questions, is_asked) = &*self.0;
-        questions.lock().unwrap().push_back((reply, question.to_vec()));
+        let Questions { waiting, is_asked } = &*self.0;
+        waiting.lock().unwrap().push_back((reply, question.to_vec()));
         is_asked.notify_one();
     }
 }

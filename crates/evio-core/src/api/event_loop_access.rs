@@ -167,15 +167,15 @@ impl<'a> Loop<'a> {
     }
 
     /// Watches a descriptor of the program's own, such as a pipe, a timerfd, an inotify or a socket
-    /// of another library, and returns its name: [`Handler::ready`](crate::Handler::ready) is called
-    /// in each turn in which it is ready for `interest`. [`Watched::tag`](crate::Watched::tag) gives
-    /// `tag` back.
+    /// of another library, and returns its name: [`Handler::ready`](crate::Handler::ready) is
+    /// called in each turn in which it is ready for `interest`.
+    /// [`Watched::tag`](crate::Watched::tag) gives `tag` back.
     ///
     /// The loop owns the descriptor until [`unwatch`](Self::unwatch), so nobody closes it, and has
     /// the system give its number to another, while it is polled; at the server's end it is closed,
     /// without a callback. To watch what somebody else owns, give the loop a copy
-    /// (`as_fd().try_clone_to_owned()`), and end the watch when the owner closes its own. Whether it
-    /// blocks is left as it is, for that is shared with all copies. A graceful shutdown does not
+    /// (`as_fd().try_clone_to_owned()`), and end the watch when the owner closes its own. Whether
+    /// it blocks is left as it is, for that is shared with all copies. A graceful shutdown does not
     /// wait for it.
     ///
     /// # Errors

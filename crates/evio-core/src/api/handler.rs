@@ -223,13 +223,13 @@ pub trait Handler<M = ()> {
         ControlFlow::Continue(())
     }
 
-    /// Is called when a descriptor that the loop [watches](Loop::watch) is ready: in each turn again
-    /// for as long as it is, so what a call leaves to read is reported in the next turn. It may be
-    /// called once for reading and once for writing.
+    /// Is called when a descriptor that the loop [watches](Loop::watch) is ready: in each turn
+    /// again for as long as it is, so what a call leaves to read is reported in the next turn. It
+    /// may be called once for reading and once for writing.
     ///
     /// A handler reads what there is, or changes what it waits for, or ends the watch: a descriptor
-    /// that stays ready keeps the loop from sleeping. So does one whose other end has gone, which is
-    /// reported whatever is waited for. By default the watch ends and the descriptor is closed,
+    /// that stays ready keeps the loop from sleeping. So does one whose other end has gone, which
+    /// is reported whatever is waited for. By default the watch ends and the descriptor is closed,
     /// since nobody would read it.
     fn ready(&mut self, watched: &mut Watched<'_>) -> ControlFlow<()> {
         drop(watched.unwatch());

@@ -236,6 +236,9 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     }
 
     /// Returns how long to wait for events: not at all while there is something left to do.
+    ///
+    /// A part of each of its callers: apart, it took 24 instructions more.
+    #[inline(always)]
     pub(super) fn end_turn(&mut self) -> Option<Duration> {
         let is_busy = self.mailbox.collect_or_arm_wake()
             || self.has_output()

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::thread;
@@ -95,12 +96,20 @@ impl<M: 'static, H: Handler<M>> RunningLoop<H, M> {
 
     /// Makes turns until the end.
     pub(super) fn run(mut self) -> io::Result<()> {
-        let mut next = self.next;
-        self.next = Next::Nothing;
-        while let Next::Wait(timeout) = next {
-            next = self.poll_and_turn(timeout)?;
+        let Next::Wait(mut timeout) = mem::replace(&mut self.next, Next::Nothing) else {
+            return Ok(());
+        };
+        // On the stack, where the compiler sees that nothing but the poller changes them: worth a
+        // hundredth of a request.
+        let mut events = mem::replace(&mut self.events, Events::with_capacity(1));
+        loop {
+            Self::poll_and_turn(&mut self.runner, &mut events, timeout)?;
+            if self.runner.is_done() {
+                self.end.armed = false;
+                return Ok(());
+            }
+            timeout = self.runner.end_turn();
         }
-        Ok(())
     }
 
     /// Makes one turn: waits until something is ready, at most for `timeout` and for
@@ -121,7 +130,8 @@ impl<M: 'static, H: Handler<M>> RunningLoop<H, M> {
         let own = self.timeout();
         let timeout = own.map_or(timeout, |own| Some(timeout.map_or(own, |other| own.min(other))));
         self.next = Next::Nothing;
-        self.next = self.poll_and_turn(timeout)?;
+        Self::poll_and_turn(&mut self.runner, &mut self.events, timeout)?;
+        self.next = self.end_turn();
         Ok(match self.next {
             Next::Nothing => Progress::Ended,
             Next::Wait(_) if self.events.is_empty() => Progress::Idle,
@@ -150,16 +160,19 @@ impl<M: 'static, H: Handler<M>> RunningLoop<H, M> {
     }
 
     #[inline(always)]
-    fn poll_and_turn(&mut self, timeout: Option<Duration>) -> io::Result<Next> {
-        if let Err(error) = self.runner.state.poller.poll(&mut self.events, timeout) {
-            self.runner.abort_all();
+    fn poll_and_turn(
+        runner: &mut Runner<H>,
+        events: &mut Events,
+        timeout: Option<Duration>,
+    ) -> io::Result<()> {
+        if let Err(error) = runner.state.poller.poll(events, timeout) {
+            runner.abort_all();
             return Err(error);
         }
-        self.runner.turn(&self.events);
-        Ok(self.end_turn())
+        runner.turn(events);
+        Ok(())
     }
 
-    #[inline(always)]
     fn end_turn(&mut self) -> Next {
         if self.runner.is_done() {
             // Every loop has been told already, and may have connections that are still finishing.
