@@ -76,8 +76,8 @@ impl Event {
     ///
     /// # Platform notes
     ///
-    /// These are `EPOLLERR` and `EPOLLHUP` of `epoll_ctl(2)`. kqueue tells the end of each direction
-    /// by itself (`EV_EOF`), and getpeername(2) whether it was the last one.
+    /// These are `EPOLLERR` and `EPOLLHUP` of `epoll_ctl(2)`. kqueue tells the end of each
+    /// direction by itself (`EV_EOF`), and getpeername(2) whether it was the last one.
     #[must_use]
     pub fn is_hangup_or_error(&self) -> bool {
         self.readiness & HANGUP_OR_ERROR != 0

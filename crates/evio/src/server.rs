@@ -1,5 +1,7 @@
 //! A server: bound addresses and a configuration.
 
+mod bounds;
+
 use std::net;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -354,42 +356,6 @@ impl Server {
     #[must_use]
     pub fn panic_policy(mut self, policy: PanicPolicy) -> Self {
         self.config.panic_policy = policy;
-        self
-    }
-
-    /// Sets how many messages from other threads may wait for a loop before [`ConnHandle`] and
-    /// [`LoopHandle`] refuse more; as many again that end a connection. Default: 65,536.
-    ///
-    /// [`ConnHandle`]: crate::ConnHandle
-    /// [`LoopHandle`]: crate::LoopHandle
-    #[must_use]
-    pub fn mailbox_capacity(mut self, capacity: usize) -> Self {
-        self.config.mailbox_capacity = capacity;
-        self
-    }
-
-    /// Sets how many bytes these messages may hold together; one that is longer is taken when no
-    /// other waits. Default: 64 MiB.
-    #[must_use]
-    pub fn mailbox_bytes(mut self, bytes: usize) -> Self {
-        self.config.mailbox_bytes = bytes;
-        self
-    }
-
-    /// Sets how many descriptors of the program's own each loop may watch at once; see
-    /// [`Loop::watch`](crate::Loop::watch). Default: 1,024.
-    #[must_use]
-    pub fn max_watches(mut self, max_watches: usize) -> Self {
-        self.config.max_watches = max_watches;
-        self
-    }
-
-    /// Sets how many timers each loop has at once, of those that
-    /// [`Loop::set_timer`](crate::Loop::set_timer) and
-    /// [`Loop::set_interval`](crate::Loop::set_interval) set. Default: 65,536.
-    #[must_use]
-    pub fn max_timers(mut self, max_timers: usize) -> Self {
-        self.config.max_timers = max_timers;
         self
     }
 

@@ -53,7 +53,6 @@ async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 // Its successor is unsafe, for types whose descriptor may be another one later; a server's is not.
 #[allow(deprecated, reason = "the safe way to make an AsyncFd")]
 async fn serve<H: Handler>(server: RunningServer<H>) -> Result<(), Box<dyn Error>> {
-    #[expect(deprecated, reason = "what replaces it is unsafe; a server keeps its descriptor")]
     let mut server = AsyncFd::with_interest(server, Interest::READABLE)?;
     loop {
         let guard = match server.get_ref().timeout() {

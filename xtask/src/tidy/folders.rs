@@ -85,6 +85,8 @@ const CIRCLES: [&[&str]; 1] = [&[
     "api/loop_handle.rs",
     "api/loop_state.rs",
     "api/message.rs",
+    "api/messages.rs",
+    "api/row.rs",
     "api/tasks.rs",
     "api/udp.rs",
 ]];

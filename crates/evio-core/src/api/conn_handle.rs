@@ -55,8 +55,8 @@ impl ConnHandle {
         self.id
     }
 
-    /// Returns how the connection stands, as of the last that its loop has told: it may be otherwise
-    /// by the time that a message gets there.
+    /// Returns how the connection stands, as its loop has told last: it may be otherwise by the
+    /// time that a message gets there.
     ///
     /// `None` for a handle that was [made from an id](crate::LoopHandle::conn_handle).
     #[must_use]

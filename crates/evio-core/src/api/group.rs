@@ -10,8 +10,8 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::accept::placement::Placement;
 use crate::api::message::{Command, Control, ShutdownMode};
-use crate::api::messages::MessageType;
 use crate::mail::mailbox::MailboxSender;
+use crate::types::message_type::MessageType;
 
 /// The sending end of a loop's mailbox.
 pub(crate) type Sender = MailboxSender<Command, Control>;

@@ -12,11 +12,12 @@ use crate::api::conn_handle::ConnHandle;
 use crate::api::event_loop_access::Loop;
 use crate::api::group::{Group, Sender};
 use crate::api::message::{Command, ShutdownMode};
-use crate::api::messages::{MessageSender, WrongMessageType};
+use crate::api::messages::MessageSender;
 use crate::api::tasks::Tasks;
 use crate::datagram::bound_udp::BoundUdp;
 use crate::mail::send_error::{SendError, Unsent};
 use crate::types::conn_id::ConnId;
+use crate::types::message_type::WrongMessageType;
 
 /// A loop and its group, for any thread and for any length of time.
 ///

@@ -1,16 +1,16 @@
 //! Messages for the handler of a loop.
 
-use std::any::{Any, TypeId, type_name};
+use std::any::Any;
 use std::collections::VecDeque;
-use std::error;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::api::group::Group;
 use crate::api::message::Command;
 use crate::api::row::Row;
 use crate::mail::send_error::Unsent;
+use crate::types::message_type::WrongMessageType;
 
 /// Sends messages to the handler of a loop, from any thread and from other loops.
 ///
@@ -129,7 +129,7 @@ impl Messages {
         self.len
     }
 
-    /// Returns the messages, which are of the type that [`MessageType`] has let pass.
+    /// Returns the messages, which are of the type that the group has let pass.
     pub(crate) fn into_values<M: 'static>(self) -> impl Iterator<Item = M> {
         let row = self.row.downcast::<Row<M>>();
         debug_assert!(row.is_ok(), "messages of another type than the handler's");
@@ -142,37 +142,6 @@ impl fmt::Debug for Messages {
         f.debug_struct("Messages").field("len", &self.len).finish_non_exhaustive()
     }
 }
-
-/// The type of the messages that the handlers of a group take: that of the first who says so.
-#[derive(Debug, Default)]
-pub(crate) struct MessageType(OnceLock<(TypeId, &'static str)>);
-
-impl MessageType {
-    pub(crate) fn expect<M: 'static>(&self) -> Result<(), WrongMessageType> {
-        let wanted = (TypeId::of::<M>(), type_name::<M>());
-        let known = self.0.get_or_init(|| wanted);
-        if known.0 == wanted.0 {
-            return Ok(());
-        }
-        Err(WrongMessageType { wanted: wanted.1, known: known.1 })
-    }
-}
-
-/// The handlers of a group take messages of another type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WrongMessageType {
-    wanted: &'static str,
-    known: &'static str,
-}
-
-impl fmt::Display for WrongMessageType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { wanted, known } = self;
-        write!(f, "this group's messages are of type {known}, not {wanted}")
-    }
-}
-
-impl error::Error for WrongMessageType {}
 
 #[cfg(test)]
 mod tests;

@@ -161,7 +161,7 @@ impl<M: 'static, H: Handler<M>> RunningLoop<H, M> {
 
     #[inline(always)]
     fn poll_and_turn(
-        runner: &mut Runner<H>,
+        runner: &mut Runner<M, H>,
         events: &mut Events,
         timeout: Option<Duration>,
     ) -> io::Result<()> {

@@ -9,6 +9,7 @@ pub(crate) mod conn_id;
 pub(crate) mod conn_state;
 pub(crate) mod event_target;
 pub(crate) mod limits;
+pub(crate) mod message_type;
 pub(crate) mod origin;
 pub(crate) mod pause_reason;
 pub(crate) mod setters;

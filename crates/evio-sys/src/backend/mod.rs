@@ -7,16 +7,16 @@
 //! - `Selector`: one epoll or kqueue instance, closed on exec. `register`, `reregister` and
 //!   `deregister` take a borrowed descriptor and are level-triggered, except that an interest in
 //!   hang-ups alone is reported once, one of an `edge` need be reported once only, and one of
-//!   `one_shot` must be, for each direction. Registering twice is `EEXIST`, and changing or removing
-//!   what is not registered `ENOENT`; after a failure it is not said what is registered. Each that
-//!   succeeds is one system call, and so is `wait`, which fills an `EventBuffer` and reports
-//!   `Interrupted` to its caller. A timeout is rounded up and may be cut to the longest wait the
-//!   system can express.
+//!   `one_shot` must be, for each direction. Registering twice is `EEXIST`, and changing or
+//!   removing what is not registered `ENOENT`; after a failure it is not said what is registered.
+//!   Each that succeeds is one system call, and so is `wait`, which fills an `EventBuffer` and
+//!   reports `Interrupted` to its caller. A timeout is rounded up and may be cut to the longest
+//!   wait the system can express.
 //!   `as_fd` is readable when an event waits.
 //! - `EventBuffer`: `with_capacity`, `len` and `get`, which decodes into a neutral
-//!   [`Event`](crate::Event). The end of input is `readable`, and `read_closed` where that is waited
-//!   for; `hangup_or_error` means that the connection failed or both directions have ended, which
-//!   `write_closed` tells, too; `read_on` that a short read does not get to all there is.
+//!   [`Event`](crate::Event). The end of input is `readable`, and `read_closed` where that is
+//!   waited for; `hangup_or_error` means that the connection failed or both directions have ended,
+//!   which `write_closed` tells, too; `read_on` that a short read does not get to all there is.
 //! - `Notifier`: `notify` makes the selector report its token once, from any thread; `acknowledge`
 //!   is called by the polling thread after each report, before the next wait.
 //! - `open_socket`: a non-blocking socket, closed on exec.

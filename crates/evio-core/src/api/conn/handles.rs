@@ -1,0 +1,59 @@
+//! What a callback takes along for other threads.
+
+use std::sync::Arc;
+
+use super::Conn;
+use crate::api::conn_handle::ConnHandle;
+use crate::api::loop_handle::LoopHandle;
+use crate::api::reply::Reply;
+
+impl Conn<'_> {
+    /// Returns a handle for the loop of this connection.
+    #[must_use]
+    pub fn loop_handle(&self) -> LoopHandle {
+        LoopHandle::new(Arc::clone(&self.state.group), self.state.loop_id)
+    }
+
+    /// Returns a handle for this connection that any thread can use at any time.
+    #[must_use]
+    pub fn handle(&self) -> ConnHandle {
+        let status = self.state.table.status(self.key).map(Arc::clone);
+        ConnHandle::new(Arc::clone(self.state.group.mailbox(self.state.loop_id)), self.id(), status)
+    }
+
+    /// Returns a reply that this connection's peer is owed from now on: for another thread to give
+    /// when it has the answer.
+    ///
+    /// A peer that ends its output after its question, as `nc -N` does, is kept until it has its
+    /// replies, and so are the connections of a server that is [ending
+    /// gracefully](crate::Handler::stopping): at the latest until
+    /// [`Limits::reply_timeout`](crate::Limits::reply_timeout) has passed. A reply that is dropped
+    /// without an answer is told to [`Handler::unanswered`](crate::Handler::unanswered).
+    ///
+    /// Replies are sent in the order in which they are given, whatever the order of the questions.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use evio_core::{Action, Conn, Handler};
+    ///
+    /// /// Answers from a thread of its own.
+    /// struct Slow;
+    ///
+    /// impl Handler for Slow {
+    ///     type Context = ();
+    ///
+    ///     fn context(&mut self, _: &Conn<'_>) {}
+    ///
+    ///     fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
+    ///         let (reply, question) = (conn.reply(), input.to_vec());
+    ///         std::thread::spawn(move || reply.send(question));
+    ///         Action::None
+    ///     }
+    /// }
+    /// ```
+    pub fn reply(&mut self) -> Reply {
+        self.state.table.owe_reply(self.key);
+        Reply::new(self.handle())
+    }
+}
