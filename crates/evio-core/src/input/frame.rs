@@ -79,7 +79,6 @@ impl FrameTooLong {
 
     /// Returns the length that a prefix announced; `None` for a line, whose end was not looked for
     /// beyond the limit.
-    // Not a container, so it has no `is_empty`.
     #[expect(clippy::len_without_is_empty, reason = "the length of a message, not of a container")]
     #[must_use]
     pub fn len(&self) -> Option<usize> {
