@@ -235,6 +235,9 @@ fn what_the_peer_takes_is_progress_though_there_is_no_room_yet() {
         }
         let start = it.table.clock.tick();
         let close_deadline = has_close_deadline.then_some(start);
+        if has_close_deadline {
+            it.table.close(it.key, CloseReason::Closed);
+        }
         it.entry_mut().deadlines.close_deadline = close_deadline;
         for _ in 0..2 {
             it.table.ask_for_progress(it.key);
@@ -260,6 +263,7 @@ fn progress_that_a_slow_turn_sees_gives_a_closing_peer_its_whole_time() {
         return;
     }
     let start = it.table.clock.tick();
+    it.table.close(it.key, CloseReason::Closed);
     it.entry_mut().deadlines.close_deadline = Some(start);
     it.table.ask_for_progress(it.key);
     it.peer_catches_up();
