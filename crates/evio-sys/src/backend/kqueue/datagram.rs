@@ -83,7 +83,10 @@ pub(crate) fn send_from(
         IpAddr::V6(_) => send(fd, bytes, &[], peer),
     };
     match sent {
-        Err(Errno::EADDRNOTAVAIL) if source.is_ipv4() => Ok(send(fd, bytes, &[], peer)?),
+        // The model says EINVAL on a socket for both families.
+        Err(Errno::EADDRNOTAVAIL | Errno::EINVAL) if source.to_canonical().is_ipv4() => {
+            Ok(send(fd, bytes, &[], peer)?)
+        }
         sent => Ok(sent?),
     }
 }
