@@ -83,8 +83,8 @@ pub(crate) fn send_from(
         IpAddr::V6(_) => send(fd, bytes, &[], peer),
     };
     match sent {
-        // The model says EINVAL on a socket for both families.
-        Err(Errno::EADDRNOTAVAIL | Errno::EINVAL) if source.to_canonical().is_ipv4() => {
+        // ENETUNREACH is what Linux says, and so the model, on a socket for both families.
+        Err(Errno::EADDRNOTAVAIL | Errno::ENETUNREACH) if source.to_canonical().is_ipv4() => {
             Ok(send(fd, bytes, &[], peer)?)
         }
         sent => Ok(sent?),
