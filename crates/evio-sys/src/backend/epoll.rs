@@ -129,6 +129,10 @@ impl EventBuffer {
     pub(crate) fn get(&self, index: usize) -> Event {
         let event = &self.events[index];
         let flags = event.events();
+        // As nearly always.
+        if flags == EpollFlags::EPOLLIN {
+            return Event::of_input(Token(event.data()));
+        }
         let hangup_or_error = EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP;
         let read_closed = EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLHUP;
         let readiness = Readiness {
