@@ -50,13 +50,6 @@ impl Event {
         Self { token, readiness }
     }
 
-    /// Makes the event that says of input and nothing else.
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "epoll alone decodes flags"))]
-    #[inline]
-    pub(crate) fn of_input(token: Token) -> Self {
-        Self { token, readiness: READABLE }
-    }
-
     /// Returns the token the socket was registered with.
     #[must_use]
     pub fn token(&self) -> Token {
