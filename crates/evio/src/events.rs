@@ -17,7 +17,8 @@ use crate::address::Address;
 use crate::error::Error;
 use crate::server::Server;
 
-/// A [`Handler`] that is put together from closures; what is not set does what the trait does.
+/// A [`Handler`](crate::Handler) that is put together from closures; what is not set does what the
+/// trait does.
 ///
 /// The closures of one value run on one thread and may borrow from around them. Each sees the
 /// connection and its context, which is `()` unless [`with_context`](Self::with_context) says
@@ -129,7 +130,7 @@ impl<'a, C> Events<'a, C> {
 }
 
 impl<'a, C, M> Events<'a, C, M> {
-    /// Sets [`Handler::serving`].
+    /// Sets [`Handler::serving`](crate::Handler::serving).
     #[must_use]
     pub fn serving(
         mut self,
@@ -139,14 +140,14 @@ impl<'a, C, M> Events<'a, C, M> {
         self
     }
 
-    /// Sets [`Handler::opened`].
+    /// Sets [`Handler::opened`](crate::Handler::opened).
     #[must_use]
     pub fn opened(mut self, callback: impl FnMut(&mut Conn<'_>, &mut C) -> Action + 'a) -> Self {
         self.opened = Some(Box::new(callback));
         self
     }
 
-    /// Sets [`Handler::data`].
+    /// Sets [`Handler::data`](crate::Handler::data).
     #[must_use]
     pub fn data(
         mut self,
@@ -156,28 +157,28 @@ impl<'a, C, M> Events<'a, C, M> {
         self
     }
 
-    /// Sets [`Handler::woken`].
+    /// Sets [`Handler::woken`](crate::Handler::woken).
     #[must_use]
     pub fn woken(mut self, callback: impl FnMut(&mut Conn<'_>, &mut C) -> Action + 'a) -> Self {
         self.woken = Some(Box::new(callback));
         self
     }
 
-    /// Sets [`Handler::drained`].
+    /// Sets [`Handler::drained`](crate::Handler::drained).
     #[must_use]
     pub fn drained(mut self, callback: impl FnMut(&mut Conn<'_>, &mut C) -> Action + 'a) -> Self {
         self.drained = Some(Box::new(callback));
         self
     }
 
-    /// Sets [`Handler::timer`].
+    /// Sets [`Handler::timer`](crate::Handler::timer).
     #[must_use]
     pub fn timer(mut self, callback: impl FnMut(&mut Conn<'_>, &mut C) -> Action + 'a) -> Self {
         self.timer = Some(Box::new(callback));
         self
     }
 
-    /// Sets [`Handler::peer_closed`].
+    /// Sets [`Handler::peer_closed`](crate::Handler::peer_closed).
     #[must_use]
     pub fn peer_closed(
         mut self,
@@ -187,7 +188,7 @@ impl<'a, C, M> Events<'a, C, M> {
         self
     }
 
-    /// Sets [`Handler::unanswered`].
+    /// Sets [`Handler::unanswered`](crate::Handler::unanswered).
     #[must_use]
     pub fn unanswered(
         mut self,
@@ -197,14 +198,14 @@ impl<'a, C, M> Events<'a, C, M> {
         self
     }
 
-    /// Sets [`Handler::stopping`].
+    /// Sets [`Handler::stopping`](crate::Handler::stopping).
     #[must_use]
     pub fn stopping(mut self, callback: impl FnMut(&mut Conn<'_>, &mut C) -> Action + 'a) -> Self {
         self.stopping = Some(Box::new(callback));
         self
     }
 
-    /// Sets [`Handler::closed`].
+    /// Sets [`Handler::closed`](crate::Handler::closed).
     #[must_use]
     pub fn closed(
         mut self,
@@ -214,7 +215,7 @@ impl<'a, C, M> Events<'a, C, M> {
         self
     }
 
-    /// Sets [`Handler::detached`].
+    /// Sets [`Handler::detached`](crate::Handler::detached).
     #[must_use]
     pub fn detached(
         mut self,
@@ -224,7 +225,7 @@ impl<'a, C, M> Events<'a, C, M> {
         self
     }
 
-    /// Sets [`Handler::connect_failed`].
+    /// Sets [`Handler::connect_failed`](crate::Handler::connect_failed).
     #[must_use]
     pub fn connect_failed(
         mut self,
@@ -234,7 +235,7 @@ impl<'a, C, M> Events<'a, C, M> {
         self
     }
 
-    /// Sets [`Handler::datagram`].
+    /// Sets [`Handler::datagram`](crate::Handler::datagram).
     #[must_use]
     pub fn datagram(
         mut self,
@@ -244,7 +245,7 @@ impl<'a, C, M> Events<'a, C, M> {
         self
     }
 
-    /// Sets [`Handler::listener_failed`].
+    /// Sets [`Handler::listener_failed`](crate::Handler::listener_failed).
     #[must_use]
     pub fn listener_failed(
         mut self,
@@ -254,14 +255,14 @@ impl<'a, C, M> Events<'a, C, M> {
         self
     }
 
-    /// Sets [`Handler::pre_write`].
+    /// Sets [`Handler::pre_write`](crate::Handler::pre_write).
     #[must_use]
     pub fn pre_write(mut self, callback: impl FnMut(&mut Loop<'_>) -> io::Result<()> + 'a) -> Self {
         self.pre_write = Some(Box::new(callback));
         self
     }
 
-    /// Sets [`Handler::tick`].
+    /// Sets [`Handler::tick`](crate::Handler::tick).
     #[must_use]
     pub fn tick(
         mut self,

@@ -9,7 +9,7 @@ use crate::events::Events;
 pub(super) type Callback<'a> = Box<dyn FnMut(&mut Loop<'_>, LoopTimer) -> ControlFlow<()> + 'a>;
 
 impl<'a, C, M> Events<'a, C, M> {
-    /// Sets [`Handler::loop_timer`].
+    /// Sets [`Handler::loop_timer`](crate::Handler::loop_timer).
     ///
     /// # Examples
     ///

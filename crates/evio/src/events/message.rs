@@ -7,7 +7,8 @@ use evio_core::Loop;
 use super::Events;
 
 impl<'a, C> Events<'a, C> {
-    /// Sets [`Handler::message`], for messages of the type that the callback takes.
+    /// Sets [`Handler::message`](crate::Handler::message), for messages of the type that the
+    /// callback takes.
     ///
     /// # Examples
     ///
