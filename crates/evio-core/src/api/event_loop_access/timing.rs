@@ -15,8 +15,8 @@ impl Loop<'_> {
     /// A loop has many, unlike a connection, and they keep their exact times, as far as the system
     /// does: usually they come within a millisecond or two, and never early. The timer of a
     /// connection ([`Conn::set_timer`](crate::Conn::set_timer)) counts in steps of 16 ms; it costs
-    /// less, and ends with the connection. This one goes on when a connection that it was set for has ended, which
-    /// [`conn`](Self::conn) then does not find.
+    /// less, and ends with the connection. This one goes on when a connection that it was set for
+    /// has ended, which [`conn`](Self::conn) then does not find.
     ///
     /// A timer is not called in the turn in which it was set. A delay of more than 100 years may be
     /// taken as 100 years.
