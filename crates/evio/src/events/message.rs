@@ -18,7 +18,7 @@ impl<'a, C> Events<'a, C> {
     ///
     /// let events = Events::new()
     ///     .serving(|event_loop, _| {
-    ///         let sender = event_loop.handle().message_sender().expect("messages are numbers");
+    ///         let sender = event_loop.handle().message_sender::<u32>().expect("a number");
     ///         std::thread::spawn(move || sender.send(7));
     ///         ControlFlow::Continue(())
     ///     })
