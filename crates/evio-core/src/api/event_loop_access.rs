@@ -42,7 +42,8 @@ use crate::types::watch_id::WatchId;
 ///                 conn.close();
 ///             }
 ///         });
-///     })
+///     })?;
+///     Ok(())
 /// }
 /// ```
 pub struct Loop<'a> {
