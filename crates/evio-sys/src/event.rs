@@ -35,6 +35,18 @@ pub(crate) struct Readiness {
     pub(crate) write_closed: bool,
 }
 
+impl Readiness {
+    /// There is input, and nothing else to say.
+    pub(crate) const INPUT: Self = Self {
+        readable: true,
+        writable: false,
+        hangup_or_error: false,
+        read_on: false,
+        read_closed: false,
+        write_closed: false,
+    };
+}
+
 impl Event {
     #[inline]
     pub(crate) fn new(token: Token, readiness: Readiness) -> Self {

@@ -138,11 +138,14 @@ impl Deadlines {
     /// the read deadline does not hold.
     pub(super) fn active(&self, limits: &Limits, clock: &TurnClock, is_overdue: bool) -> [Due; 7] {
         let [stalled, congested] = self.output(limits, clock);
+        // While an ending waits for replies, it is not the peer that is silent.
+        let waits_for_peer = self.close_deadline.is_none();
         let idle = since(Some(self.last_activity), limits.idle_timeout, clock);
+        let idle = idle.filter(|_| waits_for_peer);
         let is_asked = stalled.0.or(idle).is_some();
         [
             (self.first_ask(clock).filter(|_| is_asked), Expired::KernelLen),
-            (self.read_deadline.filter(|_| !is_overdue), Expired::Read),
+            (self.read_deadline.filter(|_| !is_overdue && waits_for_peer), Expired::Read),
             (self.timer, Expired::Timer),
             stalled,
             congested,
@@ -239,6 +242,23 @@ mod tests {
         assert_eq!(closing(&deadlines), Some((due(1), Expired::Close)));
         let [(connect, what)] = deadlines.connect(&limits);
         assert_eq!((connect, what), (Some(due(10)), Expired::Connect));
+    }
+
+    #[test]
+    fn an_ending_that_waits_for_replies_does_not_take_the_peer_for_silent() {
+        let (clock, mut deadlines) = parts();
+        let now = clock.tick();
+        let limits = Limits::default().idle_timeout(Some(seconds(1)));
+        deadlines.read_deadline = now.after(seconds(1));
+        deadlines.close_deadline = now.after(seconds(60));
+        let first = |deadlines: &Deadlines| {
+            earliest(&deadlines.active(&limits, &clock, false), now).map(|(_, what)| what)
+        };
+        assert_eq!(first(&deadlines), Some(Expired::Reply));
+        deadlines.set_stalled(Some(now));
+        let with_output = limits.write_timeout(Some(seconds(5)));
+        let active = deadlines.active(&with_output, &clock, false);
+        assert!(active.contains(&(now.after(seconds(5)), Expired::Write)), "output is");
     }
 
     #[test]

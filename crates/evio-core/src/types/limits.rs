@@ -75,7 +75,7 @@ pub struct Limits {
     pub flush_timeout: Duration,
     /// How long a connection whose peer has ended its output, or that is told to
     /// [stop](crate::Handler::stopping), is kept for the [replies](crate::Conn::reply) that are
-    /// owed. Default: 60 seconds.
+    /// owed. It is not idle meanwhile. Default: 60 seconds.
     pub reply_timeout: Duration,
 }
 

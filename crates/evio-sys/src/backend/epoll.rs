@@ -117,16 +117,6 @@ pub(crate) struct EventBuffer {
     len: usize,
 }
 
-/// There is input, and nothing else to say.
-const INPUT: Readiness = Readiness {
-    readable: true,
-    writable: false,
-    hangup_or_error: false,
-    read_on: false,
-    read_closed: false,
-    write_closed: false,
-};
-
 impl EventBuffer {
     pub(crate) fn with_capacity(capacity: usize) -> Self {
         Self { events: vec![EpollEvent::empty(); capacity], len: 0 }
@@ -141,7 +131,7 @@ impl EventBuffer {
         let flags = event.events();
         // As nearly always.
         if flags == EpollFlags::EPOLLIN {
-            return Event::new(Token(event.data()), INPUT);
+            return Event::new(Token(event.data()), Readiness::INPUT);
         }
         let hangup_or_error = EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP;
         let read_closed = EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLHUP;

@@ -262,32 +262,20 @@ impl EventBuffer {
 /// - in the output our own shutdown, or the end of both directions.
 fn readiness(event: &KEvent) -> Readiness {
     if is_notification(event) {
-        return NOTIFIED;
+        return Readiness::INPUT;
     }
     let is_eof = event.flags().contains(EvFlags::EV_EOF);
     let has_failed = is_eof && event.fflags().bits() != 0;
     let is_end_only = event.flags().contains(EvFlags::EV_CLEAR);
     let is_write = matches!(event.filter(), Ok(EventFilter::EVFILT_WRITE));
-    let is_over = || socket::is_over(event.ident() as RawFd);
+    let is_over = has_failed || is_eof && socket::is_over(event.ident() as RawFd);
     Readiness {
         readable: !is_write && !is_end_only,
         writable: is_write && !is_end_only,
-        hangup_or_error: has_failed
-            || event.flags().contains(EvFlags::EV_ERROR)
-            || is_eof && is_over(),
+        hangup_or_error: is_over || event.flags().contains(EvFlags::EV_ERROR),
         // Whatever is left is reported again.
         read_on: false,
-        read_closed: is_eof && !is_write || has_failed,
-        write_closed: is_eof && is_write || has_failed,
+        read_closed: is_over || is_eof && !is_write,
+        write_closed: is_over || is_eof && is_write,
     }
 }
-
-/// What a notifier's event says.
-const NOTIFIED: Readiness = Readiness {
-    readable: true,
-    writable: false,
-    hangup_or_error: false,
-    read_on: false,
-    read_closed: false,
-    write_closed: false,
-};
