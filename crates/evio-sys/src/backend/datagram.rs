@@ -1,10 +1,19 @@
 //! Datagrams with what the system tells of them, where the backends agree.
 
+#[cfg(not(any(target_os = "macos", target_os = "openbsd", target_os = "dragonfly")))]
+#[path = "datagram/sendmmsg.rs"]
+mod sender;
+#[cfg(any(target_os = "macos", target_os = "openbsd", target_os = "dragonfly"))]
+#[path = "datagram/sendmsg.rs"]
+mod sender;
+
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg};
+
+pub(super) use sender::Sender;
 
 use crate::net::Received;
 

@@ -1,18 +1,16 @@
 //! Linux: what the system tells of a datagram beside its bytes.
 
-use std::cell::RefCell;
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::libc;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, getsockopt, recv,
-    sendmmsg, setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, getsockopt, recv, setsockopt, sockopt,
 };
 
 use super::options;
-use crate::backend::datagram::{self, OTHER_MESSAGES};
+use crate::backend::datagram::{self, OTHER_MESSAGES, Sender};
 use crate::net::Received;
 
 /// Asks for the local address of each datagram, and returns the room for it.
@@ -86,18 +84,9 @@ fn local_address(messages: &mut dyn Iterator<Item = ControlMessageOwned>) -> Opt
     by_v6.filter(|local| !local.is_multicast())
 }
 
-type Headers = RefCell<MultiHeaders<SockaddrStorage>>;
-
 thread_local! {
-    /// Room for one message that names its source. nix allocates it for each call of `sendmsg`;
-    /// only for `sendmmsg` can it be kept. The kernel takes no more room than is used, so each
-    /// family has its own.
-    static V4_HEADERS: Headers = headers(nix::cmsg_space!(libc::in_pktinfo));
-    static V6_HEADERS: Headers = headers(nix::cmsg_space!(libc::in6_pktinfo));
-}
-
-fn headers(control: Vec<u8>) -> Headers {
-    RefCell::new(MultiHeaders::preallocate(1, Some(control)))
+    static V4_SENDER: Sender = Sender::new(nix::cmsg_space!(libc::in_pktinfo));
+    static V6_SENDER: Sender = Sender::new(nix::cmsg_space!(libc::in6_pktinfo));
 }
 
 pub(crate) fn send_from(
@@ -107,35 +96,22 @@ pub(crate) fn send_from(
     peer: SocketAddr,
 ) -> io::Result<usize> {
     // No interface is named, so that the route is still the system's choice.
-    match source {
-        IpAddr::V4(source) => V4_HEADERS.with_borrow_mut(|headers| {
+    let sent = match source {
+        IpAddr::V4(source) => V4_SENDER.with(|sender| {
             let info = libc::in_pktinfo {
                 ipi_ifindex: 0,
                 ipi_spec_dst: libc::in_addr { s_addr: u32::from_ne_bytes(source.octets()) },
                 ipi_addr: libc::in_addr { s_addr: 0 },
             };
-            send_with(headers, fd, bytes, ControlMessage::Ipv4PacketInfo(&info), peer)
+            sender.send(fd, bytes, ControlMessage::Ipv4PacketInfo(&info), peer)
         }),
-        IpAddr::V6(source) => V6_HEADERS.with_borrow_mut(|headers| {
+        IpAddr::V6(source) => V6_SENDER.with(|sender| {
             let info = libc::in6_pktinfo {
                 ipi6_addr: libc::in6_addr { s6_addr: source.octets() },
                 ipi6_ifindex: 0,
             };
-            send_with(headers, fd, bytes, ControlMessage::Ipv6PacketInfo(&info), peer)
+            sender.send(fd, bytes, ControlMessage::Ipv6PacketInfo(&info), peer)
         }),
-    }
-}
-
-fn send_with(
-    headers: &mut MultiHeaders<SockaddrStorage>,
-    fd: BorrowedFd<'_>,
-    bytes: &[u8],
-    info: ControlMessage<'_>,
-    peer: SocketAddr,
-) -> io::Result<usize> {
-    let buffers = [[IoSlice::new(bytes)]];
-    let peer = [Some(SockaddrStorage::from(peer))];
-    sendmmsg(fd.as_raw_fd(), headers, &buffers, peer, [info], MsgFlags::MSG_NOSIGNAL)?;
-    // A datagram is sent whole or not at all.
-    Ok(bytes.len())
+    };
+    Ok(sent?)
 }

@@ -5,17 +5,17 @@
 //! that, too. nix has no message for the source of IPv6 on OpenBSD and DragonFly: there the system
 //! chooses it.
 
-use std::io::{self, IoSlice};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, sendmsg, setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, sendto, setsockopt, sockopt,
 };
 
-use crate::backend::datagram::{self, OTHER_MESSAGES};
+use crate::backend::datagram::{self, OTHER_MESSAGES, Sender};
 use crate::net::Received;
 
 /// Asks for the local address of each datagram, and returns the room for it.
@@ -63,6 +63,18 @@ fn v4(address: libc::in_addr) -> IpAddr {
     IpAddr::from(address.s_addr.to_ne_bytes())
 }
 
+/// What names the source of a datagram of IPv4.
+#[cfg(any(target_os = "macos", evio_kqueue))]
+type SourceV4 = libc::in_pktinfo;
+#[cfg(not(any(target_os = "macos", evio_kqueue)))]
+type SourceV4 = libc::in_addr;
+
+thread_local! {
+    static V4_SENDER: Sender = Sender::new(nix::cmsg_space!(SourceV4));
+    #[cfg(not(any(target_os = "openbsd", target_os = "dragonfly")))]
+    static V6_SENDER: Sender = Sender::new(nix::cmsg_space!(libc::in6_pktinfo));
+}
+
 /// Sends from an address that a datagram came to. That may have been the broadcast address of a
 /// network, which these systems do not tell apart: then the system chooses the source.
 pub(crate) fn send_from(
@@ -73,19 +85,12 @@ pub(crate) fn send_from(
 ) -> io::Result<usize> {
     let sent = match source {
         IpAddr::V4(source) => send_from_v4(fd, bytes, source, peer),
-        #[cfg(not(any(target_os = "openbsd", target_os = "dragonfly")))]
-        IpAddr::V6(source) => {
-            let ipi6_addr = libc::in6_addr { s6_addr: source.octets() };
-            let info = libc::in6_pktinfo { ipi6_addr, ipi6_ifindex: 0 };
-            send(fd, bytes, &[ControlMessage::Ipv6PacketInfo(&info)], peer)
-        }
-        #[cfg(any(target_os = "openbsd", target_os = "dragonfly"))]
-        IpAddr::V6(_) => send(fd, bytes, &[], peer),
+        IpAddr::V6(source) => send_from_v6(fd, bytes, source, peer),
     };
     match sent {
         // ENETUNREACH is what Linux says, and so the model, on a socket for both families.
         Err(Errno::EADDRNOTAVAIL | Errno::ENETUNREACH) if source.to_canonical().is_ipv4() => {
-            Ok(send(fd, bytes, &[], peer)?)
+            Ok(send(fd, bytes, peer)?)
         }
         sent => Ok(sent?),
     }
@@ -99,26 +104,32 @@ fn send_from_v4(
 ) -> nix::Result<usize> {
     let source = libc::in_addr { s_addr: u32::from_ne_bytes(source.octets()) };
     #[cfg(any(target_os = "macos", evio_kqueue))]
-    let info = libc::in_pktinfo {
-        ipi_ifindex: 0,
-        ipi_spec_dst: source,
-        ipi_addr: libc::in_addr { s_addr: 0 },
-    };
+    let source =
+        SourceV4 { ipi_ifindex: 0, ipi_spec_dst: source, ipi_addr: libc::in_addr { s_addr: 0 } };
     #[cfg(any(target_os = "macos", evio_kqueue))]
-    let message = ControlMessage::Ipv4PacketInfo(&info);
+    let message = ControlMessage::Ipv4PacketInfo(&source);
     #[cfg(not(any(target_os = "macos", evio_kqueue)))]
     let message = ControlMessage::Ipv4SendSrcAddr(&source);
-    send(fd, bytes, &[message], peer)
+    V4_SENDER.with(|sender| sender.send(fd, bytes, message, peer))
 }
 
-/// nix allocates the room for what is told.
-fn send(
+fn send_from_v6(
     fd: BorrowedFd<'_>,
     bytes: &[u8],
-    messages: &[ControlMessage<'_>],
+    source: Ipv6Addr,
     peer: SocketAddr,
 ) -> nix::Result<usize> {
-    let peer = SockaddrStorage::from(peer);
-    let buffers = [IoSlice::new(bytes)];
-    sendmsg(fd.as_raw_fd(), &buffers, messages, MsgFlags::empty(), Some(&peer))
+    #[cfg(any(target_os = "openbsd", target_os = "dragonfly"))]
+    return send(fd, bytes, peer);
+    #[cfg(not(any(target_os = "openbsd", target_os = "dragonfly")))]
+    {
+        let ipi6_addr = libc::in6_addr { s6_addr: source.octets() };
+        let info = libc::in6_pktinfo { ipi6_addr, ipi6_ifindex: 0 };
+        let message = ControlMessage::Ipv6PacketInfo(&info);
+        V6_SENDER.with(|sender| sender.send(fd, bytes, message, peer))
+    }
+}
+
+fn send(fd: BorrowedFd<'_>, bytes: &[u8], peer: SocketAddr) -> nix::Result<usize> {
+    sendto(fd.as_raw_fd(), bytes, &SockaddrStorage::from(peer), MsgFlags::empty())
 }
