@@ -35,6 +35,8 @@ pub use accept::load_balance::{LoadBalance, PlaceFn};
 pub use api::config::{Config, PanicPolicy};
 pub use api::conn::Conn;
 pub use api::conn_handle::ConnHandle;
+pub use api::conn_map::ConnMap;
+pub use api::connect_options::ConnectOptions;
 pub use api::detached::Detached;
 pub use api::event_loop_access::Loop;
 pub use api::handler::Handler;

@@ -114,7 +114,7 @@ fn what_is_left_to_read_is_reported_again_until_the_end_is() {
         assert_eq!(turn(&mut running), Progress::Worked);
     }
     assert_eq!(turn(&mut running), Progress::Idle);
-    let call = |bytes: &[u8]| (id, Tag::Number(7), bytes.to_vec());
+    let call = |bytes: &[u8]| (id, Tag::from(7), bytes.to_vec());
     assert_eq!(*calls.borrow(), [call(b"a"), call(b"b")]);
 
     drop(there);

@@ -81,11 +81,11 @@ pub use bound_address::BoundAddress;
 pub use error::Error;
 pub use events::Events;
 pub use evio_core::{
-    Action, CloseReason, Conn, ConnHandle, ConnId, ConnState, Detached, FrameTooLong, Handler,
-    InputStream, InputTooLong, Interest, Keepalive, LengthPrefix, Limits, LoadBalance, Loop,
-    LoopHandle, LoopTimer, MessageSender, Origin, PanicPolicy, PauseReason, PlaceFn, Progress,
-    RateLimit, Reply, SendError, Serving, SocketAddr, Stream, Tag, Timeout, TimerId, TooManyTimers,
-    Udp, Unread, Unsent, WatchId, Watched, WrongMessageType,
+    Action, CloseReason, Conn, ConnHandle, ConnId, ConnMap, ConnState, ConnectOptions, Detached,
+    FrameTooLong, Handler, InputStream, InputTooLong, Interest, Keepalive, LengthPrefix, Limits,
+    LoadBalance, Loop, LoopHandle, LoopTimer, MessageSender, Origin, PanicPolicy, PauseReason,
+    PlaceFn, Progress, RateLimit, Reply, SendError, Serving, SocketAddr, Stream, Tag, Timeout,
+    TimerId, TooManyTimers, Udp, Unread, Unsent, WatchId, Watched, WrongMessageType,
 };
 pub use evio_sys::BACKEND;
 pub use evio_sys::net::ListenOptions;

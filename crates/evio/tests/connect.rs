@@ -130,7 +130,7 @@ fn a_connection_opens_and_knows_where_it_is_from() {
     assert_eq!(peer.receive(5), b"hello");
     assert_eq!(asked.calls.next_of(), (id, Call::Opened));
     peer.send(b"answer");
-    assert_eq!(asked.received.next(), (Origin::Connected(Tag::Number(7)), b"answer".to_vec()));
+    assert_eq!(asked.received.next(), (Origin::Connected(Tag::from(7)), b"answer".to_vec()));
     assert_eq!(asked.calls.next_of(), (id, Call::Data));
     drop(peer);
     assert_eq!(asked.calls.next_of(), (id, Call::PeerClosed));
@@ -294,7 +294,7 @@ fn unix_sockets_are_connected_and_adopted_alike() {
     });
     assert_eq!(theirs.receive(12), b"first, hello");
     assert_eq!(asked.calls.next_of(), (adopted, Call::Opened));
-    assert_eq!(asked.received.next(), (Origin::Adopted(Tag::Conn(id)), b"already here".to_vec()));
+    assert_eq!(asked.received.next(), (Origin::Adopted(Tag::from(id)), b"already here".to_vec()));
     assert_eq!(asked.calls.next_of(), (adopted, Call::Data));
     asked.server.stop();
 }
@@ -363,7 +363,7 @@ fn many_connect_at_once_beside_those_who_come_in() {
                         assert_eq!(id.loop_id(), here);
                     }
                 }
-                Origin::Connected(Tag::Number(number)) => {
+                Origin::Connected(Tag { conn: None, number }) => {
                     assert_eq!(conn.address_index(), None);
                     opens.send(number).unwrap();
                 }

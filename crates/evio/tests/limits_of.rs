@@ -8,9 +8,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use evio::{Action, Events, Limits, ReadySocket, Server, Tag};
+use evio::{Action, ConnectOptions, Events, Limits, Origin, ReadySocket, Server, Tag};
 
-use util::{Call, Client, Driven, Reason, TCP, Transport, bind_all, limits, pair, start_driven};
+use util::{
+    Call, Client, Driven, Reason, TCP, Transport, bind_all, limits, pair, reports, start_driven,
+};
 
 fn strict() -> Limits {
     limits(|limits| limits.max_output = 10)
@@ -82,5 +84,31 @@ fn connections_that_the_program_asked_for_have_the_limits_of_the_server() {
     let client = Client::Tcp(target.accept().unwrap().0);
     assert_eq!(client.receive(19), b"more than ten bytes");
     assert!(calls.rest().iter().all(|(_, call)| *call == Call::Opened));
+    server.stop();
+}
+
+#[test]
+fn a_connection_that_is_asked_for_can_have_limits_and_a_tag_of_its_own() {
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = target.local_addr().unwrap();
+    let (opened, connections) = reports();
+    let server = Server::bind(["tcp://127.0.0.1:0"]).unwrap();
+    let Driven { server, driver, .. } = start_driven(server, move || {
+        Events::new().opened(move |conn, ()| {
+            opened.send((conn.id(), conn.origin(), conn.output_room())).unwrap();
+            Action::None
+        })
+    });
+    let first = driver.ask(move |event_loop| event_loop.connect(address, 0).unwrap());
+    let usual = connections.next();
+    assert_eq!((usual.0, usual.2), (first, Limits::default().high_watermark + 1));
+
+    let second = driver.ask(move |event_loop| {
+        let limits = Limits::default().high_watermark(1_000);
+        let options = ConnectOptions::default().tag((first, 7)).limits(limits);
+        event_loop.connect_with(address, &options).unwrap()
+    });
+    let tag = Tag { conn: Some(first), number: 7 };
+    assert_eq!(connections.next(), (second, Origin::Connected(tag), 1_001));
     server.stop();
 }

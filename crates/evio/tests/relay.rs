@@ -8,7 +8,7 @@ use std::net::{self, Ipv4Addr, Shutdown, TcpListener};
 use std::ops::ControlFlow;
 use std::thread;
 
-use evio::{Action, Conn, ConnId, Events, Handler, Limits, Origin, PanicPolicy, Tag};
+use evio::{Action, Conn, ConnId, Events, Handler, Limits, Origin, PanicPolicy};
 
 use util::{Call, Calls, Reason, Running, TCP, bind, payload, recorder, reports, start};
 
@@ -17,7 +17,7 @@ const LARGE: usize = 16 << 20;
 /// A relay to `upstream`, written down as shortly as can be.
 fn relay(upstream: net::SocketAddr) -> impl Handler {
     let other = |conn: &Conn<'_>| match conn.origin() {
-        Origin::Connected(Tag::Conn(client)) => Some(client),
+        Origin::Connected(tag) => tag.conn,
         _ => None,
     };
     Events::with_context(other)

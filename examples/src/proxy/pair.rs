@@ -169,18 +169,15 @@ impl Purpose {
             Self::Signals => (2, 0),
             Self::Checks => (3, 0),
         };
-        Tag::Number(kind << 32 | u64::from(number))
+        Tag::from(kind << 32 | u64::from(number))
     }
 
     /// Returns the purpose of a connection, if it was asked for.
     #[must_use]
     pub fn of(origin: Origin) -> Option<Self> {
-        let (Origin::Connected(Tag::Number(tag)) | Origin::Adopted(Tag::Number(tag))) = origin
-        else {
-            return None;
-        };
-        let number = tag as u32;
-        match tag >> 32 {
+        let (Origin::Connected(tag) | Origin::Adopted(tag)) = origin else { return None };
+        let number = tag.number as u32;
+        match tag.number >> 32 {
             0 => Some(Self::Pair(number)),
             1 => Some(Self::Check(number as u16)),
             2 => Some(Self::Signals),

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use evio_sys::Interest;
 
 use crate::api::conn::Conn;
+use crate::api::connect_options::ConnectOptions;
 use crate::api::detached::Detached;
 use crate::api::loop_handle::LoopHandle;
 use crate::api::loop_state::LoopState;
@@ -88,9 +89,9 @@ impl<'a> Loop<'a> {
     /// to it waits and is sent first, and it can be closed. [`Conn::origin`] gives `tag` back.
     ///
     /// An outbound connection belongs to this loop and is not counted: neither against
-    /// `max_connections`, which is there to keep clients from taking all,
-    /// nor by [`LoadBalance`](crate::LoadBalance). It starts with
-    /// the server's limits.
+    /// `max_connections`, which is there to keep clients from taking all, nor by
+    /// [`LoadBalance`](crate::LoadBalance). It starts with the server's limits, unless
+    /// [others](ConnectOptions::limits) are given.
     ///
     /// Host names are not resolved here, since that would make every connection of the loop wait:
     /// resolve them before the server runs, or on a thread that comes back by
@@ -122,7 +123,24 @@ impl<'a> Loop<'a> {
         peer: impl Into<evio_sys::net::SocketAddr>,
         tag: impl Into<Tag>,
     ) -> io::Result<ConnId> {
-        self.state.connect(&peer.into(), tag.into())
+        self.connect_with(peer, &ConnectOptions::default().tag(tag))
+    }
+
+    /// As [`connect`](Self::connect), with more that is said of the connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    ///
+    /// # Examples
+    ///
+    /// See [`ConnectOptions`].
+    pub fn connect_with(
+        &mut self,
+        peer: impl Into<evio_sys::net::SocketAddr>,
+        options: &ConnectOptions,
+    ) -> io::Result<ConnId> {
+        self.state.connect(&peer.into(), options)
     }
 
     /// Makes a connected socket a connection of this loop, and returns its name.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use evio_sys::net::{self, Stream};
 use evio_sys::{Interest, Poller};
 
+use crate::api::connect_options::ConnectOptions;
 use crate::api::detached::Detached;
 use crate::api::group::Group;
 use crate::datagram::datagrams::Datagrams;
@@ -38,12 +39,16 @@ pub(crate) struct LoopState {
 
 impl LoopState {
     /// Begins to connect to `peer`.
-    pub(crate) fn connect(&mut self, peer: &net::SocketAddr, tag: Tag) -> io::Result<ConnId> {
+    pub(crate) fn connect(
+        &mut self,
+        peer: &net::SocketAddr,
+        options: &ConnectOptions,
+    ) -> io::Result<ConnId> {
         self.check_running()?;
         let (stream, established) = Stream::connect(peer)?;
         let peer = peer.destination();
         self.insert_outbound(stream, peer, OriginKind::Connected, established, |entry| {
-            entry.with_tag(tag)
+            entry.with_tag(options.tag).with_limits(options.limits.as_ref())
         })
     }
 

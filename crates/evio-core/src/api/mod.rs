@@ -7,6 +7,8 @@
 pub(crate) mod config;
 pub(crate) mod conn;
 pub(crate) mod conn_handle;
+pub(crate) mod conn_map;
+pub(crate) mod connect_options;
 pub(crate) mod detached;
 pub(crate) mod event_loop_access;
 pub(crate) mod group;

@@ -32,7 +32,7 @@ use crate::watch::watches::Watch;
 /// fn ready(watched: &mut Watched<'_>) -> ControlFlow<()> {
 ///     let mut buffer = [0; 4096];
 ///     let len = watched.read(&mut buffer).unwrap_or(0);
-///     let Tag::Conn(id) = watched.tag() else { return ControlFlow::Continue(()) };
+///     let Some(id) = watched.tag().conn else { return ControlFlow::Continue(()) };
 ///     let mut event_loop = watched.event_loop();
 ///     let conn = event_loop.conn(id);
 ///     let goes_on = len > 0 && conn.is_some();

@@ -139,6 +139,14 @@ impl Entry {
         self
     }
 
+    /// Gives the connection limits of its own.
+    pub(crate) fn with_limits(mut self, limits: Option<&Limits>) -> Self {
+        if let Some(limits) = limits {
+            self.extras_mut().limits = Some(Box::new(*limits));
+        }
+        self
+    }
+
     /// Adds input that comes before what the socket has.
     pub(crate) fn with_input(mut self, brought: Vec<u8>) -> Self {
         if !brought.is_empty() {

@@ -25,6 +25,13 @@ struct Page<T> {
     len: u32,
 }
 
+impl<T> Page<T> {
+    #[inline]
+    fn get_mut(&mut self, slot: usize) -> Option<&mut T> {
+        self.slots.as_mut()?.get_mut(slot)?.as_mut()
+    }
+}
+
 impl<T> Default for Pages<T> {
     fn default() -> Self {
         Self { pages: Vec::new(), len: 0 }
@@ -71,7 +78,30 @@ impl<T> Pages<T> {
     #[inline]
     pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
         let (page, slot) = Self::place(index);
-        self.pages.get_mut(page)?.slots.as_mut()?.get_mut(slot)?.as_mut()
+        self.pages.get_mut(page)?.get_mut(slot)
+    }
+
+    /// Returns the values at two indexes, which must not be the same.
+    pub(crate) fn get_pair_mut(&mut self, one: u32, two: u32) -> (Option<&mut T>, Option<&mut T>) {
+        debug_assert_ne!(one, two);
+        if one > two {
+            let (two, one) = self.get_pair_mut(two, one);
+            return (one, two);
+        }
+        let ((first_page, first), (second_page, second)) = (Self::place(one), Self::place(two));
+        if first_page < second_page {
+            let middle = self.pages.len().min(second_page);
+            let (before, behind) = self.pages.split_at_mut(middle);
+            return (
+                before.get_mut(first_page).and_then(|page| page.get_mut(first)),
+                behind.first_mut().and_then(|page| page.get_mut(second)),
+            );
+        }
+        let page = self.pages.get_mut(first_page).and_then(|page| page.slots.as_mut());
+        let Some((before, behind)) = page.map(|slots| slots.split_at_mut(second)) else {
+            return (None, None);
+        };
+        (before[first].as_mut(), behind[0].as_mut())
     }
 
     /// Puts a value at an index that has none.
@@ -122,6 +152,11 @@ impl<T> Pages<T> {
             taken.map(move |(slot, _)| base + slot as u32)
         })
         .filter(move |&index| index >= start)
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        let slots = self.pages.iter().filter_map(|page| page.slots.as_ref());
+        slots.flat_map(|slots| slots.iter().flatten())
     }
 
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {

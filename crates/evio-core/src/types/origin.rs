@@ -7,12 +7,12 @@ use crate::types::conn_id::ConnId;
 /// # Examples
 ///
 /// ```
-/// use evio_core::{Conn, ConnId, Origin, Tag};
+/// use evio_core::{Conn, ConnId, Origin};
 ///
 /// /// Returns the connection that this one was asked for by, if it was.
 /// fn client(conn: &Conn<'_>) -> Option<ConnId> {
 ///     match conn.origin() {
-///         Origin::Connected(Tag::Conn(client)) => Some(client),
+///         Origin::Connected(tag) => tag.conn,
 ///         _ => None,
 ///     }
 /// }
@@ -30,39 +30,45 @@ pub enum Origin {
     Adopted(Tag),
 }
 
-/// The name that a program gives to a connection that it asks for.
+/// What a program gives a thing that it asks for, to know it again: another connection, a number,
+/// or both.
 ///
 /// # Examples
 ///
 /// ```
-/// use evio_core::Tag;
+/// use evio_core::{ConnId, Tag};
 ///
-/// assert_eq!(Tag::from(7), Tag::Number(7));
-/// assert_eq!(Tag::default(), Tag::Number(0));
+/// assert_eq!(Tag::from(7), Tag { conn: None, number: 7 });
+/// assert_eq!(Tag::default(), Tag::from(0));
+///
+/// /// Names the connection that asks, and the upstream that is asked.
+/// fn tag(client: ConnId, upstream: u64) -> Tag {
+///     (client, upstream).into()
+/// }
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tag {
-    /// A number of the program's own, such as the index of a peer.
-    Number(u64),
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tag {
     /// Another connection: that on behalf of which this one was made.
-    Conn(ConnId),
-}
-
-impl Default for Tag {
-    fn default() -> Self {
-        Self::Number(0)
-    }
+    pub conn: Option<ConnId>,
+    /// A number of the program's own, such as the index of a peer.
+    pub number: u64,
 }
 
 impl From<u64> for Tag {
     fn from(number: u64) -> Self {
-        Self::Number(number)
+        Self { conn: None, number }
     }
 }
 
 impl From<ConnId> for Tag {
     fn from(id: ConnId) -> Self {
-        Self::Conn(id)
+        Self { conn: Some(id), number: 0 }
+    }
+}
+
+impl From<(ConnId, u64)> for Tag {
+    fn from((id, number): (ConnId, u64)) -> Self {
+        Self { conn: Some(id), number }
     }
 }
 

@@ -40,7 +40,7 @@ fn a_connection_knows_how_it_came_to_be() {
     assert!(entry.is_accepted() && entry.peer().is_none());
     assert_eq!(entry.origin(), Origin::Accepted { address_index: 0 });
     assert_eq!(entry.polled().unwrap().1, Interest::READABLE);
-    let entry = Entry::asked_for(OriginKind::Connected, false).with_tag(Tag::Number(7));
+    let entry = Entry::asked_for(OriginKind::Connected, false).with_tag(Tag::from(7));
     assert!(!entry.is_accepted() && entry.takes_output());
     assert_eq!(entry.peer(), Some(([127, 0, 0, 1], 7).into()));
     assert_eq!((entry.origin(), entry.phase()), (Origin::Connected(7.into()), Phase::Connecting));

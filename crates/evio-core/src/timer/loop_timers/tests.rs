@@ -28,7 +28,7 @@ impl Fixture {
         let mut tags = Vec::new();
         while let Some(timer) = self.timers.take(now) {
             assert!(timer.due() <= now);
-            let Tag::Number(tag) = timer.tag() else { panic!("{timer:?}") };
+            let tag = timer.tag().number;
             tags.push(tag);
         }
         let places: Vec<Place> = self.timers.queue.keys().copied().collect();

@@ -1,8 +1,8 @@
 use std::net::TcpListener;
 
+use crate::api::connect_options::ConnectOptions;
 use crate::turn::tests::Fixture;
 use crate::types::limits::Limits;
-use crate::types::origin::Tag;
 
 #[test]
 fn every_connection_is_told_that_the_server_ends_by_a_failure_of_its_poller() {
@@ -11,7 +11,7 @@ fn every_connection_is_told_that_the_server_ends_by_a_failure_of_its_poller() {
     let address = listener.local_addr().unwrap().into();
     let _clients = [fixture.open(), fixture.open()];
     let state = &mut fixture.runner.state;
-    state.connect(&address, Tag::default()).unwrap();
+    state.connect(&address, &ConnectOptions::default()).unwrap();
     let keys = state.table.keys();
     // One has output that nobody takes.
     fixture.write(keys[1], &vec![0; 4 << 20]);
@@ -20,6 +20,6 @@ fn every_connection_is_told_that_the_server_ends_by_a_failure_of_its_poller() {
     assert_eq!(fixture.calls(), [closed, closed, "not connected: server shutdown"]);
     let state = &mut fixture.runner.state;
     assert!(state.table.is_empty() && state.group.is_ending());
-    assert!(state.connect(&address, Tag::default()).is_err(), "nothing new begins");
+    assert!(state.connect(&address, &ConnectOptions::default()).is_err(), "nothing new begins");
     assert_eq!(fixture.live(0), 0);
 }

@@ -11,12 +11,12 @@ use evio_sys::net::{AcceptError, ListenOptions, Listener};
 use super::*;
 use crate::accept::listener::{BoundListener, Sharing};
 use crate::api::config::Config;
+use crate::api::connect_options::ConnectOptions;
 use crate::api::message::Control;
 use crate::turn::event_loop::EventLoop;
 use crate::turn::tests::{Fixture, HOUR, SECOND};
 use crate::types::action::{CloseReason, Timeout};
 use crate::types::limits::Limits;
-use crate::types::origin::Tag;
 
 /// More than the buffers of a Unix socket hold.
 const MUCH: usize = 4 << 20;
@@ -220,7 +220,7 @@ fn a_connection_that_has_come_about_in_time_is_opened() {
     let mut fixture = Fixture::new(limits);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let id = fixture.runner.state.connect(&address.into(), Tag::default()).unwrap();
+    let id = fixture.runner.state.connect(&address.into(), &ConnectOptions::default()).unwrap();
     let _client = listener.accept().unwrap();
     assert_eq!(fixture.run_timers(HOUR + SECOND), ["opened"]);
     assert!(fixture.is_active(id.key()));
