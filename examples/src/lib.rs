@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod http;
 pub mod logger;
+pub mod mqtt;
 pub mod proxy;
 pub mod redis;
 pub mod resp;

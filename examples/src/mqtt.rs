@@ -1,0 +1,27 @@
+//! A broker of MQTT 3.1.1: <https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/mqtt-v3.1.1.html>.
+//!
+//! Packets ([`packet`] and [`encode`]) and [`topics`] know of no network. [`Broker`] is one loop's
+//! part of the server, beginning with its callbacks; `session.rs` carries out the packets of a
+//! client, and `flow.rs` has publishers wait for those who get their messages. That one is what this
+//! example is about.
+//!
+//! What it leaves out:
+//!
+//! - Sessions end with their connection, as if each had asked for a clean one; a client that has
+//!   not is told that no session was present.
+//! - There is no QoS 2. A subscription to it is granted QoS 1, a will of it is published with QoS 1,
+//!   and a client that publishes with it is closed.
+//! - Everybody is let in, whatever the user name and the password.
+
+mod broker;
+mod client;
+pub mod encode;
+mod flow;
+pub mod packet;
+mod retained;
+mod session;
+pub mod topics;
+
+pub use broker::{Broker, Settings};
+pub use flow::{MAILBOX_BYTES, MAILBOX_MESSAGES, Message};
+pub use retained::Publication;

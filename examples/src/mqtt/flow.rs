@@ -1,0 +1,256 @@
+//! Who has to wait for whom.
+//!
+//! A publisher is not read from while a subscriber that gets its messages has not taken what it was
+//! sent, or while the mailbox of another loop is full: it waits at that [`Gate`], and the kernel has
+//! its peer wait. On its own loop a publisher looks at the gates before each message, so what waits
+//! for a subscriber is hardly more than the high watermark. The other loops learn of a message when
+//! it is in their mailbox; they write it in any case, and tell the loop of the publisher to hold it.
+//! Until that hears of it, a mailbox and what the loop has taken out of it is all that can come.
+//!
+//! A gate opens when evio says that the subscriber has [`drained`](evio::Handler::drained), when it
+//! has acknowledged enough, when it has gone, or when the mailbox has taken the messages that it had
+//! refused. Then those who wait go on, one after the other for as long as it stays open, and who
+//! shuts it again comes last the next time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evio::{ConnId, Loop, MessageSender, PauseReason, SendError};
+
+use super::broker::Broker;
+use super::retained::Publication;
+
+/// Why a client is not read from: it waits at a gate, or for the other clients to get their turn.
+const HELD: PauseReason = PauseReason::new(0);
+const LATER: PauseReason = PauseReason::new(1);
+
+/// How soon what a mailbox has refused is tried again, and clients go on that have had their share.
+const RETRY: Duration = Duration::from_millis(1);
+
+/// The bounds of the mailboxes. They also bound what can be on its way to a subscriber when its
+/// publishers on other loops are told to wait, so they are less than may wait for one.
+pub const MAILBOX_BYTES: usize = 512 << 10;
+/// See [`MAILBOX_BYTES`].
+pub const MAILBOX_MESSAGES: usize = 1024;
+
+/// The most publishers that wait for one subscriber, who is cut off if there are more.
+const MAX_WAITING: usize = 10_000;
+
+/// How much is done in one callback before other clients get their turn: messages that are written
+/// to somebody, and retained ones that are compared with a filter.
+const MAX_WORK: usize = 50_000;
+
+/// What one loop tells another.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// A message for subscribers, and who has published it; wills come from nobody.
+    Publish(Option<ConnId>, Publication),
+    /// A publisher has to wait for one more subscriber.
+    Hold(ConnId),
+    /// A publisher has to wait for one subscriber less.
+    Release(ConnId),
+    /// A client has connected with this name, at this time: an older one with that name is to end.
+    Connected(Arc<str>, u64),
+}
+
+impl Message {
+    fn len(&self) -> usize {
+        match self {
+            Self::Publish(_, publication) => publication.len(),
+            Self::Connected(name, _) => name.len(),
+            Self::Hold(_) | Self::Release(_) => 0,
+        }
+    }
+}
+
+/// The way to another loop.
+#[derive(Debug)]
+pub(super) struct Link {
+    sender: MessageSender<Message>,
+    /// What its mailbox had no room for: of each publisher one message, for it waits then.
+    unsent: VecDeque<Message>,
+    /// The publishers that wait, all of this loop.
+    waiting: VecDeque<ConnId>,
+}
+
+impl Link {
+    pub(super) fn new(sender: MessageSender<Message>) -> Self {
+        Self { sender, unsent: VecDeque::new(), waiting: VecDeque::new() }
+    }
+
+    /// Sends a message behind those that were refused.
+    fn send(&mut self, message: Message) {
+        self.unsent.push_back(message);
+        if self.unsent.len() == 1 {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        while let Some(message) = self.unsent.pop_front() {
+            let len = message.len();
+            if let Err(unsent) = self.sender.send_with(message, len) {
+                // Otherwise the server is ending, and nobody gets it.
+                if unsent.error() == SendError::Full {
+                    return self.unsent.push_front(unsent.into_inner());
+                }
+            }
+        }
+    }
+}
+
+/// What a publisher waits at.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Gate {
+    /// A client of this loop.
+    Subscriber(ConnId),
+    /// The way to another loop, by its place among all of them.
+    Link(usize),
+}
+
+impl Broker {
+    fn is_open(&self, event_loop: &mut Loop<'_>, gate: Gate) -> bool {
+        match gate {
+            Gate::Link(link) => self.links[link].unsent.is_empty(),
+            Gate::Subscriber(id) => {
+                let client = self.clients.get(id);
+                let is_full = |conn| client.is_some_and(|client| client.is_full(&conn));
+                !event_loop.conn(id).is_some_and(is_full)
+            }
+        }
+    }
+
+    fn waiting_at(&mut self, gate: Gate) -> Option<&mut VecDeque<ConnId>> {
+        match gate {
+            Gate::Link(link) => Some(&mut self.links[link].waiting),
+            Gate::Subscriber(id) => self.clients.get_mut(id).map(|client| &mut client.waiting),
+        }
+    }
+
+    /// Returns a gate at which a publisher of this loop has to wait before its message goes to those
+    /// who were found for it.
+    pub(super) fn shut_gate(&self, event_loop: &mut Loop<'_>, publisher: ConnId) -> Option<Gate> {
+        let links = (0..self.links.len()).map(Gate::Link);
+        // What a client publishes to itself does not wait for its acknowledgements, which come
+        // behind it; and while its output is congested, it does not get here.
+        let subscribers = self.found.iter().map(|(id, _)| *id).filter(|id| *id != publisher);
+        links.chain(subscribers.map(Gate::Subscriber)).find(|gate| !self.is_open(event_loop, *gate))
+    }
+
+    /// Has a publisher, of any loop, wait at a gate.
+    pub(super) fn wait_at(&mut self, event_loop: &mut Loop<'_>, gate: Gate, publisher: ConnId) {
+        let Some(waiting) = self.waiting_at(gate).filter(|all| !all.contains(&publisher)) else {
+            return;
+        };
+        waiting.push_back(publisher);
+        let is_too_much = waiting.len() > MAX_WAITING;
+        self.hold(event_loop, publisher);
+        if let (true, Gate::Subscriber(id)) = (is_too_much, gate) {
+            self.cut_off(event_loop, id, &"too many publishers wait for it");
+        }
+    }
+
+    pub(super) fn hold(&mut self, event_loop: &mut Loop<'_>, publisher: ConnId) {
+        if publisher.loop_id() != event_loop.loop_id() {
+            return self.send(event_loop, publisher.loop_id(), Message::Hold(publisher));
+        }
+        let client = self.clients.get_mut(publisher);
+        if let (Some(client), Some(mut conn)) = (client, event_loop.conn(publisher)) {
+            client.holds += 1;
+            conn.pause_reading_for(HELD);
+            client.keep_alive(&mut conn);
+        }
+    }
+
+    /// Takes back [`hold`](Self::hold). A publisher of this loop that nobody holds any more is
+    /// served by [`go_on`](Self::go_on).
+    pub(super) fn release(&mut self, event_loop: &mut Loop<'_>, publisher: ConnId) {
+        if publisher.loop_id() != event_loop.loop_id() {
+            return self.send(event_loop, publisher.loop_id(), Message::Release(publisher));
+        }
+        let client = self.clients.get_mut(publisher);
+        if let (Some(client), Some(mut conn)) = (client, event_loop.conn(publisher)) {
+            client.holds = client.holds.saturating_sub(1);
+            if client.holds == 0 {
+                conn.resume_reading_for(HELD);
+                self.ready.push_back(publisher);
+            }
+        }
+    }
+
+    /// Returns whether a client has had its share of this callback. Then it goes on later.
+    pub(super) fn had_its_share(&mut self, event_loop: &mut Loop<'_>, id: ConnId) -> bool {
+        let has_had = self.work > MAX_WORK;
+        if let (true, Some(mut conn)) = (has_had, event_loop.conn(id)) {
+            conn.pause_reading_for(LATER);
+            self.later.push(id);
+            self.try_later(event_loop);
+        }
+        has_had
+    }
+
+    /// Tries again what could not be done before.
+    pub(super) fn retry(&mut self, event_loop: &mut Loop<'_>) {
+        self.has_timer = false;
+        for id in std::mem::take(&mut self.later) {
+            if let Some(mut conn) = event_loop.conn(id) {
+                conn.resume_reading_for(LATER);
+                self.ready.push_back(id);
+            }
+        }
+        self.go_on(event_loop);
+    }
+
+    /// Serves those who had to wait and need not any more.
+    pub(super) fn go_on(&mut self, event_loop: &mut Loop<'_>) {
+        for (index, link) in self.links.iter_mut().enumerate() {
+            link.flush();
+            if link.unsent.is_empty() && !link.waiting.is_empty() {
+                self.opened.push_back(Gate::Link(index));
+            }
+        }
+        while let Some(id) = self.next_ready(event_loop) {
+            if let Some(mut conn) = event_loop.conn(id) {
+                self.serve(&mut conn, &[]);
+            }
+        }
+        self.try_later(event_loop);
+    }
+
+    fn next_ready(&mut self, event_loop: &mut Loop<'_>) -> Option<ConnId> {
+        while self.ready.is_empty() {
+            let gate = *self.opened.front()?;
+            let is_open = self.is_open(event_loop, gate);
+            let waiting = self.waiting_at(gate).filter(|_| is_open);
+            match waiting.and_then(VecDeque::pop_front) {
+                Some(publisher) => self.release(event_loop, publisher),
+                None => drop(self.opened.pop_front()),
+            }
+        }
+        self.ready.pop_front()
+    }
+
+    /// Sends a message to another loop.
+    fn send(&mut self, event_loop: &mut Loop<'_>, loop_id: usize, message: Message) {
+        if let Some(link) = self.links.iter_mut().find(|link| link.sender.loop_id() == loop_id) {
+            link.send(message);
+            self.try_later(event_loop);
+        }
+    }
+
+    /// Sends a message to all the other loops.
+    pub(super) fn send_all(&mut self, event_loop: &mut Loop<'_>, message: &Message) {
+        self.links.iter_mut().for_each(|link| link.send(message.clone()));
+        self.try_later(event_loop);
+    }
+
+    /// Sets the timer, if there is something to try again.
+    fn try_later(&mut self, event_loop: &mut Loop<'_>) {
+        let is_needed = !self.later.is_empty() || self.links.iter().any(|l| !l.unsent.is_empty());
+        if is_needed && !self.has_timer {
+            // The only timer of this loop.
+            self.has_timer = event_loop.set_timer(RETRY, 0).is_ok();
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Topics, filters, and who has subscribed to which.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::packet::Qos;
+
+/// The longest topic or filter, in bytes, and the most levels of a filter: a level is a node of the
+/// tree.
+pub const MAX_TOPIC_LEN: usize = 1024;
+const MAX_LEVELS: usize = 32;
+
+/// Returns whether messages can have this topic [MQTT-4.7.3-1], [MQTT-3.3.2-2].
+#[must_use]
+pub fn is_topic(topic: &str) -> bool {
+    (1..=MAX_TOPIC_LEN).contains(&topic.len()) && !topic.contains(['+', '#'])
+}
+
+/// Returns whether a filter can be subscribed to: a wildcard is a whole level [MQTT-4.7.1-3], and
+/// "#" is the last one [MQTT-4.7.1-2].
+#[must_use]
+pub fn is_filter(filter: &str) -> bool {
+    let mut levels = filter.split('/').rev();
+    let is_single = |level: &str| level == "+" || !level.contains(['+', '#']);
+    (1..=MAX_TOPIC_LEN).contains(&filter.len())
+        && levels.next().is_some_and(|last| last == "#" || is_single(last))
+        && levels.all(is_single)
+        && filter.split('/').count() <= MAX_LEVELS
+}
+
+/// Returns whether a filter matches a topic.
+#[must_use]
+pub fn matches(filter: &str, topic: &str) -> bool {
+    let (mut filters, mut topics) = (filter.split('/'), topic.split('/'));
+    // Wildcards at the beginning do not match topics of the server's own [MQTT-4.7.2-1].
+    if topic.starts_with('$') && filter.starts_with(['+', '#']) {
+        return false;
+    }
+    loop {
+        match (filters.next(), topics.next()) {
+            // It matches the level above, too (4.7.1.2).
+            (Some("#"), _) | (None, None) => return true,
+            (Some("+"), Some(_)) => {}
+            (Some(filter), Some(topic)) if filter == topic => {}
+            _ => return false,
+        }
+    }
+}
+
+/// Who has subscribed to what: a tree whose paths are the levels of the filters, wildcards included.
+/// To find those of a topic takes as many steps as there are filters that match its beginning.
+#[derive(Debug)]
+pub struct Filters<S> {
+    root: Node<S>,
+}
+
+#[derive(Debug)]
+struct Node<S> {
+    next: HashMap<Box<str>, Node<S>>,
+    subscribers: BTreeMap<S, Qos>,
+}
+
+impl<S> Default for Filters<S> {
+    fn default() -> Self {
+        Self { root: Node::default() }
+    }
+}
+
+impl<S> Default for Node<S> {
+    fn default() -> Self {
+        Self { next: HashMap::new(), subscribers: BTreeMap::new() }
+    }
+}
+
+impl<S: Ord + Copy> Filters<S> {
+    /// Adds a subscription, or changes its QoS [MQTT-3.8.4-3].
+    pub fn insert(&mut self, filter: &str, subscriber: S, qos: Qos) {
+        let mut node = &mut self.root;
+        for level in filter.split('/') {
+            if !node.next.contains_key(level) {
+                node.next.insert(level.into(), Node::default());
+            }
+            node = node.next.get_mut(level).expect("it was inserted");
+        }
+        node.subscribers.insert(subscriber, qos);
+    }
+
+    /// Removes a subscription.
+    pub fn remove(&mut self, filter: &str, subscriber: S) {
+        self.root.remove(Some(filter), subscriber);
+    }
+
+    /// Returns whether nobody has subscribed to anything; then no node is left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.root.is_empty()
+    }
+
+    /// Puts those who get the messages of a topic into `found`, each once and with the best QoS of
+    /// all its filters that match [MQTT-3.3.5-1].
+    pub fn find(&self, topic: &str, found: &mut Vec<(S, Qos)>) {
+        found.clear();
+        self.root.find(Some(topic), topic.starts_with('$'), found);
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        found.dedup_by_key(|(subscriber, _)| *subscriber);
+    }
+}
+
+impl<S: Ord + Copy> Node<S> {
+    fn is_empty(&self) -> bool {
+        self.next.is_empty() && self.subscribers.is_empty()
+    }
+
+    /// Removes a subscriber, and the nodes on the way that nobody needs any more.
+    fn remove(&mut self, filter: Option<&str>, subscriber: S) {
+        let Some(filter) = filter else {
+            self.subscribers.remove(&subscriber);
+            return;
+        };
+        let (level, rest) = first_level(filter);
+        let Some(next) = self.next.get_mut(level) else { return };
+        next.remove(rest, subscriber);
+        if next.is_empty() {
+            self.next.remove(level);
+        }
+    }
+
+    /// Looks for what is left of a topic, `None` behind its end.
+    fn find(&self, topic: Option<&str>, is_special: bool, found: &mut Vec<(S, Qos)>) {
+        let mut add = |node: &Self| found.extend(node.subscribers.iter().map(|(s, q)| (*s, *q)));
+        if let Some(all) = self.next.get("#").filter(|_| !is_special) {
+            add(all);
+        }
+        let Some(topic) = topic else { return add(self) };
+        let (level, rest) = first_level(topic);
+        if let Some(any) = self.next.get("+").filter(|_| !is_special) {
+            any.find(rest, false, found);
+        }
+        if let Some(next) = self.next.get(level) {
+            next.find(rest, false, found);
+        }
+    }
+}
+
+/// Returns the first level, and what is behind its "/".
+fn first_level(path: &str) -> (&str, Option<&str>) {
+    path.split_once('/').map_or((path, None), |(level, rest)| (level, Some(rest)))
+}
+
+#[cfg(test)]
+mod tests;
