@@ -76,24 +76,28 @@ pub struct End(pub &'static str);
 /// Fails when no input that follows could make it a packet.
 pub fn parse(input: &[u8], max_len: usize) -> Result<Option<(Packet<'_>, usize)>, End> {
     let Some((&first, rest)) = input.split_first() else { return Ok(None) };
+    let (kind, flags) = (first >> 4, first & 0x0f);
+    match (kind, flags) {
+        (1 | 4 | 12 | 14, 0) | (3, _) | (8 | 10, 2) => {}
+        (5..=7, _) => return Err(End("there is no QoS 2")),
+        // [MQTT-2.2.2-2], [MQTT-3.8.1-1], [MQTT-3.10.1-1]
+        (1 | 4 | 8 | 10 | 12 | 14, _) => return Err(End("wrong flags")),
+        _ => return Err(End("no packet of a client")),
+    }
     let Some((len, len_bytes)) = remaining_length(rest)? else { return Ok(None) };
     if len > max_len {
         return Err(End("the packet is too large"));
     }
     let Some(body) = rest.get(len_bytes..len_bytes + len) else { return Ok(None) };
     let mut body = Body(body);
-    let packet = match (first >> 4, first & 0x0f) {
-        (1, 0) => connect(&mut body)?,
-        (3, flags) => Packet::Publish(publish(flags, &mut body)?),
-        (4, 0) => Packet::PubAck(body.packet_id()?),
-        (8, 2) => subscribe(&mut body)?,
-        (10, 2) => unsubscribe(&mut body)?,
-        (12, 0) => Packet::PingReq,
-        (14, 0) => Packet::Disconnect,
-        (5..=7, _) => return Err(End("there is no QoS 2")),
-        // [MQTT-2.2.2-2], [MQTT-3.8.1-1], [MQTT-3.10.1-1]
-        (1 | 4 | 8 | 10 | 12 | 14, _) => return Err(End("wrong flags")),
-        _ => return Err(End("no packet of a client")),
+    let packet = match kind {
+        1 => connect(&mut body)?,
+        3 => Packet::Publish(publish(flags, &mut body)?),
+        4 => Packet::PubAck(body.packet_id()?),
+        8 => subscribe(&mut body)?,
+        10 => unsubscribe(&mut body)?,
+        12 => Packet::PingReq,
+        _ => Packet::Disconnect,
     };
     if !body.0.is_empty() {
         return Err(End("more bytes than the packet has"));
