@@ -1,17 +1,20 @@
 //! A broker of MQTT 3.1.1: <https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/mqtt-v3.1.1.html>.
 //!
 //! Packets ([`packet`] and [`encode`]) and [`topics`] know of no network. [`Broker`] is one loop's
-//! part of the server, beginning with its callbacks; `session.rs` carries out the packets of a
-//! client, and `flow.rs` has publishers wait for those who get their messages. That one is what this
-//! example is about.
+//! part of the server, with its callbacks; `session.rs` carries out the packets of a client, and
+//! `flow.rs` has publishers wait for those who get their messages, which is what this example is
+//! about.
 //!
 //! What it leaves out:
 //!
-//! - Sessions end with their connection, as if each had asked for a clean one; a client that has
-//!   not is told that no session was present.
-//! - There is no QoS 2. A subscription to it is granted QoS 1, a will of it is published with QoS 1,
-//!   and a client that publishes with it is closed.
+//! - Sessions end with their connection, as if each client had asked for a clean one; a client that
+//!   has not is told that no session was present.
+//! - There is no QoS 2. A subscription to it is granted QoS 1, a will of it is published with QoS
+//!   1, and a client that publishes with it is closed.
 //! - Everybody is let in, whatever the user name and the password.
+//! - Clients that publish to each other at QoS 1, faster than they acknowledge, can come to wait
+//!   for each other: what would set them going lies behind what has to wait. The congestion timeout
+//!   ends one of them.
 
 mod broker;
 mod client;

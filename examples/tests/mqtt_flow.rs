@@ -25,8 +25,8 @@ const LONG: (u32, usize) = (480, 64 << 10);
 /// the machine is busy: then the readers begin early.
 const STOPPED: Duration = Duration::from_millis(500);
 
-/// Has a client publish numbers, padded to `len` bytes, and then nothing. Tells each time that it is
-/// stopped, and when it is through.
+/// Has a client publish numbers, padded to `len` bytes, and then nothing. Tells each time that it
+/// is stopped, and when it is through.
 fn flood(client: Client, name: &str, (count, len): (u32, usize), qos: u8) -> Receiver<bool> {
     let mut stream = client.stream().try_clone().unwrap();
     stream.set_write_timeout(Some(STOPPED)).unwrap();
@@ -86,8 +86,8 @@ fn read_all(client: &mut Client, publishers: usize) -> u32 {
     count
 }
 
-/// Floods readers, who begin to read when the publisher has come to a stop. With two loops, the last
-/// of them is not on that of the publisher: it is the only one that has it wait if there is one.
+/// Floods readers, who begin to read when the publisher has come to a stop. With two loops, one
+/// reader alone is not on that of the publisher.
 fn flood_readers<const READERS: usize>(loops: &str, size: (u32, usize), qos: u8) {
     let server = start(loops, &[]);
     let mut readers = Client::several::<READERS>(&server, "reader");
@@ -156,6 +156,7 @@ fn who_does_not_read_is_cut_off_and_a_slow_reader_gets_everything() {
             for number in first..first + SHORT.0 / 10 {
                 assert_eq!(reader.receive().payload[..4], number.to_be_bytes());
             }
+            // A reader that is slow, but reads.
             thread::sleep(Duration::from_millis(50));
         }
         assert!(reader.receive().payload.is_empty());
@@ -165,7 +166,7 @@ fn who_does_not_read_is_cut_off_and_a_slow_reader_gets_everything() {
             let line = server.next_line();
             let reasons = ["peer takes no output", "connection failed: Connection timed out"];
             assert!(reasons.iter().any(|reason| line.contains(reason)), "{line}");
-            assert!(line.starts_with("\"deaf-"), "{line}");
+            assert!(line.contains("\"deaf-"), "{line}");
         }
     }
 }
@@ -189,8 +190,8 @@ fn who_reads_and_does_not_acknowledge_is_cut_off() {
         });
         for _ in 0..2 {
             let line = server.next_line();
-            assert!(line.ends_with(" has left: it acknowledges too slowly"), "{line}");
-            assert!(line.starts_with("\"mute-"), "{line}");
+            assert!(line.ends_with(" has left: aborted by this server"), "{line}");
+            assert!(line.contains("\"mute-"), "{line}");
         }
     }
 }

@@ -82,8 +82,8 @@ impl Broker {
         self.settings.stamps.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Forgets a client, has those go on who wait for it, and publishes its will (3.1.2.5). A client
-    /// that leaves in order has none any more.
+    /// Forgets a client, has those go on who wait for it, and publishes its will (3.1.2.5). A
+    /// client that leaves in order has none any more.
     fn leave(&mut self, event_loop: &mut Loop<'_>, id: ConnId, reason: &dyn Display) {
         let Some(client) = self.clients.remove(id) else { return };
         for filter in &client.filters {
@@ -93,7 +93,7 @@ impl Broker {
             self.release(event_loop, publisher);
         }
         if let Some(name) = client.name {
-            info!("{name:?} has left: {reason}");
+            info!("{id} {name:?} has left: {reason}");
             if self.names.get(&name) == Some(&id) {
                 self.names.remove(&name);
             }
@@ -102,7 +102,7 @@ impl Broker {
             will.stamp = self.stamp();
             self.filters.find(&will.topic, &mut self.found);
             self.deliver(event_loop, &will, None);
-            self.send_all(event_loop, &Message::Publish(None, will));
+            self.send_all(&Message::Publish(None, will));
         }
     }
 
@@ -114,16 +114,9 @@ impl Broker {
         }
     }
 
-    /// Ends a connection that takes nothing, or too little.
-    pub(super) fn cut_off(&mut self, event_loop: &mut Loop<'_>, id: ConnId, reason: &dyn Display) {
-        self.leave(event_loop, id, reason);
-        if let Some(mut conn) = event_loop.conn(id) {
-            conn.abort();
-        }
-    }
-
-    /// Delivers a message to those who were found for it on this loop. They are sent it in any case;
-    /// if it came from another loop and is too much for one of them, its publisher is to wait.
+    /// Delivers a message to those who were found for it on this loop. They are sent it in any
+    /// case; if it came from another loop and is too much for one of them, its publisher is to
+    /// wait.
     pub(super) fn deliver(
         &mut self,
         event_loop: &mut Loop<'_>,
@@ -176,9 +169,8 @@ impl Handler<Message> for Broker {
     }
 
     fn timer(&mut self, conn: &mut Conn<'_>, (): &mut ()) -> Action {
-        let id = conn.id();
-        self.cut_off(&mut conn.event_loop(), id, &"it acknowledges too slowly");
-        self.go_on(&mut conn.event_loop());
+        // It has had too much to acknowledge for too long; `closed` has the others go on.
+        conn.abort();
         Action::None
     }
 

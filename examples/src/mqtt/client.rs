@@ -10,14 +10,15 @@ use super::encode;
 use super::packet::Qos;
 use super::retained::Publication;
 
-/// How many messages a client may leave unacknowledged before those who publish to it have to wait.
+/// How many messages a client may leave unacknowledged before those who publish to it have to
+/// wait.
 const MAX_INFLIGHT: usize = 1000;
 
-/// How long a client may take to send its CONNECT, which is about (3.1.4) what a server should wait.
+/// How long a client may take to send its CONNECT, the reasonable time that 3.1.4 speaks of.
 pub(super) const CONNECT_TIME: Duration = Duration::from_secs(10);
 
-/// The state of a connection. It lies in a map of the loop and not in the context of the connection,
-/// since others come to it: those who publish to this client, and those it waits for.
+/// The state of a connection. It lies in a map of the loop and not in the context of the
+/// connection, since others come to it: those who publish to this client, and those it waits for.
 #[derive(Debug)]
 pub(super) struct Client {
     /// What it has sent, from the first packet on that was not carried out.
@@ -40,7 +41,7 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new() -> Self {
         Self {
-            // The parser refuses a packet that is too large, and nothing is read while packets wait.
+            // The parser refuses what is too large, and nothing is read while packets wait.
             input: InputStream::with_max_len(usize::MAX),
             name: None,
             stamp: 0,
@@ -53,8 +54,8 @@ impl Client {
         }
     }
 
-    /// Returns whether those who publish to this client have to wait: its output is congested, or it
-    /// has not acknowledged enough.
+    /// Returns whether those who publish to this client have to wait: its output is congested, or
+    /// it has not acknowledged enough.
     pub(super) fn is_full(&self, conn: &Conn<'_>) -> bool {
         conn.is_congested() || self.inflight.is_full
     }
@@ -97,8 +98,9 @@ impl Client {
     }
 }
 
-/// The messages that a client has not acknowledged. They are not sent again, which would be due only
-/// in a session that outlives its connection [MQTT-4.4.0-1]; so their ids are all there is of them.
+/// The messages that a client has not acknowledged. They are not sent again, which would be due
+/// only in a session that outlives its connection [MQTT-4.4.0-1]; so their ids are all there is of
+/// them.
 #[derive(Debug, Default)]
 pub(super) struct Inflight {
     /// The oldest first.

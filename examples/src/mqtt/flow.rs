@@ -1,16 +1,17 @@
 //! Who has to wait for whom.
 //!
 //! A publisher is not read from while a subscriber that gets its messages has not taken what it was
-//! sent, or while the mailbox of another loop is full: it waits at that [`Gate`], and the kernel has
-//! its peer wait. On its own loop a publisher looks at the gates before each message, so what waits
-//! for a subscriber is hardly more than the high watermark. The other loops learn of a message when
-//! it is in their mailbox; they write it in any case, and tell the loop of the publisher to hold it.
-//! Until that hears of it, a mailbox and what the loop has taken out of it is all that can come.
+//! sent, or while the mailbox of another loop is full: it waits at that [`Gate`], and the kernel
+//! has its peer wait. On its own loop a publisher looks at the gates before each message, so what
+//! waits for a subscriber is hardly more than the high watermark. The other loops learn of a
+//! message when it is in their mailbox; they write it in any case, and tell the loop of the
+//! publisher to hold it. Until that hears of it, a mailbox and what the loop has taken out of it is
+//! all that can come.
 //!
 //! A gate opens when evio says that the subscriber has [`drained`](evio::Handler::drained), when it
-//! has acknowledged enough, when it has gone, or when the mailbox has taken the messages that it had
-//! refused. Then those who wait go on, one after the other for as long as it stays open, and who
-//! shuts it again comes last the next time.
+//! has acknowledged enough, when it has gone, or when the mailbox has taken the messages that it
+//! had refused. Then those who wait go on, one after the other for as long as it stays open, and
+//! who shuts it again comes last the next time.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -128,8 +129,8 @@ impl Broker {
         }
     }
 
-    /// Returns a gate at which a publisher of this loop has to wait before its message goes to those
-    /// who were found for it.
+    /// Returns a gate at which a publisher of this loop has to wait before its message goes to
+    /// those who were found for it.
     pub(super) fn shut_gate(&self, event_loop: &mut Loop<'_>, publisher: ConnId) -> Option<Gate> {
         let links = (0..self.links.len()).map(Gate::Link);
         // What a client publishes to itself does not wait for its acknowledgements, which come
@@ -144,16 +145,17 @@ impl Broker {
             return;
         };
         waiting.push_back(publisher);
-        let is_too_much = waiting.len() > MAX_WAITING;
-        self.hold(event_loop, publisher);
-        if let (true, Gate::Subscriber(id)) = (is_too_much, gate) {
-            self.cut_off(event_loop, id, &"too many publishers wait for it");
+        if let (true, Gate::Subscriber(id)) = (waiting.len() > MAX_WAITING, gate) {
+            if let Some(mut conn) = event_loop.conn(id) {
+                conn.abort();
+            }
         }
+        self.hold(event_loop, publisher);
     }
 
     pub(super) fn hold(&mut self, event_loop: &mut Loop<'_>, publisher: ConnId) {
         if publisher.loop_id() != event_loop.loop_id() {
-            return self.send(event_loop, publisher.loop_id(), Message::Hold(publisher));
+            return self.send(publisher.loop_id(), Message::Hold(publisher));
         }
         let client = self.clients.get_mut(publisher);
         if let (Some(client), Some(mut conn)) = (client, event_loop.conn(publisher)) {
@@ -167,7 +169,7 @@ impl Broker {
     /// served by [`go_on`](Self::go_on).
     pub(super) fn release(&mut self, event_loop: &mut Loop<'_>, publisher: ConnId) {
         if publisher.loop_id() != event_loop.loop_id() {
-            return self.send(event_loop, publisher.loop_id(), Message::Release(publisher));
+            return self.send(publisher.loop_id(), Message::Release(publisher));
         }
         let client = self.clients.get_mut(publisher);
         if let (Some(client), Some(mut conn)) = (client, event_loop.conn(publisher)) {
@@ -185,7 +187,6 @@ impl Broker {
         if let (true, Some(mut conn)) = (has_had, event_loop.conn(id)) {
             conn.pause_reading_for(LATER);
             self.later.push(id);
-            self.try_later(event_loop);
         }
         has_had
     }
@@ -202,7 +203,7 @@ impl Broker {
         self.go_on(event_loop);
     }
 
-    /// Serves those who had to wait and need not any more.
+    /// Serves those who had to wait and need not any more. Each callback ends here.
     pub(super) fn go_on(&mut self, event_loop: &mut Loop<'_>) {
         for (index, link) in self.links.iter_mut().enumerate() {
             link.flush();
@@ -215,7 +216,11 @@ impl Broker {
                 self.serve(&mut conn, &[]);
             }
         }
-        self.try_later(event_loop);
+        let has_more = !self.later.is_empty() || self.links.iter().any(|l| !l.unsent.is_empty());
+        if has_more && !self.has_timer {
+            // The only timer of this loop.
+            self.has_timer = event_loop.set_timer(RETRY, 0).is_ok();
+        }
     }
 
     fn next_ready(&mut self, event_loop: &mut Loop<'_>) -> Option<ConnId> {
@@ -232,25 +237,14 @@ impl Broker {
     }
 
     /// Sends a message to another loop.
-    fn send(&mut self, event_loop: &mut Loop<'_>, loop_id: usize, message: Message) {
+    fn send(&mut self, loop_id: usize, message: Message) {
         if let Some(link) = self.links.iter_mut().find(|link| link.sender.loop_id() == loop_id) {
             link.send(message);
-            self.try_later(event_loop);
         }
     }
 
     /// Sends a message to all the other loops.
-    pub(super) fn send_all(&mut self, event_loop: &mut Loop<'_>, message: &Message) {
+    pub(super) fn send_all(&mut self, message: &Message) {
         self.links.iter_mut().for_each(|link| link.send(message.clone()));
-        self.try_later(event_loop);
-    }
-
-    /// Sets the timer, if there is something to try again.
-    fn try_later(&mut self, event_loop: &mut Loop<'_>) {
-        let is_needed = !self.later.is_empty() || self.links.iter().any(|l| !l.unsent.is_empty());
-        if is_needed && !self.has_timer {
-            // The only timer of this loop.
-            self.has_timer = event_loop.set_timer(RETRY, 0).is_ok();
-        }
     }
 }

@@ -8,8 +8,8 @@ use super::packet::{Publish, Qos};
 /// The most topics of which a message is kept.
 const MAX_RETAINED: usize = 10_000;
 
-/// The most bytes of them all. Who subscribes to everything is sent all of it at once, so it is less
-/// than may wait for a client.
+/// The most bytes of them all. Who subscribes to everything is sent all of it at once, so it is
+/// less than may wait for a client.
 const MAX_RETAINED_BYTES: usize = 4 << 20;
 
 /// What one message takes beside its text: the head of its packet, and its place here.
@@ -69,8 +69,8 @@ pub(super) struct Retained {
 
 impl Retained {
     /// Keeps a message in the place of an older one [MQTT-3.3.1-5]; one that is empty only removes
-    /// that [MQTT-3.3.1-10], [MQTT-3.3.1-11]. When there is no room for a message, none of its topic
-    /// is kept.
+    /// that [MQTT-3.3.1-10], [MQTT-3.3.1-11]. When there is no room for a message, none of its
+    /// topic is kept.
     pub(super) fn keep(&mut self, message: &Publication) {
         let Publication { topic, stamp, .. } = message;
         if self.messages.get(topic).is_some_and(|kept| kept.stamp > *stamp) {

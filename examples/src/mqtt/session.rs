@@ -11,7 +11,7 @@ use super::encode::{self, ConnectCode};
 use super::flow::Message;
 use super::packet::{self, Connect, End, Packet, Publish, Qos};
 use super::retained::Publication;
-use super::topics;
+use super::topics::{self, Filters};
 
 /// The longest name of a client. Up to 23 bytes a server must take [MQTT-3.1.3-5].
 const MAX_NAME_LEN: usize = 128;
@@ -23,9 +23,9 @@ const MAX_SUBSCRIPTIONS: usize = 100;
 const FAILURE: u8 = 0x80;
 
 impl Broker {
-    /// Carries out the packets of a client that are whole, until it has to wait: for itself, while it
-    /// does not take the replies, or at a gate. `drained` and `go_on` come back here then, without
-    /// input.
+    /// Carries out the packets of a client that are whole, until it has to wait: for itself, while
+    /// it does not take the replies, or at a gate. `drained` and `go_on` come back here then,
+    /// without input.
     pub(super) fn serve(&mut self, conn: &mut Conn<'_>, input: &[u8]) {
         let id = conn.id();
         let Some(client) = self.clients.get_mut(id) else { return };
@@ -119,11 +119,8 @@ impl Broker {
             conn.write(&encode::connack(ConnectCode::WrongClientId));
             return Err(End("no name for a client"));
         }
-        let name: Arc<str> = match *client_id {
-            "" => format!("client-{id}").into(), // [MQTT-3.1.3-6]
-            chosen => chosen.into(),
-        };
         let Some(client) = self.clients.get_mut(id) else { return Ok(()) };
+        let name: Arc<str> = (*client_id).into();
         client.name = Some(Arc::clone(&name));
         client.stamp = stamp;
         // One and a half times what the client has said [MQTT-3.1.2-24].
@@ -131,12 +128,14 @@ impl Broker {
         client.keep_alive = Some(keep_alive).filter(|time| !time.is_zero());
         client.will = will.as_ref().map(|will| Publication::new(will, stamp));
         conn.write(&encode::connack(ConnectCode::Accepted));
-        // An older client with this name ends [MQTT-3.1.4-2], on whatever loop it is.
-        let event_loop = &mut conn.event_loop();
-        if let Some(older) = self.names.insert(Arc::clone(&name), id) {
-            self.close(event_loop, older, &"another client has its name");
+        // Who has no name of its own is known by its connection [MQTT-3.1.3-6]. An older client
+        // with the same name ends [MQTT-3.1.4-2], on whatever loop it is.
+        if !name.is_empty() {
+            if let Some(older) = self.names.insert(Arc::clone(&name), id) {
+                self.close(&mut conn.event_loop(), older, &"another client has its name");
+            }
+            self.send_all(&Message::Connected(name, stamp));
         }
-        self.send_all(event_loop, &Message::Connected(name, stamp));
         Ok(())
     }
 
@@ -151,7 +150,7 @@ impl Broker {
         }
         let message = Publication::new(publish, self.stamp());
         self.deliver(event_loop, &message, None);
-        self.send_all(event_loop, &Message::Publish(Some(id), message));
+        self.send_all(&Message::Publish(Some(id), message));
         // The broker has taken it [MQTT-3.3.4-1].
         if let Some(packet_id) = publish.packet_id {
             conn.write(&encode::puback(packet_id));
@@ -170,7 +169,7 @@ impl Broker {
             return Err(End("too many filters in one packet"));
         }
         let Some(client) = self.clients.get_mut(id) else { return Ok(()) };
-        let (mut codes, mut granted) = (Vec::new(), Vec::new());
+        let (mut codes, mut granted) = (Vec::new(), Filters::default());
         for &(filter, qos) in filters {
             let is_new = !client.filters.contains(filter);
             let has_room = !is_new || client.filters.len() < MAX_SUBSCRIPTIONS;
@@ -181,18 +180,18 @@ impl Broker {
             client.filters.insert(filter.into());
             self.filters.insert(filter, id, qos);
             codes.push(qos as u8);
-            granted.push((filter, qos));
+            granted.insert(filter, (), qos);
         }
         conn.write(&encode::suback(packet_id, &codes));
         // The filters of one packet are looked at together, so that each message comes once, with
         // the best QoS: all of them at once are no more than may wait for a client.
-        self.work += granted.len() * self.retained.len();
+        self.work += self.retained.len();
+        let mut found = Vec::new();
         for message in self.retained.iter() {
-            let matching =
-                granted.iter().filter(|(filter, _)| topics::matches(filter, &message.topic));
-            if let Some(qos) = matching.map(|(_, qos)| *qos).max() {
+            granted.find(&message.topic, &mut found);
+            if let Some(((), qos)) = found.first() {
                 // [MQTT-3.3.1-6], [MQTT-3.3.1-8]
-                client.send(conn, message, qos, true, self.settings.patience);
+                client.send(conn, message, *qos, true, self.settings.patience);
             }
         }
         Ok(())

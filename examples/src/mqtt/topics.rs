@@ -27,27 +27,9 @@ pub fn is_filter(filter: &str) -> bool {
         && filter.split('/').count() <= MAX_LEVELS
 }
 
-/// Returns whether a filter matches a topic.
-#[must_use]
-pub fn matches(filter: &str, topic: &str) -> bool {
-    let (mut filters, mut topics) = (filter.split('/'), topic.split('/'));
-    // Wildcards at the beginning do not match topics of the server's own [MQTT-4.7.2-1].
-    if topic.starts_with('$') && filter.starts_with(['+', '#']) {
-        return false;
-    }
-    loop {
-        match (filters.next(), topics.next()) {
-            // It matches the level above, too (4.7.1.2).
-            (Some("#"), _) | (None, None) => return true,
-            (Some("+"), Some(_)) => {}
-            (Some(filter), Some(topic)) if filter == topic => {}
-            _ => return false,
-        }
-    }
-}
-
-/// Who has subscribed to what: a tree whose paths are the levels of the filters, wildcards included.
-/// To find those of a topic takes as many steps as there are filters that match its beginning.
+/// Who has subscribed to what: a tree whose paths are the levels of the filters, wildcards
+/// included. To find those of a topic takes as many steps as there are filters that match its
+/// beginning.
 #[derive(Debug)]
 pub struct Filters<S> {
     root: Node<S>,
@@ -124,7 +106,8 @@ impl<S: Ord + Copy> Node<S> {
         }
     }
 
-    /// Looks for what is left of a topic, `None` behind its end.
+    /// Looks for what is left of a topic, `None` behind its end: "a/#" matches "a", too (4.7.1.2).
+    /// Wildcards at the beginning do not match topics of the server's own [MQTT-4.7.2-1].
     fn find(&self, topic: Option<&str>, is_special: bool, found: &mut Vec<(S, Qos)>) {
         let mut add = |node: &Self| found.extend(node.subscribers.iter().map(|(s, q)| (*s, *q)));
         if let Some(all) = self.next.get("#").filter(|_| !is_special) {

@@ -45,7 +45,7 @@ fn filters_match_as_the_specification_says() {
         ("a/#", "a/$b", true),
         ("ACCOUNTS", "Accounts", false),
     ] {
-        assert_eq!(matches(filter, topic), expected, "{filter} {topic}");
+        assert_eq!(naively_matches(filter, topic), expected, "{filter} {topic}");
         let (mut filters, mut found) = (Filters::default(), Vec::new());
         filters.insert(filter, 1, Qos::AtMostOnce);
         filters.find(topic, &mut found);
@@ -115,7 +115,6 @@ proptest! {
         for topic in topics {
             let mut expected = BTreeMap::new();
             for ((filter, subscriber), qos) in &list {
-                prop_assert_eq!(matches(filter, &topic), naively_matches(filter, &topic));
                 if naively_matches(filter, &topic) {
                     let best = expected.entry(*subscriber).or_insert(*qos);
                     *best = (*best).max(*qos);
