@@ -29,7 +29,7 @@ pub struct Settings {
 }
 
 /// One loop's part of the broker: its clients, what they have subscribed to, and a copy of the
-/// retained messages. Loops share nothing; they tell each other what is published.
+/// retained messages. Loops share a counter alone; they tell each other what is published.
 #[derive(Debug)]
 pub struct Broker {
     pub(super) settings: Settings,
@@ -166,6 +166,14 @@ impl Handler<Message> for Broker {
         // for it.
         self.opened.push_back(Gate::Subscriber(conn.id()));
         self.data(conn, &mut (), &[])
+    }
+
+    fn peer_closed(&mut self, conn: &mut Conn<'_>, (): &mut ()) -> Action {
+        // `closed` comes when all output is sent, and nobody has to wait for that.
+        let id = conn.id();
+        self.leave(&mut conn.event_loop(), id, &CloseReason::PeerClosed);
+        self.go_on(&mut conn.event_loop());
+        Action::Close
     }
 
     fn timer(&mut self, conn: &mut Conn<'_>, (): &mut ()) -> Action {
