@@ -8,7 +8,7 @@ use evio::{Conn, ConnId, InputStream};
 
 use super::broker::Broker;
 use super::encode::{self, ConnectCode};
-use super::flow::Message;
+use super::flow::{Gate, Message};
 use super::packet::{self, Connect, End, Packet, Publish, Qos};
 use super::retained::Publication;
 use super::topics::{self, Filters};
@@ -91,7 +91,7 @@ impl Broker {
                 let client = self.clients.get_mut(id);
                 if client.is_some_and(|client| client.inflight.acknowledge(*packet_id)) {
                     conn.set_timer(None);
-                    self.opened.push_back(super::flow::Gate::Subscriber(id));
+                    self.opened.push_back(Gate::Subscriber(id));
                 }
             }
             Packet::Subscribe(packet_id, filters) => self.subscribe(conn, *packet_id, filters)?,
