@@ -49,6 +49,32 @@ impl ServerHandle {
         Self { state: Arc::new(Mutex::new(State::Bound)) }
     }
 
+    /// Returns a handle for a loop of the running server: for tasks, messages, and connections that
+    /// are to be made. `None` when the server does not run, or has fewer loops.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use evio::{Events, Server};
+    ///
+    /// let server = Server::without_addresses();
+    /// let handle = server.handle();
+    /// assert!(handle.event_loop(0).is_none(), "it does not run yet");
+    /// server.run(Events::new().serving(move |_, _| {
+    ///     let event_loop = handle.event_loop(0).expect("it runs");
+    ///     event_loop.post(|event_loop| event_loop.shutdown()).expect("there is room");
+    ///     std::ops::ControlFlow::Continue(())
+    /// }))?;
+    /// # Ok::<(), evio::Error>(())
+    /// ```
+    #[must_use]
+    pub fn event_loop(&self, loop_id: usize) -> Option<LoopHandle> {
+        match &*self.state.lock() {
+            State::Running { event_loop, .. } => event_loop.of_loop(loop_id),
+            State::Bound | State::Stopping | State::Ended => None,
+        }
+    }
+
     /// Stops accepting, and closes every connection once what was written to it has been sent, or
     /// the server's shutdown timeout has passed.
     ///

@@ -186,12 +186,13 @@ impl Acceptor {
         self.listeners[slot as usize].back_off(Backoff::Until(end), poller);
         // All are as long: the first to begin is the first to end.
         self.first_end.get_or_insert(end);
-        placement.wait_for_room(self.loop_id);
+        placement.rooms.wait(self.loop_id, self.listeners[slot as usize].address_index);
     }
 
     fn wait_while_full(&mut self, slot: u32, placement: &Placement, poller: &Poller, now: Instant) {
-        self.listeners[slot as usize].back_off(Backoff::Full, poller);
-        if placement.wait_for_room(self.loop_id) {
+        let bound = &mut self.listeners[slot as usize];
+        bound.back_off(Backoff::Full, poller);
+        if placement.rooms.wait(self.loop_id, bound.address_index) {
             // A connection ended before its loop could know that somebody waits.
             self.resume_all(poller, now);
         }

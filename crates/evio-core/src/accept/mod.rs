@@ -9,6 +9,7 @@ pub(crate) mod listener;
 pub(crate) mod load_balance;
 pub(crate) mod placement;
 pub(crate) mod random;
+pub(crate) mod rooms;
 pub(crate) mod shortage;
 #[cfg(test)]
 mod tests;

@@ -25,7 +25,7 @@ use crate::types::conn_id::ConnId;
 /// use std::ops::ControlFlow;
 /// use evio_core::{Action, CloseReason, Conn, ConnId, ConnMap, Handler};
 ///
-/// /// Whoever says somebody's id gives them a point.
+/// /// A player who says the id of another one gives that one a point.
 /// #[derive(Default)]
 /// struct Game {
 ///     points: ConnMap<u32>,

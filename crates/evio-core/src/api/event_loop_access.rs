@@ -1,5 +1,6 @@
 //! A loop, as a callback sees it.
 
+mod dialing;
 mod timing;
 
 use std::fmt;
@@ -93,9 +94,7 @@ impl<'a> Loop<'a> {
     /// [`LoadBalance`](crate::LoadBalance). It starts with the server's limits, unless
     /// [others](ConnectOptions::limits) are given.
     ///
-    /// Host names are not resolved here, since that would make every connection of the loop wait:
-    /// resolve them before the server runs, or on a thread that comes back by
-    /// [`LoopHandle::post`].
+    /// One address is tried, and none is resolved; [`dial`](Self::dial) does more.
     ///
     /// # Errors
     ///

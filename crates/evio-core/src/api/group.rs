@@ -100,7 +100,7 @@ impl Group {
 
     /// Wakes the listeners that wait for a connection to end, on all loops.
     pub(crate) fn wake_listeners(&self) {
-        self.placement.take_waiting(|loop_id| {
+        self.placement.rooms.take_waiting(|loop_id| {
             // A loop that has ended accepts nothing.
             let _ = self.mailboxes[loop_id].urgent_control(Control::AcceptAgain);
         });

@@ -11,6 +11,7 @@ use crate::api::event_loop_access::Loop;
 use crate::api::serving::Serving;
 use crate::api::udp::Udp;
 use crate::api::watched::Watched;
+use crate::dial::dial_error::DialError;
 use crate::timer::loop_timer::LoopTimer;
 use crate::types::action::{Action, CloseReason};
 use crate::types::conn_id::ConnId;
@@ -30,6 +31,7 @@ use crate::types::conn_id::ConnId;
 /// | [`tick`](Self::tick) | on loop 0, right after `serving`, then whenever it asked to be called |
 /// | [`context`](Self::context), [`opened`](Self::opened) | once per connection, before its other callbacks |
 /// | [`connect_failed`](Self::connect_failed) | instead of all others, when an outbound connection does not come about |
+/// | [`dial_failed`](Self::dial_failed) | when none of the addresses of a dial can be connected to |
 /// | [`data`](Self::data) | for each piece of input |
 /// | [`woken`](Self::woken) | after [`ConnHandle::wake`](crate::ConnHandle::wake) |
 /// | [`drained`](Self::drained) | when output that had piled up has been sent |
@@ -196,6 +198,19 @@ pub trait Handler<M = ()> {
     /// to it is lost.
     fn connect_failed(&mut self, conn: &mut Conn<'_>, reason: CloseReason) -> ControlFlow<()> {
         let _ = (conn, reason);
+        ControlFlow::Continue(())
+    }
+
+    /// Is called when no connection has come of a [dial](Loop::dial), with what was tried and what
+    /// came of that. A dial of which one has gets [`opened`](Self::opened) instead.
+    ///
+    /// By default nothing is done about it.
+    ///
+    /// # Examples
+    ///
+    /// See [`Loop::dial`].
+    fn dial_failed(&mut self, event_loop: &mut Loop<'_>, error: DialError) -> ControlFlow<()> {
+        let _ = (event_loop, error);
         ControlFlow::Continue(())
     }
 

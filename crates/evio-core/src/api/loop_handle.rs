@@ -1,6 +1,7 @@
 //! A loop, as other threads see it.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,6 +93,13 @@ impl LoopHandle {
     pub fn conn_handle(&self, id: ConnId) -> Option<ConnHandle> {
         let mailbox = self.group.mailboxes().get(id.loop_id())?;
         Some(ConnHandle::new(Arc::clone(mailbox), id, None))
+    }
+
+    /// Gives a dial its addresses, however full the mailbox is: there are no more of them than
+    /// dials.
+    pub(super) fn give_addresses(&self, dial: u64, addresses: io::Result<Vec<SocketAddr>>) {
+        // A loop that has ended has no dials.
+        let _ = self.mailbox().push_unbounded(Command::Dial(dial, addresses));
     }
 
     fn mailbox(&self) -> &Sender {

@@ -80,6 +80,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
             }
             Command::Tasks(tasks) => tasks.run(&mut Loop::new(&mut self.state)),
             Command::Messages(messages) => self.deliver(messages),
+            Command::Dial(number, addresses) => self.state.give_addresses(number, addresses),
             Command::Listen(bound) => self.listen(*bound),
             Command::Bind(bound) => self.bind(*bound),
             Command::StopListening(index) => {

@@ -15,6 +15,7 @@ use crate::table::entry::Entry;
 use crate::turn::runner::Runner;
 use crate::types::action::CloseReason;
 use crate::types::conn_id::{ConnId, ConnKey};
+use crate::types::origin::Origin;
 
 /// The most connections of one listener that are accepted before it is closed: as many as wait at
 /// one by default.
@@ -97,14 +98,14 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         let loop_id = usize::from(state.loop_id);
         let is_ending = self.shutdown.has_begun();
         if is_ending && !self.shutdown.is_graceful_at(state.table.clock().now()) {
-            return state.group.placement.remove(loop_id);
+            return state.group.placement.remove(loop_id, address_index);
         }
         let now = state.table.clock().tick();
         let key = state.table.insert(Entry::accepted(stream, peer, address_index, now));
         if state.watch(key).is_err() {
             // The system is out of memory for it; it was never opened, so nobody is told.
             state.table.remove(key);
-            state.group.placement.remove(loop_id);
+            state.group.placement.remove(loop_id, address_index);
             return self.make_room();
         }
         state.table.set_user_timeout(key);
@@ -128,6 +129,9 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     /// Opens an outbound connection that has come about. What was written to it is sent when the
     /// turn ends, before what `opened` writes.
     pub(super) fn open_outbound(&mut self, key: ConnKey) {
+        if !self.state.may_open(key) {
+            return;
+        }
         self.state.table.establish(key);
         if self.state.table.get(key).is_some_and(|entry| entry.output_len() > 0) {
             self.state.outgoing.expect_output();
@@ -149,6 +153,9 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         let state = &mut self.state;
         let Some((reason, reset)) = state.table.take_end(key) else { return };
         state.table.drop_output(key, &mut state.outgoing);
+        if let Some(number) = state.table.get(key).and_then(Entry::dial) {
+            return self.end_attempt(key, number, reason);
+        }
         // Only what was opened has a context.
         let context = self.contexts.remove(key.index);
         let (handler, mut conn) = (&mut self.handler, Conn::new(state, key));
@@ -189,19 +196,19 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     }
 
     /// Takes a connection out of the poller and the table.
-    fn release(&mut self, key: ConnKey) -> Option<Entry> {
+    pub(super) fn release(&mut self, key: ConnKey) -> Option<Entry> {
         let state = &mut self.state;
         let entry = state.table.remove(key)?;
         // Explicit, since a copy of the descriptor in a child process would keep it polled.
         let _ = state.poller.deregister(entry.stream());
-        if entry.is_accepted() {
-            state.group.placement.remove(usize::from(state.loop_id));
+        if let Origin::Accepted { address_index } = entry.origin() {
+            state.group.placement.remove(usize::from(state.loop_id), address_index);
         }
         Some(entry)
     }
 
     /// Wakes the listeners that wait for a connection to end, now that one has.
-    fn make_room(&mut self) {
+    pub(super) fn make_room(&mut self) {
         self.state.group.placement.shortage.refill_reserve();
         self.state.group.wake_listeners();
     }

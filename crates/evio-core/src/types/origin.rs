@@ -78,5 +78,7 @@ pub(crate) enum OriginKind {
     /// By the address with this index, whose limits the connection has.
     Accepted(u16),
     Connected,
+    /// An attempt of the dial whose number is the tag.
+    Dialed,
     Adopted,
 }

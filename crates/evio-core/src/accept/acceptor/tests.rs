@@ -11,6 +11,7 @@ use super::*;
 use crate::accept::listener::Sharing;
 use crate::accept::load_balance::LoadBalance;
 use crate::accept::placement::Policy;
+use crate::accept::rooms::Rooms;
 use crate::accept::tests::{
     DEADLINE, connect, has_few_descriptors, listener, take_descriptors, was_closed,
 };
@@ -37,7 +38,7 @@ impl Fixture {
         let policy = Policy::Balance(LoadBalance::RoundRobin);
         Self {
             acceptor: Acceptor::new(LOOP_ID),
-            placement: Placement::new(policy, max_connections, 2),
+            placement: Placement::new(policy, Rooms::new(max_connections, &[], 2), 2),
             poller: Poller::new().unwrap(),
             listeners: Vec::new(),
             now: clock::now(),
@@ -101,7 +102,7 @@ impl Fixture {
     /// Returns the loops that wait for a connection to end.
     fn waiting(&self) -> Vec<usize> {
         let mut loops = Vec::new();
-        self.placement.take_waiting(|loop_id| loops.push(loop_id));
+        self.placement.rooms.take_waiting(|loop_id| loops.push(loop_id));
         loops
     }
 }
@@ -171,7 +172,7 @@ fn a_full_server_leaves_its_listeners_alone_until_a_connection_ends() {
     assert!(!fixture.resume_due(2 * BACKOFF) && fixture.reported().is_empty());
     assert_eq!(fixture.count(0), 0);
     assert_eq!(fixture.waiting(), [LOOP_ID]);
-    fixture.placement.remove(0);
+    fixture.placement.remove(0, 0);
     fixture.acceptor.resume_all(&fixture.poller, fixture.now);
     assert_eq!(fixture.reported(), [0]);
     assert_eq!(fixture.count(0), 1);

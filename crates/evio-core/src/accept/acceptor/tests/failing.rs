@@ -21,8 +21,8 @@ impl Acceptor {
             || now,
             &mut Vec::new(),
             |_, _| {
-                assert!(placement.admit());
-                Step::Failed(error(), placement.withdraw())
+                assert!(placement.rooms.admit(0));
+                Step::Failed(error(), placement.rooms.withdraw(0))
             },
         )
     }
@@ -121,7 +121,7 @@ fn a_listener_that_cannot_be_polled_again_is_tried_again_later() {
     assert_eq!([fixture.count(0), fixture.count(0)], [1, 0]);
     let token = EventTarget::Listener(9).token();
     fixture.poller.register(&*fixture.listeners[0], token, Interest::READABLE).unwrap();
-    fixture.placement.remove(0);
+    fixture.placement.remove(0, 0);
     fixture.acceptor.resume_all(&fixture.poller, fixture.now);
     assert_eq!(fixture.count(0), 0, "it is not asked");
     assert_eq!(fixture.acceptor.first_end(), Some(fixture.now + BACKOFF));

@@ -1,0 +1,125 @@
+//! Why a dial has failed.
+
+use std::error;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::types::origin::Tag;
+
+/// The name of a dial; [`Loop::cancel_dial`](crate::Loop::cancel_dial) takes it.
+///
+/// A loop gives no name twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DialId {
+    pub(crate) loop_id: u16,
+    pub(crate) number: u64,
+}
+
+/// Why no connection has come of a dial, as
+/// [`Handler::dial_failed`](crate::Handler::dial_failed) gets it.
+///
+/// `Display` says what was tried, and what each address has answered:
+///
+/// ```text
+/// cannot connect to db.example:5432: 192.0.2.1:5432: Connection refused (os error 111);
+/// [2001:db8::1]:5432: no answer
+/// ```
+#[derive(Debug)]
+pub struct DialError {
+    pub(super) id: DialId,
+    pub(super) tag: Tag,
+    /// What was dialled, as it is told to people.
+    pub(super) target: String,
+    pub(super) failure: DialFailure,
+    pub(super) attempts: Vec<(SocketAddr, io::Error)>,
+}
+
+impl DialError {
+    /// Returns the name of the dial.
+    #[must_use]
+    pub fn id(&self) -> DialId {
+        self.id
+    }
+
+    /// Returns what was given with the [options](crate::ConnectOptions::tag).
+    #[must_use]
+    pub fn tag(&self) -> Tag {
+        self.tag
+    }
+
+    /// Returns what has failed.
+    #[must_use]
+    pub fn failure(&self) -> &DialFailure {
+        &self.failure
+    }
+
+    /// Returns the addresses that were tried, in that order as far as they have failed by
+    /// themselves, and the error of each.
+    #[must_use]
+    pub fn attempts(&self) -> &[(SocketAddr, io::Error)] {
+        &self.attempts
+    }
+}
+
+/// What has failed about a dial.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum DialFailure {
+    /// The name could not be resolved.
+    Resolve(io::Error),
+    /// There was no address to connect to.
+    NoAddress,
+    /// Every address was tried, and none could be connected to.
+    Unreachable,
+    /// No connection came about in so long: [`Limits::connect_timeout`](crate::Limits), in which
+    /// the name is resolved, too.
+    TimedOut(Duration),
+    /// As many dials are under way as [`Config::max_dials`](crate::Config::max_dials) allows.
+    TooMany,
+    /// The server is ending.
+    Shutdown,
+}
+
+impl fmt::Display for DialFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resolve(error) => error.fmt(f),
+            Self::NoAddress => f.write_str("no address"),
+            Self::Unreachable => f.write_str("no address can be reached"),
+            Self::TimedOut(timeout) => write!(f, "no answer within {timeout:?}"),
+            Self::TooMany => f.write_str("too many dials are under way"),
+            Self::Shutdown => f.write_str("the server is shutting down"),
+        }
+    }
+}
+
+impl fmt::Display for DialError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot connect to {}", self.target)?;
+        // What the addresses answered says it.
+        if !matches!(self.failure, DialFailure::Unreachable) {
+            write!(f, ": {}", self.failure)?;
+        }
+        if let [(address, error)] = &*self.attempts {
+            if address.to_string() == self.target {
+                return write!(f, ": {error}");
+            }
+        }
+        for (place, (address, error)) in self.attempts.iter().enumerate() {
+            let before = if place == 0 { ": " } else { "; " };
+            write!(f, "{before}{address}: {error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl error::Error for DialError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match &self.failure {
+            DialFailure::Resolve(error) => error.source(),
+            _ => None,
+        }
+    }
+}
