@@ -68,7 +68,7 @@ impl Handler for Calls {
     }
 
     fn loop_timer(&mut self, event_loop: &mut Loop<'_>, timer: LoopTimer) -> ControlFlow<()> {
-        self.calls.push(format!("loop timer: {:?}", timer.tag()));
+        self.calls.push(format!("loop timer: {}", timer.tag().number));
         (self.on_loop_timer)(event_loop, timer)
     }
 
