@@ -33,7 +33,8 @@ use crate::types::thread_bound::ThreadBound;
 ///
 /// ```
 /// use std::io::Write;
-/// use evio_core::{Action, Conn};
+/// # use evio_core as evio;
+/// use evio::{Action, Conn};
 ///
 /// fn greet(conn: &mut Conn<'_>) -> Action {
 ///     conn.write(b"welcome, ");
@@ -159,7 +160,8 @@ impl<'a> Conn<'a> {
     /// # Examples
     ///
     /// ```
-    /// use evio_core::Conn;
+    /// # use evio_core as evio;
+    /// use evio::Conn;
     ///
     /// /// A peer that is slow is not idle.
     /// fn is_idle(conn: &Conn<'_>) -> bool {
@@ -190,7 +192,8 @@ impl<'a> Conn<'a> {
     /// # Examples
     ///
     /// ```
-    /// use evio_core::Conn;
+    /// # use evio_core as evio;
+    /// use evio::Conn;
     ///
     /// /// Writes as many of the replies as there is room for, and leaves the others for `drained`.
     /// fn reply(conn: &mut Conn<'_>, replies: &mut Vec<Vec<u8>>) {

@@ -23,7 +23,8 @@ use crate::types::pause_reason::PauseReason;
 /// # Examples
 ///
 /// ```
-/// use evio_core::{ConnHandle, ConnState};
+/// # use evio_core as evio;
+/// use evio::{ConnHandle, ConnState};
 ///
 /// /// Sends news to those who keep up, and forgets those who have gone.
 /// fn publish(subscribers: &mut Vec<ConnHandle>, news: &str) {

@@ -23,7 +23,8 @@ use crate::types::conn_id::ConnId;
 ///
 /// ```
 /// use std::ops::ControlFlow;
-/// use evio_core::{Action, CloseReason, Conn, ConnId, ConnMap, Handler};
+/// # use evio_core as evio;
+/// use evio::{Action, CloseReason, Conn, ConnId, ConnMap, Handler};
 ///
 /// /// A player who says the id of another one gives that one a point.
 /// #[derive(Default)]

@@ -9,7 +9,8 @@ use crate::types::origin::Tag;
 ///
 /// ```
 /// use std::time::Duration;
-/// use evio_core::{Action, Conn, ConnectOptions, Limits};
+/// # use evio_core as evio;
+/// use evio::{Action, Conn, ConnectOptions, Limits};
 ///
 /// /// Asks an upstream on behalf of this connection; the answer must come soon.
 /// fn ask(conn: &mut Conn<'_>, upstream: std::net::SocketAddr, number: u64) -> Action {

@@ -33,7 +33,8 @@ use crate::types::watch_id::WatchId;
 /// # Examples
 ///
 /// ```
-/// use evio_core::{LoopHandle, SendError};
+/// # use evio_core as evio;
+/// use evio::{LoopHandle, SendError};
 ///
 /// /// Closes all connections that come from one address.
 /// fn ban(handle: &LoopHandle, banned: std::net::IpAddr) -> Result<(), SendError> {
@@ -105,7 +106,8 @@ impl<'a> Loop<'a> {
     /// # Examples
     ///
     /// ```
-    /// use evio_core::{Action, Conn};
+    /// # use evio_core as evio;
+    /// use evio::{Action, Conn};
     ///
     /// /// Asks another server on behalf of this connection, whose id the answer will find.
     /// fn ask(conn: &mut Conn<'_>, peer: std::net::SocketAddr, question: &[u8]) -> Action {
@@ -208,9 +210,8 @@ impl<'a> Loop<'a> {
     /// use std::io::Read;
     /// use std::ops::ControlFlow;
     /// use std::os::unix::net::UnixStream;
-    /// use evio_core::{
-    ///     Action, Config, Conn, EventLoop, Handler, Interest, Loop, Serving, Tag, Watched,
-    /// };
+    /// # use evio_core as evio;
+    /// use evio::{Action, Conn, Handler, Interest, Loop, Serving, Tag, Watched};
     ///
     /// /// Ends when it is told so by a socket that is no connection.
     /// struct Told(Option<UnixStream>);
@@ -236,11 +237,6 @@ impl<'a> Loop<'a> {
     ///         }
     ///     }
     /// }
-    ///
-    /// let (here, there) = UnixStream::pair()?;
-    /// std::io::Write::write_all(&mut &there, b"end")?;
-    /// EventLoop::new(Config::default())?.run(Told(Some(here)))?;
-    /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn watch(
         &mut self,

@@ -68,7 +68,8 @@ use crate::types::conn_id::ConnId;
 /// # Examples
 ///
 /// ```
-/// use evio_core::{Action, Conn, Handler};
+/// # use evio_core as evio;
+/// use evio::{Action, Conn, Handler};
 ///
 /// struct Echo;
 ///
@@ -284,7 +285,8 @@ pub trait Handler<M = ()> {
     /// # Examples
     ///
     /// ```
-    /// use evio_core::{Action, Conn, Handler, Loop};
+    /// # use evio_core as evio;
+    /// use evio::{Action, Conn, Handler, Loop};
     ///
     /// /// Confirms what is in the log, and only then.
     /// struct Journal(std::fs::File);

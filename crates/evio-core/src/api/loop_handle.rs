@@ -25,7 +25,8 @@ use crate::types::message_type::WrongMessageType;
 /// # Examples
 ///
 /// ```
-/// use evio_core::{LoopHandle, SendError};
+/// # use evio_core as evio;
+/// use evio::{LoopHandle, SendError};
 ///
 /// /// Pauses the input of all connections of all loops, such as while a disk is full.
 /// fn pause_all(handle: &LoopHandle) -> Result<(), SendError> {

@@ -14,7 +14,8 @@ use crate::api::loop_handle::LoopHandle;
 /// ```
 /// use std::net::ToSocketAddrs;
 /// use std::thread;
-/// use evio_core::{ConnectOptions, Loop};
+/// # use evio_core as evio;
+/// use evio::{ConnectOptions, Loop};
 ///
 /// /// Connects to a name; the system's resolver may take its time.
 /// fn connect(event_loop: &mut Loop<'_>, name: &'static str) {

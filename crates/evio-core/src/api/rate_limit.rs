@@ -27,7 +27,8 @@ use crate::types::pause_reason::PauseReason;
 /// # Examples
 ///
 /// ```
-/// use evio_core::{Action, Conn, Handler, RateLimit};
+/// # use evio_core as evio;
+/// use evio::{Action, Conn, Handler, RateLimit};
 ///
 /// struct Echo;
 ///
@@ -99,7 +100,8 @@ impl RateLimit {
     /// Messages that are too many wait, and `timer` goes on with them:
     ///
     /// ```
-    /// use evio_core::{Action, Conn, Handler, InputStream, PauseReason, RateLimit};
+    /// # use evio_core as evio;
+    /// use evio::{Action, Conn, Handler, InputStream, PauseReason, RateLimit};
     ///
     /// struct Lines;
     ///

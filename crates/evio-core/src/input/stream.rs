@@ -21,7 +21,8 @@ mod tests;
 /// # Examples
 ///
 /// ```
-/// use evio_core::InputStream;
+/// # use evio_core as evio;
+/// use evio::InputStream;
 ///
 /// let mut stream = InputStream::new();
 /// let mut lines = Vec::new();
@@ -160,7 +161,8 @@ impl Unread<'_> {
     /// # Examples
     ///
     /// ```
-    /// use evio_core::InputStream;
+    /// # use evio_core as evio;
+    /// use evio::InputStream;
     ///
     /// let mut stream = InputStream::new();
     /// let mut input = stream.begin(b"one;two;th")?;

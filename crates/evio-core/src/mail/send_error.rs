@@ -39,7 +39,8 @@ impl error::Error for SendError {}
 /// # Examples
 ///
 /// ```
-/// use evio_core::{ConnHandle, SendError};
+/// # use evio_core as evio;
+/// use evio::{ConnHandle, SendError};
 ///
 /// /// Sends a reply, or tells what was lost.
 /// fn reply(handle: &ConnHandle, bytes: Vec<u8>) -> Result<(), SendError> {

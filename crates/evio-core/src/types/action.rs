@@ -8,7 +8,8 @@ use std::io;
 /// # Examples
 ///
 /// ```
-/// use evio_core::Action;
+/// # use evio_core as evio;
+/// use evio::Action;
 ///
 /// fn answer(input: &[u8]) -> Action {
 ///     if input.starts_with(b"QUIT") { Action::Close } else { Action::None }
@@ -35,7 +36,8 @@ pub enum Action {
 /// # Examples
 ///
 /// ```
-/// use evio_core::CloseReason;
+/// # use evio_core as evio;
+/// use evio::CloseReason;
 ///
 /// assert_eq!(CloseReason::PeerClosed.to_string(), "closed by the peer");
 /// ```

@@ -27,7 +27,8 @@ use crate::types::setters::setters;
 ///
 /// ```
 /// use std::time::Duration;
-/// use evio_core::Limits;
+/// # use evio_core as evio;
+/// use evio::Limits;
 ///
 /// let limits = Limits::default().max_output(1 << 20).idle_timeout(Some(Duration::from_secs(60)));
 /// assert!(limits.low_watermark < limits.high_watermark);

@@ -10,7 +10,8 @@
 /// # Examples
 ///
 /// ```
-/// use evio_core::{Action, Conn, PauseReason};
+/// # use evio_core as evio;
+/// use evio::{Action, Conn, PauseReason};
 ///
 /// const LOGIN: PauseReason = PauseReason::new(0);
 ///

@@ -35,7 +35,8 @@ impl Conn<'_> {
     /// # Examples
     ///
     /// ```
-    /// use evio_core::{Action, Conn, Handler};
+    /// # use evio_core as evio;
+    /// use evio::{Action, Conn, Handler};
     ///
     /// /// Answers from a thread of its own.
     /// struct Slow;

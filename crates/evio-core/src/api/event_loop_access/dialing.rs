@@ -31,7 +31,8 @@ impl Loop<'_> {
     /// use std::net::SocketAddr;
     /// use std::ops::ControlFlow;
     /// use std::time::Duration;
-    /// use evio_core::{
+    /// # use evio_core as evio;
+    /// use evio::{
     ///     Action, CloseReason, Conn, ConnectOptions, DialError, Handler, Loop, LoopTimer, Serving,
     /// };
     ///

@@ -34,7 +34,8 @@ impl Loop<'_> {
     /// use std::net::SocketAddr;
     /// use std::ops::ControlFlow;
     /// use std::time::Duration;
-    /// use evio_core::{Action, CloseReason, Conn, Handler, Loop, LoopTimer, Serving};
+    /// # use evio_core as evio;
+    /// use evio::{Action, CloseReason, Conn, Handler, Loop, LoopTimer, Serving};
     ///
     /// struct Client {
     ///     server: SocketAddr,
@@ -108,7 +109,8 @@ impl Loop<'_> {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use evio_core::{LoopHandle, SendError};
+    /// # use evio_core as evio;
+    /// use evio::{LoopHandle, SendError};
     ///
     /// /// Sets an interval of half a minute on each loop.
     /// fn check_now_and_then(loops: &[LoopHandle]) -> Result<(), SendError> {
