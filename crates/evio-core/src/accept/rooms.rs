@@ -1,6 +1,10 @@
 //! How many connections there may be.
 
+#[cfg(not(all(test, loom)))]
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+#[cfg(all(test, loom))]
+use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// How many connections there may be, and which loops wait for one to end.
 #[derive(Debug)]
@@ -65,12 +69,13 @@ impl Rooms {
 
     /// Notes that a listener of a loop waits for a connection to end, and returns whether there is
     /// room already. The order matters: the loop in which a connection ends makes the room first,
-    /// then looks for those that wait.
+    /// then looks for those that wait. Both change the number, so one of them comes after the other
+    /// and sees what that has done before.
     pub(crate) fn wait(&self, loop_id: usize, address_index: u16) -> bool {
         self.waiting[loop_id].store(true, Ordering::SeqCst);
         self.is_waiting.store(true, Ordering::SeqCst);
         let room = self.of(address_index);
-        room.admitted.load(Ordering::SeqCst) < room.max_connections
+        room.admitted.fetch_add(0, Ordering::SeqCst) < room.max_connections
     }
 
     /// Calls `wake` with each loop that waits for a connection to end, once.
@@ -83,14 +88,15 @@ impl Rooms {
 }
 
 #[cfg(test)]
+impl Rooms {
+    pub(crate) fn unlimited(loops: usize) -> Self {
+        Self::new(usize::MAX, &[], loops)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-
-    impl Rooms {
-        pub(crate) fn unlimited(loops: usize) -> Self {
-            Self::new(usize::MAX, &[], loops)
-        }
-    }
 
     #[test]
     fn no_more_are_admitted_than_may_be() {
@@ -122,5 +128,66 @@ mod tests {
         assert!(!rooms.wait(0, 1) && rooms.wait(0, 2));
         rooms.withdraw(1);
         assert!(rooms.wait(0, 1));
+    }
+}
+
+/// `RUSTFLAGS="--cfg loom" cargo test -p evio-core --lib rooms` goes through every interleaving of
+/// loops in which connections begin and end.
+#[cfg(all(test, loom))]
+mod interleavings {
+    use loom::sync::Arc;
+    use loom::sync::atomic::{AtomicUsize, Ordering};
+    use loom::thread;
+
+    use super::*;
+
+    /// A loop that finds no room while the last connection ends on another one.
+    fn check(notes_that_it_waits_first: bool) {
+        loom::model(move || {
+            let (rooms, woken) = (Arc::new(Rooms::new(1, &[], 2)), Arc::new(AtomicUsize::new(0)));
+            assert!(rooms.admit(0));
+            let ending = {
+                let (rooms, woken) = (Arc::clone(&rooms), Arc::clone(&woken));
+                thread::spawn(move || {
+                    rooms.withdraw(0);
+                    rooms.take_waiting(|_| drop(woken.fetch_add(1, Ordering::SeqCst)));
+                })
+            };
+            let mut has_room = rooms.admit(0);
+            if !has_room {
+                let is_there = rooms.wait(1, 0);
+                has_room = notes_that_it_waits_first && is_there;
+            }
+            ending.join().unwrap();
+            let is_woken = woken.load(Ordering::SeqCst) > 0;
+            assert!(has_room || is_woken, "the listener waits for ever");
+        });
+    }
+
+    #[test]
+    fn a_listener_that_waits_for_room_is_woken_or_finds_some() {
+        check(true);
+    }
+
+    /// The model can tell a loop that looks again, once it has said that it waits.
+    #[test]
+    #[should_panic(expected = "waits for ever")]
+    fn waiting_without_another_look_is_for_ever() {
+        check(false);
+    }
+
+    #[test]
+    fn two_loops_do_not_admit_more_than_may_be() {
+        loom::model(|| {
+            let rooms = Arc::new(Rooms::new(1, &[None, Some(1)], 2));
+            let other = Arc::clone(&rooms);
+            let other = thread::spawn(move || [other.admit(0), other.admit(1)]);
+            let ours = [rooms.admit(0), rooms.admit(1)];
+            let theirs = other.join().unwrap();
+            for index in 0..2 {
+                assert!(ours[index] ^ theirs[index], "one of them is admitted");
+                assert!(rooms.withdraw(index as u16), "it was the last room");
+            }
+        });
     }
 }
