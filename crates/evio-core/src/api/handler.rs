@@ -221,7 +221,36 @@ pub trait Handler<M = ()> {
     ///
     /// # Examples
     ///
-    /// See [`MessageSender`](crate::MessageSender).
+    /// [`MessageSender`](crate::MessageSender) shows how messages are sent. A message can be a
+    /// task, which reaches the handler and its loop:
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// # use evio_core as evio;
+    /// use evio::{Action, Conn, Handler, Loop};
+    ///
+    /// struct Counter {
+    ///     requests: u64,
+    /// }
+    ///
+    /// type Task = Box<dyn FnOnce(&mut Counter, &mut Loop<'_>) + Send>;
+    ///
+    /// impl Handler<Task> for Counter {
+    ///     type Context = ();
+    ///
+    ///     fn context(&mut self, _: &Conn<'_>) {}
+    ///
+    ///     fn data(&mut self, _: &mut Conn<'_>, _: &mut (), _: &[u8]) -> Action {
+    ///         self.requests += 1;
+    ///         Action::None
+    ///     }
+    ///
+    ///     fn message(&mut self, event_loop: &mut Loop<'_>, task: Task) -> ControlFlow<()> {
+    ///         task(self, event_loop);
+    ///         ControlFlow::Continue(())
+    ///     }
+    /// }
+    /// ```
     fn message(&mut self, event_loop: &mut Loop<'_>, message: M) -> ControlFlow<()> {
         let _ = (event_loop, message);
         ControlFlow::Continue(())
