@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 
-use evio_core::{ConnectOptions, DialId, Loop, LoopHandle, SendError};
+use evio_core::{ConnectOptions, DialId, Loop};
 
 use crate::worker_pool::{PoolFull, WorkerPool};
 
@@ -24,8 +24,10 @@ use crate::worker_pool::{PoolFull, WorkerPool};
 /// let resolver = Resolver::new()?;
 /// let events = Events::new()
 ///     .serving(move |event_loop, _| {
-///         resolver.dial(event_loop, "example.org:80", &ConnectOptions::default());
-///         ControlFlow::Continue(())
+///         match resolver.dial(event_loop, "example.org:80", &ConnectOptions::default()) {
+///             Ok(_) => ControlFlow::Continue(()),
+///             Err(_) => ControlFlow::Break(()),
+///         }
 ///     })
 ///     .opened(|conn, ()| {
 ///         conn.write(b"GET / HTTP/1.0\r\nHost: example.org\r\n\r\n");
@@ -73,37 +75,35 @@ impl Resolver {
 
     /// Begins to connect to `name`, a host and a port: `example.org:80`, `192.0.2.1:80` or
     /// `[2001:db8::1]:80`. [`Handler::opened`](crate::Handler::opened) or
-    /// [`Handler::dial_failed`](crate::Handler::dial_failed) is called, as [`Loop::dial`] says. The
-    /// latter, too, if `name` is none, or as many names wait to be resolved as may.
-    pub fn dial(&self, event_loop: &mut Loop<'_>, name: &str, options: &ConnectOptions) -> DialId {
-        if let Ok(address) = name.parse::<SocketAddr>() {
-            return event_loop.dial([address], options);
-        }
-        let (id, addresses) = event_loop.dial_name(name, options);
-        let name = name.to_owned();
-        match self.pool.reserve() {
-            Ok(place) => place.run(move || addresses.give(resolve(&name))),
-            Err(PoolFull) => addresses.give(Err(busy())),
-        }
-        id
-    }
-
-    /// As [`dial`](Self::dial), from any thread: the connection is made by that loop.
+    /// [`Handler::dial_failed`](crate::Handler::dial_failed) is called, as [`Loop::dial`] says: the
+    /// latter, too, when `name` is none, or as many names wait to be resolved as may.
+    ///
+    /// Another thread dials by a task for the loop; see [`LoopHandle::post`](crate::LoopHandle).
     ///
     /// # Errors
     ///
-    /// Fails when the loop takes no more messages, or has ended; then nothing is called.
-    pub fn dial_on(
+    /// Fails as [`Loop::dial`] does, without a callback.
+    pub fn dial(
         &self,
-        event_loop: &LoopHandle,
-        name: impl Into<String>,
-        options: ConnectOptions,
-    ) -> Result<(), SendError> {
-        let (resolver, name) = (self.clone(), name.into());
-        event_loop.post(move |event_loop| {
-            resolver.dial(event_loop, &name, &options);
-        })?;
-        Ok(())
+        event_loop: &mut Loop<'_>,
+        name: &str,
+        options: &ConnectOptions,
+    ) -> io::Result<DialId> {
+        if let Ok(address) = name.parse::<SocketAddr>() {
+            return event_loop.dial([address], options);
+        }
+        let (id, addresses) = event_loop.dial_name(name, options)?;
+        let name = name.to_owned();
+        match self.pool.reserve() {
+            Ok(place) => place.run(move || {
+                // Names that have waited for too long cost the others no more time.
+                if addresses.is_wanted() {
+                    addresses.give(resolve(&name));
+                }
+            }),
+            Err(PoolFull) => addresses.give(Err(busy())),
+        }
+        Ok(id)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::error;
 use std::fmt;
 use std::io;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -149,7 +150,11 @@ fn work(queue: &Receiver<Job>, waiting: &Waiting) {
     for job in queue {
         waiting.len.fetch_sub(1, Ordering::Relaxed);
         // The hook has printed the panic, and what the job held has been dropped.
-        let _ = catch_unwind(AssertUnwindSafe(job));
+        let Err(panic) = catch_unwind(AssertUnwindSafe(job)) else { continue };
+        // What a panic holds may panic when it is dropped.
+        if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+            mem::forget(another);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod util;
 
+use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -58,9 +59,13 @@ impl Dialler {
 
     fn dial(&self, addresses: &[SocketAddr], options: ConnectOptions) {
         let addresses = addresses.to_vec();
-        self.ask(move |event_loop| {
-            event_loop.dial(addresses, &options);
-        });
+        self.ask(move |event_loop| event_loop.dial(addresses, &options).map(drop)).unwrap();
+    }
+
+    fn dial_name(&self, resolver: &Resolver, name: &str, tag: u64) {
+        let (resolver, name) = (resolver.clone(), name.to_owned());
+        let options = ConnectOptions::default().tag(tag);
+        self.ask(move |event_loop| resolver.dial(event_loop, &name, &options).map(drop)).unwrap();
     }
 
     /// Ends the server, and checks that no callback was made but those that were looked at.
@@ -118,11 +123,11 @@ fn an_error_says_what_each_address_has_answered() {
     assert_eq!(error.tag(), Tag::from(3));
     let tried: Vec<SocketAddr> = error.attempts().iter().map(|&(address, _)| address).collect();
     assert_eq!(tried, [one, other]);
-    let refused = std::io::ErrorKind::ConnectionRefused;
+    let refused = io::ErrorKind::ConnectionRefused;
     assert!(error.attempts().iter().all(|(_, error)| error.kind() == refused), "{error}");
-    assert!(
-        error.to_string().starts_with(&format!("cannot connect to {one} or 1 others: {one}: "))
-    );
+    let (text, target) = (error.to_string(), format!("{one} (and 1 more)"));
+    assert!(text.starts_with(&format!("cannot connect to {target}: {one}: ")), "{text}");
+    assert_eq!(error.target(), target);
 
     it.dial(&[one], ConnectOptions::default());
     let text = it.failed.next().to_string();
@@ -144,8 +149,13 @@ fn a_dial_is_not_waited_for_without_end() {
 
     // Nobody gives the addresses.
     let (_id, pending) =
-        it.ask(move |event_loop| event_loop.dial_name("a.test:1", &patient(timeout)));
-    assert_eq!(it.failed.next().to_string(), "cannot connect to a.test:1: no answer within 100ms");
+        it.ask(move |event_loop| event_loop.dial_name("a.test:1", &patient(timeout)).unwrap());
+    assert!(pending.is_wanted());
+    assert_eq!(
+        it.failed.next().to_string(),
+        "cannot connect to a.test:1: the name was not resolved within 100ms"
+    );
+    assert!(!pending.is_wanted());
     pending.give(Ok(vec![never]));
     it.stop();
 }
@@ -157,10 +167,11 @@ fn a_dial_that_is_cancelled_calls_nobody() {
     let (_first, refuses) = deserted();
     it.ask(move |event_loop| {
         for addresses in [&[never][..], &[refuses], &[refuses, never]] {
-            let id = event_loop.dial(addresses.iter().copied(), &ConnectOptions::default());
+            let id =
+                event_loop.dial(addresses.iter().copied(), &ConnectOptions::default()).unwrap();
             assert!(event_loop.cancel_dial(id) && !event_loop.cancel_dial(id));
         }
-        let (id, _pending) = event_loop.dial_name("a.test:1", &ConnectOptions::default());
+        let (id, _pending) = event_loop.dial_name("a.test:1", &ConnectOptions::default()).unwrap();
         assert!(event_loop.cancel_dial(id));
     });
     it.stop();
@@ -172,7 +183,7 @@ fn a_dial_that_is_cancelled_is_not_opened_late() {
     let it = dialler(|server| server);
     let (listener, answers) = listener();
     it.ask(move |event_loop| {
-        let id = event_loop.dial([answers], &ConnectOptions::default());
+        let id = event_loop.dial([answers], &ConnectOptions::default()).unwrap();
         let _client = listener.accept().unwrap();
         assert!(event_loop.cancel_dial(id));
     });
@@ -185,9 +196,12 @@ fn there_is_a_limit_to_the_dials_of_a_loop() {
     let it = dialler(|server| server.max_dials(2));
     it.dial(&[never], ConnectOptions::default());
     it.dial(&[never], ConnectOptions::default());
-    it.dial(&[never], ConnectOptions::default().tag(9));
-    let error = it.failed.next();
-    assert!(matches!(error.failure(), DialFailure::TooMany) && error.tag().number == 9);
+    let refused = it.ask(move |event_loop| {
+        let by_name = event_loop.dial_name("a.test:1", &ConnectOptions::default()).map(drop);
+        let by_address = event_loop.dial([never], &ConnectOptions::default()).map(drop);
+        [by_name, by_address].map(|result| result.unwrap_err().kind())
+    });
+    assert_eq!(refused, [io::ErrorKind::QuotaExceeded; 2]);
     it.server.stop();
     for _ in 0..2 {
         assert!(matches!(it.failed.next().failure(), DialFailure::Shutdown));
@@ -195,7 +209,7 @@ fn there_is_a_limit_to_the_dials_of_a_loop() {
     assert!(it.failed.rest().is_empty());
 }
 
-/// Whoever dials again when a dial has failed must not keep the server from ending.
+/// A handler that dials again when a dial has failed must not keep the server from ending.
 #[test]
 fn a_server_ends_although_its_dials_are_begun_again() {
     let Some((_silent, never)) = silent() else { return };
@@ -205,13 +219,14 @@ fn a_server_ends_although_its_dials_are_begun_again() {
         let server = start(Server::without_addresses(), move || {
             Events::new()
                 .serving(move |event_loop, _| {
-                    event_loop.dial([never], &ConnectOptions::default());
-                    event_loop.dial([refuses], &ConnectOptions::default());
+                    event_loop.dial([never], &ConnectOptions::default()).unwrap();
+                    event_loop.dial([refuses], &ConnectOptions::default()).unwrap();
                     ControlFlow::Continue(())
                 })
                 .dial_failed(move |event_loop, error| {
                     let _ = fails.send(error);
-                    event_loop.dial([refuses], &ConnectOptions::default());
+                    // It is refused once the server is ending.
+                    let _ = event_loop.dial([refuses], &ConnectOptions::default());
                     ControlFlow::Continue(())
                 })
         });
@@ -234,7 +249,7 @@ fn names_are_resolved_and_connected_to() {
     let (listener, address) = listener();
     let by_name = format!("localhost:{}", address.port());
     for name in [by_name, address.to_string()] {
-        resolver.dial_on(&it.event_loop, name, ConnectOptions::default().tag(5)).unwrap();
+        it.dial_name(&resolver, &name, 5);
         assert_eq!(it.opened.next().1, Origin::Connected(Tag::from(5)));
         assert_eq!(accept(&listener).receive(5), b"hello");
     }
@@ -244,12 +259,13 @@ fn names_are_resolved_and_connected_to() {
         ("a name:1", "cannot connect to a name:1: "),
         ("name.invalid:1", "cannot connect to name.invalid:1: "),
     ] {
-        resolver.dial_on(&it.event_loop, name, ConnectOptions::default()).unwrap();
+        it.dial_name(&resolver, name, 0);
         let error = it.failed.next();
         assert!(matches!(error.failure(), DialFailure::Resolve(_)), "{error:?}");
         assert!(error.to_string().starts_with(said), "{error}");
     }
-    let pending = it.ask(|event_loop| event_loop.dial_name("a.test:1", &ConnectOptions::default()));
+    let pending =
+        it.ask(|event_loop| event_loop.dial_name("a.test:1", &ConnectOptions::default()).unwrap());
     drop(pending);
     let error = it.failed.next();
     assert_eq!(error.to_string(), "cannot connect to a.test:1: nobody has resolved the name");
@@ -267,7 +283,7 @@ fn names_that_wait_are_limited_and_refused_with_a_reason() {
     let resolver = Resolver::with_pool(pool);
     for tag in [1, 2] {
         let name = format!("localhost:{}", refuses.port());
-        resolver.dial_on(&it.event_loop, name, ConnectOptions::default().tag(tag)).unwrap();
+        it.dial_name(&resolver, &name, tag);
     }
     let error = it.failed.next();
     assert!(error.to_string().ends_with("too many names wait to be resolved"), "{error}");
@@ -275,5 +291,65 @@ fn names_that_wait_are_limited_and_refused_with_a_reason() {
     held.release();
     let error = it.failed.next();
     assert!(matches!(error.failure(), DialFailure::Unreachable) && error.tag().number == 1);
+    it.stop();
+}
+
+/// One that is silent is the first, so that all others are tried beside it: at once when one has
+/// failed.
+#[test]
+fn addresses_that_refuse_take_no_time_beside_one_that_is_silent() {
+    let Some((_silent, never)) = silent() else { return };
+    let it = dialler(|server| server);
+    let refusing: Vec<_> = (0..20).map(|_| deserted()).collect();
+    let (listener, answers) = listener();
+    let refuses = refusing.iter().map(|(_socket, address)| *address);
+    let addresses: Vec<_> = [never].into_iter().chain(refuses).chain([answers]).collect();
+    // With a delay for each, they would take five seconds.
+    it.dial(&addresses, patient(Duration::from_millis(2_500)));
+    assert_eq!(it.opened.next().2, answers);
+    drop(accept(&listener));
+    it.stop();
+}
+
+/// The loop is held up for longer than the dial may take.
+#[test]
+fn what_a_loop_that_is_late_has_got_in_time_counts() {
+    let it = dialler(|server| server);
+    let (_socket, refuses) = deserted();
+    let (listener, answers) = listener();
+    let timeout = Duration::from_millis(50);
+    it.ask(move |event_loop| {
+        event_loop.dial([refuses, answers], &patient(timeout)).unwrap();
+        // A callback that takes long.
+        std::thread::sleep(3 * timeout);
+    });
+    assert_eq!(it.opened.next().2, answers);
+    drop(accept(&listener));
+    it.ask(move |event_loop| {
+        let (_, pending) = event_loop.dial_name("a.test:1", &patient(timeout)).unwrap();
+        pending.give(Ok(vec![answers]));
+        std::thread::sleep(3 * timeout);
+    });
+    assert_eq!(it.opened.next().2, answers);
+    it.stop();
+}
+
+#[test]
+fn a_name_that_nobody_waits_for_any_more_is_not_resolved() {
+    let it = dialler(|server| server);
+    let pool = WorkerPool::new(1, 9).unwrap();
+    let (hold, held) = hold();
+    pool.run(move || hold.wait()).unwrap();
+    held.wait();
+    let (resolver, options) = (Resolver::with_pool(pool.clone()), patient(Duration::ZERO));
+    let cancelled = it.ask(move |event_loop| {
+        let id = resolver.dial(event_loop, "localhost:1", &options).unwrap();
+        event_loop.cancel_dial(id)
+    });
+    assert!(cancelled);
+    held.release();
+    let (done, has_done) = reports();
+    pool.run(move || done.send(()).unwrap()).unwrap();
+    has_done.next();
     it.stop();
 }

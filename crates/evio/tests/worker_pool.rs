@@ -3,6 +3,8 @@
 
 mod util;
 
+use std::cell::Cell;
+use std::panic::panic_any;
 use std::sync::mpsc;
 
 use evio::{Action, Events, PoolFull, Server, WorkerPool};
@@ -71,13 +73,22 @@ fn as_much_work_waits_as_may_and_more_is_refused() {
     server.stop();
 }
 
+/// The payload of a panic that panics.
+struct PanicsAgain;
+
+impl Drop for PanicsAgain {
+    fn drop(&mut self) {
+        panic!("deliberate: again");
+    }
+}
+
 #[test]
 fn work_that_panics_is_told_and_harms_nobody_else() {
     let pool = WorkerPool::new(1, 9).unwrap();
     let server = start(bind(util::TCP), move || {
         let events = Events::new().data(move |conn, _, input| {
             let is_bad = input == b"bad";
-            let work = move || if is_bad { panic!("deliberate") } else { "good" };
+            let work = move || if is_bad { panic_any(PanicsAgain) } else { "good" };
             pool.answer(conn, work).unwrap();
             Action::None
         });
@@ -97,14 +108,25 @@ fn work_that_panics_is_told_and_harms_nobody_else() {
 /// The threads finish what waits when nobody can ask for more, and end.
 #[test]
 fn a_pool_ends_with_its_last_handle() {
+    thread_local! {
+        /// Dropped when the thread has ended.
+        static LAST: Cell<Option<mpsc::Sender<()>>> = const { Cell::new(None) };
+    }
     let (done, all_done) = mpsc::channel();
     let pool = WorkerPool::new(2, 100).unwrap();
     for _ in 0..100 {
         let done = done.clone();
-        pool.clone().run(move || done.send(()).unwrap()).unwrap();
+        let work = move || {
+            done.send(()).unwrap();
+            LAST.set(Some(done));
+        };
+        pool.clone().run(work).unwrap();
     }
     drop((pool, done));
-    assert_eq!(all_done.iter().count(), 100);
+    (0..100).for_each(|_| all_done.recv_timeout(util::DEADLINE).unwrap());
+    // No thread holds a sender any more.
+    let end = all_done.recv_timeout(util::DEADLINE);
+    assert_eq!(end, Err(mpsc::RecvTimeoutError::Disconnected));
 }
 
 /// Its connection has gone, and its place may have been taken.

@@ -43,8 +43,12 @@ struct Client {
 }
 
 impl Client {
-    fn connect(&mut self, event_loop: &mut Loop<'_>) {
-        self.resolver.dial(event_loop, &self.room, &self.options);
+    fn connect(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<()> {
+        match self.resolver.dial(event_loop, &self.room, &self.options) {
+            Ok(_) => ControlFlow::Continue(()),
+            // The client is ending.
+            Err(_) => ControlFlow::Break(()),
+        }
     }
 
     /// Watches standard input on behalf of a connection.
@@ -70,8 +74,7 @@ impl Handler for Client {
     fn context(&mut self, _: &Conn<'_>) {}
 
     fn serving(&mut self, event_loop: &mut Loop<'_>, _: &Serving) -> ControlFlow<()> {
-        self.connect(event_loop);
-        ControlFlow::Continue(())
+        self.connect(event_loop)
     }
 
     fn opened(&mut self, conn: &mut Conn<'_>, _: &mut ()) -> Action {
@@ -137,8 +140,7 @@ impl Handler for Client {
     }
 
     fn loop_timer(&mut self, event_loop: &mut Loop<'_>, _: LoopTimer) -> ControlFlow<()> {
-        self.connect(event_loop);
-        ControlFlow::Continue(())
+        self.connect(event_loop)
     }
 }
 

@@ -56,7 +56,10 @@ impl Balancer {
     /// Begins to connect to the server whose turn it is, or else to the next.
     fn connect(&mut self, client: &mut Conn<'_>) {
         let options = ConnectOptions::default().tag(client.id()).limits(self.limits);
-        client.event_loop().dial(self.upstreams.iter().copied(), &options);
+        if let Err(error) = client.event_loop().dial(self.upstreams.iter().copied(), &options) {
+            warn!("cannot connect: {error}");
+            client.close();
+        }
         self.upstreams.rotate_left(1);
     }
 }
@@ -80,8 +83,9 @@ impl Handler for Balancer {
             return Action::Close;
         };
         client.resume_reading_for(ALONE);
-        self.others.insert(client.id(), upstream);
-        self.others.insert(upstream, client.id());
+        self.others.insert(&client, upstream);
+        let client = client.id();
+        self.others.insert(conn, client);
         Action::None
     }
 

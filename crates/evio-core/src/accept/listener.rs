@@ -84,7 +84,7 @@ impl BoundListener {
         placement: &Placement,
         random: &mut Random,
     ) -> Step {
-        if !placement.rooms.admit(self.address_index) {
+        if !placement.limits.admit(self.address_index) {
             return Step::Full;
         }
         let is_local = self.sharing == Sharing::LocalOnly;
@@ -101,7 +101,7 @@ impl BoundListener {
             }
             Err(error) => {
                 drop(turn);
-                Step::Failed(error, placement.rooms.withdraw(self.address_index))
+                Step::Failed(error, placement.limits.withdraw(self.address_index))
             }
         }
     }

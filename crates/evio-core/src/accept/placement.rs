@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
+use crate::accept::connection_limits::ConnectionLimits;
 use crate::accept::load_balance::{LoadBalance, PlaceFn};
 use crate::accept::random::Random;
-use crate::accept::rooms::Rooms;
 use crate::accept::shortage::Shortage;
 
 /// The shared state behind the policy: whose turn it is, and the live connections of each loop.
@@ -23,7 +23,7 @@ pub(crate) struct Placement {
     /// the same ones. The list is filled for each call of a `PlaceFn`.
     choosing: Mutex<Vec<usize>>,
     live: Box<[LiveCount]>,
-    pub(crate) rooms: Rooms,
+    pub(crate) limits: ConnectionLimits,
 }
 
 /// How the loop of a connection is chosen.
@@ -39,7 +39,7 @@ pub(crate) enum Policy {
 struct LiveCount(AtomicUsize);
 
 impl Placement {
-    pub(crate) fn new(policy: Policy, rooms: Rooms, loops: usize) -> Self {
+    pub(crate) fn new(policy: Policy, limits: ConnectionLimits, loops: usize) -> Self {
         Self {
             policy,
             shortage: Shortage::default(),
@@ -47,7 +47,7 @@ impl Placement {
             accepting: Mutex::default(),
             choosing: Mutex::default(),
             live: (0..loops).map(|_| LiveCount::default()).collect(),
-            rooms,
+            limits,
         }
     }
 
@@ -101,7 +101,7 @@ impl Placement {
     /// Counts a connection no longer, which has come in by an address.
     pub(crate) fn remove(&self, loop_id: usize, address_index: u16) {
         self.live[loop_id].0.fetch_sub(1, Ordering::Relaxed);
-        self.rooms.withdraw(address_index);
+        self.limits.withdraw(address_index);
     }
 }
 
@@ -117,7 +117,7 @@ mod tests {
     }
 
     fn placement(load_balance: LoadBalance, loops: usize) -> Placement {
-        Placement::new(Policy::Balance(load_balance), Rooms::unlimited(loops), loops)
+        Placement::new(Policy::Balance(load_balance), ConnectionLimits::unlimited(loops), loops)
     }
 
     fn place(policy: LoadBalance, loops: usize, connections: usize) -> Vec<usize> {
@@ -168,13 +168,14 @@ mod tests {
         let place_fn = PlaceFn::new(|peer, live| {
             peer.map_or(live.len() + 1, |peer| usize::from(peer.port()) + live[0])
         });
-        let placement = Placement::new(Policy::Place(place_fn.clone()), Rooms::unlimited(4), 4);
+        let placement =
+            Placement::new(Policy::Place(place_fn.clone()), ConnectionLimits::unlimited(4), 4);
         let mut random = Random::new();
         let peer = |port: u16| Some(([127, 0, 0, 1], port).into());
         assert_eq!(placement.place(&mut random, peer(0)), 0);
         assert_eq!(placement.place(&mut random, peer(1)), 2, "one connection on loop 0");
         assert_eq!(placement.place(&mut random, None), 1, "five of four loops");
-        let single = Placement::new(Policy::Place(place_fn), Rooms::unlimited(1), 1);
+        let single = Placement::new(Policy::Place(place_fn), ConnectionLimits::unlimited(1), 1);
         assert_eq!(single.place(&mut random, peer(3)), 0);
     }
 

@@ -24,8 +24,8 @@ pub struct Config {
     pub load_balance: LoadBalance,
     /// A policy of one's own, instead of `load_balance`. Default: none.
     pub place_fn: Option<PlaceFn>,
-    /// How many connections there may be on all loops together; more wait to be accepted until one
-    /// ends. Default: no limit but that of the system.
+    /// How many connections there may be on all loops together, but for those by addresses of
+    /// `address_max_connections`; more wait to be accepted until one ends. Default: no limit but that of the system.
     pub max_connections: usize,
     /// How many connections there may be by one address, by the index of the address. They are not
     /// counted for `max_connections`: so an address for those who look after the server has room
@@ -55,7 +55,8 @@ pub struct Config {
     /// [`Loop::set_interval`](crate::Loop::set_interval) a loop has at once; timers of connections
     /// are not counted. Default: 65,536.
     pub max_timers: usize,
-    /// How many [dials](crate::Loop::dial) of each loop may be under way at once. Default: 1,024.
+    /// How many [dials](crate::Loop::dial) of each loop may be under way at once, each of which
+    /// takes up to eight descriptors. Default: 1,024.
     pub max_dials: usize,
 }
 

@@ -77,10 +77,7 @@ impl<'a> Conn<'a> {
     /// server was given them; none for a connection that the program asked for.
     #[must_use]
     pub fn address_index(&self) -> Option<u16> {
-        match self.origin() {
-            Origin::Accepted { address_index } => Some(address_index),
-            Origin::Connected(_) | Origin::Adopted(_) => None,
-        }
+        self.entry().address_index()
     }
 
     /// Returns the address of this end: for a wildcard listener, the one the peer connected to.

@@ -1,9 +1,9 @@
-//! What is said of a connection that is asked for.
+//! The tag and the limits of a connection that is asked for.
 
 use crate::types::limits::Limits;
 use crate::types::origin::Tag;
 
-/// What a program says of a connection that it asks for.
+/// The tag and the limits of a connection that a program asks for.
 ///
 /// # Examples
 ///

@@ -17,30 +17,42 @@ use crate::types::origin::{OriginKind, Tag};
 
 impl LoopState {
     /// Begins a dial whose addresses are to be given.
-    pub(super) fn begin_dial(&mut self, target: String, options: &ConnectOptions) -> DialId {
+    ///
+    /// # Errors
+    ///
+    /// Fails when there are as many as there may be, and when the server is ending.
+    pub(super) fn begin_dial(
+        &mut self,
+        target: String,
+        options: &ConnectOptions,
+    ) -> io::Result<DialId> {
+        self.check_running()?;
         let now = clock::now();
         let limits = options.limits.as_ref().unwrap_or(self.table.server_limits());
         let timeout = limits.connect_timeout;
-        let id = self.dials.begin(target, options.tag, options.limits, timeout, now);
-        if self.group.is_ending() {
-            // Nobody is told: who dials again each time that a dial fails would have no end.
-            self.dials.remove(id.number);
-        }
+        let id = self.dials.begin(target, options.tag, options.limits, timeout, now)?;
         self.set_dial_timer(id.number, now);
-        id
+        Ok(id)
     }
 
     /// Gives a dial its addresses, and tries the first.
     pub(crate) fn give_addresses(&mut self, number: u64, addresses: io::Result<Vec<SocketAddr>>) {
         self.dials.give(number, addresses);
-        self.advance_dial(number, clock::now());
+        self.advance_dial(number);
     }
 
-    /// Tries the addresses of a dial whose turn it is.
-    pub(crate) fn advance_dial(&mut self, number: u64, now: Instant) {
+    /// Tries the addresses of a dial whose turn it is. Its deadline is a matter of its timer: what
+    /// the loop hears of before it looks there may have come in time.
+    pub(crate) fn advance_dial(&mut self, number: u64) {
+        let now = self.table.clock().now();
         while let Some(address) = self.dials.next_address(number, now) {
             match self.try_address(number, address) {
-                Ok(key) => self.dials.note_attempt(number, key, address, now),
+                Ok(key) => {
+                    let others = self.dials.note_attempt(number, key, address, clock::now());
+                    if let Some(key) = others {
+                        self.table.end(key, CloseReason::Closed, false);
+                    }
+                }
                 Err(error) => self.dials.note_failure(number, address, error),
             }
         }

@@ -127,7 +127,7 @@ impl<'a> Loop<'a> {
         self.connect_with(peer, &ConnectOptions::default().tag(tag))
     }
 
-    /// As [`connect`](Self::connect), with more that is said of the connection.
+    /// As [`connect`](Self::connect), with a tag and limits of its own.
     ///
     /// # Errors
     ///

@@ -49,6 +49,12 @@ impl DialError {
         self.tag
     }
 
+    /// Returns what was dialled: the name, or the addresses in short.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
     /// Returns what has failed.
     #[must_use]
     pub fn failure(&self) -> &DialFailure {
@@ -76,8 +82,6 @@ pub enum DialFailure {
     /// No connection came about in so long: [`Limits::connect_timeout`](crate::Limits), in which
     /// the name is resolved, too.
     TimedOut(Duration),
-    /// As many dials are under way as [`Config::max_dials`](crate::Config::max_dials) allows.
-    TooMany,
     /// The server is ending.
     Shutdown,
 }
@@ -89,7 +93,6 @@ impl fmt::Display for DialFailure {
             Self::NoAddress => f.write_str("no address"),
             Self::Unreachable => f.write_str("no address can be reached"),
             Self::TimedOut(timeout) => write!(f, "no answer within {timeout:?}"),
-            Self::TooMany => f.write_str("too many dials are under way"),
             Self::Shutdown => f.write_str("the server is shutting down"),
         }
     }
@@ -98,9 +101,13 @@ impl fmt::Display for DialFailure {
 impl fmt::Display for DialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot connect to {}", self.target)?;
-        // What the addresses answered says it.
-        if !matches!(self.failure, DialFailure::Unreachable) {
-            write!(f, ": {}", self.failure)?;
+        match &self.failure {
+            // What the addresses answered says it.
+            DialFailure::Unreachable => {}
+            DialFailure::TimedOut(timeout) if self.attempts.is_empty() => {
+                write!(f, ": the name was not resolved within {timeout:?}")?;
+            }
+            failure => write!(f, ": {failure}")?,
         }
         if let [(address, error)] = &*self.attempts {
             if address.to_string() == self.target {

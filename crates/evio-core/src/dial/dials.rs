@@ -1,13 +1,13 @@
 //! The dials of one loop.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::dial::dial_error::{DialError, DialFailure, DialId};
-use crate::dial::state::{ATTEMPT_DELAY, Dial, State};
+use crate::dial::state::{Dial, State};
 use crate::types::conn_id::ConnKey;
 use crate::types::limits::Limits;
 use crate::types::origin::Tag;
@@ -21,16 +21,16 @@ pub(crate) struct Dials {
     loop_id: u16,
 }
 
-/// 100 years: "never", without overflowing `Instant`.
-const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-
 impl Dials {
     pub(crate) fn new(loop_id: u16, max_dials: usize) -> Self {
         Self { dials: BTreeMap::new(), last_number: 0, max_dials, loop_id }
     }
 
-    /// Begins a dial whose addresses are to be [given](Self::give). One too many has failed
-    /// already.
+    /// Begins a dial whose addresses are to be [given](Self::give).
+    ///
+    /// # Errors
+    ///
+    /// Fails when there are as many as there may be.
     pub(crate) fn begin(
         &mut self,
         target: String,
@@ -38,24 +38,14 @@ impl Dials {
         limits: Option<Limits>,
         timeout: Duration,
         now: Instant,
-    ) -> DialId {
+    ) -> io::Result<DialId> {
+        if self.dials.len() >= self.max_dials {
+            let text = "as many dials are under way as the loop may have";
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, text));
+        }
         self.last_number += 1;
-        let has_room = self.dials.len() < self.max_dials;
-        let dial = Dial {
-            target,
-            tag,
-            limits,
-            timeout,
-            deadline: now.checked_add(timeout).unwrap_or_else(|| now + NEVER),
-            timer: None,
-            state: if has_room { State::Resolving } else { State::Failed(DialFailure::TooMany) },
-            left: VecDeque::new(),
-            attempts: Vec::new(),
-            next_at: now,
-            failed: Vec::new(),
-        };
-        self.dials.insert(self.last_number, dial);
-        DialId { loop_id: self.loop_id, number: self.last_number }
+        self.dials.insert(self.last_number, Dial::new(target, tag, limits, timeout, now));
+        Ok(DialId { loop_id: self.loop_id, number: self.last_number })
     }
 
     /// Returns the numbers of all dials.
@@ -82,13 +72,17 @@ impl Dials {
         }
     }
 
-    /// Returns the address that a dial is to try now. When it has none left and no attempt is under
-    /// way, or its time is up, it has failed.
-    pub(crate) fn next_address(&mut self, number: u64, now: Instant) -> Option<SocketAddr> {
-        let dial = self.dials.get_mut(&number)?;
-        if now >= dial.deadline {
+    /// Fails a dial whose time is up.
+    pub(crate) fn expire(&mut self, number: u64, now: Instant) {
+        if let Some(dial) = self.dials.get_mut(&number).filter(|dial| dial.is_due(now)) {
             dial.fail(DialFailure::TimedOut(dial.timeout));
         }
+    }
+
+    /// Returns the address that a dial is to try now. When it has none left and no attempt is under
+    /// way, it has failed.
+    pub(crate) fn next_address(&mut self, number: u64, now: Instant) -> Option<SocketAddr> {
+        let dial = self.dials.get_mut(&number)?;
         let State::Trying = dial.state else { return None };
         let next = dial.next_address(now);
         if next.is_none() && dial.attempts.is_empty() {
@@ -97,18 +91,15 @@ impl Dials {
         next
     }
 
-    /// Notes an attempt that has begun.
+    /// Notes an attempt that has begun, and returns the one that gives way to it.
     pub(crate) fn note_attempt(
         &mut self,
         number: u64,
         key: ConnKey,
         address: SocketAddr,
         now: Instant,
-    ) {
-        if let Some(dial) = self.dials.get_mut(&number) {
-            dial.attempts.push((key, address));
-            dial.next_at = now + ATTEMPT_DELAY;
-        }
+    ) -> Option<ConnKey> {
+        self.dials.get_mut(&number)?.begin_attempt(key, address, now)
     }
 
     /// Notes that an address could not be tried.
@@ -119,14 +110,15 @@ impl Dials {
     }
 
     /// Notes that an attempt has failed. Returns whether it was one of the dial's.
-    pub(crate) fn note_end(&mut self, number: u64, key: ConnKey, error: io::Error) -> bool {
-        let Some(dial) = self.dials.get_mut(&number) else { return false };
-        let Some(place) = dial.attempts.iter().position(|&(other, _)| other == key) else {
-            return false;
-        };
-        let (_, address) = dial.attempts.remove(place);
-        dial.failed.push((address, error));
-        true
+    pub(crate) fn note_end(
+        &mut self,
+        number: u64,
+        key: ConnKey,
+        error: io::Error,
+        now: Instant,
+    ) -> bool {
+        let dial = self.dials.get_mut(&number);
+        dial.is_some_and(|dial| dial.end_attempt(key, error, now))
     }
 
     /// Fails a dial, unless it has failed.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crate::dial::dial_error::DialFailure;
@@ -16,8 +17,15 @@ use crate::types::origin::Tag;
 pub(crate) const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// The most addresses that are tried. A name that stands for more is one to balance load by, and
-/// its first ones will do.
-pub(super) const MAX_ADDRESSES: usize = 32;
+/// some of them will do.
+const MAX_ADDRESSES: usize = 32;
+
+/// The most addresses that are looked at, to find both families among them.
+pub(crate) const MAX_GIVEN: usize = 256;
+
+/// The most addresses that are tried side by side, since each takes a descriptor. When another one
+/// begins, the first gives way: it has had two seconds.
+const MAX_ATTEMPTS: usize = 8;
 
 /// A connection that is wanted to one of several addresses.
 #[derive(Debug)]
@@ -28,6 +36,8 @@ pub(crate) struct Dial {
     /// The time that it has in all, and when that is up.
     pub(super) timeout: Duration,
     pub(super) deadline: Instant,
+    /// Whoever resolves the name holds the other end, and so knows whether the dial goes on.
+    pub(super) wanted: Option<Arc<()>>,
     /// The timer of its next look, if there is one.
     pub(crate) timer: Option<TimerId>,
     pub(super) state: State,
@@ -48,7 +58,43 @@ pub(super) enum State {
     Failed(DialFailure),
 }
 
+/// 100 years: "never", without overflowing `Instant`.
+const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 impl Dial {
+    pub(super) fn new(
+        target: String,
+        tag: Tag,
+        limits: Option<Limits>,
+        timeout: Duration,
+        now: Instant,
+    ) -> Self {
+        Self {
+            target,
+            tag,
+            limits,
+            timeout,
+            deadline: now.checked_add(timeout).unwrap_or_else(|| now + NEVER),
+            wanted: None,
+            timer: None,
+            state: State::Resolving,
+            left: VecDeque::new(),
+            attempts: Vec::new(),
+            next_at: now,
+            failed: Vec::new(),
+        }
+    }
+
+    /// Returns whether its time is up, and it has not failed.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        now >= self.deadline && !matches!(self.state, State::Failed(_))
+    }
+
+    /// Returns what tells whoever resolves the name whether the dial goes on.
+    pub(crate) fn wanted(&mut self) -> Weak<()> {
+        Arc::downgrade(self.wanted.get_or_insert_default())
+    }
+
     /// Returns the connections that are being tried.
     pub(crate) fn attempts(&self) -> impl Iterator<Item = ConnKey> + '_ {
         self.attempts.iter().map(|&(key, _)| key)
@@ -56,7 +102,8 @@ impl Dial {
 
     /// Begins to try addresses.
     pub(super) fn begin(&mut self, addresses: impl IntoIterator<Item = SocketAddr>) {
-        self.left = interleave(addresses.into_iter().take(MAX_ADDRESSES));
+        self.left = interleave(addresses.into_iter().take(MAX_GIVEN));
+        self.left.truncate(MAX_ADDRESSES);
         let is_empty = self.left.is_empty();
         self.state = if is_empty { State::Failed(DialFailure::NoAddress) } else { State::Trying };
     }
@@ -66,6 +113,34 @@ impl Dial {
     pub(super) fn next_address(&mut self, now: Instant) -> Option<SocketAddr> {
         let is_due = self.attempts.is_empty() || self.next_at <= now;
         is_due.then(|| self.left.pop_front()).flatten()
+    }
+
+    /// Notes an attempt that has begun, and returns the one that gives way to it.
+    pub(super) fn begin_attempt(
+        &mut self,
+        key: ConnKey,
+        address: SocketAddr,
+        now: Instant,
+    ) -> Option<ConnKey> {
+        self.next_at = now + ATTEMPT_DELAY;
+        self.attempts.push((key, address));
+        (self.attempts.len() > MAX_ATTEMPTS).then(|| {
+            let (key, address) = self.attempts.remove(0);
+            self.failed.push((address, no_answer()));
+            key
+        })
+    }
+
+    /// Notes that an attempt has failed: the next address is tried at once. Returns whether it was
+    /// one of the dial's.
+    pub(super) fn end_attempt(&mut self, key: ConnKey, error: io::Error, now: Instant) -> bool {
+        let Some(place) = self.attempts.iter().position(|&(other, _)| other == key) else {
+            return false;
+        };
+        let (_, address) = self.attempts.remove(place);
+        self.failed.push((address, error));
+        self.next_at = self.next_at.min(now);
+        true
     }
 
     /// Returns when there is something to be done: for one that has failed, at once.
@@ -116,6 +191,12 @@ fn interleave(addresses: impl IntoIterator<Item = SocketAddr>) -> VecDeque<Socke
 mod tests {
     use super::*;
 
+    impl Dial {
+        fn for_test(now: Instant) -> Self {
+            Self::new("a.test:7".to_owned(), Tag::default(), None, Duration::ZERO, now)
+        }
+    }
+
     #[test]
     fn the_families_are_tried_in_turn() {
         let all = |addresses: &[&str]| -> Vec<SocketAddr> {
@@ -131,5 +212,28 @@ mod tests {
             let expected: Vec<SocketAddr> = expected.iter().map(|&index| given[index]).collect();
             assert_eq!(interleave(given), expected);
         }
+    }
+    /// A name with many addresses of one family has all of them before the others.
+    #[test]
+    fn the_other_family_is_among_the_addresses_that_are_tried() {
+        let now = evio_sys::clock::now();
+        let mut dial = Dial::for_test(now);
+        let first = (1..=200).map(|last| SocketAddr::from(([192, 0, 2, last], 7)));
+        dial.begin(first.chain(["[::1]:7".parse().unwrap()]));
+        assert_eq!(dial.left.len(), MAX_ADDRESSES);
+        assert!(dial.left[1].is_ipv6());
+    }
+
+    #[test]
+    fn the_first_attempt_gives_way_to_one_too_many() {
+        let now = evio_sys::clock::now();
+        let mut dial = Dial::for_test(now);
+        let address = SocketAddr::from(([192, 0, 2, 1], 7));
+        let key = |index| ConnKey { index, generation: 1 };
+        for index in 0..MAX_ATTEMPTS as u32 {
+            assert_eq!(dial.begin_attempt(key(index), address, now), None);
+        }
+        assert_eq!(dial.begin_attempt(key(99), address, now), Some(key(0)));
+        assert_eq!((dial.attempts.len(), dial.failed.len()), (MAX_ATTEMPTS, 1));
     }
 }

@@ -190,6 +190,14 @@ impl Entry {
         }
     }
 
+    /// Returns the index of the address that an accepted connection has come in by.
+    pub(crate) fn address_index(&self) -> Option<u16> {
+        match self.origin {
+            OriginKind::Accepted(address_index) => Some(address_index),
+            OriginKind::Connected | OriginKind::Dialed | OriginKind::Adopted => None,
+        }
+    }
+
     /// Returns the number of the dial that this is an attempt of.
     pub(crate) fn dial(&self) -> Option<u64> {
         let tag = self.extras.get().map_or_else(Tag::default, |extras| extras.tag);

@@ -103,7 +103,8 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
             Control::Adopt(accepted) => self.open(accepted),
             Control::AcceptAgain => {
                 let now = self.state.table.clock().now();
-                self.acceptor.resume_all(&self.state.poller, now);
+                let limits = &self.state.group.placement.limits;
+                self.acceptor.resume_all(limits, &self.state.poller, now);
             }
             Control::Shutdown(mode, asked_at) => self.begin_shutdown(mode, asked_at),
         }

@@ -4,11 +4,10 @@ use std::io;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use evio_sys::clock;
-
 use crate::api::event_loop_access::Loop;
 use crate::api::handler::Handler;
 use crate::dial::dial_error::DialFailure;
+use crate::dial::state::Dial;
 use crate::turn::runner::Runner;
 use crate::types::action::{CloseReason, Timeout};
 use crate::types::conn_id::ConnKey;
@@ -20,12 +19,24 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         if let Some(dial) = self.state.dials.get_mut(number) {
             dial.timer = None;
         }
-        self.state.advance_dial(number, now);
+        self.check_attempts(number, now);
+        self.state.dials.expire(number, now);
+        self.state.advance_dial(number);
         let Some((dial, error)) = self.state.dials.take_failed(number) else {
             return ControlFlow::Continue(());
         };
         self.state.end_attempts(&dial, None);
+        drop(dial);
         self.handler.dial_failed(&mut Loop::new(&mut self.state), error)
+    }
+
+    /// Looks whether an attempt of a dial whose time is up has come about: the loop may be late.
+    fn check_attempts(&mut self, number: u64, now: Instant) {
+        let dial = self.state.dials.get(number).filter(|dial| dial.is_due(now));
+        let attempts: Vec<ConnKey> = dial.into_iter().flat_map(Dial::attempts).collect();
+        for key in attempts {
+            self.check_connect(key);
+        }
     }
 
     /// Removes an attempt that has ended, and goes on with its dial, if that is not over.
@@ -38,10 +49,11 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
             CloseReason::Timeout(Timeout::Connect) => io::ErrorKind::TimedOut.into(),
             reason => io::Error::other(reason.to_string()),
         };
-        if self.state.dials.note_end(number, key, error) {
-            self.state.advance_dial(number, clock::now());
+        let now = self.state.table.clock().now();
+        if self.state.dials.note_end(number, key, error, now) {
+            self.state.advance_dial(number);
         }
-        self.make_room();
+        self.make_room(None);
     }
 
     /// Fails all dials, since the server is ending.
@@ -50,8 +62,12 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
             self.state.dials.fail(number, DialFailure::Shutdown);
             let Some((dial, error)) = self.state.dials.take_failed(number) else { continue };
             self.state.end_attempts(&dial, None);
+            drop(dial);
             let flow = self.handler.dial_failed(&mut Loop::new(&mut self.state), error);
             self.apply_flow(flow);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

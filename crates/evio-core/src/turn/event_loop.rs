@@ -9,9 +9,9 @@ use evio_sys::Poller;
 use evio_sys::net::{Listener, Stream, UdpSocket};
 
 use crate::accept::acceptor::Acceptor;
+use crate::accept::connection_limits::ConnectionLimits;
 use crate::accept::listener::{BoundListener, Sharing};
 use crate::accept::placement::Placement;
-use crate::accept::rooms::Rooms;
 use crate::api::config::Config;
 use crate::api::group::Group;
 use crate::api::handler::Handler;
@@ -108,8 +108,9 @@ impl EventLoop {
         let parts = (0..count).map(part).collect::<io::Result<Vec<_>>>()?;
         let mailboxes = parts.iter().map(|(_, mailbox)| Arc::clone(mailbox.sender())).collect();
         let loops = usize::from(count);
-        let rooms = Rooms::new(config.max_connections, &config.address_max_connections, loops);
-        let placement = Placement::new(config.policy(), rooms, loops);
+        let limits =
+            ConnectionLimits::new(config.max_connections, &config.address_max_connections, loops);
+        let placement = Placement::new(config.policy(), limits, loops);
         let group = Group::new(mailboxes, placement);
         let event_loop = |(loop_id, (poller, mailbox))| {
             let end = EndGroup { group: Arc::clone(&group), armed: true };

@@ -15,7 +15,6 @@ use crate::table::entry::Entry;
 use crate::turn::runner::Runner;
 use crate::types::action::CloseReason;
 use crate::types::conn_id::{ConnId, ConnKey};
-use crate::types::origin::Origin;
 
 /// The most connections of one listener that are accepted before it is closed: as many as wait at
 /// one by default.
@@ -41,8 +40,8 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         let now = || state.table.clock().now();
         let (placement, poller) = (&state.group.placement, &state.poller);
         let outcome = self.acceptor.accept(slot, placement, poller, now, &mut self.accepted);
-        if outcome.has_room {
-            self.state.group.wake_listeners();
+        if outcome.has_room.is_some() {
+            self.state.group.wake_listeners(outcome.has_room);
         }
         outcome.failed
     }
@@ -63,7 +62,8 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     /// ending as well.
     pub(super) fn accept_last(&mut self) {
         let now = self.state.table.clock().now();
-        self.acceptor.resume_all(&self.state.poller, now);
+        let limits = &self.state.group.placement.limits;
+        self.acceptor.resume_all(limits, &self.state.poller, now);
         for slot in self.acceptor.slots() {
             let mut waiting = usize::MAX;
             while self.accepted.len() != waiting && self.accepted.len() < MAX_LAST {
@@ -106,7 +106,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
             // The system is out of memory for it; it was never opened, so nobody is told.
             state.table.remove(key);
             state.group.placement.remove(loop_id, address_index);
-            return self.make_room();
+            return self.make_room(Some(address_index));
         }
         state.table.set_user_timeout(key);
         self.begin_callbacks(key);
@@ -171,8 +171,10 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         self.apply_flow(flow);
         if let Some(entry) = self.release(key) {
             entry.end_socket(reset);
+            let address_index = entry.address_index();
+            drop(entry);
+            self.make_room(address_index);
         }
-        self.make_room();
     }
 
     /// Gives the socket of a connection whose output has been sent to the handler.
@@ -186,13 +188,14 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         self.state.table.clear_user_timeout(key);
         let context = self.contexts.remove(key.index);
         let (Some(context), Some(entry)) = (context, self.release(key)) else { return };
+        let address_index = entry.address_index();
         let (stream, input) = entry.into_parts();
         let socket = Detached::new(stream, input);
         let id = ConnId::new(self.state.loop_id, key);
         let event_loop = &mut Loop::new(&mut self.state);
         let flow = self.handler.detached(event_loop, id, context, socket);
         self.apply_flow(flow);
-        self.make_room();
+        self.make_room(address_index);
     }
 
     /// Takes a connection out of the poller and the table.
@@ -201,16 +204,16 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         let entry = state.table.remove(key)?;
         // Explicit, since a copy of the descriptor in a child process would keep it polled.
         let _ = state.poller.deregister(entry.stream());
-        if let Origin::Accepted { address_index } = entry.origin() {
+        if let Some(address_index) = entry.address_index() {
             state.group.placement.remove(usize::from(state.loop_id), address_index);
         }
         Some(entry)
     }
 
     /// Wakes the listeners that wait for a connection to end, now that one has.
-    pub(super) fn make_room(&mut self) {
+    pub(super) fn make_room(&mut self, address_index: Option<u16>) {
         self.state.group.placement.shortage.refill_reserve();
-        self.state.group.wake_listeners();
+        self.state.group.wake_listeners(address_index);
     }
 }
 

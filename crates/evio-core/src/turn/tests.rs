@@ -14,6 +14,7 @@ use crate::api::conn::Conn;
 use crate::api::event_loop_access::Loop;
 use crate::api::handler::Handler;
 use crate::api::udp::Udp;
+use crate::dial::dial_error::DialError;
 use crate::timer::loop_timer::LoopTimer;
 use crate::turn::event_loop::EventLoop;
 use crate::turn::runner::Runner;
@@ -64,6 +65,11 @@ impl Handler for Calls {
 
     fn connect_failed(&mut self, _: &mut Conn<'_>, reason: CloseReason) -> ControlFlow<()> {
         self.calls.push(format!("not connected: {reason}"));
+        ControlFlow::Continue(())
+    }
+
+    fn dial_failed(&mut self, _: &mut Loop<'_>, error: DialError) -> ControlFlow<()> {
+        self.calls.push(format!("dial failed: {}", error.failure()));
         ControlFlow::Continue(())
     }
 

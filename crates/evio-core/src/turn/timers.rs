@@ -32,7 +32,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     #[inline(never)]
     fn run_due_timers(&mut self, now: Instant) {
         if self.acceptor.resume_due(&self.state.poller, now) {
-            self.state.group.wake_listeners();
+            self.state.group.wake_all_listeners();
         }
         self.state.datagrams.resume_due(&self.state.poller, now);
         if self.ticker.is_due(now) {

@@ -5,7 +5,8 @@ use evio_core::Limits;
 use crate::server::Server;
 
 impl Server {
-    /// Sets how many connections there may be at once. More of them wait in the listeners' backlogs
+    /// Sets how many connections there may be at once, but for those by addresses that have a
+    /// [number of their own](Self::max_connections_of). More of them wait in the listeners' backlogs
     /// until one ends. Default: as many as the system lets the process have.
     #[must_use]
     pub fn max_connections(mut self, max_connections: usize) -> Self {
@@ -42,7 +43,7 @@ impl Server {
         self
     }
 
-    /// Sets that for the connections that come in by one address, by its index, instead of
+    /// Sets the limits of the connections that come in by one address, by its index, instead of
     /// [`limits`](Self::limits). If there is no such address, the server does not start; addresses
     /// that are added while it runs have the limits of the server.
     #[must_use]

@@ -1,11 +1,13 @@
 //! Connections to one of several addresses.
 
+use std::io;
 use std::net::SocketAddr;
 
 use super::Loop;
 use crate::api::connect_options::ConnectOptions;
 use crate::api::pending_addresses::PendingAddresses;
 use crate::dial::dial_error::DialId;
+use crate::dial::state::{Dial, MAX_GIVEN};
 
 impl Loop<'_> {
     /// Begins to connect to one of several addresses, such as those that a name stands for, and
@@ -17,10 +19,17 @@ impl Loop<'_> {
     /// and [`Conn::origin`](crate::Conn::origin) gives back the tag of the options. If none does
     /// within [`Limits::connect_timeout`](crate::Limits), all in all,
     /// [`Handler::dial_failed`](crate::Handler::dial_failed) is called with what each has answered.
-    /// One of the two is called once, and not before the present callback has returned; none when
-    /// the dial is [cancelled](Self::cancel_dial), or the server was ending already.
+    /// One of the two is called once, and not before the present callback has returned, unless the
+    /// dial is [cancelled](Self::cancel_dial).
     ///
-    /// More than 32 addresses are not tried.
+    /// No more than 32 addresses are tried, of 256 that are looked at, and no more than eight at the
+    /// same time: each takes a descriptor.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) when as many dials are under way
+    /// as [`Config::max_dials`](crate::Config::max_dials) allows, and when the server is ending.
+    /// No callback is made then.
     ///
     /// # Examples
     ///
@@ -43,8 +52,10 @@ impl Loop<'_> {
     ///
     /// impl Client {
     ///     fn connect(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<()> {
-    ///         event_loop.dial(self.servers.iter().copied(), &ConnectOptions::default());
-    ///         ControlFlow::Continue(())
+    ///         match event_loop.dial(self.servers.iter().copied(), &ConnectOptions::default()) {
+    ///             Ok(_) => ControlFlow::Continue(()),
+    ///             Err(_) => ControlFlow::Break(()),
+    ///         }
     ///     }
     ///
     ///     fn connect_later(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<()> {
@@ -91,11 +102,11 @@ impl Loop<'_> {
         &mut self,
         addresses: impl IntoIterator<Item = SocketAddr>,
         options: &ConnectOptions,
-    ) -> DialId {
-        let addresses: Vec<SocketAddr> = addresses.into_iter().collect();
-        let id = self.state.begin_dial(name_of(&addresses), options);
+    ) -> io::Result<DialId> {
+        let addresses: Vec<SocketAddr> = addresses.into_iter().take(MAX_GIVEN).collect();
+        let id = self.state.begin_dial(name_of(&addresses), options)?;
         self.state.give_addresses(id.number, Ok(addresses));
-        id
+        Ok(id)
     }
 
     /// As [`dial`](Self::dial), for addresses that are not known yet: somebody else resolves the
@@ -104,6 +115,10 @@ impl Loop<'_> {
     ///
     /// `evio::Resolver` does this with the resolver of the system.
     ///
+    /// # Errors
+    ///
+    /// As [`dial`](Self::dial).
+    ///
     /// # Examples
     ///
     /// See [`PendingAddresses`].
@@ -111,9 +126,10 @@ impl Loop<'_> {
         &mut self,
         name: impl Into<String>,
         options: &ConnectOptions,
-    ) -> (DialId, PendingAddresses) {
-        let id = self.state.begin_dial(name.into(), options);
-        (id, PendingAddresses::new(self.handle(), id.number))
+    ) -> io::Result<(DialId, PendingAddresses)> {
+        let id = self.state.begin_dial(name.into(), options)?;
+        let wanted = self.state.dials.get_mut(id.number).map(Dial::wanted).unwrap_or_default();
+        Ok((id, PendingAddresses::new(self.handle(), id.number, wanted)))
     }
 
     /// Gives up a dial, and the attempts that are under way, without a callback. Returns whether it
@@ -128,6 +144,6 @@ fn name_of(addresses: &[SocketAddr]) -> String {
     match addresses {
         [] => "an empty list of addresses".to_owned(),
         [only] => only.to_string(),
-        [first, others @ ..] => format!("{first} or {} others", others.len()),
+        [first, others @ ..] => format!("{first} (and {} more)", others.len()),
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::dial::state::ATTEMPT_DELAY;
 use crate::types::conn_id::ConnKey;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -25,8 +26,8 @@ struct Fixture {
 fn dial(addresses: &[u8]) -> Fixture {
     let start = evio_sys::clock::now();
     let mut dials = Dials::new(3, 2);
-    let DialId { loop_id, number } =
-        dials.begin("a.test:7".to_owned(), Tag::from(9), None, SECOND, start);
+    let id = dials.begin("a.test:7".to_owned(), Tag::from(9), None, SECOND, start);
+    let DialId { loop_id, number } = id.unwrap();
     assert_eq!(loop_id, 3);
     dials.give(number, Ok(addresses.iter().copied().map(address).collect()));
     Fixture { dials, number, start }
@@ -36,6 +37,7 @@ impl Fixture {
     /// Begins the attempts that are due, and returns the last bytes of their addresses.
     fn tries(&mut self, after: Duration) -> Vec<u8> {
         let now = self.start + after;
+        self.dials.expire(self.number, now);
         let mut tried = Vec::new();
         while let Some(SocketAddr::V4(address)) = self.dials.next_address(self.number, now) {
             let last = address.ip().octets()[3];
@@ -48,6 +50,10 @@ impl Fixture {
     fn looks_after(&self, after: Duration) -> Duration {
         let now = self.start + after;
         self.dials.get(self.number).unwrap().next_look(now) - self.start
+    }
+
+    fn fails(&mut self, last: u32, after: Duration) -> bool {
+        self.dials.note_end(self.number, key(last), refused(), self.start + after)
     }
 
     fn error(&mut self) -> Option<String> {
@@ -63,14 +69,14 @@ fn the_next_address_is_tried_when_the_last_has_had_its_time_or_has_failed() {
     assert_eq!(it.tries(ATTEMPT_DELAY / 2), []);
     assert_eq!(it.tries(ATTEMPT_DELAY), [2]);
     assert_eq!(it.looks_after(ATTEMPT_DELAY), 2 * ATTEMPT_DELAY);
-    assert!(it.dials.note_end(it.number, key(1), refused()));
-    assert_eq!(it.tries(ATTEMPT_DELAY), [], "another one is under way");
-    assert!(it.dials.note_end(it.number, key(2), refused()));
-    assert_eq!(it.tries(ATTEMPT_DELAY), [3], "none is");
+    assert!(it.fails(1, ATTEMPT_DELAY));
+    assert_eq!(it.tries(ATTEMPT_DELAY), [3], "though another one is under way");
+    assert!(it.fails(2, ATTEMPT_DELAY));
+    assert_eq!(it.tries(ATTEMPT_DELAY), []);
     assert_eq!(it.looks_after(ATTEMPT_DELAY), SECOND, "nothing is left but to wait");
     assert!(it.error().is_none());
-    assert!(it.dials.note_end(it.number, key(3), refused()));
-    assert!(!it.dials.note_end(it.number, key(3), refused()));
+    assert!(it.fails(3, ATTEMPT_DELAY));
+    assert!(!it.fails(3, ATTEMPT_DELAY));
     assert_eq!(it.tries(ATTEMPT_DELAY), []);
     assert_eq!(
         it.error().unwrap(),
@@ -95,11 +101,14 @@ fn a_dial_has_one_deadline() {
     assert_eq!(dial.attempts().collect::<Vec<_>>(), [key(1)], "to be ended");
 
     let start = it.start;
-    let late = it.dials.begin("b.test:7".to_owned(), Tag::default(), None, SECOND, start);
-    assert_eq!(it.dials.next_address(late.number, start + SECOND), None);
+    let late = it.dials.begin("b.test:7".to_owned(), Tag::default(), None, SECOND, start).unwrap();
+    it.dials.expire(late.number, start + SECOND);
     it.dials.give(late.number, Ok(vec![address(1)]));
     let (_, error) = it.dials.take_failed(late.number).unwrap();
-    assert_eq!(error.to_string(), "cannot connect to b.test:7: no answer within 1s");
+    assert_eq!(
+        error.to_string(),
+        "cannot connect to b.test:7: the name was not resolved within 1s"
+    );
 }
 
 #[test]
@@ -107,7 +116,7 @@ fn a_name_without_addresses_says_why() {
     let mut it = dial(&[]);
     assert_eq!(it.error().unwrap(), "cannot connect to a.test:7: no address");
     let (number, now) = (it.dials.last_number + 1, it.start);
-    it.dials.begin("b.test:7".to_owned(), Tag::default(), None, SECOND, now);
+    it.dials.begin("b.test:7".to_owned(), Tag::default(), None, SECOND, now).unwrap();
     it.dials.give(number, Err(io::Error::other("no such name")));
     let (_, error) = it.dials.take_failed(number).unwrap();
     assert_eq!(error.to_string(), "cannot connect to b.test:7: no such name");
@@ -121,15 +130,25 @@ fn there_is_a_limit_to_dials_and_to_their_addresses() {
     let mut it = dial(&all);
     let mut tried = 0;
     for step in 0..200 {
-        tried += it.tries(step * ATTEMPT_DELAY / 100).len();
-        it.dials.note_end(it.number, key(step), refused());
+        let after = step * ATTEMPT_DELAY / 100;
+        tried += it.tries(after).len();
+        it.fails(step, after);
     }
     assert_eq!(tried, 32);
     let mut it = dial(&[1]);
     let now = it.start;
     let mut begin = || it.dials.begin("b.test:7".to_owned(), Tag::default(), None, SECOND, now);
-    let (second, third) = (begin().number, begin().number);
-    assert!(it.dials.take_failed(second).is_none());
-    let (_, error) = it.dials.take_failed(third).unwrap();
-    assert!(matches!(error.failure(), DialFailure::TooMany));
+    let second = begin().unwrap().number;
+    assert_eq!(begin().unwrap_err().kind(), io::ErrorKind::QuotaExceeded);
+    it.dials.remove(second);
+    assert!(it.dials.begin("c.test:7".to_owned(), Tag::default(), None, SECOND, now).is_ok());
+}
+
+#[test]
+fn who_resolves_a_name_knows_whether_the_dial_goes_on() {
+    let mut it = dial(&[]);
+    let wanted = it.dials.get_mut(it.number).unwrap().wanted();
+    assert_eq!(wanted.strong_count(), 1);
+    it.error().unwrap();
+    assert_eq!(wanted.strong_count(), 0);
 }
