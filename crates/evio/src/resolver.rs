@@ -75,6 +75,10 @@ impl Resolver {
     /// `[2001:db8::1]:80`. [`Handler::opened`](crate::Handler::opened) or
     /// [`Handler::dial_failed`](crate::Handler::dial_failed) is called, as [`Loop::dial`] says. The
     /// latter, too, if `name` is none, or as many names wait to be resolved as may.
+    ///
+    /// # Examples
+    ///
+    /// See [`Resolver`].
     pub fn dial(&self, event_loop: &mut Loop<'_>, name: &str, options: &ConnectOptions) -> DialId {
         if let Ok(address) = name.parse::<SocketAddr>() {
             return event_loop.dial([address], options);

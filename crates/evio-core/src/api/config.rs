@@ -109,6 +109,20 @@ impl Config {
 /// One in a callback that belongs to no connection (`serving`, `tick`, `loop_timer`, `message`,
 /// `pre_write`, `datagram`, `ready`, `context`, `detached`, `dial_failed`, `listener_failed`), in a
 /// posted task or in a [`PlaceFn`] always ends the server.
+///
+/// # Examples
+///
+/// ```
+/// # use evio_core as evio;
+/// use evio::PanicPolicy;
+///
+/// /// Returns what a server is to do: a bug stops a test, and costs no more than one client later.
+/// fn panic_policy(is_test: bool) -> PanicPolicy {
+///     if is_test { PanicPolicy::EndServer } else { PanicPolicy::CloseConnection }
+/// }
+///
+/// assert_eq!(panic_policy(true), PanicPolicy::default());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PanicPolicy {

@@ -118,6 +118,10 @@ impl Loop<'_> {
 
     /// Gives up a dial, and the attempts that are under way, without a callback. Returns whether it
     /// was under way: a dial that has become a connection is not.
+    ///
+    /// # Examples
+    ///
+    /// See [`DialId`].
     pub fn cancel_dial(&mut self, id: DialId) -> bool {
         self.state.cancel_dial(id)
     }
