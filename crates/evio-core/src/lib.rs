@@ -3,8 +3,8 @@
 //! This is the middle layer of evio. It takes sockets that are bound already, from
 //! [`evio_sys::net`], and calls a [`Handler`] for everything that happens to them. It knows no
 //! address strings and starts no threads; the `evio` crate above does both. It can be used alone:
-//! see [`EventLoop`] and `examples/core_echo.rs`. The `evio` crate exports nearly everything here, so
-//! the examples name that crate; in a program that depends on this one alone, `evio` is
+//! see [`EventLoop`] and `examples/core_echo.rs`. The `evio` crate exports nearly everything here,
+//! so the examples name that crate; in a program that depends on this one alone, `evio` is
 //! `evio_core`.
 //!
 //! A turn of the loop polls, calls back for what is ready, and then sends all output at once:

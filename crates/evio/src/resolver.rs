@@ -80,6 +80,10 @@ impl Resolver {
     ///
     /// Another thread dials by a task for the loop; see [`LoopHandle::post`](crate::LoopHandle).
     ///
+    /// # Examples
+    ///
+    /// See [`Resolver`].
+    ///
     /// # Errors
     ///
     /// Fails as [`Loop::dial`] does, without a callback.

@@ -24,6 +24,10 @@ impl Server {
     /// # Panics
     ///
     /// A panic of a callback goes on out of here.
+    ///
+    /// # Examples
+    ///
+    /// See [`Server`].
     pub fn run<M, H>(self, handler: H) -> Result<(), Error>
     where
         M: Send + 'static,

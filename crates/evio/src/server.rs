@@ -186,6 +186,10 @@ impl Server {
     /// # Errors
     ///
     /// Fails when it is no socket.
+    ///
+    /// # Examples
+    ///
+    /// See [`ReadySocket`].
     pub fn from_socket(socket: ReadySocket) -> Result<Self, Error> {
         Self::new().with_socket(socket)
     }

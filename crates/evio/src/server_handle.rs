@@ -93,6 +93,22 @@ impl ServerHandle {
     ///
     /// Returns at once. Before the server runs this is the same as [`shutdown`](Self::shutdown),
     /// which can also follow it, to wait no longer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use evio::{Action, Events, Server};
+    ///
+    /// let server = Server::bind(["tcp://127.0.0.1:0"])?;
+    /// let handle = server.handle();
+    /// std::thread::spawn(move || handle.shutdown_gracefully(Duration::from_secs(30)));
+    /// server.run(Events::new().stopping(|conn, _| {
+    ///     conn.write(b"goodbye\n");
+    ///     Action::Close
+    /// }))?;
+    /// # Ok::<(), evio::Error>(())
+    /// ```
     pub fn shutdown_gracefully(&self, timeout: Duration) {
         let mut state = self.state.lock();
         match &*state {
@@ -109,6 +125,22 @@ impl ServerHandle {
     ///
     /// See [`SendError`]: [`NotStarted`](SendError::NotStarted) before the server runs. If a loop
     /// refuses them, others may send them all the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use evio::{SendError, ServerHandle};
+    ///
+    /// /// Tells every client the time, until the server ends.
+    /// fn tell_time(server: &ServerHandle, clock: impl Iterator<Item = String>) {
+    ///     for time in clock {
+    ///         // A loop that has no room for it will have some for the next one.
+    ///         if server.broadcast(time.into_bytes()) == Err(SendError::Stopped) {
+    ///             return;
+    ///         }
+    ///     }
+    /// }
+    /// ```
     pub fn broadcast(&self, bytes: impl Into<Arc<[u8]>>) -> Result<(), SendError> {
         match &*self.state.lock() {
             State::Bound | State::Stopping => Err(SendError::NotStarted),

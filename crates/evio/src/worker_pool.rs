@@ -64,6 +64,21 @@ struct Waiting {
 }
 
 /// As much work as may wait for the threads of a [`WorkerPool`].
+///
+/// # Examples
+///
+/// ```
+/// use evio::{Conn, PoolFull, WorkerPool};
+///
+/// /// Refuses a login at once when too many others wait to be checked.
+/// fn log_in(pool: &WorkerPool, conn: &mut Conn<'_>, is_right: fn(&[u8]) -> bool, input: &[u8]) {
+///     let password = input.to_vec();
+///     let check = move || if is_right(&password) { "welcome\n" } else { "wrong\n" };
+///     if let Err(PoolFull) = pool.answer(conn, check) {
+///         conn.write(b"busy, try again later\n");
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolFull;
 
@@ -94,6 +109,21 @@ impl WorkerPool {
     /// # Errors
     ///
     /// Fails when as much work waits as may; `work` is dropped then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use evio::{MessageSender, PoolFull, WorkerPool};
+    ///
+    /// /// Reads the new configuration, and sends it to the `message` callback of the handler.
+    /// fn reload(pool: &WorkerPool, handler: MessageSender<String>) -> Result<(), PoolFull> {
+    ///     pool.run(move || match std::fs::read_to_string("server.conf") {
+    ///         // It comes back when the server has ended meanwhile: then nobody needs it.
+    ///         Ok(text) => drop(handler.send(text)),
+    ///         Err(error) => eprintln!("the configuration stays as it is: {error}"),
+    ///     })
+    /// }
+    /// ```
     pub fn run(&self, work: impl FnOnce() + Send + 'static) -> Result<(), PoolFull> {
         self.reserve()?.run(work);
         Ok(())
@@ -109,6 +139,10 @@ impl WorkerPool {
     /// # Errors
     ///
     /// Fails when as much work waits as may; no reply is owed then.
+    ///
+    /// # Examples
+    ///
+    /// See [`WorkerPool`].
     pub fn answer<B>(
         &self,
         conn: &mut Conn<'_>,

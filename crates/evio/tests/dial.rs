@@ -328,6 +328,7 @@ fn what_a_loop_that_is_late_has_got_in_time_counts() {
     it.ask(move |event_loop| {
         let (_, pending) = event_loop.dial_name("a.test:1", &patient(timeout)).unwrap();
         pending.give(Ok(vec![answers]));
+        // A callback that takes long.
         std::thread::sleep(3 * timeout);
     });
     assert_eq!(it.opened.next().2, answers);

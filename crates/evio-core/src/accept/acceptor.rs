@@ -213,7 +213,10 @@ impl Acceptor {
         if self.first_end.is_none_or(|end| end > now) {
             return false;
         }
-        let is_over = |bound: &BoundListener| matches!(bound.backoff, Some(Backoff::Until(end)) if end <= now);
+        let is_over = |bound: &BoundListener| match bound.backoff {
+            Some(Backoff::Until(end)) => end <= now,
+            Some(Backoff::Full) | None => false,
+        };
         self.resume_if(poller, now, is_over);
         let ends = self.listeners.iter().filter_map(|(_, bound)| match bound.backoff {
             Some(Backoff::Until(end)) => Some(end),

@@ -25,7 +25,8 @@ pub struct Config {
     /// A policy of one's own, instead of `load_balance`. Default: none.
     pub place_fn: Option<PlaceFn>,
     /// How many connections there may be on all loops together, but for those by addresses of
-    /// `address_max_connections`; more wait to be accepted until one ends. Default: no limit but that of the system.
+    /// `address_max_connections`; more wait to be accepted until one ends. Default: no limit but
+    /// that of the system.
     pub max_connections: usize,
     /// How many connections there may be by one address, by the index of the address. They are not
     /// counted for `max_connections`: so an address for those who look after the server has room
@@ -110,6 +111,20 @@ impl Config {
 /// One in a callback that belongs to no connection (`serving`, `tick`, `loop_timer`, `message`,
 /// `pre_write`, `datagram`, `ready`, `context`, `detached`, `dial_failed`, `listener_failed`), in a
 /// posted task or in a [`PlaceFn`] always ends the server.
+///
+/// # Examples
+///
+/// ```
+/// # use evio_core as evio;
+/// use evio::PanicPolicy;
+///
+/// /// Returns what a server is to do: a bug stops a test, and costs no more than one client later.
+/// fn panic_policy(is_test: bool) -> PanicPolicy {
+///     if is_test { PanicPolicy::EndServer } else { PanicPolicy::CloseConnection }
+/// }
+///
+/// assert_eq!(panic_policy(true), PanicPolicy::default());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PanicPolicy {

@@ -107,6 +107,20 @@ impl<T> ConnMap<T> {
 
     /// Returns the values of two connections, such as the two sides of a relay. If both are the
     /// same, only the first is there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use evio_core as evio;
+    /// use evio::{ConnId, ConnMap};
+    ///
+    /// /// Moves money from one client to the other, if both are there.
+    /// fn pay(accounts: &mut ConnMap<u32>, from: ConnId, to: ConnId, amount: u32) -> Option<()> {
+    ///     let (Some(payer), Some(payee)) = accounts.get_pair_mut(from, to) else { return None };
+    ///     (*payer, *payee) = (payer.checked_sub(amount)?, payee.checked_add(amount)?);
+    ///     Some(())
+    /// }
+    /// ```
     #[must_use]
     pub fn get_pair_mut(
         &mut self,

@@ -74,6 +74,10 @@ impl<'a> Loop<'a> {
 
     /// Calls `visit` with every connection of this loop that is open or half-closed, in no
     /// particular order.
+    ///
+    /// # Examples
+    ///
+    /// See [`Loop`].
     pub fn for_each_conn(&mut self, mut visit: impl FnMut(Conn<'_>)) {
         for key in self.state.table.keys() {
             if self.state.table.get(key).is_some_and(|entry| entry.phase().is_active()) {
@@ -160,6 +164,23 @@ impl<'a> Loop<'a> {
     ///
     /// Fails when the socket is not connected, is not a stream socket or cannot be polled, and when
     /// the server is ending. It is closed then, with its input, and no callback is made.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use evio_core as evio;
+    /// use evio::{Detached, LoopHandle, SendError};
+    ///
+    /// /// Gives a socket back to its loop, when a thread has done with it what may block.
+    /// fn give_back(event_loop: &LoopHandle, socket: Detached) -> Result<(), SendError> {
+    ///     event_loop.post(|event_loop| {
+    ///         if let Err(error) = event_loop.adopt(socket, 0) {
+    ///             eprintln!("a connection is lost: {error}");
+    ///         }
+    ///     })?;
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn adopt(
         &mut self,
         socket: impl Into<Detached>,
@@ -264,6 +285,10 @@ impl<'a> Loop<'a> {
 
     /// Ends watching a descriptor and gives it back, unless that has been done already. What was
     /// reported in this turn and not been told yet is not told.
+    ///
+    /// # Examples
+    ///
+    /// See [`WatchId`].
     pub fn unwatch(&mut self, id: WatchId) -> Option<OwnedFd> {
         self.state.watches.remove(self.watch_number(id)?, &self.state.poller)
     }

@@ -98,6 +98,10 @@ pub trait Handler<M = ()> {
     fn data(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context, input: &[u8]) -> Action;
 
     /// Is called once, on loop 0, when the server is bound and before it accepts anything.
+    ///
+    /// # Examples
+    ///
+    /// See [`Serving`].
     fn serving(&mut self, event_loop: &mut Loop<'_>, serving: &Serving) -> ControlFlow<()> {
         let _ = (event_loop, serving);
         ControlFlow::Continue(())
@@ -180,6 +184,10 @@ pub trait Handler<M = ()> {
     /// was to be detached: in blocking mode, out of the loop, and the handler's own from here on.
     ///
     /// By default the socket is closed.
+    ///
+    /// # Examples
+    ///
+    /// See [`Detached`].
     fn detached(
         &mut self,
         event_loop: &mut Loop<'_>,
@@ -349,6 +357,10 @@ pub trait Handler<M = ()> {
     /// When very many are due at the same time, some of them come in the turns that follow. During
     /// a graceful shutdown they go on; timers that have not run down do not keep a server from
     /// ending, and are dropped with it.
+    ///
+    /// # Examples
+    ///
+    /// See [`LoopTimer`].
     fn loop_timer(&mut self, event_loop: &mut Loop<'_>, timer: LoopTimer) -> ControlFlow<()> {
         let _ = (event_loop, timer);
         ControlFlow::Continue(())
@@ -360,6 +372,22 @@ pub trait Handler<M = ()> {
     /// Delays count from the time a tick was due, not from when it ran, so ticks do not drift; they
     /// never come early. A delay below a millisecond is taken as one. A loop that was held up makes
     /// up for at most 16 ticks and drops the rest. [`Duration::MAX`], the default, means never.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use std::time::Duration;
+    /// # use evio_core as evio;
+    /// use evio::Loop;
+    ///
+    /// /// The `tick` callback of a server whose clients expect a sign of life every ten seconds.
+    /// fn tick(event_loop: &mut Loop<'_>) -> ControlFlow<(), Duration> {
+    ///     // To those of all loops; one that has no room for it now will be told the next time.
+    ///     let _ = event_loop.handle().broadcast(*b"ping\n");
+    ///     ControlFlow::Continue(Duration::from_secs(10))
+    /// }
+    /// ```
     fn tick(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<(), Duration> {
         let _ = event_loop;
         ControlFlow::Continue(Duration::MAX)

@@ -59,6 +59,10 @@ impl LoopHandle {
     /// # Errors
     ///
     /// The task, with what [`SendError`] says of it.
+    ///
+    /// # Examples
+    ///
+    /// See [`LoopHandle`].
     pub fn post<F>(&self, task: F) -> Result<(), Unsent<F>>
     where
         F: FnOnce(&mut Loop<'_>) + Send + 'static,
@@ -72,6 +76,10 @@ impl LoopHandle {
     ///
     /// Fails when the handlers of the group take messages of another type, or a sender of another
     /// type was made before.
+    ///
+    /// # Examples
+    ///
+    /// See [`WrongMessageType`].
     pub fn message_sender<M: Send + 'static>(&self) -> Result<MessageSender<M>, WrongMessageType> {
         MessageSender::new(Arc::clone(&self.group), self.loop_id)
     }

@@ -11,6 +11,20 @@ use crate::types::origin::Tag;
 /// The name of a dial; [`Loop::cancel_dial`](crate::Loop::cancel_dial) takes it.
 ///
 /// A loop gives no name twice.
+///
+/// # Examples
+///
+/// ```
+/// # use evio_core as evio;
+/// use evio::{Conn, ConnMap, DialId};
+///
+/// /// What a proxy does in `closed`: a client that has gone needs no connection to a backend.
+/// fn closed(client: &mut Conn<'_>, dials: &mut ConnMap<DialId>) {
+///     if let Some(dial) = dials.remove(client.id()) {
+///         client.event_loop().cancel_dial(dial);
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DialId {
     pub(crate) loop_id: u16,
@@ -26,6 +40,10 @@ pub struct DialId {
 /// cannot connect to db.example:5432: 192.0.2.1:5432: Connection refused (os error 111);
 /// [2001:db8::1]:5432: no answer
 /// ```
+///
+/// # Examples
+///
+/// See [`DialFailure`].
 #[derive(Debug)]
 pub struct DialError {
     pub(super) id: DialId,
@@ -70,6 +88,24 @@ impl DialError {
 }
 
 /// What has failed about a dial.
+///
+/// # Examples
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// # use evio_core as evio;
+/// use evio::{DialError, DialFailure};
+///
+/// /// The `dial_failed` callback of a client that tries again, unless that is of no use.
+/// fn dial_failed(error: &DialError, try_again: impl FnOnce()) -> ControlFlow<()> {
+///     match error.failure() {
+///         DialFailure::Unreachable | DialFailure::TimedOut(_) => try_again(),
+///         // The name is wrong, or this side has a limit or is ending.
+///         _ => return ControlFlow::Break(()),
+///     }
+///     ControlFlow::Continue(())
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DialFailure {

@@ -36,7 +36,7 @@ pub(crate) struct Dial {
     /// The time that it has in all, and when that is up.
     pub(super) timeout: Duration,
     pub(super) deadline: Instant,
-    /// Whoever resolves the name holds the other end, and so knows whether the dial goes on.
+    /// `PendingAddresses` holds the weak end, and so knows whether the dial goes on.
     pub(super) wanted: Option<Arc<()>>,
     /// The timer of its next look, if there is one.
     pub(crate) timer: Option<TimerId>,
@@ -90,7 +90,7 @@ impl Dial {
         now >= self.deadline && !matches!(self.state, State::Failed(_))
     }
 
-    /// Returns what tells whoever resolves the name whether the dial goes on.
+    /// Returns what tells the resolver of the name whether the dial goes on.
     pub(crate) fn wanted(&mut self) -> Weak<()> {
         Arc::downgrade(self.wanted.get_or_insert_default())
     }

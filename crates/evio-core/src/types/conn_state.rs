@@ -8,6 +8,10 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use loom::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 /// How a connection stands, as [`ConnHandle::state`](crate::ConnHandle::state) tells it.
+///
+/// # Examples
+///
+/// See [`ConnHandle`](crate::ConnHandle).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnState {

@@ -6,8 +6,8 @@ use crate::server::Server;
 
 impl Server {
     /// Sets how many connections there may be at once, but for those by addresses that have a
-    /// [number of their own](Self::max_connections_of). More of them wait in the listeners' backlogs
-    /// until one ends. Default: as many as the system lets the process have.
+    /// [number of their own](Self::max_connections_of). More of them wait in the backlogs of the
+    /// listeners until one ends. Default: as many as the system lets the process have.
     #[must_use]
     pub fn max_connections(mut self, max_connections: usize) -> Self {
         self.config.max_connections = max_connections;

@@ -22,8 +22,8 @@ impl Loop<'_> {
     /// One of the two is called once, and not before the present callback has returned, unless the
     /// dial is [cancelled](Self::cancel_dial).
     ///
-    /// No more than 32 addresses are tried, of 256 that are looked at, and no more than eight at the
-    /// same time: each takes a descriptor.
+    /// No more than 32 addresses are tried, of 256 that are looked at, and no more than eight at
+    /// the same time: each takes a descriptor.
     ///
     /// # Errors
     ///
@@ -134,6 +134,10 @@ impl Loop<'_> {
 
     /// Gives up a dial, and the attempts that are under way, without a callback. Returns whether it
     /// was under way: a dial that has become a connection is not.
+    ///
+    /// # Examples
+    ///
+    /// See [`DialId`].
     pub fn cancel_dial(&mut self, id: DialId) -> bool {
         self.state.cancel_dial(id)
     }

@@ -133,6 +133,10 @@ impl Loop<'_> {
 
     /// Cancels a timer or an interval of this loop, which is not called any more, not even if it is
     /// due already. Returns whether there was one: a timer that has been called is none.
+    ///
+    /// # Examples
+    ///
+    /// See [`TimerId`].
     pub fn cancel_timer(&mut self, id: TimerId) -> bool {
         self.state.timers.cancel(id)
     }
