@@ -66,16 +66,28 @@ fn half_a_question_is_reset_though_the_server_was_about_to_say_more() {
 /// The first upstream resets at the moment at which the client begins to speak.
 #[test]
 fn the_next_upstream_gets_what_the_client_said_meanwhile() {
-    let (first, second) = (listener(), listener());
-    let upstreams = [address_of(&first), address_of(&second)];
-    let proxy = proxy_of(&upstreams, &["--check-interval", "off"]);
-    let (mut client, upstream) = (proxy.connect(), accept(&first));
-    in_one_turn(&proxy, || {
-        reset(upstream);
-        client.write_all(b"hello").unwrap();
-        client.shutdown(Shutdown::Write).unwrap();
-    });
-    assert_eq!(read_to_end(&accept(&second)).unwrap(), b"hello");
+    for is_reset_first in [true, false] {
+        let (first, second) = (listener(), listener());
+        let path = socket_path(if is_reset_first { "reset-first" } else { "speaks-first" });
+        let upstreams = [address_of(&first), address_of(&second)];
+        let proxy = proxy_of(&upstreams, &["--check-interval", "off", "--stats", &path]);
+        let (mut client, upstream) = (proxy.connect(), accept(&first));
+        wait_for_stats(&path, |stats| number(stats, &upstreams[0], "connected") == 1);
+        in_one_turn(&proxy, || {
+            let mut speak = || {
+                client.write_all(b"hello").unwrap();
+                client.shutdown(Shutdown::Write).unwrap();
+            };
+            if is_reset_first {
+                reset(upstream);
+                speak();
+            } else {
+                speak();
+                reset(upstream);
+            }
+        });
+        assert_eq!(read_to_end(&accept(&second)).unwrap(), b"hello", "{is_reset_first}");
+    }
 }
 
 /// A server may reset a client that has been silent for long: that is its answer.

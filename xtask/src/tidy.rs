@@ -1,11 +1,12 @@
 //! The style rules that can be read off the source text: of one file at a time ([`rules`]), of the
-//! folders of `evio-core` ([`folders`]), of the crates ([`layers`]); and the links of the documents
-//! ([`documents`]).
+//! folders of `evio-core` ([`folders`]) and of its examples ([`examples`]), of the crates
+//! ([`layers`]); and the links of the documents ([`documents`]).
 //!
 //! What a compiler lint can say is left to the lint tables in the workspace's `Cargo.toml`.
 
 mod circles;
 mod documents;
+mod examples;
 mod fields;
 mod folders;
 mod imports;
@@ -58,6 +59,7 @@ fn check_workspace() -> Result<Vec<Violation>> {
     }
     let mut violations: Vec<_> = sources.iter().flat_map(rules::check).collect();
     violations.extend(folders::check(&sources));
+    violations.extend(examples::check(&sources));
     violations.extend(layers::check()?);
     violations.extend(documents::check()?);
     Ok(violations)

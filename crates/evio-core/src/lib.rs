@@ -3,7 +3,9 @@
 //! This is the middle layer of evio. It takes sockets that are bound already, from
 //! [`evio_sys::net`], and calls a [`Handler`] for everything that happens to them. It knows no
 //! address strings and starts no threads; the `evio` crate above does both. It can be used alone:
-//! see [`EventLoop`] and `examples/core_echo.rs`.
+//! see [`EventLoop`] and `examples/core_echo.rs`. The `evio` crate exports nearly everything here,
+//! so the examples name that crate; in a program that depends on this one alone, `evio` is
+//! `evio_core`.
 //!
 //! A turn of the loop polls, calls back for what is ready, and then sends all output at once:
 //!
@@ -22,6 +24,7 @@
 mod accept;
 mod api;
 mod datagram;
+mod dial;
 mod input;
 mod mail;
 mod output;
@@ -42,11 +45,13 @@ pub use api::event_loop_access::Loop;
 pub use api::handler::Handler;
 pub use api::loop_handle::LoopHandle;
 pub use api::messages::MessageSender;
+pub use api::pending_addresses::PendingAddresses;
 pub use api::rate_limit::RateLimit;
 pub use api::reply::Reply;
 pub use api::serving::Serving;
 pub use api::udp::Udp;
 pub use api::watched::Watched;
+pub use dial::dial_error::{DialError, DialFailure, DialId};
 pub use evio_sys::net::{Keepalive, SocketAddr, Stream};
 pub use evio_sys::{BACKEND, Interest};
 pub use input::frame::{FrameTooLong, LengthPrefix};

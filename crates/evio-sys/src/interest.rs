@@ -15,7 +15,8 @@ use std::ops::BitOr;
 /// # Examples
 ///
 /// ```
-/// use evio_sys::Interest;
+/// # use evio_sys as evio;
+/// use evio::Interest;
 ///
 /// let both = Interest::READABLE | Interest::WRITABLE;
 /// assert!(both.is_readable() && both.is_writable());

@@ -3,7 +3,8 @@
 //! This is the lowest layer of evio and the only one that talks to the operating system. It knows
 //! no connections, no buffers and no callbacks: a [`Poller`] says which sockets are ready, and the
 //! types in [`net`] read from them and write to them without ever blocking. It can be used alone;
-//! `examples/poller_echo.rs` is a complete echo server on it.
+//! `examples/poller_echo.rs` is a complete echo server on it. The `evio` crate exports a few of the
+//! items here, such as [`Interest`] and [`net::Stream`]; their examples name that crate.
 //!
 //! # Platform notes
 //!

@@ -17,7 +17,10 @@ use crate::token::Token;
 /// # Examples
 ///
 /// ```
-/// assert!(["epoll", "kqueue"].contains(&evio_sys::BACKEND));
+/// # use evio_sys as evio;
+/// use evio::BACKEND;
+///
+/// assert!(["epoll", "kqueue"].contains(&BACKEND));
 /// ```
 pub const BACKEND: &str = backend::NAME;
 

@@ -94,6 +94,27 @@ pub struct Address {
 /// The place an [`Address`] names, without its scheme and options.
 ///
 /// More kinds of endpoint may follow.
+///
+/// # Examples
+///
+/// ```
+/// use evio::{Address, Endpoint, Host};
+///
+/// /// Tells whether only programs on this machine can reach the address.
+/// fn is_private(address: &Address) -> bool {
+///     match address.endpoint() {
+///         Endpoint::Unix(_) => true,
+///         Endpoint::Inet { host: Host::Ipv4(ip), .. } => ip.is_loopback(),
+///         Endpoint::Inet { host: Host::Ipv6 { ip, .. }, .. } => ip.is_loopback(),
+///         // A name can stand for any address.
+///         _ => false,
+///     }
+/// }
+///
+/// assert!(is_private(&"unix:///run/app.sock".parse()?));
+/// assert!(!is_private(&"tcp://:5000".parse()?));
+/// # Ok::<(), evio::ParseAddressError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Endpoint {
@@ -111,6 +132,24 @@ pub enum Endpoint {
 /// The name of a Unix domain socket; there are these two kinds and no others.
 ///
 /// A string, because `std::path::Path` takes `a/./b` and `a/b` for equal: here they differ.
+///
+/// # Examples
+///
+/// ```
+/// use evio::{Address, Endpoint, UnixPath};
+///
+/// /// Returns the file that a server which was killed leaves behind; an abstract name leaves none.
+/// fn file_of(address: &Address) -> Option<&str> {
+///     match address.endpoint() {
+///         Endpoint::Unix(UnixPath::Path(path)) => Some(path),
+///         _ => None,
+///     }
+/// }
+///
+/// assert_eq!(file_of(&"unix:///run/app.sock".parse()?), Some("/run/app.sock"));
+/// assert_eq!(file_of(&"unix://@app".parse()?), None);
+/// # Ok::<(), evio::ParseAddressError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum UnixPath {
     /// A path in the file system: not empty, no NUL, and not starting with `@`.

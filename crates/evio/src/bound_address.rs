@@ -12,6 +12,21 @@ use crate::address::{Host, Scheme};
 /// Displays as an address that clients and [`Server::bind`] understand: `tcp://127.0.0.1:5000`.
 ///
 /// [`Server::bind`]: crate::Server::bind
+///
+/// # Examples
+///
+/// ```
+/// use evio::{BoundAddress, Server};
+///
+/// /// Says how to reach a server that has let the system choose its ports.
+/// fn announce(bound: &[BoundAddress]) -> String {
+///     bound.iter().map(|address| format!("listening on {address}\n")).collect()
+/// }
+///
+/// let server = Server::bind(["tcp://127.0.0.1:0"])?;
+/// assert!(announce(&server.local_addrs()).starts_with("listening on tcp://127.0.0.1:"));
+/// # Ok::<(), evio::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct BoundAddress {
     index: u16,

@@ -1,5 +1,6 @@
 //! Callbacks as closures.
 
+mod dial_failed;
 mod handler;
 mod loop_timer;
 mod message;
@@ -52,6 +53,7 @@ pub struct Events<'a, C = (), M = ()> {
     closed: Option<Box<dyn FnMut(&mut Conn<'_>, C, CloseReason) -> ControlFlow<()> + 'a>>,
     detached: Option<Box<dyn FnMut(&mut Loop<'_>, ConnId, C, Detached) -> ControlFlow<()> + 'a>>,
     connect_failed: Option<ConnectFailedCallback<'a>>,
+    dial_failed: Option<dial_failed::Callback<'a>>,
     message: Option<Box<dyn FnMut(&mut Loop<'_>, M) -> ControlFlow<()> + 'a>>,
     loop_timer: Option<loop_timer::Callback<'a>>,
     datagram: Option<DatagramCallback<'a>>,
@@ -118,6 +120,7 @@ impl<'a, C> Events<'a, C> {
             closed: None,
             detached: None,
             connect_failed: None,
+            dial_failed: None,
             message: None,
             loop_timer: None,
             datagram: None,

@@ -40,7 +40,11 @@
 //!   `udp6` and `unix`.
 //! - [`MessageSender`] sends messages of your own type to the handler of a loop.
 //! - [`ServerHandle`] ends a server, and [`ConnHandle`] reaches a connection, from any thread.
-//! - [`Loop::connect`] makes a connection to somebody else, with the same callbacks.
+//! - [`Loop::connect`] makes a connection to somebody else, with the same callbacks;
+//!   [`Resolver::dial`] does so by name. [`Server::without_addresses`] is for programs that are
+//!   clients only.
+//! - [`WorkerPool`] does what would hold up a loop; [`Conn::reply`] is what a peer is owed.
+//! - [`ConnMap`] keeps the state of connections that others reach.
 //! - [`Loop::watch`] watches any other descriptor; [`Server::start`] makes a server that lives
 //!   inside another loop.
 //! - [`Loop::set_timer`] and [`Loop::set_interval`] call back later, on any loop.
@@ -66,12 +70,14 @@ mod bound_address;
 mod error;
 mod events;
 mod loops;
+mod resolver;
 mod run;
 mod running_server;
 mod server;
 mod server_handle;
 #[cfg(feature = "signals")]
 mod signals;
+mod worker_pool;
 
 pub use address::{
     Address, Endpoint, Host, ParseAddressError, ParseAddressErrorKind, Scheme, UnixPath,
@@ -82,14 +88,17 @@ pub use error::Error;
 pub use events::Events;
 pub use evio_core::{
     Action, CloseReason, Conn, ConnHandle, ConnId, ConnMap, ConnState, ConnectOptions, Detached,
-    FrameTooLong, Handler, InputStream, InputTooLong, Interest, Keepalive, LengthPrefix, Limits,
-    LoadBalance, Loop, LoopHandle, LoopTimer, MessageSender, Origin, PanicPolicy, PauseReason,
-    PlaceFn, Progress, RateLimit, Reply, SendError, Serving, SocketAddr, Stream, Tag, Timeout,
-    TimerId, TooManyTimers, Udp, Unread, Unsent, WatchId, Watched, WrongMessageType,
+    DialError, DialFailure, DialId, FrameTooLong, Handler, InputStream, InputTooLong, Interest,
+    Keepalive, LengthPrefix, Limits, LoadBalance, Loop, LoopHandle, LoopTimer, MessageSender,
+    Origin, PanicPolicy, PauseReason, PendingAddresses, PlaceFn, Progress, RateLimit, Reply,
+    SendError, Serving, SocketAddr, Stream, Tag, Timeout, TimerId, TooManyTimers, Udp, Unread,
+    Unsent, WatchId, Watched, WrongMessageType,
 };
 pub use evio_sys::BACKEND;
 pub use evio_sys::net::ListenOptions;
 pub use loops::Loops;
+pub use resolver::Resolver;
 pub use running_server::RunningServer;
 pub use server::{Server, serve};
 pub use server_handle::ServerHandle;
+pub use worker_pool::{PoolFull, WorkerPool};

@@ -4,7 +4,7 @@ use std::io;
 use std::panic;
 use std::thread;
 
-use evio_core::{EventLoop, Handler, LoopHandle};
+use evio_core::{Config, EventLoop, Handler, LoopHandle};
 
 use crate::error::Error;
 use crate::loops::Loops;
@@ -24,6 +24,10 @@ impl Server {
     /// # Panics
     ///
     /// A panic of a callback goes on out of here.
+    ///
+    /// # Examples
+    ///
+    /// See [`Server`].
     pub fn run<M, H>(self, handler: H) -> Result<(), Error>
     where
         M: Send + 'static,
@@ -183,9 +187,11 @@ impl Server {
 
     /// Makes the loops and gives each its sockets.
     fn into_loops(self, count: usize) -> Result<(Vec<EventLoop>, HandleGuard), Error> {
-        let (limits, addresses) = (self.config.address_limits.len(), self.addresses);
-        if limits > addresses {
-            let index = u16::try_from(limits - 1).map_err(|_| Error::TooManyAddresses)?;
+        let addresses = self.addresses;
+        let Config { address_limits, address_max_connections, .. } = &self.config;
+        let named = address_limits.len().max(address_max_connections.len());
+        if named > addresses {
+            let index = u16::try_from(named - 1).map_err(|_| Error::TooManyAddresses)?;
             return Err(Error::NoSuchAddress { index, addresses });
         }
         let mut loops = EventLoop::group(count, self.config).map_err(Error::Loop)?;

@@ -1,12 +1,13 @@
 //! A server: bound addresses and a configuration.
 
 mod bounds;
+mod clients;
 
 use std::net;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use evio_core::{Config, Handler, Limits, LoadBalance, PanicPolicy, PlaceFn};
+use evio_core::{Config, Handler, LoadBalance, PanicPolicy, PlaceFn};
 use evio_sys::net::ListenOptions;
 
 use crate::address::Address;
@@ -150,6 +151,17 @@ impl Server {
         Ok(Self { bound, addresses: addresses.len(), ..Self::new() })
     }
 
+    /// Makes a server that listens nowhere: for a program that is a client only, or that is given
+    /// its addresses [later](ServerHandle::listen).
+    ///
+    /// # Examples
+    ///
+    /// See [`Resolver`](crate::Resolver).
+    #[must_use]
+    pub fn without_addresses() -> Self {
+        Self::new()
+    }
+
     fn new() -> Self {
         Self {
             bound: Vec::new(),
@@ -174,6 +186,10 @@ impl Server {
     /// # Errors
     ///
     /// Fails when it is no socket.
+    ///
+    /// # Examples
+    ///
+    /// See [`ReadySocket`].
     pub fn from_socket(socket: ReadySocket) -> Result<Self, Error> {
         Self::new().with_socket(socket)
     }
@@ -208,14 +224,6 @@ impl Server {
         self
     }
 
-    /// Sets how many connections there may be at once. More of them wait in the listeners' backlogs
-    /// until one ends. Default: as many as the system lets the process have.
-    #[must_use]
-    pub fn max_connections(mut self, max_connections: usize) -> Self {
-        self.config.max_connections = max_connections;
-        self
-    }
-
     /// Pins each loop to one processor of its own, as far as there are enough. Default: the system
     /// moves the threads as it likes.
     ///
@@ -226,24 +234,6 @@ impl Server {
     #[must_use]
     pub fn pin_loops(mut self, pin: bool) -> Self {
         self.pins_loops = pin;
-        self
-    }
-
-    /// Sets what a connection may hold, and how long its ending may take.
-    #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.config.limits = limits;
-        self
-    }
-
-    /// Sets that for the connections that come in by one address, by its index, instead of
-    /// [`limits`](Self::limits). If there is no such address, the server does not start; addresses
-    /// that are added while it runs have the limits of the server.
-    #[must_use]
-    pub fn limits_of(mut self, address_index: u16, limits: Limits) -> Self {
-        let (all, index) = (&mut self.config.address_limits, usize::from(address_index));
-        all.resize_with(all.len().max(index + 1), || None);
-        all[index] = Some(limits);
         self
     }
 

@@ -49,6 +49,32 @@ impl ServerHandle {
         Self { state: Arc::new(Mutex::new(State::Bound)) }
     }
 
+    /// Returns a handle for a loop of the running server: for tasks, messages, and connections that
+    /// are to be made. `None` when the server does not run, or has fewer loops.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use evio::{Events, Server};
+    ///
+    /// let server = Server::without_addresses();
+    /// let handle = server.handle();
+    /// assert!(handle.event_loop(0).is_none(), "it does not run yet");
+    /// server.run(Events::new().serving(move |_, _| {
+    ///     let event_loop = handle.event_loop(0).expect("it runs");
+    ///     event_loop.post(|event_loop| event_loop.shutdown()).expect("there is room");
+    ///     std::ops::ControlFlow::Continue(())
+    /// }))?;
+    /// # Ok::<(), evio::Error>(())
+    /// ```
+    #[must_use]
+    pub fn event_loop(&self, loop_id: usize) -> Option<LoopHandle> {
+        match &*self.state.lock() {
+            State::Running { event_loop, .. } => event_loop.of_loop(loop_id),
+            State::Bound | State::Stopping | State::Ended => None,
+        }
+    }
+
     /// Stops accepting, and closes every connection once what was written to it has been sent, or
     /// the server's shutdown timeout has passed.
     ///
@@ -67,6 +93,22 @@ impl ServerHandle {
     ///
     /// Returns at once. Before the server runs this is the same as [`shutdown`](Self::shutdown),
     /// which can also follow it, to wait no longer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use evio::{Action, Events, Server};
+    ///
+    /// let server = Server::bind(["tcp://127.0.0.1:0"])?;
+    /// let handle = server.handle();
+    /// std::thread::spawn(move || handle.shutdown_gracefully(Duration::from_secs(30)));
+    /// server.run(Events::new().stopping(|conn, _| {
+    ///     conn.write(b"goodbye\n");
+    ///     Action::Close
+    /// }))?;
+    /// # Ok::<(), evio::Error>(())
+    /// ```
     pub fn shutdown_gracefully(&self, timeout: Duration) {
         let mut state = self.state.lock();
         match &*state {
@@ -83,6 +125,22 @@ impl ServerHandle {
     ///
     /// See [`SendError`]: [`NotStarted`](SendError::NotStarted) before the server runs. If a loop
     /// refuses them, others may send them all the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use evio::{SendError, ServerHandle};
+    ///
+    /// /// Tells every client the time, until the server ends.
+    /// fn tell_time(server: &ServerHandle, clock: impl Iterator<Item = String>) {
+    ///     for time in clock {
+    ///         // A loop that has no room for it will have some for the next one.
+    ///         if server.broadcast(time.into_bytes()) == Err(SendError::Stopped) {
+    ///             return;
+    ///         }
+    ///     }
+    /// }
+    /// ```
     pub fn broadcast(&self, bytes: impl Into<Arc<[u8]>>) -> Result<(), SendError> {
         match &*self.state.lock() {
             State::Bound | State::Stopping => Err(SendError::NotStarted),

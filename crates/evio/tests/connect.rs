@@ -4,9 +4,8 @@
 mod util;
 
 use std::io;
-use std::net::{self, Ipv4Addr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::ops::ControlFlow;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener, UnixStream};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,13 +13,9 @@ use std::time::{Duration, Instant};
 use evio::{
     Action, Conn, ConnId, Events, Limits, Loop, LoopHandle, Origin, SocketAddr, Tag, Timeout,
 };
-use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, listen, socket,
-};
-
 use util::{
-    Call, Calls, Client, DEADLINE, Reason, Reports, Running, TCP, bind, payload, recorder, reports,
-    start, start_each,
+    Call, Calls, Client, DEADLINE, Reason, Reports, Running, TCP, accept, bind, deserted,
+    full_queue, listener, payload, recorder, reports, silent, start, start_each,
 };
 
 /// A server whose loop can be asked to do things.
@@ -70,50 +65,6 @@ impl Asked {
     fn connect(&self, peer: impl Into<SocketAddr> + Send + 'static, tag: u64) -> ConnId {
         self.ask(move |event_loop| event_loop.connect(peer, tag)).unwrap()
     }
-}
-
-fn listener() -> (TcpListener, net::SocketAddr) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let address = listener.local_addr().unwrap();
-    (listener, address)
-}
-
-fn accept(listener: &TcpListener) -> Client {
-    let (stream, _) = listener.accept().unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    Client::Tcp(stream)
-}
-
-/// An address where a connection neither comes about nor fails, since the queue of its listener is
-/// full: the sockets keep it so. There are systems whose queues are never full.
-fn silent() -> Option<((TcpListener, Vec<TcpStream>), net::SocketAddr)> {
-    const ENOUGH: usize = 16;
-    let (listener, address) = listener();
-    full_queue(&listener);
-    let patience = Duration::from_millis(300);
-    let connect = |_| TcpStream::connect_timeout(&address, patience).ok();
-    let waiting: Vec<TcpStream> = (0..ENOUGH).map_while(connect).collect();
-    if waiting.len() == ENOUGH {
-        eprintln!("skipped: this system answers however many wait");
-        return None;
-    }
-    Some(((listener, waiting), address))
-}
-
-/// Leaves the listener no room but for one.
-fn full_queue(listener: &impl AsFd) {
-    listen(listener, Backlog::new(0).unwrap()).unwrap();
-}
-
-/// An address that nobody listens on. The socket keeps others from it.
-fn deserted() -> (OwnedFd, net::SocketAddr) {
-    let kind = (AddressFamily::Inet, SockType::Stream);
-    let socket = socket(kind.0, kind.1, SockFlag::empty(), None).unwrap();
-    let any = net::SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    nix::sys::socket::bind(socket.as_raw_fd(), &SockaddrStorage::from(any)).unwrap();
-    let stream = TcpStream::from(socket);
-    let address = stream.local_addr().unwrap();
-    (stream.into(), address)
 }
 
 /// The path of a Unix socket that does not exist yet.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use evio::{Action, Detached, Events};
 
 use util::{
-    Client, Random, Reports, Running, TCP, ThreadClock, bind, reports, seed, start_each,
+    Client, Random, Reports, Running, TCP, ThreadClock, bind, bind_all, reports, seed, start_each,
     unix_address,
 };
 
@@ -205,5 +205,35 @@ fn a_limit_of_one_serves_everybody_in_turn() {
         });
         assert_eq!(limited.peak.load(Ordering::SeqCst), 1);
         limited.server.stop();
+    }
+}
+
+/// A crowd at the first address, and an administrator at the second.
+#[test]
+fn an_address_with_a_number_of_its_own_has_room_when_the_others_are_full() {
+    for loops in [1, 2] {
+        let server = bind_all([TCP, TCP]).max_connections(2).max_connections_of(1, 1);
+        let server = start_each(server, loops, |_| {
+            Events::new().data(|conn, _, input| {
+                conn.write(input);
+                Action::None
+            })
+        });
+        let echo = |client: &Client| {
+            client.send(b"x");
+            assert_eq!(client.receive(1), b"x");
+        };
+        let connect = |index: usize| Client::connect(server.addrs()[index].addr());
+        let crowd = [(); 4].map(|()| connect(0));
+        crowd[..2].iter().for_each(echo);
+        let admin = connect(1);
+        echo(&admin);
+        let other_admin = connect(1);
+        drop(admin);
+        echo(&other_admin);
+        let [first, second, others @ ..] = crowd;
+        drop((first, second));
+        others.iter().for_each(echo);
+        server.stop();
     }
 }

@@ -135,6 +135,38 @@ fn the_end_waits_for_the_last_of_several_replies() {
 }
 
 #[test]
+fn a_peer_that_is_owed_as_much_as_may_be_is_not_read_from_until_it_has_half_of_it() {
+    let (questions, asked) = reports();
+    let server = start(bind(TCP).limits(Limits::default().max_owed_replies(2)), move || {
+        let events = Events::new().data(move |conn, _, input| {
+            let reply = conn.reply();
+            questions.send((input.to_vec(), reply, conn.is_paused())).unwrap();
+            Action::None
+        });
+        events.unanswered(|_, ()| Action::None)
+    });
+    let client = server.connect();
+    let ask = |question: &[u8], pauses: bool| {
+        client.send(question);
+        let (input, reply, is_paused) = asked.next();
+        assert_eq!((&*input, is_paused), (question, pauses));
+        reply
+    };
+    let first = ask(b"1", false);
+    let second = ask(b"2", true);
+    first.send("one").unwrap();
+    let third = ask(b"3", true);
+    client.send(b"4");
+    drop(third);
+    let (input, fourth, is_paused) = asked.next();
+    assert_eq!((&*input, is_paused), (b"4".as_slice(), true), "no answer is given, too");
+    second.send("two").unwrap();
+    fourth.send("four").unwrap();
+    assert_eq!(client.receive(10), b"onetwofour");
+    server.stop();
+}
+
+#[test]
 fn a_reply_that_is_dropped_is_told() {
     let (server, owed, ended) = keep(Limits::default());
     let client = server.connect();
@@ -173,7 +205,10 @@ fn a_graceful_end_waits_for_replies_and_reads_no_more() {
     while util::Client::try_connect(server.addrs()[0].addr()).is_ok() {
         thread::yield_now();
     }
+    // What the program pauses and resumes for reasons of its own changes nothing.
+    reply.handle().resume_reading().unwrap();
     client.send(b"y");
+    reply.handle().wake().unwrap();
     reply.send("x").unwrap();
     client.finish_sending();
     assert_eq!(client.receive_to_end(), b"x");

@@ -1,5 +1,5 @@
 //! Clients written for tokio inside an evio server: a runtime on a thread of its own, which is
-//! given questions by a queue and answers through the handles of connections.
+//! given questions by a queue, each with the reply that is owed for it.
 //!
 //! Try it with `nc 127.0.0.1 5002`, with `echo-server` behind it.
 
@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
-use evio::{Action, Conn, ConnHandle, Handler, Server};
+use evio::{Action, Conn, Handler, Reply, Server};
 use evio_examples::cli::{self, ClientLimits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -39,59 +39,43 @@ const MAX_ANSWER: u64 = 64 << 10;
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 struct Question {
-    from: ConnHandle,
     text: Vec<u8>,
+    reply: Reply,
 }
 
 struct Asking {
     questions: mpsc::Sender<Question>,
-    is_stopping: bool,
 }
 
 impl Handler for Asking {
-    /// Whether an answer is owed.
-    type Context = bool;
+    type Context = ();
 
-    fn context(&mut self, _: &Conn<'_>) -> bool {
-        false
-    }
+    fn context(&mut self, _: &Conn<'_>) {}
 
-    fn data(&mut self, conn: &mut Conn<'_>, owes: &mut bool, input: &[u8]) -> Action {
-        let question = Question { from: conn.handle(), text: input.to_vec() };
-        if self.questions.try_send(question).is_err() {
-            conn.write(b"too many questions\n");
-            return Action::None;
-        }
-        *owes = true;
-        // One after the other, so that the answers are in order.
-        conn.pause_reading();
+    fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
+        let question = Question { text: input.to_vec(), reply: conn.reply() };
+        // One that finds no room is dropped, and `unanswered` is called.
+        let _ = self.questions.try_send(question);
         Action::None
     }
 
-    /// The answer has been written.
-    fn woken(&mut self, conn: &mut Conn<'_>, owes: &mut bool) -> Action {
-        *owes = false;
-        conn.resume_reading();
-        if self.is_stopping { Action::Close } else { Action::None }
-    }
-
-    fn stopping(&mut self, _: &mut Conn<'_>, owes: &mut bool) -> Action {
-        self.is_stopping = true;
-        if *owes { Action::None } else { Action::Close }
+    fn unanswered(&mut self, conn: &mut Conn<'_>, _: &mut ()) -> Action {
+        conn.write(b"too many questions\n");
+        Action::None
     }
 }
 
 /// Asks until the server, which has the other end of the queue, is gone.
 async fn answer_all(upstream: SocketAddr, mut questions: mpsc::Receiver<Question>) {
     let places = Arc::new(Semaphore::new(MAX_ASKED));
-    while let Some(Question { from, text }) = questions.recv().await {
+    while let Some(Question { text, reply }) = questions.recv().await {
         let place = Arc::clone(&places).acquire_owned().await;
         tokio::spawn(async move {
             let answer = time::timeout(ANSWER_TIME, ask(upstream, &text)).await;
             let answer = answer.map_err(io::Error::from).and_then(|answer| answer);
-            // The client may have gone, and its loop wakes for a message if it sleeps.
-            let _ = from.send(answer.unwrap_or_else(|error| format!("{error}\n").into_bytes()));
-            let _ = from.wake();
+            let answer = answer.unwrap_or_else(|error| format!("{error}\n").into_bytes());
+            // The client may have gone meanwhile, or the server.
+            let _ = reply.send(answer);
             drop(place);
         });
     }
@@ -113,12 +97,14 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let server = Server::bind([format!("tcp://127.0.0.1:{}", options.port)])?;
-    let server = cli::start(server.limits(options.clients.limits()), &options.clients)?;
+    // A client is read from when it has its answer, so that the answers are in order.
+    let limits = options.clients.limits().max_owed_replies(1);
+    let server = cli::start(server.limits(limits), &options.clients)?;
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let (questions, asked) = mpsc::channel(MAX_ASKED);
     let upstream = options.upstream;
     let clients = thread::spawn(move || runtime.block_on(answer_all(upstream, asked)));
-    server.run(Asking { questions, is_stopping: false })?;
+    server.run(Asking { questions })?;
     clients.join().map_err(|_| "the clients have panicked")?;
     Ok(())
 }

@@ -146,7 +146,7 @@ impl Handler<Message> for Broker {
     type Context = ();
 
     fn context(&mut self, conn: &Conn<'_>) {
-        self.clients.insert(conn.id(), Client::new());
+        self.clients.insert(conn, Client::new());
     }
 
     fn opened(&mut self, conn: &mut Conn<'_>, (): &mut ()) -> Action {

@@ -128,19 +128,24 @@ impl Pairs {
         if side == Side::Upstream && pair.bytes[1] == 0 {
             self.shared.succeeded(pair.index);
         }
-        let Some(mut other) = sibling(conn, other) else {
+        let mut is_congested = false;
+        let is_taken = sibling(conn, other).is_some_and(|mut other| {
+            // There is nothing to be done before output is sent, so it may leave at once.
+            other.write_now(input);
+            is_congested = other.is_congested();
+            other.takes_output()
+        });
+        if !is_taken {
             // It is ending in this turn, and its `closed` knows what becomes of this side. If that
             // is to be connected anew, it must lack nothing.
             if side == Side::Client && pair.is_untouched() {
                 pair.start = Some(Start { early: input.to_vec(), awaits_header: false });
             }
             return Action::None;
-        };
+        }
         pair.bytes[side as usize] += input.len() as u64;
         counter.add(input.len() as u64);
-        // There is nothing to be done before output is sent, so it may leave at once.
-        other.write_now(input);
-        if other.is_congested() {
+        if is_congested {
             conn.pause_reading();
         }
         Action::None

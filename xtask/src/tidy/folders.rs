@@ -15,7 +15,7 @@ struct Folder {
     uses: &'static [&'static str],
 }
 
-const FOLDERS: [Folder; 11] = [
+const FOLDERS: [Folder; 12] = [
     Folder {
         name: "types",
         owns: "nothing: plain values, such as ids, limits, reasons and tokens",
@@ -48,6 +48,11 @@ const FOLDERS: [Folder; 11] = [
     },
     Folder { name: "timer", owns: "the timers of a loop, which of them are due", uses: &["types"] },
     Folder {
+        name: "dial",
+        owns: "the dials of a loop: addresses that are left, attempts, errors",
+        uses: &["timer", "types"],
+    },
+    Folder {
         name: "watch",
         owns: "the descriptors that a loop watches for the program",
         uses: &["types"],
@@ -61,15 +66,16 @@ const FOLDERS: [Folder; 11] = [
         name: "api",
         owns: "nothing: views for callbacks, and handles for other threads",
         uses: &[
-            "table", "output", "input", "accept", "datagram", "mail", "timer", "watch", "types",
+            "table", "output", "input", "accept", "datagram", "dial", "mail", "timer", "watch",
+            "types",
         ],
     },
     Folder {
         name: "turn",
         owns: "the order of a turn, and what no callback can reach",
         uses: &[
-            "api", "table", "output", "input", "accept", "datagram", "mail", "timer", "watch",
-            "types",
+            "api", "table", "output", "input", "accept", "datagram", "dial", "mail", "timer",
+            "watch", "types",
         ],
     },
 ];

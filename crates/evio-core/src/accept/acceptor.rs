@@ -8,6 +8,7 @@ use evio_sys::Poller;
 use evio_sys::net::AcceptError;
 use slab::Slab;
 
+use crate::accept::connection_limits::ConnectionLimits;
 use crate::accept::listener::{Accepted, Backoff, BoundListener, LISTENER_BUDGET, Step};
 use crate::accept::placement::Placement;
 use crate::accept::random::Random;
@@ -38,8 +39,9 @@ pub(crate) struct Acceptor {
 pub(crate) struct Outcome {
     /// The listener is of no use any more, and gone: its address index and the error.
     pub(crate) failed: Option<(u16, io::Error)>,
-    /// Room that was reserved is free again, and listeners that wait for it may be woken.
-    pub(crate) has_room: bool,
+    /// Room that was reserved is free again, and listeners that wait for it may be woken: those of
+    /// the address with this index, and of all that share its limit.
+    pub(crate) has_room: Option<u16>,
 }
 
 /// The consequence of an error of `accept` for the listener.
@@ -155,7 +157,8 @@ impl Acceptor {
             let verdict = Verdict::of(error, attempt == 0);
             match verdict {
                 Verdict::Short | Verdict::BackOff => self.owes_notice |= was_last,
-                _ => outcome.has_room |= was_last,
+                _ if was_last => outcome.has_room = Some(bound.address_index),
+                _ => {}
             }
             match verdict {
                 Verdict::Next => continue,
@@ -186,14 +189,15 @@ impl Acceptor {
         self.listeners[slot as usize].back_off(Backoff::Until(end), poller);
         // All are as long: the first to begin is the first to end.
         self.first_end.get_or_insert(end);
-        placement.wait_for_room(self.loop_id);
+        placement.limits.wait_for_descriptor(self.loop_id);
     }
 
     fn wait_while_full(&mut self, slot: u32, placement: &Placement, poller: &Poller, now: Instant) {
-        self.listeners[slot as usize].back_off(Backoff::Full, poller);
-        if placement.wait_for_room(self.loop_id) {
+        let bound = &mut self.listeners[slot as usize];
+        bound.back_off(Backoff::Full, poller);
+        if placement.limits.wait(self.loop_id, bound.address_index) {
             // A connection ended before its loop could know that somebody waits.
-            self.resume_all(poller, now);
+            self.resume_all(&placement.limits, poller, now);
         }
     }
 
@@ -209,7 +213,10 @@ impl Acceptor {
         if self.first_end.is_none_or(|end| end > now) {
             return false;
         }
-        let is_over = |backoff| matches!(backoff, Backoff::Until(end) if end <= now);
+        let is_over = |bound: &BoundListener| match bound.backoff {
+            Some(Backoff::Until(end)) => end <= now,
+            Some(Backoff::Full) | None => false,
+        };
         self.resume_if(poller, now, is_over);
         let ends = self.listeners.iter().filter_map(|(_, bound)| match bound.backoff {
             Some(Backoff::Until(end)) => Some(end),
@@ -219,14 +226,25 @@ impl Acceptor {
         mem::take(&mut self.owes_notice)
     }
 
-    /// Registers all listeners again: a connection has ended.
-    pub(crate) fn resume_all(&mut self, poller: &Poller, now: Instant) {
-        self.resume_if(poller, now, |_| true);
+    /// Registers the listeners again that have room: a connection has ended. The others go on
+    /// waiting.
+    pub(crate) fn resume_all(&mut self, limits: &ConnectionLimits, poller: &Poller, now: Instant) {
+        let loop_id = self.loop_id;
+        self.resume_if(poller, now, |bound| match bound.backoff {
+            Some(Backoff::Until(_)) => true,
+            Some(Backoff::Full) => limits.wait(loop_id, bound.address_index),
+            None => false,
+        });
     }
 
-    fn resume_if(&mut self, poller: &Poller, now: Instant, is_over: impl Fn(Backoff) -> bool) {
+    fn resume_if(
+        &mut self,
+        poller: &Poller,
+        now: Instant,
+        is_over: impl Fn(&BoundListener) -> bool,
+    ) {
         for (slot, bound) in &mut self.listeners {
-            if bound.backoff.is_some_and(&is_over) {
+            if is_over(bound) {
                 let result = bound.register(slot as u32, poller);
                 bound.backoff = result.err().map(|_| Backoff::Until(backoff_end(now)));
                 if bound.backoff.is_some() {

@@ -44,7 +44,7 @@ pub(crate) struct Accepted {
 pub(super) enum Step {
     /// A connection, and the loop that it goes to.
     Accepted(usize, Accepted),
-    /// The server has as many connections as it may have.
+    /// There are as many connections by this address as there may be.
     Full,
     /// It failed; whether the room that was reserved for it was the last.
     Failed(AcceptError, bool),
@@ -63,7 +63,7 @@ pub(crate) enum Sharing {
 /// The reason why a listener is not polled; the end of any connection ends both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Backoff {
-    /// The server has as many connections as it may have.
+    /// There are as many connections by its address as there may be.
     Full,
     Until(Instant),
 }
@@ -84,7 +84,7 @@ impl BoundListener {
         placement: &Placement,
         random: &mut Random,
     ) -> Step {
-        if !placement.admit() {
+        if !placement.limits.admit(self.address_index) {
             return Step::Full;
         }
         let is_local = self.sharing == Sharing::LocalOnly;
@@ -101,7 +101,7 @@ impl BoundListener {
             }
             Err(error) => {
                 drop(turn);
-                Step::Failed(error, placement.withdraw())
+                Step::Failed(error, placement.limits.withdraw(self.address_index))
             }
         }
     }

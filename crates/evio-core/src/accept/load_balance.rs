@@ -12,7 +12,8 @@ use std::sync::Arc;
 /// # Examples
 ///
 /// ```
-/// use evio_core::LoadBalance;
+/// # use evio_core as evio;
+/// use evio::LoadBalance;
 ///
 /// assert_eq!(LoadBalance::default(), LoadBalance::RoundRobin);
 /// ```
@@ -35,7 +36,8 @@ pub enum LoadBalance {
 /// # Examples
 ///
 /// ```
-/// use evio_core::PlaceFn;
+/// # use evio_core as evio;
+/// use evio::PlaceFn;
 ///
 /// // All connections of a host to the same loop.
 /// let by_host = PlaceFn::new(|peer, live| match peer {

@@ -5,6 +5,7 @@
 //! The folder knows no connection table and no mailbox: it returns what was accepted.
 
 pub(crate) mod acceptor;
+pub(crate) mod connection_limits;
 pub(crate) mod listener;
 pub(crate) mod load_balance;
 pub(crate) mod placement;

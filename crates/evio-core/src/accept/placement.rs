@@ -1,10 +1,11 @@
-//! Chooses the loop of a new connection, if there is room for it.
+//! Chooses the loop of a new connection.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
+use crate::accept::connection_limits::ConnectionLimits;
 use crate::accept::load_balance::{LoadBalance, PlaceFn};
 use crate::accept::random::Random;
 use crate::accept::shortage::Shortage;
@@ -22,12 +23,7 @@ pub(crate) struct Placement {
     /// the same ones. The list is filled for each call of a `PlaceFn`.
     choosing: Mutex<Vec<usize>>,
     live: Box<[LiveCount]>,
-    /// How many connections there may be, and how many there are if that is limited.
-    max_connections: usize,
-    admitted: AtomicUsize,
-    /// True if listeners of some loop wait for a connection to end; `waiting` says of which.
-    is_waiting: AtomicBool,
-    waiting: Box<[AtomicBool]>,
+    pub(crate) limits: ConnectionLimits,
 }
 
 /// How the loop of a connection is chosen.
@@ -43,7 +39,7 @@ pub(crate) enum Policy {
 struct LiveCount(AtomicUsize);
 
 impl Placement {
-    pub(crate) fn new(policy: Policy, max_connections: usize, loops: usize) -> Self {
+    pub(crate) fn new(policy: Policy, limits: ConnectionLimits, loops: usize) -> Self {
         Self {
             policy,
             shortage: Shortage::default(),
@@ -51,44 +47,7 @@ impl Placement {
             accepting: Mutex::default(),
             choosing: Mutex::default(),
             live: (0..loops).map(|_| LiveCount::default()).collect(),
-            max_connections,
-            admitted: AtomicUsize::new(0),
-            is_waiting: AtomicBool::new(false),
-            waiting: (0..loops).map(|_| AtomicBool::new(false)).collect(),
-        }
-    }
-
-    fn is_limited(&self) -> bool {
-        self.max_connections < usize::MAX
-    }
-
-    /// Makes room for one more connection, and returns whether there is any.
-    pub(crate) fn admit(&self) -> bool {
-        let one_more = |admitted| (admitted < self.max_connections).then_some(admitted + 1);
-        !self.is_limited()
-            || self.admitted.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).is_ok()
-    }
-
-    /// Takes back an [`admit`](Self::admit) that no connection came of, and returns whether there
-    /// was no room but this: somebody else may have been refused meanwhile.
-    pub(crate) fn withdraw(&self) -> bool {
-        self.is_limited() && self.admitted.fetch_sub(1, Ordering::SeqCst) == self.max_connections
-    }
-
-    /// Notes that listeners of a loop wait for a connection to end, and returns whether there is
-    /// room already. The order matters: the loop in which a connection ends makes the room first,
-    /// then looks for those that wait.
-    pub(crate) fn wait_for_room(&self, loop_id: usize) -> bool {
-        self.waiting[loop_id].store(true, Ordering::SeqCst);
-        self.is_waiting.store(true, Ordering::SeqCst);
-        self.admitted.load(Ordering::SeqCst) < self.max_connections
-    }
-
-    /// Calls `wake` with each loop that waits for a connection to end, once.
-    pub(crate) fn take_waiting(&self, wake: impl FnMut(usize)) {
-        if self.is_waiting.load(Ordering::SeqCst) && self.is_waiting.swap(false, Ordering::SeqCst) {
-            let waits = |&loop_id: &usize| self.waiting[loop_id].swap(false, Ordering::SeqCst);
-            (0..self.waiting.len()).filter(waits).for_each(wake);
+            limits,
         }
     }
 
@@ -139,9 +98,10 @@ impl Placement {
         self.live[from].0.fetch_sub(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn remove(&self, loop_id: usize) {
+    /// Counts a connection no longer, which has come in by an address.
+    pub(crate) fn remove(&self, loop_id: usize, address_index: u16) {
         self.live[loop_id].0.fetch_sub(1, Ordering::Relaxed);
-        self.withdraw();
+        self.limits.withdraw(address_index);
     }
 }
 
@@ -157,7 +117,7 @@ mod tests {
     }
 
     fn placement(load_balance: LoadBalance, loops: usize) -> Placement {
-        Placement::new(Policy::Balance(load_balance), usize::MAX, loops)
+        Placement::new(Policy::Balance(load_balance), ConnectionLimits::unlimited(loops), loops)
     }
 
     fn place(policy: LoadBalance, loops: usize, connections: usize) -> Vec<usize> {
@@ -181,7 +141,7 @@ mod tests {
             let busiest = (0..3).max_by_key(|&index| live[index]).unwrap_or(0);
             if step % 3 == 2 && live[busiest] > 0 {
                 live[busiest] -= 1;
-                placement.remove(busiest);
+                placement.remove(busiest, 0);
             } else {
                 let chosen = placement.place(&mut random, None);
                 assert_eq!(live[chosen], *live.iter().min().unwrap(), "step {step}: {live:?}");
@@ -208,36 +168,15 @@ mod tests {
         let place_fn = PlaceFn::new(|peer, live| {
             peer.map_or(live.len() + 1, |peer| usize::from(peer.port()) + live[0])
         });
-        let placement = Placement::new(Policy::Place(place_fn.clone()), usize::MAX, 4);
+        let placement =
+            Placement::new(Policy::Place(place_fn.clone()), ConnectionLimits::unlimited(4), 4);
         let mut random = Random::new();
         let peer = |port: u16| Some(([127, 0, 0, 1], port).into());
         assert_eq!(placement.place(&mut random, peer(0)), 0);
         assert_eq!(placement.place(&mut random, peer(1)), 2, "one connection on loop 0");
         assert_eq!(placement.place(&mut random, None), 1, "five of four loops");
-        let single = Placement::new(Policy::Place(place_fn), usize::MAX, 1);
+        let single = Placement::new(Policy::Place(place_fn), ConnectionLimits::unlimited(1), 1);
         assert_eq!(single.place(&mut random, peer(3)), 0);
-    }
-
-    #[test]
-    fn no_more_are_admitted_than_may_be() {
-        let placement = Placement::new(Policy::Balance(LoadBalance::Random), 2, 3);
-        let mut random = Random::new();
-        assert!(placement.admit() && placement.admit());
-        assert!(!placement.admit());
-        assert!(!placement.wait_for_room(2));
-        let loop_id = placement.place(&mut random, None);
-        placement.remove(loop_id);
-        let woken = || {
-            let mut woken = Vec::new();
-            placement.take_waiting(|loop_id| woken.push(loop_id));
-            woken
-        };
-        assert_eq!((woken(), woken()), (vec![2], vec![]), "once, and only the loop that waits");
-        assert!(placement.wait_for_room(0), "one has ended since");
-        assert!(placement.admit());
-        assert!(placement.withdraw(), "nobody else could have had it");
-        assert!(!placement.withdraw() && placement.admit());
-        assert!(placement.admit() && !placement.admit());
     }
 
     #[test]

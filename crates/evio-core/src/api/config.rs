@@ -24,9 +24,14 @@ pub struct Config {
     pub load_balance: LoadBalance,
     /// A policy of one's own, instead of `load_balance`. Default: none.
     pub place_fn: Option<PlaceFn>,
-    /// How many connections there may be on all loops together; more wait to be accepted until one
-    /// ends. Default: no limit but that of the system.
+    /// How many connections there may be on all loops together, but for those by addresses of
+    /// `address_max_connections`; more wait to be accepted until one ends. Default: no limit but
+    /// that of the system.
     pub max_connections: usize,
+    /// How many connections there may be by one address, by the index of the address. They are not
+    /// counted for `max_connections`: so an address for those who look after the server has room
+    /// when all others are full. Default: none has a number of its own.
+    pub address_max_connections: Vec<Option<usize>>,
     /// Limits that every connection starts with.
     pub limits: Limits,
     /// Limits that accepted connections start with instead, by the index of the address that they
@@ -51,6 +56,9 @@ pub struct Config {
     /// [`Loop::set_interval`](crate::Loop::set_interval) a loop has at once; timers of connections
     /// are not counted. Default: 65,536.
     pub max_timers: usize,
+    /// How many [dials](crate::Loop::dial) of each loop may be under way at once, each of which
+    /// takes up to eight descriptors. Default: 1,024.
+    pub max_dials: usize,
 }
 
 impl Default for Config {
@@ -59,6 +67,7 @@ impl Default for Config {
             load_balance: LoadBalance::default(),
             place_fn: None,
             max_connections: usize::MAX,
+            address_max_connections: Vec::new(),
             limits: Limits::default(),
             address_limits: Vec::new(),
             shutdown_timeout: Duration::from_secs(5),
@@ -67,6 +76,7 @@ impl Default for Config {
             mailbox_bytes: 64 << 20,
             max_watches: 1024,
             max_timers: 65_536,
+            max_dials: 1024,
         }
     }
 }
@@ -76,6 +86,7 @@ impl Config {
         load_balance: LoadBalance,
         place_fn: Option<PlaceFn>,
         max_connections: usize,
+        address_max_connections: Vec<Option<usize>>,
         limits: Limits,
         address_limits: Vec<Option<Limits>>,
         shutdown_timeout: Duration,
@@ -84,6 +95,7 @@ impl Config {
         mailbox_bytes: usize,
         max_watches: usize,
         max_timers: usize,
+        max_dials: usize,
     }
 
     pub(crate) fn policy(&self) -> Policy {
@@ -97,8 +109,22 @@ impl Config {
 /// The consequence of a panic in a callback of a connection.
 ///
 /// One in a callback that belongs to no connection (`serving`, `tick`, `loop_timer`, `message`,
-/// `pre_write`, `datagram`, `ready`, `context`, `detached`, `listener_failed`), in a posted task or
-/// in a [`PlaceFn`] always ends the server.
+/// `pre_write`, `datagram`, `ready`, `context`, `detached`, `dial_failed`, `listener_failed`), in a
+/// posted task or in a [`PlaceFn`] always ends the server.
+///
+/// # Examples
+///
+/// ```
+/// # use evio_core as evio;
+/// use evio::PanicPolicy;
+///
+/// /// Returns what a server is to do: a bug stops a test, and costs no more than one client later.
+/// fn panic_policy(is_test: bool) -> PanicPolicy {
+///     if is_test { PanicPolicy::EndServer } else { PanicPolicy::CloseConnection }
+/// }
+///
+/// assert_eq!(panic_policy(true), PanicPolicy::default());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PanicPolicy {

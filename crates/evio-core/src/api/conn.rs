@@ -33,7 +33,8 @@ use crate::types::thread_bound::ThreadBound;
 ///
 /// ```
 /// use std::io::Write;
-/// use evio_core::{Action, Conn};
+/// # use evio_core as evio;
+/// use evio::{Action, Conn};
 ///
 /// fn greet(conn: &mut Conn<'_>) -> Action {
 ///     conn.write(b"welcome, ");
@@ -76,10 +77,7 @@ impl<'a> Conn<'a> {
     /// server was given them; none for a connection that the program asked for.
     #[must_use]
     pub fn address_index(&self) -> Option<u16> {
-        match self.origin() {
-            Origin::Accepted { address_index } => Some(address_index),
-            Origin::Connected(_) | Origin::Adopted(_) => None,
-        }
+        self.entry().address_index()
     }
 
     /// Returns the address of this end: for a wildcard listener, the one the peer connected to.
@@ -127,6 +125,20 @@ impl<'a> Conn<'a> {
     /// Worth it for large output, which it saves a copy. It costs a system call of its own, does
     /// not wait for [`Handler::pre_write`](crate::Handler::pre_write), and appends like
     /// [`write`](Self::write) when earlier output is still waiting.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use evio_core as evio;
+    /// use evio::Conn;
+    ///
+    /// /// Sends what is too long to be copied without need.
+    /// fn send_snapshot(conn: &mut Conn<'_>, snapshot: &[u8]) {
+    ///     // `write` keeps the length until the turn ends, and the snapshot would wait for it.
+    ///     conn.write_now(format!("{}\n", snapshot.len()).as_bytes());
+    ///     conn.write_now(snapshot);
+    /// }
+    /// ```
     #[inline]
     pub fn write_now(&mut self, bytes: &[u8]) {
         let sent = self.state.table.send_now(self.key, bytes);
@@ -159,7 +171,8 @@ impl<'a> Conn<'a> {
     /// # Examples
     ///
     /// ```
-    /// use evio_core::Conn;
+    /// # use evio_core as evio;
+    /// use evio::Conn;
     ///
     /// /// A peer that is slow is not idle.
     /// fn is_idle(conn: &Conn<'_>) -> bool {
@@ -190,7 +203,8 @@ impl<'a> Conn<'a> {
     /// # Examples
     ///
     /// ```
-    /// use evio_core::Conn;
+    /// # use evio_core as evio;
+    /// use evio::Conn;
     ///
     /// /// Writes as many of the replies as there is room for, and leaves the others for `drained`.
     /// fn reply(conn: &mut Conn<'_>, replies: &mut Vec<Vec<u8>>) {
@@ -216,6 +230,10 @@ impl<'a> Conn<'a> {
     /// Gives back input that the handler has not used. After
     /// [`Action::Detach`](crate::Action::Detach), [`Detached`](crate::Detached) returns it before
     /// anything that the socket receives; without a detach, it is dropped.
+    ///
+    /// # Examples
+    ///
+    /// See [`Detached`](crate::Detached).
     pub fn put_back(&mut self, input: &[u8]) {
         self.state.table.put_back(self.key, input);
     }
@@ -261,6 +279,10 @@ impl<'a> Conn<'a> {
     /// Returns a connection of the same loop that is connecting, open or half-closed, to be written
     /// to, paused or closed from this callback: without a lock, a message or a copy. The id of this
     /// connection finds the connection itself.
+    ///
+    /// # Examples
+    ///
+    /// See [`ConnMap`](crate::ConnMap).
     #[must_use]
     pub fn sibling(&mut self, id: ConnId) -> Option<Conn<'_>> {
         Loop::into_conn(self.state, id)
@@ -294,6 +316,10 @@ impl<'a> Conn<'a> {
     ///
     /// A handler sets it when a message begins and clears it when that is whole; unlike the idle
     /// timeout, it does not let a peer go on by a byte now and then.
+    ///
+    /// # Examples
+    ///
+    /// See [`Timeout`](crate::Timeout).
     pub fn set_read_timeout(&mut self, timeout: Option<Duration>) {
         self.state.table.set_read_timeout(self.key, timeout);
     }

@@ -23,7 +23,8 @@ use crate::types::pause_reason::PauseReason;
 /// # Examples
 ///
 /// ```
-/// use evio_core::{ConnHandle, ConnState};
+/// # use evio_core as evio;
+/// use evio::{ConnHandle, ConnState};
 ///
 /// /// Sends news to those who keep up, and forgets those who have gone.
 /// fn publish(subscribers: &mut Vec<ConnHandle>, news: &str) {
@@ -70,6 +71,21 @@ impl ConnHandle {
     /// # Errors
     ///
     /// See [`SendError`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Mutex;
+    /// # use evio_core as evio;
+    /// use evio::{ConnHandle, SendError};
+    ///
+    /// /// Leaves a line where the `woken` callback of a connection finds it.
+    /// fn push(to: &ConnHandle, line: &str, lines: &Mutex<Vec<u8>>) -> Result<(), SendError> {
+    ///     lines.lock().expect("no thread panics with it").extend(line.bytes());
+    ///     // One call of `woken` may be for several lines, so it takes all that are there.
+    ///     to.wake()
+    /// }
+    /// ```
     pub fn wake(&self) -> Result<(), SendError> {
         self.try_push(ConnCommand::Wake)
     }
@@ -79,6 +95,10 @@ impl ConnHandle {
     /// # Errors
     ///
     /// The bytes, with what [`SendError`] says of them; nothing of them will be sent.
+    ///
+    /// # Examples
+    ///
+    /// See [`SendError`].
     pub fn send(&self, bytes: impl Into<Vec<u8>>) -> Result<(), Unsent<Vec<u8>>> {
         self.send_output(bytes.into(), Vec::len, ConnCommand::Send, Room::AsForAll)
     }

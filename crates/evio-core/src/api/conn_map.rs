@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::api::conn::Conn;
 use crate::table::pages::Pages;
 use crate::types::conn_id::ConnId;
 
@@ -23,9 +24,10 @@ use crate::types::conn_id::ConnId;
 ///
 /// ```
 /// use std::ops::ControlFlow;
-/// use evio_core::{Action, CloseReason, Conn, ConnId, ConnMap, Handler};
+/// # use evio_core as evio;
+/// use evio::{Action, CloseReason, Conn, ConnId, ConnMap, Handler};
 ///
-/// /// Whoever says somebody's id gives them a point.
+/// /// A player who says the id of another one gives that one a point.
 /// #[derive(Default)]
 /// struct Game {
 ///     points: ConnMap<u32>,
@@ -35,7 +37,7 @@ use crate::types::conn_id::ConnId;
 ///     type Context = ();
 ///
 ///     fn context(&mut self, conn: &Conn<'_>) {
-///         self.points.insert(conn.id(), 0);
+///         self.points.insert(conn, 0);
 ///     }
 ///
 ///     fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
@@ -58,31 +60,33 @@ use crate::types::conn_id::ConnId;
 /// ```
 pub struct ConnMap<T> {
     pages: Pages<(ConnId, T)>,
+    /// The loop of the connections, once there was one.
+    loop_id: Option<usize>,
 }
 
 impl<T> ConnMap<T> {
     /// Creates a map without values, which takes no memory.
     #[must_use]
     pub fn new() -> Self {
-        Self { pages: Pages::default() }
+        Self { pages: Pages::default(), loop_id: None }
     }
 
     /// Gives a connection a value, and returns the one that it had before.
     ///
+    /// It takes the connection and not its id, which may be that of one that has ended.
+    ///
     /// # Panics
     ///
-    /// Panics when the place of the connection is taken by that of another loop: a map is for the
-    /// connections of one loop.
-    pub fn insert(&mut self, id: ConnId, value: T) -> Option<T> {
+    /// Panics when the map has had values for connections of another loop: each loop has its own.
+    pub fn insert(&mut self, conn: &Conn<'_>, value: T) -> Option<T> {
+        self.insert_by_id(conn.id(), value)
+    }
+
+    fn insert_by_id(&mut self, id: ConnId, value: T) -> Option<T> {
+        let loop_id = *self.loop_id.get_or_insert(id.loop_id());
+        assert_eq!(loop_id, id.loop_id(), "a ConnMap is for the connections of one loop");
         let index = id.key().index;
         let before = self.pages.remove(index);
-        if let Some((other, _)) = &before {
-            assert_eq!(
-                other.loop_id(),
-                id.loop_id(),
-                "a ConnMap is for the connections of one loop"
-            );
-        }
         self.pages.insert(index, (id, value));
         before.filter(|&(before, _)| before == id).map(|(_, value)| value)
     }
@@ -101,21 +105,31 @@ impl<T> ConnMap<T> {
         (*of == id).then_some(value)
     }
 
-    /// Returns the values of two connections, such as the two sides of a relay.
+    /// Returns the values of two connections, such as the two sides of a relay. If both are the
+    /// same, only the first is there.
     ///
-    /// # Panics
+    /// # Examples
     ///
-    /// Panics when both are the same connection.
+    /// ```
+    /// # use evio_core as evio;
+    /// use evio::{ConnId, ConnMap};
+    ///
+    /// /// Moves money from one client to the other, if both are there.
+    /// fn pay(accounts: &mut ConnMap<u32>, from: ConnId, to: ConnId, amount: u32) -> Option<()> {
+    ///     let (Some(payer), Some(payee)) = accounts.get_pair_mut(from, to) else { return None };
+    ///     (*payer, *payee) = (payer.checked_sub(amount)?, payee.checked_add(amount)?);
+    ///     Some(())
+    /// }
+    /// ```
     #[must_use]
     pub fn get_pair_mut(
         &mut self,
         first: ConnId,
         second: ConnId,
     ) -> (Option<&mut T>, Option<&mut T>) {
-        assert_ne!(first, second, "a pair is of two connections");
         let (one, two) = (first.key().index, second.key().index);
         if one == two {
-            // One of them has ended, and the other has its place.
+            // They are the same, or one of them has ended, and the other has its place.
             let of_first = self.get(first).is_some();
             return if of_first {
                 (self.get_mut(first), None)
@@ -196,14 +210,14 @@ mod tests {
     #[test]
     fn a_value_is_that_of_its_connection_and_of_none_that_comes_later() {
         let mut map = ConnMap::new();
-        assert_eq!(map.insert(id(5, 1), "first"), None);
-        assert_eq!(map.insert(id(5, 1), "again"), Some("first"));
+        assert_eq!(map.insert_by_id(id(5, 1), "first"), None);
+        assert_eq!(map.insert_by_id(id(5, 1), "again"), Some("first"));
         assert_eq!(
             (map.get(id(5, 1)), map.get(id(5, 2)), map.get(id(4, 1))),
             (Some(&"again"), None, None)
         );
         assert_eq!(map.remove(id(5, 2)), None);
-        assert_eq!(map.insert(id(5, 2), "later"), None, "what was forgotten is nobody's");
+        assert_eq!(map.insert_by_id(id(5, 2), "later"), None, "what was forgotten is nobody's");
         assert_eq!((map.len(), map.contains(id(5, 1)), map.contains(id(5, 2))), (1, false, true));
         assert_eq!(map.get_mut(id(5, 1)), None);
         assert_eq!(map.remove(id(5, 2)), Some("later"));
@@ -214,7 +228,7 @@ mod tests {
     fn pairs_are_found_on_one_page_on_two_and_at_one_place() {
         let mut map = ConnMap::new();
         for index in [0, 1, 64, 200] {
-            map.insert(id(index, 1), index);
+            map.insert_by_id(id(index, 1), index);
         }
         for (one, two) in [(0, 1), (1, 0), (0, 64), (200, 1)] {
             let (first, second) = map.get_pair_mut(id(one, 1), id(two, 1));
@@ -224,6 +238,8 @@ mod tests {
         assert_eq!((first.copied(), second.copied()), (Some(1), None));
         let (first, second) = map.get_pair_mut(id(1, 2), id(1, 1));
         assert_eq!((first.copied(), second.copied()), (None, Some(1)));
+        let (first, second) = map.get_pair_mut(id(1, 1), id(1, 1));
+        assert_eq!((first.copied(), second.copied()), (Some(1), None));
         let (first, second) = map.get_pair_mut(id(9_999, 1), id(64, 2));
         assert_eq!((first, second), (None, None));
     }
@@ -231,7 +247,7 @@ mod tests {
     #[test]
     fn all_are_visited() {
         let mut map: ConnMap<u32> = (0..300).fold(ConnMap::new(), |mut map, index| {
-            map.insert(id(index, 1), index);
+            map.insert_by_id(id(index, 1), index);
             map
         });
         map.iter_mut().for_each(|(_, value)| *value += 1);
@@ -243,7 +259,7 @@ mod tests {
     #[should_panic(expected = "a ConnMap is for the connections of one loop")]
     fn two_loops_do_not_mix() {
         let mut map = ConnMap::new();
-        map.insert(id(1, 1), ());
-        map.insert(ConnId::new(4, ConnKey { index: 1, generation: 1 }), ());
+        map.insert_by_id(id(1, 1), ());
+        map.insert_by_id(ConnId::new(4, ConnKey { index: 2, generation: 1 }), ());
     }
 }

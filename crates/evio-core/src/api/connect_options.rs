@@ -1,15 +1,16 @@
-//! What is said of a connection that is asked for.
+//! The tag and the limits of a connection that is asked for.
 
 use crate::types::limits::Limits;
 use crate::types::origin::Tag;
 
-/// What a program says of a connection that it asks for.
+/// The tag and the limits of a connection that a program asks for.
 ///
 /// # Examples
 ///
 /// ```
 /// use std::time::Duration;
-/// use evio_core::{Action, Conn, ConnectOptions, Limits};
+/// # use evio_core as evio;
+/// use evio::{Action, Conn, ConnectOptions, Limits};
 ///
 /// /// Asks an upstream on behalf of this connection; the answer must come soon.
 /// fn ask(conn: &mut Conn<'_>, upstream: std::net::SocketAddr, number: u64) -> Action {

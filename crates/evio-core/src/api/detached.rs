@@ -11,6 +11,29 @@ use evio_sys::net::Stream;
 /// Reading gives the input that the handler had [put back](crate::Conn::put_back), then what
 /// arrives on the socket. [`Loop::adopt`](crate::Loop::adopt) takes it back into a loop, input and
 /// all.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{self, Write};
+/// # use evio_core as evio;
+/// use evio::{Action, Conn, Detached};
+///
+/// /// The `data` callback of a server that leaves uploads to threads, which may wait for a disk.
+/// fn data(conn: &mut Conn<'_>, input: &[u8]) -> Action {
+///     conn.put_back(input);
+///     Action::Detach
+/// }
+///
+/// /// What its `detached` callback does with the socket.
+/// fn store(mut upload: Detached, mut file: std::fs::File) {
+///     std::thread::spawn(move || {
+///         // The input that was put back comes first, then what arrives on the socket.
+///         let len = io::copy(&mut upload, &mut file)?;
+///         writeln!(upload, "{len} bytes are stored")
+///     });
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Detached {
     stream: Stream,

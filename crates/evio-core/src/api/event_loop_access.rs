@@ -1,5 +1,6 @@
 //! A loop, as a callback sees it.
 
+mod dialing;
 mod timing;
 
 use std::fmt;
@@ -32,7 +33,8 @@ use crate::types::watch_id::WatchId;
 /// # Examples
 ///
 /// ```
-/// use evio_core::{LoopHandle, SendError};
+/// # use evio_core as evio;
+/// use evio::{LoopHandle, SendError};
 ///
 /// /// Closes all connections that come from one address.
 /// fn ban(handle: &LoopHandle, banned: std::net::IpAddr) -> Result<(), SendError> {
@@ -72,6 +74,10 @@ impl<'a> Loop<'a> {
 
     /// Calls `visit` with every connection of this loop that is open or half-closed, in no
     /// particular order.
+    ///
+    /// # Examples
+    ///
+    /// See [`Loop`].
     pub fn for_each_conn(&mut self, mut visit: impl FnMut(Conn<'_>)) {
         for key in self.state.table.keys() {
             if self.state.table.get(key).is_some_and(|entry| entry.phase().is_active()) {
@@ -93,9 +99,7 @@ impl<'a> Loop<'a> {
     /// [`LoadBalance`](crate::LoadBalance). It starts with the server's limits, unless
     /// [others](ConnectOptions::limits) are given.
     ///
-    /// Host names are not resolved here, since that would make every connection of the loop wait:
-    /// resolve them before the server runs, or on a thread that comes back by
-    /// [`LoopHandle::post`].
+    /// One address is tried, and none is resolved; [`dial`](Self::dial) does more.
     ///
     /// # Errors
     ///
@@ -106,7 +110,8 @@ impl<'a> Loop<'a> {
     /// # Examples
     ///
     /// ```
-    /// use evio_core::{Action, Conn};
+    /// # use evio_core as evio;
+    /// use evio::{Action, Conn};
     ///
     /// /// Asks another server on behalf of this connection, whose id the answer will find.
     /// fn ask(conn: &mut Conn<'_>, peer: std::net::SocketAddr, question: &[u8]) -> Action {
@@ -126,7 +131,7 @@ impl<'a> Loop<'a> {
         self.connect_with(peer, &ConnectOptions::default().tag(tag))
     }
 
-    /// As [`connect`](Self::connect), with more that is said of the connection.
+    /// As [`connect`](Self::connect), with a tag and limits of its own.
     ///
     /// # Errors
     ///
@@ -159,6 +164,23 @@ impl<'a> Loop<'a> {
     ///
     /// Fails when the socket is not connected, is not a stream socket or cannot be polled, and when
     /// the server is ending. It is closed then, with its input, and no callback is made.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use evio_core as evio;
+    /// use evio::{Detached, LoopHandle, SendError};
+    ///
+    /// /// Gives a socket back to its loop, when a thread has done with it what may block.
+    /// fn give_back(event_loop: &LoopHandle, socket: Detached) -> Result<(), SendError> {
+    ///     event_loop.post(|event_loop| {
+    ///         if let Err(error) = event_loop.adopt(socket, 0) {
+    ///             eprintln!("a connection is lost: {error}");
+    ///         }
+    ///     })?;
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn adopt(
         &mut self,
         socket: impl Into<Detached>,
@@ -209,9 +231,8 @@ impl<'a> Loop<'a> {
     /// use std::io::Read;
     /// use std::ops::ControlFlow;
     /// use std::os::unix::net::UnixStream;
-    /// use evio_core::{
-    ///     Action, Config, Conn, EventLoop, Handler, Interest, Loop, Serving, Tag, Watched,
-    /// };
+    /// # use evio_core as evio;
+    /// use evio::{Action, Conn, Handler, Interest, Loop, Serving, Tag, Watched};
     ///
     /// /// Ends when it is told so by a socket that is no connection.
     /// struct Told(Option<UnixStream>);
@@ -237,11 +258,6 @@ impl<'a> Loop<'a> {
     ///         }
     ///     }
     /// }
-    ///
-    /// let (here, there) = UnixStream::pair()?;
-    /// std::io::Write::write_all(&mut &there, b"end")?;
-    /// EventLoop::new(Config::default())?.run(Told(Some(here)))?;
-    /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn watch(
         &mut self,
@@ -269,6 +285,10 @@ impl<'a> Loop<'a> {
 
     /// Ends watching a descriptor and gives it back, unless that has been done already. What was
     /// reported in this turn and not been told yet is not told.
+    ///
+    /// # Examples
+    ///
+    /// See [`WatchId`].
     pub fn unwatch(&mut self, id: WatchId) -> Option<OwnedFd> {
         self.state.watches.remove(self.watch_number(id)?, &self.state.poller)
     }

@@ -98,12 +98,26 @@ impl Group {
         graceful.into_iter().chain(immediate)
     }
 
-    /// Wakes the listeners that wait for a connection to end, on all loops.
-    pub(crate) fn wake_listeners(&self) {
-        self.placement.take_waiting(|loop_id| {
-            // A loop that has ended accepts nothing.
-            let _ = self.mailboxes[loop_id].urgent_control(Control::AcceptAgain);
-        });
+    /// Wakes the listeners that wait for a connection to end, on all loops, now that one has: of
+    /// the address by which it had come in, if it was accepted.
+    pub(crate) fn wake_listeners(&self, address_index: Option<u16>) {
+        let limits = &self.placement.limits;
+        match address_index {
+            Some(address_index) => {
+                limits.take_waiting(address_index, |loop_id| self.wake_listeners_of(loop_id));
+            }
+            None => limits.take_short(|loop_id| self.wake_listeners_of(loop_id)),
+        }
+    }
+
+    /// Wakes all listeners that wait for a connection to end.
+    pub(crate) fn wake_all_listeners(&self) {
+        self.placement.limits.take_all_waiting(|loop_id| self.wake_listeners_of(loop_id));
+    }
+
+    fn wake_listeners_of(&self, loop_id: usize) {
+        // A loop that has ended accepts nothing.
+        let _ = self.mailboxes[loop_id].urgent_control(Control::AcceptAgain);
     }
 
     pub(crate) fn add_local_addr(&self, address_index: u16, address: SocketAddr) {

@@ -11,6 +11,7 @@ use crate::api::event_loop_access::Loop;
 use crate::api::serving::Serving;
 use crate::api::udp::Udp;
 use crate::api::watched::Watched;
+use crate::dial::dial_error::DialError;
 use crate::timer::loop_timer::LoopTimer;
 use crate::types::action::{Action, CloseReason};
 use crate::types::conn_id::ConnId;
@@ -30,6 +31,7 @@ use crate::types::conn_id::ConnId;
 /// | [`tick`](Self::tick) | on loop 0, right after `serving`, then whenever it asked to be called |
 /// | [`context`](Self::context), [`opened`](Self::opened) | once per connection, before its other callbacks |
 /// | [`connect_failed`](Self::connect_failed) | instead of all others, when an outbound connection does not come about |
+/// | [`dial_failed`](Self::dial_failed) | when none of the addresses of a dial can be connected to |
 /// | [`data`](Self::data) | for each piece of input |
 /// | [`woken`](Self::woken) | after [`ConnHandle::wake`](crate::ConnHandle::wake) |
 /// | [`drained`](Self::drained) | when output that had piled up has been sent |
@@ -66,7 +68,8 @@ use crate::types::conn_id::ConnId;
 /// # Examples
 ///
 /// ```
-/// use evio_core::{Action, Conn, Handler};
+/// # use evio_core as evio;
+/// use evio::{Action, Conn, Handler};
 ///
 /// struct Echo;
 ///
@@ -95,6 +98,10 @@ pub trait Handler<M = ()> {
     fn data(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context, input: &[u8]) -> Action;
 
     /// Is called once, on loop 0, when the server is bound and before it accepts anything.
+    ///
+    /// # Examples
+    ///
+    /// See [`Serving`].
     fn serving(&mut self, event_loop: &mut Loop<'_>, serving: &Serving) -> ControlFlow<()> {
         let _ = (event_loop, serving);
         ControlFlow::Continue(())
@@ -177,6 +184,10 @@ pub trait Handler<M = ()> {
     /// was to be detached: in blocking mode, out of the loop, and the handler's own from here on.
     ///
     /// By default the socket is closed.
+    ///
+    /// # Examples
+    ///
+    /// See [`Detached`].
     fn detached(
         &mut self,
         event_loop: &mut Loop<'_>,
@@ -199,13 +210,55 @@ pub trait Handler<M = ()> {
         ControlFlow::Continue(())
     }
 
+    /// Is called when no connection has come of a [dial](Loop::dial), with what was tried and what
+    /// came of that. A dial of which one has gets [`opened`](Self::opened) instead.
+    ///
+    /// By default nothing is done about it.
+    ///
+    /// # Examples
+    ///
+    /// See [`Loop::dial`].
+    fn dial_failed(&mut self, event_loop: &mut Loop<'_>, error: DialError) -> ControlFlow<()> {
+        let _ = (event_loop, error);
+        ControlFlow::Continue(())
+    }
+
     /// Is called with each message that was sent to this handler, on its loop, between callbacks.
     ///
     /// By default the message is dropped.
     ///
     /// # Examples
     ///
-    /// See [`MessageSender`](crate::MessageSender).
+    /// [`MessageSender`](crate::MessageSender) shows how messages are sent. A message can be a
+    /// task, which reaches the handler and its loop:
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// # use evio_core as evio;
+    /// use evio::{Action, Conn, Handler, Loop};
+    ///
+    /// struct Counter {
+    ///     requests: u64,
+    /// }
+    ///
+    /// type Task = Box<dyn FnOnce(&mut Counter, &mut Loop<'_>) + Send>;
+    ///
+    /// impl Handler<Task> for Counter {
+    ///     type Context = ();
+    ///
+    ///     fn context(&mut self, _: &Conn<'_>) {}
+    ///
+    ///     fn data(&mut self, _: &mut Conn<'_>, _: &mut (), _: &[u8]) -> Action {
+    ///         self.requests += 1;
+    ///         Action::None
+    ///     }
+    ///
+    ///     fn message(&mut self, event_loop: &mut Loop<'_>, task: Task) -> ControlFlow<()> {
+    ///         task(self, event_loop);
+    ///         ControlFlow::Continue(())
+    ///     }
+    /// }
+    /// ```
     fn message(&mut self, event_loop: &mut Loop<'_>, message: M) -> ControlFlow<()> {
         let _ = (event_loop, message);
         ControlFlow::Continue(())
@@ -269,7 +322,8 @@ pub trait Handler<M = ()> {
     /// # Examples
     ///
     /// ```
-    /// use evio_core::{Action, Conn, Handler, Loop};
+    /// # use evio_core as evio;
+    /// use evio::{Action, Conn, Handler, Loop};
     ///
     /// /// Confirms what is in the log, and only then.
     /// struct Journal(std::fs::File);
@@ -303,6 +357,10 @@ pub trait Handler<M = ()> {
     /// When very many are due at the same time, some of them come in the turns that follow. During
     /// a graceful shutdown they go on; timers that have not run down do not keep a server from
     /// ending, and are dropped with it.
+    ///
+    /// # Examples
+    ///
+    /// See [`LoopTimer`].
     fn loop_timer(&mut self, event_loop: &mut Loop<'_>, timer: LoopTimer) -> ControlFlow<()> {
         let _ = (event_loop, timer);
         ControlFlow::Continue(())
@@ -314,6 +372,22 @@ pub trait Handler<M = ()> {
     /// Delays count from the time a tick was due, not from when it ran, so ticks do not drift; they
     /// never come early. A delay below a millisecond is taken as one. A loop that was held up makes
     /// up for at most 16 ticks and drops the rest. [`Duration::MAX`], the default, means never.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use std::time::Duration;
+    /// # use evio_core as evio;
+    /// use evio::Loop;
+    ///
+    /// /// The `tick` callback of a server whose clients expect a sign of life every ten seconds.
+    /// fn tick(event_loop: &mut Loop<'_>) -> ControlFlow<(), Duration> {
+    ///     // To those of all loops; one that has no room for it now will be told the next time.
+    ///     let _ = event_loop.handle().broadcast(*b"ping\n");
+    ///     ControlFlow::Continue(Duration::from_secs(10))
+    /// }
+    /// ```
     fn tick(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<(), Duration> {
         let _ = event_loop;
         ControlFlow::Continue(Duration::MAX)

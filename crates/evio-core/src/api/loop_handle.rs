@@ -1,6 +1,7 @@
 //! A loop, as other threads see it.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,8 @@ use crate::types::message_type::WrongMessageType;
 /// # Examples
 ///
 /// ```
-/// use evio_core::{LoopHandle, SendError};
+/// # use evio_core as evio;
+/// use evio::{LoopHandle, SendError};
 ///
 /// /// Pauses the input of all connections of all loops, such as while a disk is full.
 /// fn pause_all(handle: &LoopHandle) -> Result<(), SendError> {
@@ -57,6 +59,10 @@ impl LoopHandle {
     /// # Errors
     ///
     /// The task, with what [`SendError`] says of it.
+    ///
+    /// # Examples
+    ///
+    /// See [`LoopHandle`].
     pub fn post<F>(&self, task: F) -> Result<(), Unsent<F>>
     where
         F: FnOnce(&mut Loop<'_>) + Send + 'static,
@@ -70,6 +76,10 @@ impl LoopHandle {
     ///
     /// Fails when the handlers of the group take messages of another type, or a sender of another
     /// type was made before.
+    ///
+    /// # Examples
+    ///
+    /// See [`WrongMessageType`].
     pub fn message_sender<M: Send + 'static>(&self) -> Result<MessageSender<M>, WrongMessageType> {
         MessageSender::new(Arc::clone(&self.group), self.loop_id)
     }
@@ -92,6 +102,13 @@ impl LoopHandle {
     pub fn conn_handle(&self, id: ConnId) -> Option<ConnHandle> {
         let mailbox = self.group.mailboxes().get(id.loop_id())?;
         Some(ConnHandle::new(Arc::clone(mailbox), id, None))
+    }
+
+    /// Gives a dial its addresses, however full the mailbox is: there are no more of them than
+    /// dials.
+    pub(super) fn give_addresses(&self, dial: u64, addresses: io::Result<Vec<SocketAddr>>) {
+        // A loop that has ended has no dials.
+        let _ = self.mailbox().push_unbounded(Command::Dial(dial, addresses));
     }
 
     fn mailbox(&self) -> &Sender {

@@ -11,6 +11,7 @@ use crate::api::connect_options::ConnectOptions;
 use crate::api::detached::Detached;
 use crate::api::group::Group;
 use crate::datagram::datagrams::Datagrams;
+use crate::dial::dials::Dials;
 use crate::output::outgoing::Outgoing;
 use crate::table::conns::Table;
 use crate::table::entry::Entry;
@@ -35,6 +36,7 @@ pub(crate) struct LoopState {
     pub(crate) poller: Poller,
     pub(crate) watches: Watches,
     pub(crate) timers: LoopTimers,
+    pub(crate) dials: Dials,
 }
 
 impl LoopState {
@@ -72,7 +74,7 @@ impl LoopState {
         }
     }
 
-    fn insert_outbound(
+    pub(super) fn insert_outbound(
         &mut self,
         stream: Stream,
         peer: Option<SocketAddr>,

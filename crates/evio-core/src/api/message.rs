@@ -1,5 +1,7 @@
 //! The messages that are sent to a loop.
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +22,8 @@ pub(crate) enum Command {
     Messages(Messages),
     Listen(Box<BoundListener>),
     Bind(Box<BoundUdp>),
+    /// The addresses of a dial, or why there are none.
+    Dial(u64, io::Result<Vec<SocketAddr>>),
     /// Gives up the sockets of the address with this index.
     StopListening(u16),
 }

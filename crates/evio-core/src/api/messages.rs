@@ -24,7 +24,8 @@ use crate::types::message_type::WrongMessageType;
 ///
 /// ```
 /// use std::ops::ControlFlow;
-/// use evio_core::{Action, Conn, Handler, Loop, MessageSender};
+/// # use evio_core as evio;
+/// use evio::{Action, Conn, Handler, Loop, MessageSender};
 ///
 /// /// Tells the handlers of all loops what is new.
 /// struct News {

@@ -27,7 +27,8 @@ use crate::types::pause_reason::PauseReason;
 /// # Examples
 ///
 /// ```
-/// use evio_core::{Action, Conn, Handler, RateLimit};
+/// # use evio_core as evio;
+/// use evio::{Action, Conn, Handler, RateLimit};
 ///
 /// struct Echo;
 ///
@@ -69,6 +70,20 @@ impl RateLimit {
 
     /// Sets the reason for the pauses. Default: [`PauseReason::RATE`]. Each limit of a connection
     /// that has several, such as one for bytes and one for messages, needs a reason of its own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use evio_core as evio;
+    /// use evio::{PauseReason, RateLimit};
+    ///
+    /// /// Returns a limit of 1 MiB a second, and one of 100 messages.
+    /// fn limits() -> [RateLimit; 2] {
+    ///     const MESSAGES: PauseReason = PauseReason::new(0);
+    ///     // With the same reason, the end of one pause would be the end of the other.
+    ///     [RateLimit::new(1 << 20, 256 << 10), RateLimit::new(100, 20).reason(MESSAGES)]
+    /// }
+    /// ```
     #[must_use]
     pub fn reason(mut self, reason: PauseReason) -> Self {
         self.reason = reason;
@@ -77,6 +92,10 @@ impl RateLimit {
 
     /// Counts what has come, whether there is as much in the bucket or not. If it was too much, the
     /// input of `conn` is paused until that is paid off.
+    ///
+    /// # Examples
+    ///
+    /// See [`RateLimit`].
     pub fn take(&mut self, conn: &mut Conn<'_>, amount: u64) {
         let now = conn.now();
         if let Some(end) = self.overdraw(now, amount) {
@@ -99,7 +118,8 @@ impl RateLimit {
     /// Messages that are too many wait, and `timer` goes on with them:
     ///
     /// ```
-    /// use evio_core::{Action, Conn, Handler, InputStream, PauseReason, RateLimit};
+    /// # use evio_core as evio;
+    /// use evio::{Action, Conn, Handler, InputStream, PauseReason, RateLimit};
     ///
     /// struct Lines;
     ///

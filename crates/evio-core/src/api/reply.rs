@@ -12,6 +12,10 @@ use crate::mail::send_error::Unsent;
 /// is used.
 ///
 /// It has a place in the mailbox of the loop, which so never has too many messages for it.
+///
+/// # Examples
+///
+/// See [`Conn::reply`](crate::Conn::reply).
 #[must_use = "a reply that is dropped ends the connection, unless the handler does otherwise"]
 pub struct Reply {
     handle: ConnHandle,

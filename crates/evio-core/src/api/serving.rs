@@ -3,6 +3,22 @@
 use evio_sys::net::SocketAddr;
 
 /// The bound addresses and the number of loops, for [`Handler::serving`](crate::Handler::serving).
+///
+/// # Examples
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// # use evio_core as evio;
+/// use evio::Serving;
+///
+/// /// The `serving` callback of a server that says where it can be reached.
+/// fn serving(serving: &Serving) -> ControlFlow<()> {
+///     for (_, addr) in serving.local_addrs() {
+///         println!("{addr} is served by {} loops", serving.loops());
+///     }
+///     ControlFlow::Continue(())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Serving {
     pub(crate) local_addrs: Vec<(u16, SocketAddr)>,

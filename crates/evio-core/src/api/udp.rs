@@ -22,7 +22,8 @@ use crate::types::thread_bound::ThreadBound;
 /// ```
 /// use std::net::SocketAddr;
 /// use std::ops::ControlFlow;
-/// use evio_core::Udp;
+/// # use evio_core as evio;
+/// use evio::Udp;
 ///
 /// /// The `datagram` callback of an echo server.
 /// fn datagram(socket: &mut Udp<'_>, peer: SocketAddr, input: &[u8]) -> ControlFlow<()> {

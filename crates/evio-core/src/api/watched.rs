@@ -26,7 +26,8 @@ use crate::watch::watches::Watch;
 /// ```
 /// use std::io::Read;
 /// use std::ops::ControlFlow;
-/// use evio_core::{Tag, Watched};
+/// # use evio_core as evio;
+/// use evio::Watched;
 ///
 /// /// The `ready` callback of a server that sends on to a connection what a child process prints.
 /// fn ready(watched: &mut Watched<'_>) -> ControlFlow<()> {

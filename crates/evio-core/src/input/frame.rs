@@ -9,7 +9,8 @@ use std::fmt;
 /// # Examples
 ///
 /// ```
-/// use evio_core::{InputStream, LengthPrefix};
+/// # use evio_core as evio;
+/// use evio::{InputStream, LengthPrefix};
 ///
 /// let mut stream = InputStream::new();
 /// let mut input = stream.begin(b"\x05\0hello")?;
@@ -50,7 +51,8 @@ impl LengthPrefix {
 /// # Examples
 ///
 /// ```
-/// use evio_core::{InputStream, LengthPrefix};
+/// # use evio_core as evio;
+/// use evio::{InputStream, LengthPrefix};
 ///
 /// let mut stream = InputStream::new();
 /// let mut input = stream.begin(b"\0\x01\x11\x70")?;

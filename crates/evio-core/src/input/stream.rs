@@ -21,7 +21,8 @@ mod tests;
 /// # Examples
 ///
 /// ```
-/// use evio_core::InputStream;
+/// # use evio_core as evio;
+/// use evio::InputStream;
 ///
 /// let mut stream = InputStream::new();
 /// let mut lines = Vec::new();
@@ -47,6 +48,24 @@ pub struct InputStream {
 }
 
 /// A message is longer than the stream may hold.
+///
+/// # Examples
+///
+/// ```
+/// # use evio_core as evio;
+/// use evio::{InputStream, InputTooLong};
+///
+/// /// Reads like a callback that never finds the end of a message: it should close the connection.
+/// fn read(stream: &mut InputStream, pieces: usize) -> Result<(), InputTooLong> {
+///     for _ in 0..pieces {
+///         stream.begin(b"endless ")?;
+///     }
+///     Ok(())
+/// }
+///
+/// let error = read(&mut InputStream::with_max_len(16), 100).unwrap_err();
+/// assert_eq!(error.to_string(), "unread input exceeds the limit of 16 bytes");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InputTooLong {
     max_len: usize,
@@ -78,6 +97,10 @@ impl InputStream {
     /// This bounds the memory of a connection, not a message: one that came in a single piece can
     /// be longer. That has its own limit in [`take_line`](Unread::take_line) and
     /// [`take_prefixed`](Unread::take_prefixed), or in the handler's parser.
+    ///
+    /// # Examples
+    ///
+    /// See [`InputTooLong`].
     #[must_use]
     pub const fn with_max_len(max_len: usize) -> Self {
         Self { buffer: Vec::new(), start: 0, searched: 0, max_len }
@@ -104,6 +127,10 @@ impl InputStream {
     /// Fails when what was left is more than the stream may hold; the stream stays as it was. What
     /// was left is part of a single message as long as the caller consumes those that are whole, so
     /// how the input is cut makes no message too long.
+    ///
+    /// # Examples
+    ///
+    /// See [`InputStream`].
     pub fn begin<'a>(&'a mut self, input: &'a [u8]) -> Result<Unread<'a>, InputTooLong> {
         if self.len() > self.max_len {
             return Err(InputTooLong { max_len: self.max_len });
@@ -144,6 +171,26 @@ impl fmt::Debug for InputStream {
 }
 
 /// The unread input of an [`InputStream`]; a slice from which the front can be consumed.
+///
+/// # Examples
+///
+/// ```
+/// # use evio_core as evio;
+/// use evio::{InputStream, Unread};
+///
+/// /// Takes a digit, and the string of as many bytes behind it, when that is whole.
+/// fn take_string(input: &mut Unread<'_>) -> Option<Vec<u8>> {
+///     let len = usize::from(input.first()?.checked_sub(b'0')?);
+///     let string = input.get(1..=len)?.to_vec();
+///     input.consume(1 + len);
+///     Some(string)
+/// }
+///
+/// let mut stream = InputStream::new();
+/// assert_eq!(take_string(&mut stream.begin(b"5hel")?), None);
+/// assert_eq!(take_string(&mut stream.begin(b"lo2")?), Some(b"hello".to_vec()));
+/// # Ok::<(), evio::InputTooLong>(())
+/// ```
 pub struct Unread<'a> {
     stream: &'a mut InputStream,
     /// The input itself, as long as the stream holds nothing.
@@ -160,7 +207,8 @@ impl Unread<'_> {
     /// # Examples
     ///
     /// ```
-    /// use evio_core::InputStream;
+    /// # use evio_core as evio;
+    /// use evio::InputStream;
     ///
     /// let mut stream = InputStream::new();
     /// let mut input = stream.begin(b"one;two;th")?;

@@ -7,6 +7,24 @@ use std::fmt;
 ///
 /// `Ok` says that the loop will find the message, not that a connection is still there for it.
 /// Loops take messages before they run, and carry them out then.
+///
+/// # Examples
+///
+/// ```
+/// # use evio_core as evio;
+/// use evio::{ConnHandle, SendError};
+///
+/// /// A thread that sends what a sensor measures, until the server ends.
+/// fn watch(sensor: impl Iterator<Item = u32>, client: &ConnHandle) {
+///     for value in sensor {
+///         match client.send(format!("{value}\n")).map_err(|unsent| unsent.error()) {
+///             // A value that finds no room is left out: the next one is newer.
+///             Ok(()) | Err(SendError::Full) => {}
+///             Err(_) => return,
+///         }
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
@@ -39,7 +57,8 @@ impl error::Error for SendError {}
 /// # Examples
 ///
 /// ```
-/// use evio_core::{ConnHandle, SendError};
+/// # use evio_core as evio;
+/// use evio::{ConnHandle, SendError};
 ///
 /// /// Sends a reply, or tells what was lost.
 /// fn reply(handle: &ConnHandle, bytes: Vec<u8>) -> Result<(), SendError> {

@@ -17,7 +17,7 @@ use crate::table::wheel::Wheel;
 use crate::types::action::CloseReason;
 use crate::types::conn_id::ConnKey;
 use crate::types::limits::Limits;
-use crate::types::origin::OriginKind;
+use crate::types::origin::{OriginKind, Tag};
 use crate::types::pause_reason::PauseReason;
 
 /// All connections of a loop, by index, with a generation that tells apart those that come to the
@@ -142,6 +142,11 @@ impl Table {
         &self.clock
     }
 
+    /// Returns the limits of the server.
+    pub(crate) fn server_limits(&self) -> &Limits {
+        &self.limits
+    }
+
     #[inline]
     pub(super) fn limits_of<'a>(
         entry: &'a Entry,
@@ -243,6 +248,14 @@ impl Table {
     pub(crate) fn resume_brought_input(&mut self, key: ConnKey) {
         if self.get(key).is_some_and(|entry| entry.has_brought_input() && entry.wants_input()) {
             self.read_on_later(key);
+        }
+    }
+
+    /// Makes the attempt that has won a dial a connection with this tag.
+    pub(crate) fn end_dial(&mut self, key: ConnKey, tag: Tag) {
+        if let Some(entry) = self.get_mut(key) {
+            entry.origin = OriginKind::Connected;
+            entry.extras_mut().tag = tag;
         }
     }
 

@@ -181,17 +181,27 @@ impl Entry {
         ConnKey { index, generation: self.generation }
     }
 
-    pub(crate) fn is_accepted(&self) -> bool {
-        matches!(self.origin, OriginKind::Accepted(_))
-    }
-
     pub(crate) fn origin(&self) -> Origin {
         let tag = self.extras.get().map_or_else(Tag::default, |extras| extras.tag);
         match self.origin {
             OriginKind::Accepted(address_index) => Origin::Accepted { address_index },
-            OriginKind::Connected => Origin::Connected(tag),
+            OriginKind::Connected | OriginKind::Dialed => Origin::Connected(tag),
             OriginKind::Adopted => Origin::Adopted(tag),
         }
+    }
+
+    /// Returns the index of the address that an accepted connection has come in by.
+    pub(crate) fn address_index(&self) -> Option<u16> {
+        match self.origin {
+            OriginKind::Accepted(address_index) => Some(address_index),
+            OriginKind::Connected | OriginKind::Dialed | OriginKind::Adopted => None,
+        }
+    }
+
+    /// Returns the number of the dial that this is an attempt of.
+    pub(crate) fn dial(&self) -> Option<u64> {
+        let tag = self.extras.get().map_or_else(Tag::default, |extras| extras.tag);
+        (self.origin == OriginKind::Dialed).then_some(tag.number)
     }
 
     #[inline]

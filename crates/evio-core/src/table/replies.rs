@@ -22,25 +22,32 @@ impl Table {
         }
     }
 
-    /// Notes that a reply is owed.
+    /// Notes that a reply is owed. With as many as may be, nothing more is read.
     pub(crate) fn owe_reply(&mut self, key: ConnKey) {
-        if let Some(entry) = self.get_mut(key) {
-            let owed = &mut entry.extras_mut().owed_replies;
-            *owed = owed.saturating_add(1);
+        let Some((entry, limits)) = self.with_limits(key) else { return };
+        let owed = &mut entry.extras_mut().owed_replies;
+        *owed = owed.saturating_add(1);
+        if *owed >= limits.max_owed_replies {
+            self.set_paused(key, PauseReason::REPLIES, true);
         }
     }
 
     /// Notes that a reply has come, or never will, and begins the ending that has waited for it.
     pub(crate) fn note_reply(&mut self, key: ConnKey) {
-        let Some(entry) = self.get_mut(key) else { return };
+        let Some((entry, limits)) = self.with_limits(key) else { return };
         let is_active = entry.phase().is_active();
+        let is_paused = entry.is_paused_for(PauseReason::REPLIES);
         let extras = entry.extras_mut();
         extras.owed_replies = extras.owed_replies.saturating_sub(1);
+        let owed = extras.owed_replies;
         // Another ending may be under way.
-        if extras.owed_replies == 0 && is_active {
+        if owed == 0 && is_active {
             if let Some(reason) = extras.deferred_end.take() {
-                self.close_without_replies(key, reason);
+                return self.close_without_replies(key, reason);
             }
+        }
+        if is_paused && owed <= limits.max_owed_replies / 2 && extras.deferred_end.is_none() {
+            self.set_paused(key, PauseReason::REPLIES, false);
         }
     }
 
@@ -56,7 +63,7 @@ impl Table {
         if entry.deadlines.close_deadline.is_none() {
             entry.deadlines.close_deadline = now.after(limits.reply_timeout);
         }
-        self.set_paused(key, PauseReason::PLAIN, true);
+        self.set_paused(key, PauseReason::REPLIES, true);
         self.arm(key);
     }
 

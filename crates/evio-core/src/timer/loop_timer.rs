@@ -9,6 +9,23 @@ use crate::types::origin::Tag;
 /// The name of a timer of a loop: what [`Loop::cancel_timer`](crate::Loop::cancel_timer) takes.
 ///
 /// A loop gives no name twice, so one that is kept for too long cancels nothing.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// # use evio_core as evio;
+/// use evio::{Loop, TimerId, TooManyTimers};
+///
+/// /// Gives the players half a minute from now on, however much of the last one was left.
+/// fn restart(here: &mut Loop<'_>, timer: &mut Option<TimerId>) -> Result<(), TooManyTimers> {
+///     if let Some(last) = timer.take() {
+///         here.cancel_timer(last);
+///     }
+///     *timer = Some(here.set_timer(Duration::from_secs(30), 0)?);
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TimerId {
     pub(super) loop_id: u16,
@@ -18,6 +35,25 @@ pub struct TimerId {
 
 /// A timer of a loop that has run down, as [`Handler::loop_timer`](crate::Handler::loop_timer) gets
 /// it.
+///
+/// # Examples
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// # use evio_core as evio;
+/// use evio::{Loop, LoopTimer};
+///
+/// /// The `loop_timer` callback of a server whose intervals have the id of a client as their tag.
+/// fn loop_timer(event_loop: &mut Loop<'_>, timer: LoopTimer) -> ControlFlow<()> {
+///     let Some(client) = timer.tag().conn else { return ControlFlow::Continue(()) };
+///     match event_loop.conn(client) {
+///         Some(mut client) => client.write(b"a minute has passed\n"),
+///         // Nothing else ends the interval of a client that has gone.
+///         None => drop(event_loop.cancel_timer(timer.id())),
+///     }
+///     ControlFlow::Continue(())
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct LoopTimer {
     pub(super) id: TimerId,
@@ -46,6 +82,10 @@ impl LoopTimer {
 }
 
 /// A loop has as many timers as [`Config::max_timers`](crate::Config::max_timers) allows.
+///
+/// # Examples
+///
+/// See [`TimerId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooManyTimers;
 

@@ -30,6 +30,8 @@ pub(crate) struct LoopTimers {
     deadlines: BTreeMap<u64, Instant>,
     last_number: u64,
     max_timers: usize,
+    /// How many timers are the loop's own, which are not counted for `max_timers`.
+    own: usize,
     loop_id: u16,
 }
 
@@ -42,9 +44,30 @@ struct Place {
 
 #[derive(Clone, Copy, Debug)]
 struct Timer {
-    tag: Tag,
+    purpose: Purpose,
     /// `None` for one that is called once.
     period: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Purpose {
+    Program(Tag),
+    /// The dial with this number is to be looked at.
+    Dial(u64),
+}
+
+impl Timer {
+    fn is_own(self) -> bool {
+        matches!(self.purpose, Purpose::Dial(_))
+    }
+}
+
+/// A timer that has run down.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum DueTimer {
+    Program(LoopTimer),
+    /// That of the dial with this number.
+    Dial(u64),
 }
 
 impl LoopTimers {
@@ -55,6 +78,7 @@ impl LoopTimers {
             deadlines: BTreeMap::new(),
             last_number: 0,
             max_timers,
+            own: 0,
             loop_id,
         }
     }
@@ -67,7 +91,12 @@ impl LoopTimers {
         delay: Duration,
         tag: Tag,
     ) -> Result<TimerId, TooManyTimers> {
-        self.add(now, delay.max(MIN_DELAY), Timer { tag, period: None })
+        self.check_room()?;
+        Ok(self.add(
+            now,
+            delay.max(MIN_DELAY),
+            Timer { purpose: Purpose::Program(tag), period: None },
+        ))
     }
 
     /// Sets a timer for each `period` after `now`.
@@ -78,22 +107,28 @@ impl LoopTimers {
         tag: Tag,
     ) -> Result<TimerId, TooManyTimers> {
         let period = period.max(MIN_PERIOD);
-        self.add(now, period, Timer { tag, period: Some(period) })
+        self.check_room()?;
+        let timer = Timer { purpose: Purpose::Program(tag), period: Some(period) };
+        Ok(self.add(now, period, timer))
     }
 
-    fn add(
-        &mut self,
-        now: Instant,
-        delay: Duration,
-        timer: Timer,
-    ) -> Result<TimerId, TooManyTimers> {
-        if self.queue.len() >= self.max_timers {
-            return Err(TooManyTimers);
-        }
+    /// Sets a timer for a dial, which is not due before the next turn.
+    pub(crate) fn set_for_dial(&mut self, now: Instant, at: Instant, dial: u64) -> TimerId {
+        self.own += 1;
+        let delay = at.saturating_duration_since(now).max(MIN_DELAY);
+        self.add(now, delay, Timer { purpose: Purpose::Dial(dial), period: None })
+    }
+
+    fn check_room(&self) -> Result<(), TooManyTimers> {
+        let is_full = self.queue.len() - self.own >= self.max_timers;
+        if is_full { Err(TooManyTimers) } else { Ok(()) }
+    }
+
+    fn add(&mut self, now: Instant, delay: Duration, timer: Timer) -> TimerId {
         self.last_number += 1;
         let number = self.last_number;
         self.insert(Place { deadline: after(now, delay), number }, timer);
-        Ok(TimerId { loop_id: self.loop_id, number })
+        TimerId { loop_id: self.loop_id, number }
     }
 
     /// Cancels a timer. Returns whether there was one.
@@ -103,7 +138,8 @@ impl LoopTimers {
             return false;
         }
         let Some(deadline) = self.deadlines.remove(&number) else { return false };
-        self.queue.remove(&Place { deadline, number });
+        let removed = self.queue.remove(&Place { deadline, number });
+        self.own -= usize::from(removed.is_some_and(Timer::is_own));
         self.find_first();
         true
     }
@@ -116,7 +152,7 @@ impl LoopTimers {
 
     /// Takes the first timer that is due at `now`. An interval is set for the first period that is
     /// not over then, so that it keeps its phase and is due once in a turn.
-    pub(crate) fn take(&mut self, now: Instant) -> Option<LoopTimer> {
+    pub(crate) fn take(&mut self, now: Instant) -> Option<DueTimer> {
         let entry = self.queue.first_entry().filter(|entry| entry.key().deadline <= now)?;
         let place = *entry.key();
         let timer = entry.remove();
@@ -126,8 +162,12 @@ impl LoopTimers {
             self.insert(Place { deadline, ..place }, timer);
         }
         self.find_first();
+        self.own -= usize::from(timer.is_own());
         let id = TimerId { loop_id: self.loop_id, number: place.number };
-        Some(LoopTimer { id, tag: timer.tag, due: place.deadline })
+        Some(match timer.purpose {
+            Purpose::Program(tag) => DueTimer::Program(LoopTimer { id, tag, due: place.deadline }),
+            Purpose::Dial(number) => DueTimer::Dial(number),
+        })
     }
 
     fn insert(&mut self, place: Place, timer: Timer) {

@@ -80,6 +80,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
             }
             Command::Tasks(tasks) => tasks.run(&mut Loop::new(&mut self.state)),
             Command::Messages(messages) => self.deliver(messages),
+            Command::Dial(number, addresses) => self.state.give_addresses(number, addresses),
             Command::Listen(bound) => self.listen(*bound),
             Command::Bind(bound) => self.bind(*bound),
             Command::StopListening(index) => {
@@ -102,7 +103,8 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
             Control::Adopt(accepted) => self.open(accepted),
             Control::AcceptAgain => {
                 let now = self.state.table.clock().now();
-                self.acceptor.resume_all(&self.state.poller, now);
+                let limits = &self.state.group.placement.limits;
+                self.acceptor.resume_all(limits, &self.state.poller, now);
             }
             Control::Shutdown(mode, asked_at) => self.begin_shutdown(mode, asked_at),
         }

@@ -32,6 +32,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
             return;
         }
         self.acceptor.stop(None, &self.state.poller);
+        self.fail_dials();
         self.state.datagrams.stop(None, &self.state.poller);
         for key in self.state.table.keys() {
             let is_connecting =
@@ -76,6 +77,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         // The callbacks made here must not begin new connections.
         self.state.group.shutdown(ShutdownMode::Immediate);
         self.shutdown.begin(ShutdownMode::Immediate, clock::now(), 0);
+        self.fail_dials();
         self.end_all();
     }
 

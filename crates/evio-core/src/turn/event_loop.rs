@@ -9,6 +9,7 @@ use evio_sys::Poller;
 use evio_sys::net::{Listener, Stream, UdpSocket};
 
 use crate::accept::acceptor::Acceptor;
+use crate::accept::connection_limits::ConnectionLimits;
 use crate::accept::listener::{BoundListener, Sharing};
 use crate::accept::placement::Placement;
 use crate::api::config::Config;
@@ -20,6 +21,7 @@ use crate::api::message::ShutdownMode;
 use crate::api::serving::Serving;
 use crate::datagram::bound_udp::BoundUdp;
 use crate::datagram::datagrams::Datagrams;
+use crate::dial::dials::Dials;
 use crate::mail::inbox::Bounds;
 use crate::mail::mailbox::Mailbox;
 use crate::output::outgoing::Outgoing;
@@ -105,7 +107,10 @@ impl EventLoop {
         };
         let parts = (0..count).map(part).collect::<io::Result<Vec<_>>>()?;
         let mailboxes = parts.iter().map(|(_, mailbox)| Arc::clone(mailbox.sender())).collect();
-        let placement = Placement::new(config.policy(), config.max_connections, usize::from(count));
+        let loops = usize::from(count);
+        let limits =
+            ConnectionLimits::new(config.max_connections, &config.address_max_connections, loops);
+        let placement = Placement::new(config.policy(), limits, loops);
         let group = Group::new(mailboxes, placement);
         let event_loop = |(loop_id, (poller, mailbox))| {
             let end = EndGroup { group: Arc::clone(&group), armed: true };
@@ -115,8 +120,18 @@ impl EventLoop {
             let (outgoing, datagrams) = (Outgoing::default(), Datagrams::default());
             let timers = LoopTimers::new(loop_id, config.max_timers);
             let watches = Watches::new(config.max_watches);
-            let state =
-                LoopState { table, outgoing, datagrams, loop_id, group, poller, watches, timers };
+            let dials = Dials::new(loop_id, config.max_dials);
+            let state = LoopState {
+                table,
+                outgoing,
+                datagrams,
+                loop_id,
+                group,
+                poller,
+                watches,
+                timers,
+                dials,
+            };
             let parts = Parts {
                 state,
                 mailbox,

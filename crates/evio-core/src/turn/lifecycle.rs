@@ -40,8 +40,8 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         let now = || state.table.clock().now();
         let (placement, poller) = (&state.group.placement, &state.poller);
         let outcome = self.acceptor.accept(slot, placement, poller, now, &mut self.accepted);
-        if outcome.has_room {
-            self.state.group.wake_listeners();
+        if outcome.has_room.is_some() {
+            self.state.group.wake_listeners(outcome.has_room);
         }
         outcome.failed
     }
@@ -62,7 +62,8 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     /// ending as well.
     pub(super) fn accept_last(&mut self) {
         let now = self.state.table.clock().now();
-        self.acceptor.resume_all(&self.state.poller, now);
+        let limits = &self.state.group.placement.limits;
+        self.acceptor.resume_all(limits, &self.state.poller, now);
         for slot in self.acceptor.slots() {
             let mut waiting = usize::MAX;
             while self.accepted.len() != waiting && self.accepted.len() < MAX_LAST {
@@ -97,15 +98,15 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         let loop_id = usize::from(state.loop_id);
         let is_ending = self.shutdown.has_begun();
         if is_ending && !self.shutdown.is_graceful_at(state.table.clock().now()) {
-            return state.group.placement.remove(loop_id);
+            return state.group.placement.remove(loop_id, address_index);
         }
         let now = state.table.clock().tick();
         let key = state.table.insert(Entry::accepted(stream, peer, address_index, now));
         if state.watch(key).is_err() {
             // The system is out of memory for it; it was never opened, so nobody is told.
             state.table.remove(key);
-            state.group.placement.remove(loop_id);
-            return self.make_room();
+            state.group.placement.remove(loop_id, address_index);
+            return self.make_room(Some(address_index));
         }
         state.table.set_user_timeout(key);
         self.begin_callbacks(key);
@@ -128,6 +129,9 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     /// Opens an outbound connection that has come about. What was written to it is sent when the
     /// turn ends, before what `opened` writes.
     pub(super) fn open_outbound(&mut self, key: ConnKey) {
+        if !self.state.may_open(key) {
+            return;
+        }
         self.state.table.establish(key);
         if self.state.table.get(key).is_some_and(|entry| entry.output_len() > 0) {
             self.state.outgoing.expect_output();
@@ -149,6 +153,9 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         let state = &mut self.state;
         let Some((reason, reset)) = state.table.take_end(key) else { return };
         state.table.drop_output(key, &mut state.outgoing);
+        if let Some(number) = state.table.get(key).and_then(Entry::dial) {
+            return self.end_attempt(key, number, reason);
+        }
         // Only what was opened has a context.
         let context = self.contexts.remove(key.index);
         let (handler, mut conn) = (&mut self.handler, Conn::new(state, key));
@@ -164,8 +171,10 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         self.apply_flow(flow);
         if let Some(entry) = self.release(key) {
             entry.end_socket(reset);
+            let address_index = entry.address_index();
+            drop(entry);
+            self.make_room(address_index);
         }
-        self.make_room();
     }
 
     /// Gives the socket of a connection whose output has been sent to the handler.
@@ -179,31 +188,32 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         self.state.table.clear_user_timeout(key);
         let context = self.contexts.remove(key.index);
         let (Some(context), Some(entry)) = (context, self.release(key)) else { return };
+        let address_index = entry.address_index();
         let (stream, input) = entry.into_parts();
         let socket = Detached::new(stream, input);
         let id = ConnId::new(self.state.loop_id, key);
         let event_loop = &mut Loop::new(&mut self.state);
         let flow = self.handler.detached(event_loop, id, context, socket);
         self.apply_flow(flow);
-        self.make_room();
+        self.make_room(address_index);
     }
 
     /// Takes a connection out of the poller and the table.
-    fn release(&mut self, key: ConnKey) -> Option<Entry> {
+    pub(super) fn release(&mut self, key: ConnKey) -> Option<Entry> {
         let state = &mut self.state;
         let entry = state.table.remove(key)?;
         // Explicit, since a copy of the descriptor in a child process would keep it polled.
         let _ = state.poller.deregister(entry.stream());
-        if entry.is_accepted() {
-            state.group.placement.remove(usize::from(state.loop_id));
+        if let Some(address_index) = entry.address_index() {
+            state.group.placement.remove(usize::from(state.loop_id), address_index);
         }
         Some(entry)
     }
 
     /// Wakes the listeners that wait for a connection to end, now that one has.
-    fn make_room(&mut self) {
+    pub(super) fn make_room(&mut self, address_index: Option<u16>) {
         self.state.group.placement.shortage.refill_reserve();
-        self.state.group.wake_listeners();
+        self.state.group.wake_listeners(address_index);
     }
 }
 

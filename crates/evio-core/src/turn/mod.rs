@@ -8,6 +8,7 @@ pub(crate) mod broadcast;
 pub(crate) mod budget;
 pub(crate) mod calls;
 pub(crate) mod commands;
+mod dialing;
 pub(crate) mod end_group;
 pub(crate) mod ending;
 pub(crate) mod event_loop;

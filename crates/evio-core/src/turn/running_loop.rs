@@ -64,6 +64,25 @@ pub struct RunningLoop<H: Handler<M>, M: 'static = ()> {
 }
 
 /// What a turn has come to.
+///
+/// # Examples
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// # use evio_core as evio;
+/// use evio::Progress;
+///
+/// /// Makes turns until there is nothing to do but wait, and breaks when the loop has ended.
+/// fn make_turns<E>(mut turn: impl FnMut() -> Result<Progress, E>) -> Result<ControlFlow<()>, E> {
+///     loop {
+///         match turn()? {
+///             Progress::Worked => {}
+///             Progress::Idle => return Ok(ControlFlow::Continue(())),
+///             Progress::Ended => return Ok(ControlFlow::Break(())),
+///         }
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// Nothing was ready.

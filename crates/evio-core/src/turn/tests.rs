@@ -14,6 +14,7 @@ use crate::api::conn::Conn;
 use crate::api::event_loop_access::Loop;
 use crate::api::handler::Handler;
 use crate::api::udp::Udp;
+use crate::dial::dial_error::DialError;
 use crate::timer::loop_timer::LoopTimer;
 use crate::turn::event_loop::EventLoop;
 use crate::turn::runner::Runner;
@@ -67,8 +68,13 @@ impl Handler for Calls {
         ControlFlow::Continue(())
     }
 
+    fn dial_failed(&mut self, _: &mut Loop<'_>, error: DialError) -> ControlFlow<()> {
+        self.calls.push(format!("dial failed: {}", error.failure()));
+        ControlFlow::Continue(())
+    }
+
     fn loop_timer(&mut self, event_loop: &mut Loop<'_>, timer: LoopTimer) -> ControlFlow<()> {
-        self.calls.push(format!("loop timer: {:?}", timer.tag()));
+        self.calls.push(format!("loop timer: {}", timer.tag().number));
         (self.on_loop_timer)(event_loop, timer)
     }
 

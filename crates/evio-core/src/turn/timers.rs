@@ -9,6 +9,7 @@ use crate::api::handler::Handler;
 use crate::api::message::ShutdownMode;
 use crate::table::deadlines::Expired;
 use crate::table::timing::Room;
+use crate::timer::loop_timers::DueTimer;
 use crate::turn::budget;
 use crate::turn::runner::Runner;
 use crate::turn::ticker::Ticker;
@@ -31,7 +32,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     #[inline(never)]
     fn run_due_timers(&mut self, now: Instant) {
         if self.acceptor.resume_due(&self.state.poller, now) {
-            self.state.group.wake_listeners();
+            self.state.group.wake_all_listeners();
         }
         self.state.datagrams.resume_due(&self.state.poller, now);
         if self.ticker.is_due(now) {
@@ -63,8 +64,13 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     /// one.
     fn call_loop_timers(&mut self, now: Instant) {
         for _ in 0..budget::LOOP_TIMERS {
-            let Some(timer) = self.state.timers.take(now) else { return };
-            let flow = self.handler.loop_timer(&mut Loop::new(&mut self.state), timer);
+            let flow = match self.state.timers.take(now) {
+                Some(DueTimer::Program(timer)) => {
+                    self.handler.loop_timer(&mut Loop::new(&mut self.state), timer)
+                }
+                Some(DueTimer::Dial(number)) => self.look_at_dial(number, now),
+                None => return,
+            };
             if flow.is_break() {
                 return self.state.group.shutdown(ShutdownMode::Immediate);
             }

@@ -8,7 +8,8 @@ use std::io;
 /// # Examples
 ///
 /// ```
-/// use evio_core::Action;
+/// # use evio_core as evio;
+/// use evio::Action;
 ///
 /// fn answer(input: &[u8]) -> Action {
 ///     if input.starts_with(b"QUIT") { Action::Close } else { Action::None }
@@ -35,7 +36,8 @@ pub enum Action {
 /// # Examples
 ///
 /// ```
-/// use evio_core::CloseReason;
+/// # use evio_core as evio;
+/// use evio::CloseReason;
 ///
 /// assert_eq!(CloseReason::PeerClosed.to_string(), "closed by the peer");
 /// ```
@@ -68,6 +70,27 @@ pub enum CloseReason {
 
 /// The timeout that has passed; each is a field of [`Limits`](crate::Limits) unless it says
 /// otherwise.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// # use evio_core as evio;
+/// use evio::{Action, CloseReason, Conn, Timeout};
+///
+/// /// The `opened` callback: a client has ten seconds for its first request.
+/// fn opened(conn: &mut Conn<'_>) -> Action {
+///     conn.set_read_timeout(Some(Duration::from_secs(10)));
+///     Action::None
+/// }
+///
+/// /// What `closed` does with the reason: those who ask for nothing are counted.
+/// fn count(reason: &CloseReason, silent: &mut u64) {
+///     if matches!(reason, CloseReason::Timeout(Timeout::Read)) {
+///         *silent += 1;
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Timeout {

@@ -6,6 +6,10 @@ use std::fmt;
 /// closed connection does not come to mean the next one that uses its place.
 ///
 /// In log lines it is `loop-index-generation`.
+///
+/// # Examples
+///
+/// See [`ConnMap`](crate::ConnMap).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnId {
     loop_id: u16,

@@ -1,9 +1,17 @@
 //! What other threads are told of a connection.
 
 use std::sync::Arc;
+#[cfg(not(all(test, loom)))]
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
+#[cfg(all(test, loom))]
+use loom::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
 /// How a connection stands, as [`ConnHandle::state`](crate::ConnHandle::state) tells it.
+///
+/// # Examples
+///
+/// See [`ConnHandle`](crate::ConnHandle).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnState {
@@ -50,7 +58,8 @@ impl ConnStatus {
 
     /// Notes bytes that were carried out, or not sent.
     pub(crate) fn remove_mail(&self, bytes: usize) {
-        self.in_mail.fetch_sub(bytes, Ordering::Relaxed);
+        let before = self.in_mail.fetch_sub(bytes, Ordering::Relaxed);
+        debug_assert!(before >= bytes, "bytes are counted before they are sent");
     }
 }
 
@@ -90,5 +99,50 @@ impl StatusWriter {
 impl Drop for StatusWriter {
     fn drop(&mut self) {
         self.set(ConnState::Ended);
+    }
+}
+
+/// `RUSTFLAGS="--cfg loom" cargo test -p evio-core --lib conn_state` goes through every
+/// interleaving of those who send to a connection and its loop.
+#[cfg(all(test, loom))]
+mod tests {
+    use loom::sync::Mutex;
+    use loom::thread;
+
+    use super::*;
+
+    /// What a sender does whose message finds room, or not.
+    fn send(status: &ConnStatus, mailbox: &Mutex<Vec<usize>>, has_room: bool) {
+        status.add_mail(3);
+        if has_room {
+            mailbox.lock().unwrap().push(3);
+        } else {
+            status.remove_mail(3);
+        }
+    }
+
+    #[test]
+    fn what_was_carried_out_is_no_mail_and_an_end_is_told() {
+        for has_room in [true, false] {
+            loom::model(move || {
+                let writer = StatusWriter::new(ConnState::Open, 5);
+                let mailbox = Arc::new(Mutex::new(Vec::new()));
+                let senders = [true, has_room].map(|has_room| {
+                    let (status, mailbox) = (Arc::clone(writer.status()), Arc::clone(&mailbox));
+                    thread::spawn(move || send(&status, &mailbox, has_room))
+                });
+                let status = Arc::clone(writer.status());
+                let carry_out = || {
+                    let mail = std::mem::take(&mut *mailbox.lock().unwrap());
+                    mail.into_iter().for_each(|bytes| status.remove_mail(bytes));
+                };
+                carry_out();
+                senders.map(|sender| sender.join().unwrap());
+                carry_out();
+                assert_eq!(status.state(), ConnState::Open, "nothing is on the way");
+                drop(writer);
+                assert_eq!(status.state(), ConnState::Ended);
+            });
+        }
     }
 }

@@ -27,7 +27,8 @@ use crate::types::setters::setters;
 ///
 /// ```
 /// use std::time::Duration;
-/// use evio_core::Limits;
+/// # use evio_core as evio;
+/// use evio::Limits;
 ///
 /// let limits = Limits::default().max_output(1 << 20).idle_timeout(Some(Duration::from_secs(60)));
 /// assert!(limits.low_watermark < limits.high_watermark);
@@ -77,6 +78,9 @@ pub struct Limits {
     /// [stop](crate::Handler::stopping), is kept for the [replies](crate::Conn::reply) that are
     /// owed. It is not idle meanwhile. Default: 60 seconds.
     pub reply_timeout: Duration,
+    /// With so many [replies](crate::Conn::reply) owed, a connection is not read from until half of
+    /// them are given. What a callback has at hand by then is its own to count. Default: 1,024.
+    pub max_owed_replies: u32,
 }
 
 /// Long enough for three repetitions of the first packet, after 1, 2 and 4 seconds; a peer that has
@@ -101,6 +105,7 @@ impl Default for Limits {
             close_timeout: Duration::from_secs(5),
             flush_timeout: FLUSH_TIMEOUT,
             reply_timeout: Duration::from_secs(60),
+            max_owed_replies: 1024,
         }
     }
 }
@@ -118,6 +123,7 @@ impl Limits {
         close_timeout: Duration,
         flush_timeout: Duration,
         reply_timeout: Duration,
+        max_owed_replies: u32,
     }
 
     /// Returns the output at which a congested connection is read from again.

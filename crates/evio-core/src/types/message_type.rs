@@ -21,6 +21,19 @@ impl MessageType {
 }
 
 /// The handlers of a group take messages of another type.
+///
+/// # Examples
+///
+/// ```
+/// # use evio_core as evio;
+/// use evio::{LoopHandle, MessageSender, WrongMessageType};
+///
+/// /// Returns a sender for each loop of a server, whose handlers must take strings.
+/// fn senders(handle: &LoopHandle) -> Result<Vec<MessageSender<String>>, WrongMessageType> {
+///     let loops = (0..handle.loops()).filter_map(|loop_id| handle.of_loop(loop_id));
+///     loops.map(|event_loop| event_loop.message_sender()).collect()
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrongMessageType {
     wanted: &'static str,

@@ -7,7 +7,8 @@ use crate::types::conn_id::ConnId;
 /// # Examples
 ///
 /// ```
-/// use evio_core::{Conn, ConnId, Origin};
+/// # use evio_core as evio;
+/// use evio::{Conn, ConnId, Origin};
 ///
 /// /// Returns the connection that this one was asked for by, if it was.
 /// fn client(conn: &Conn<'_>) -> Option<ConnId> {
@@ -36,7 +37,8 @@ pub enum Origin {
 /// # Examples
 ///
 /// ```
-/// use evio_core::{ConnId, Tag};
+/// # use evio_core as evio;
+/// use evio::{ConnId, Tag};
 ///
 /// assert_eq!(Tag::from(7), Tag { conn: None, number: 7 });
 /// assert_eq!(Tag::default(), Tag::from(0));
@@ -78,5 +80,7 @@ pub(crate) enum OriginKind {
     /// By the address with this index, whose limits the connection has.
     Accepted(u16),
     Connected,
+    /// An attempt of the dial whose number is the tag.
+    Dialed,
     Adopted,
 }

@@ -10,7 +10,8 @@
 /// # Examples
 ///
 /// ```
-/// use evio_core::{Action, Conn, PauseReason};
+/// # use evio_core as evio;
+/// use evio::{Action, Conn, PauseReason};
 ///
 /// const LOGIN: PauseReason = PauseReason::new(0);
 ///
@@ -41,8 +42,12 @@ impl PauseReason {
     /// The reason of a [`RateLimit`](crate::RateLimit) that is given no other.
     pub const RATE: Self = Self(1 << 1);
 
+    /// The reason of the loop itself: as many [replies](crate::Conn::reply) are owed as may be, or
+    /// the connection ends with the last of them.
+    pub(crate) const REPLIES: Self = Self(1 << 6);
+
     /// How many reasons of its own a program has.
-    pub const OWN: u8 = 5;
+    pub const OWN: u8 = 4;
 
     /// Returns a reason of the program's own, of which there are [`OWN`](Self::OWN), counted from
     /// zero.
@@ -69,7 +74,10 @@ mod tests {
     #[test]
     fn each_reason_is_a_bit_of_its_own_and_the_highest_is_none() {
         let own = (0..PauseReason::OWN).map(PauseReason::new);
-        let all: Vec<_> = [PauseReason::PLAIN, PauseReason::RATE].into_iter().chain(own).collect();
+        let all: Vec<_> = [PauseReason::PLAIN, PauseReason::RATE, PauseReason::REPLIES]
+            .into_iter()
+            .chain(own)
+            .collect();
         let bits = all.iter().fold(0, |bits, reason| {
             assert!(reason.bit().is_power_of_two() && bits & reason.bit() == 0, "{reason:?}");
             bits | reason.bit()

@@ -6,6 +6,21 @@ use std::fmt;
 /// not used again.
 ///
 /// In log lines it is `loop-number`.
+///
+/// # Examples
+///
+/// ```
+/// # use evio_core as evio;
+/// use evio::{Conn, ConnMap, WatchId};
+///
+/// /// What a server does in `closed` that sends on to each client what a child process prints.
+/// fn closed(client: &mut Conn<'_>, outputs: &mut ConnMap<WatchId>) {
+///     if let Some(output) = outputs.remove(client.id()) {
+///         // Dropping it closes the pipe: the child finds EPIPE when it goes on printing.
+///         drop(client.event_loop().unwatch(output));
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WatchId {
     loop_id: u16,

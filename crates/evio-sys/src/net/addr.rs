@@ -11,7 +11,8 @@ use crate::backend;
 /// # Examples
 ///
 /// ```
-/// use evio_sys::net::SocketAddr;
+/// # use evio_sys::net as evio;
+/// use evio::SocketAddr;
 ///
 /// let address = SocketAddr::from("127.0.0.1:80".parse::<std::net::SocketAddr>().unwrap());
 /// assert_eq!(address.to_string(), "127.0.0.1:80");
@@ -32,7 +33,8 @@ impl SocketAddr {
     /// # Examples
     ///
     /// ```
-    /// use evio_sys::net::SocketAddr;
+    /// # use evio_sys::net as evio;
+    /// use evio::SocketAddr;
     ///
     /// let peer = |asked: &str| {
     ///     let asked: std::net::SocketAddr = asked.parse().unwrap();

@@ -8,7 +8,8 @@ use std::time::Duration;
 ///
 /// ```
 /// use std::time::Duration;
-/// use evio_sys::net::{Keepalive, ListenOptions};
+/// # use evio_sys::net as evio;
+/// use evio::{Keepalive, ListenOptions};
 ///
 /// let options = ListenOptions::default()
 ///     .backlog(512)
@@ -129,7 +130,8 @@ impl ListenOptions {
 ///
 /// ```
 /// use std::time::Duration;
-/// use evio_sys::net::Keepalive;
+/// # use evio_sys::net as evio;
+/// use evio::Keepalive;
 ///
 /// let keepalive = Keepalive { idle: Duration::from_secs(60), ..Keepalive::default() };
 /// assert_eq!(keepalive.count, 9);

@@ -38,7 +38,8 @@ use crate::backend;
 ///
 /// ```
 /// use std::os::unix::net::UnixStream;
-/// use evio_sys::net::Stream;
+/// # use evio_sys::net as evio;
+/// use evio::Stream;
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let (left, right) = UnixStream::pair()?;

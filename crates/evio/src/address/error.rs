@@ -29,6 +29,25 @@ pub struct ParseAddressError {
 /// The fault of an address string.
 ///
 /// More kinds may follow.
+///
+/// # Examples
+///
+/// ```
+/// use evio::{Address, ParseAddressError, ParseAddressErrorKind};
+///
+/// /// Parses an address whose port may be left out.
+/// fn parse(text: &str) -> Result<Address, ParseAddressError> {
+///     match text.parse::<Address>() {
+///         Err(error) if error.kind() == ParseAddressErrorKind::MissingPort => {
+///             format!("{text}:6379").parse()
+///         }
+///         result => result,
+///     }
+/// }
+///
+/// assert_eq!(parse("localhost")?.to_string(), "tcp://localhost:6379");
+/// # Ok::<(), ParseAddressError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ParseAddressErrorKind {

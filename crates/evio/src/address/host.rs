@@ -6,6 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::error::{Fault, ParseAddressErrorKind as Kind};
 
 /// The host of an internet [`Address`](super::Address); there are these four kinds and no others.
+///
+/// # Examples
+///
+/// See [`Endpoint`](super::Endpoint).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Host {
     /// Every local address.

@@ -6,10 +6,11 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use evio_core::{
-    Action, CloseReason, Conn, ConnId, Detached, Handler, Loop, LoopTimer, Serving, Udp, Watched,
+    Action, CloseReason, Conn, ConnId, Detached, DialError, Handler, Loop, LoopTimer, Serving, Udp,
+    Watched,
 };
 
-use super::{ConnCallback, Events, loop_timer};
+use super::{ConnCallback, Events, dial_failed, loop_timer};
 
 impl<C, M> Handler<M> for Events<'_, C, M> {
     type Context = C;
@@ -88,6 +89,10 @@ impl<C, M> Handler<M> for Events<'_, C, M> {
             Some(callback) => callback(conn, reason),
             None => ControlFlow::Continue(()),
         }
+    }
+
+    fn dial_failed(&mut self, event_loop: &mut Loop<'_>, error: DialError) -> ControlFlow<()> {
+        dial_failed::call(&mut self.dial_failed, event_loop, error)
     }
 
     fn message(&mut self, event_loop: &mut Loop<'_>, message: M) -> ControlFlow<()> {

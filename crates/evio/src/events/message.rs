@@ -49,6 +49,7 @@ impl<'a, C> Events<'a, C> {
             closed: self.closed,
             detached: self.detached,
             connect_failed: self.connect_failed,
+            dial_failed: self.dial_failed,
             datagram: self.datagram,
             listener_failed: self.listener_failed,
             loop_timer: self.loop_timer,

@@ -38,4 +38,12 @@ impl Server {
         self.config.max_timers = max_timers;
         self
     }
+
+    /// Sets how many [dials](crate::Loop::dial) of each loop may be under way at once. Each takes
+    /// up to eight descriptors. Default: 1,024.
+    #[must_use]
+    pub fn max_dials(mut self, max_dials: usize) -> Self {
+        self.config.max_dials = max_dials;
+        self
+    }
 }

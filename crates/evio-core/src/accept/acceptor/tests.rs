@@ -8,6 +8,7 @@ use evio_sys::net::Listener;
 use evio_sys::{Event, Events, clock};
 
 use super::*;
+use crate::accept::connection_limits::ConnectionLimits;
 use crate::accept::listener::Sharing;
 use crate::accept::load_balance::LoadBalance;
 use crate::accept::placement::Policy;
@@ -37,7 +38,7 @@ impl Fixture {
         let policy = Policy::Balance(LoadBalance::RoundRobin);
         Self {
             acceptor: Acceptor::new(LOOP_ID),
-            placement: Placement::new(policy, max_connections, 2),
+            placement: Placement::new(policy, ConnectionLimits::new(max_connections, &[], 2), 2),
             poller: Poller::new().unwrap(),
             listeners: Vec::new(),
             now: clock::now(),
@@ -76,7 +77,7 @@ impl Fixture {
     /// Accepts from a listener that does not fail, and returns how many there were.
     fn count(&mut self, number: u32) -> usize {
         let (accepted, outcome) = self.accept(number);
-        assert!(outcome.failed.is_none() && !outcome.has_room, "{outcome:?}");
+        assert!(outcome.failed.is_none() && outcome.has_room.is_none(), "{outcome:?}");
         accepted.len()
     }
 
@@ -101,7 +102,7 @@ impl Fixture {
     /// Returns the loops that wait for a connection to end.
     fn waiting(&self) -> Vec<usize> {
         let mut loops = Vec::new();
-        self.placement.take_waiting(|loop_id| loops.push(loop_id));
+        self.placement.limits.take_all_waiting(|loop_id| loops.push(loop_id));
         loops
     }
 }
@@ -171,8 +172,8 @@ fn a_full_server_leaves_its_listeners_alone_until_a_connection_ends() {
     assert!(!fixture.resume_due(2 * BACKOFF) && fixture.reported().is_empty());
     assert_eq!(fixture.count(0), 0);
     assert_eq!(fixture.waiting(), [LOOP_ID]);
-    fixture.placement.remove(0);
-    fixture.acceptor.resume_all(&fixture.poller, fixture.now);
+    fixture.placement.remove(0, 0);
+    fixture.acceptor.resume_all(&fixture.placement.limits, &fixture.poller, fixture.now);
     assert_eq!(fixture.reported(), [0]);
     assert_eq!(fixture.count(0), 1);
 }
@@ -183,7 +184,7 @@ fn the_last_room_is_reported_when_nobody_came() {
     for (max_connections, has_room) in [(1, true), (2, false), (usize::MAX, false)] {
         let (accepted, outcome) = Fixture::with_one(max_connections).accept(0);
         assert!(accepted.is_empty() && outcome.failed.is_none());
-        assert_eq!(outcome.has_room, has_room, "of {max_connections}");
+        assert_eq!(outcome.has_room.is_some(), has_room, "of {max_connections}");
     }
 }
 
@@ -198,7 +199,7 @@ fn a_listener_that_fails_is_given_up() {
     let _ = copy.shutdown(Shutdown::Both);
     let (_, outcome) = fixture.accept(number);
     assert_eq!(outcome.failed.map(|(address_index, _)| address_index), Some(7));
-    assert!(outcome.has_room);
+    assert_eq!(outcome.has_room, Some(7));
     let _client = fixture.connect(other);
     assert_eq!(fixture.reported(), [other]);
     assert_eq!(fixture.count(number), 0);
@@ -243,7 +244,7 @@ fn clients_without_a_descriptor_wait_for_one_backoff_and_are_turned_away() {
 
     drop((taken, clients));
     let _client = fixture.connect(0);
-    fixture.acceptor.resume_all(&fixture.poller, fixture.now);
+    fixture.acceptor.resume_all(&fixture.placement.limits, &fixture.poller, fixture.now);
     assert_eq!(fixture.reported(), [0], "a connection has ended");
     assert_eq!(fixture.count(0), 1);
     assert!(fixture.resume_due(BACKOFF) && !fixture.resume_due(BACKOFF), "told once");

@@ -30,12 +30,16 @@ impl Conn<'_> {
     /// [`Limits::reply_timeout`](crate::Limits::reply_timeout) has passed. A reply that is dropped
     /// without an answer is told to [`Handler::unanswered`](crate::Handler::unanswered).
     ///
+    /// With as many owed as [`Limits::max_owed_replies`](crate::Limits::max_owed_replies) the
+    /// connection is [paused](Conn::is_paused) until half of them are given.
+    ///
     /// Replies are sent in the order in which they are given, whatever the order of the questions.
     ///
     /// # Examples
     ///
     /// ```
-    /// use evio_core::{Action, Conn, Handler};
+    /// # use evio_core as evio;
+    /// use evio::{Action, Conn, Handler};
     ///
     /// /// Answers from a thread of its own.
     /// struct Slow;

@@ -29,6 +29,10 @@ impl Conn<'_> {
 
     /// Stops the input as [`pause_reading`](Self::pause_reading) does, for a reason that is taken
     /// back by itself. Input goes on when no reason is left.
+    ///
+    /// # Examples
+    ///
+    /// See [`PauseReason`].
     pub fn pause_reading_for(&mut self, reason: PauseReason) {
         self.state.table.set_paused(self.key, reason, true);
     }

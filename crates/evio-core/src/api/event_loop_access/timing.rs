@@ -34,7 +34,8 @@ impl Loop<'_> {
     /// use std::net::SocketAddr;
     /// use std::ops::ControlFlow;
     /// use std::time::Duration;
-    /// use evio_core::{Action, CloseReason, Conn, Handler, Loop, LoopTimer, Serving};
+    /// # use evio_core as evio;
+    /// use evio::{Action, CloseReason, Conn, Handler, Loop, LoopTimer, Serving};
     ///
     /// struct Client {
     ///     server: SocketAddr,
@@ -108,7 +109,8 @@ impl Loop<'_> {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use evio_core::{LoopHandle, SendError};
+    /// # use evio_core as evio;
+    /// use evio::{LoopHandle, SendError};
     ///
     /// /// Sets an interval of half a minute on each loop.
     /// fn check_now_and_then(loops: &[LoopHandle]) -> Result<(), SendError> {
@@ -131,6 +133,10 @@ impl Loop<'_> {
 
     /// Cancels a timer or an interval of this loop, which is not called any more, not even if it is
     /// due already. Returns whether there was one: a timer that has been called is none.
+    ///
+    /// # Examples
+    ///
+    /// See [`TimerId`].
     pub fn cancel_timer(&mut self, id: TimerId) -> bool {
         self.state.timers.cancel(id)
     }

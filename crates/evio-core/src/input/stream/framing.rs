@@ -32,7 +32,8 @@ impl Unread<'_> {
     /// # Examples
     ///
     /// ```
-    /// use evio_core::InputStream;
+    /// # use evio_core as evio;
+    /// use evio::InputStream;
     ///
     /// let mut stream = InputStream::new();
     /// let mut lines = Vec::new();
@@ -82,7 +83,8 @@ impl Unread<'_> {
     /// # Examples
     ///
     /// ```
-    /// use evio_core::{InputStream, LengthPrefix};
+    /// # use evio_core as evio;
+    /// use evio::{InputStream, LengthPrefix};
     ///
     /// let mut stream = InputStream::new();
     /// let mut messages = Vec::new();
@@ -115,7 +117,8 @@ impl Unread<'_> {
     /// # Examples
     ///
     /// ```
-    /// use evio_core::InputStream;
+    /// # use evio_core as evio;
+    /// use evio::InputStream;
     ///
     /// let mut stream = InputStream::new();
     /// let mut input = stream.begin(b"headbo")?;
@@ -144,7 +147,8 @@ impl Unread<'_> {
     /// # Examples
     ///
     /// ```
-    /// use evio_core::InputStream;
+    /// # use evio_core as evio;
+    /// use evio::InputStream;
     ///
     /// let mut stream = InputStream::new();
     /// let mut input = stream.begin(b"300000 bytes follow: abc")?;

@@ -37,11 +37,11 @@ fn an_entry_is_small() {
 #[test]
 fn a_connection_knows_how_it_came_to_be() {
     let entry = Entry::for_test();
-    assert!(entry.is_accepted() && entry.peer().is_none());
+    assert!(matches!(entry.origin(), Origin::Accepted { .. }) && entry.peer().is_none());
     assert_eq!(entry.origin(), Origin::Accepted { address_index: 0 });
     assert_eq!(entry.polled().unwrap().1, Interest::READABLE);
     let entry = Entry::asked_for(OriginKind::Connected, false).with_tag(Tag::from(7));
-    assert!(!entry.is_accepted() && entry.takes_output());
+    assert!(entry.takes_output());
     assert_eq!(entry.peer(), Some(([127, 0, 0, 1], 7).into()));
     assert_eq!((entry.origin(), entry.phase()), (Origin::Connected(7.into()), Phase::Connecting));
     assert_eq!(entry.polled().unwrap().1, Interest::WRITABLE);

@@ -26,7 +26,8 @@ impl Fixture {
     fn take(&mut self, after: u32) -> Vec<u64> {
         let now = self.start + after * MS;
         let mut tags = Vec::new();
-        while let Some(timer) = self.timers.take(now) {
+        while let Some(due) = self.timers.take(now) {
+            let DueTimer::Program(timer) = due else { panic!("{due:?}") };
             assert!(timer.due() <= now);
             let tag = timer.tag().number;
             tags.push(tag);
@@ -73,7 +74,8 @@ fn an_interval_goes_on_until_it_is_cancelled_also_by_its_own_callback() {
     let mut it = Fixture::new(9);
     let id = it.set_interval(10, 1);
     assert_eq!([it.take(10), it.take(19), it.take(21)], [vec![1], vec![], vec![1]]);
-    let timer = it.timers.take(it.start + 30 * MS).unwrap();
+    let due = it.timers.take(it.start + 30 * MS);
+    let Some(DueTimer::Program(timer)) = due else { panic!("{due:?}") };
     assert_eq!((timer.id(), timer.due()), (id, it.start + 30 * MS));
     assert!(it.timers.cancel(timer.id()));
     assert!(it.take(99).is_empty());
@@ -118,4 +120,22 @@ fn extreme_delays() {
     it.timers.set_interval(it.start, Duration::MAX, 2.into()).unwrap();
     assert!(it.take(u32::MAX).is_empty());
     assert!(it.timers.cancel(never));
+}
+
+#[test]
+fn timers_of_the_loop_itself_are_not_counted() {
+    let mut it = Fixture::new(1);
+    let at = it.start + 5 * MS;
+    let ids = [1, 2, 3].map(|number| it.timers.set_for_dial(it.start, at, number));
+    let ours = it.set(10, 1);
+    assert_eq!(it.timers.set(it.start, MS, 2.into()), Err(TooManyTimers));
+    assert!(it.timers.cancel(ids[1]) && !it.timers.cancel(ids[1]));
+    for expected in [1, 3] {
+        let due = it.timers.take(it.start + 5 * MS);
+        assert!(matches!(due, Some(DueTimer::Dial(number)) if number == expected), "{due:?}");
+    }
+    assert!(it.timers.take(it.start + 5 * MS).is_none());
+    assert_eq!(it.timers.set(it.start, MS, 2.into()), Err(TooManyTimers));
+    assert!(it.timers.cancel(ours));
+    it.set(10, 2);
 }

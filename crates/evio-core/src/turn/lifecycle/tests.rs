@@ -62,7 +62,7 @@ fn a_connection_that_cannot_be_polled_ends_and_makes_room() {
     let (accepted, client) = fixture.accepted(0);
     let state = &fixture.runner.state;
     state.poller.register(&accepted.stream, Token(1), Interest::READABLE).unwrap();
-    state.group.placement.wait_for_room(0);
+    state.group.placement.limits.wait(0, 0);
     fixture.runner.open(accepted);
     assert!(finds_the_end(&client));
     assert!(fixture.calls().is_empty() && fixture.runner.state.table.is_empty());

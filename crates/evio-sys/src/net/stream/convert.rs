@@ -37,7 +37,8 @@ impl From<UnixStream> for Stream {
 /// ```
 /// use std::net::TcpStream;
 /// use std::os::unix::net::UnixStream;
-/// use evio_sys::net::Stream;
+/// # use evio_sys::net as evio;
+/// use evio::Stream;
 ///
 /// let (stream, _peer) = UnixStream::pair()?;
 /// let stream = TcpStream::try_from(Stream::from(stream)).expect_err("a Unix socket");

@@ -69,7 +69,8 @@ impl Stream {
     /// ```
     /// use std::os::fd::OwnedFd;
     /// use std::os::unix::net::{UnixDatagram, UnixStream};
-    /// use evio_sys::net::Stream;
+    /// # use evio_sys::net as evio;
+    /// use evio::Stream;
     ///
     /// # fn main() -> std::io::Result<()> {
     /// let (stream, _peer) = UnixStream::pair()?;

@@ -59,7 +59,8 @@ impl Stream {
     ///
     /// ```
     /// use std::os::unix::net::UnixStream;
-    /// use evio_sys::net::Stream;
+    /// # use evio_sys::net as evio;
+    /// use evio::Stream;
     ///
     /// let (stream, _peer) = UnixStream::pair()?;
     /// let stream = Stream::from(stream);

@@ -21,8 +21,8 @@ impl Acceptor {
             || now,
             &mut Vec::new(),
             |_, _| {
-                assert!(placement.admit());
-                Step::Failed(error(), placement.withdraw())
+                assert!(placement.limits.admit(0));
+                Step::Failed(error(), placement.limits.withdraw(0))
             },
         )
     }
@@ -54,7 +54,7 @@ fn a_connection_that_failed_before_it_was_accepted_is_passed_over() {
     });
     assert_eq!(failed, 3);
     assert!(outcome.failed.is_none());
-    assert!(outcome.has_room, "others may have been refused the last room");
+    assert!(outcome.has_room.is_some(), "others may have been refused the last room");
     let _client = fixture.connect(0);
     assert_eq!(fixture.reported(), [0]);
     assert_eq!(fixture.count(0), 1);
@@ -82,7 +82,7 @@ fn a_listener_is_left_alone_for_a_while_when_memory_is_short() {
     let client = fixture.connect(0);
     for _ in 0..2 {
         let outcome = fixture.fail(0, out_of_memory);
-        assert!(outcome.failed.is_none() && !outcome.has_room, "{outcome:?}");
+        assert!(outcome.failed.is_none() && outcome.has_room.is_none(), "{outcome:?}");
         assert_eq!((fixture.reported(), fixture.count(0)), (vec![], 0));
         assert!(!fixture.resume_due(BACKOFF - MS));
         assert!(fixture.resume_due(MS), "others may have been refused the last room");
@@ -121,8 +121,8 @@ fn a_listener_that_cannot_be_polled_again_is_tried_again_later() {
     assert_eq!([fixture.count(0), fixture.count(0)], [1, 0]);
     let token = EventTarget::Listener(9).token();
     fixture.poller.register(&*fixture.listeners[0], token, Interest::READABLE).unwrap();
-    fixture.placement.remove(0);
-    fixture.acceptor.resume_all(&fixture.poller, fixture.now);
+    fixture.placement.remove(0, 0);
+    fixture.acceptor.resume_all(&fixture.placement.limits, &fixture.poller, fixture.now);
     assert_eq!(fixture.count(0), 0, "it is not asked");
     assert_eq!(fixture.acceptor.first_end(), Some(fixture.now + BACKOFF));
     fixture.poller.deregister(&*fixture.listeners[0]).unwrap();

@@ -1,0 +1,165 @@
+//! A client and nothing else: it joins a chat room, and comes back when it has lost the server.
+//! Try it with `chat-server` running, and type.
+
+use std::error::Error;
+use std::io::{self, Read, Write};
+use std::ops::ControlFlow;
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use evio::{
+    Action, CloseReason, Conn, ConnectOptions, DialError, Handler, Interest, Limits, Loop,
+    LoopTimer, Resolver, Server, Serving, WatchId, Watched,
+};
+use evio_examples::cli;
+use log::{error, info, warn};
+
+/// Sends what is typed to a chat room, and prints what is said there. Ctrl-C or Ctrl-D ends it.
+#[derive(Parser)]
+#[command(name = "chat-client", version)]
+struct Options {
+    /// Host and port of the room
+    #[arg(default_value = "localhost:5555")]
+    room: String,
+    /// How long a connection may take to come about
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = cli::parse_time)]
+    connect_timeout: Duration,
+}
+
+/// Between two attempts: the first pause, which doubles each time, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+struct Client {
+    room: String,
+    resolver: Resolver,
+    options: ConnectOptions,
+    pause: Duration,
+    /// What is typed, while it is watched, and whether that has ended.
+    typed: Option<WatchId>,
+    has_ended: bool,
+}
+
+impl Client {
+    fn connect(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<()> {
+        match self.resolver.dial(event_loop, &self.room, &self.options) {
+            Ok(_) => ControlFlow::Continue(()),
+            // The client is ending.
+            Err(_) => ControlFlow::Break(()),
+        }
+    }
+
+    /// Watches standard input on behalf of a connection.
+    fn watch_stdin(&mut self, conn: &mut Conn<'_>) -> io::Result<()> {
+        let (room, stdin) = (conn.id(), io::stdin().as_fd().try_clone_to_owned()?);
+        self.typed = Some(conn.event_loop().watch(stdin, Interest::READABLE, room)?);
+        Ok(())
+    }
+
+    fn connect_later(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<()> {
+        let pause = self.pause;
+        self.pause = (2 * pause).min(LONGEST_PAUSE);
+        match event_loop.set_timer(pause, 0) {
+            Ok(_) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    }
+}
+
+impl Handler for Client {
+    type Context = ();
+
+    fn context(&mut self, _: &Conn<'_>) {}
+
+    fn serving(&mut self, event_loop: &mut Loop<'_>, _: &Serving) -> ControlFlow<()> {
+        self.connect(event_loop)
+    }
+
+    fn opened(&mut self, conn: &mut Conn<'_>, _: &mut ()) -> Action {
+        if let Ok(peer) = conn.peer_addr() {
+            info!("connected to {peer}");
+        }
+        self.pause = FIRST_PAUSE;
+        match self.watch_stdin(conn) {
+            Ok(()) => Action::None,
+            Err(error) => {
+                error!(
+                    "cannot wait for standard input, which must be a terminal or a pipe: {error}"
+                );
+                Action::Shutdown
+            }
+        }
+    }
+
+    /// Prints what the room says.
+    fn data(&mut self, _: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(input).and_then(|()| stdout.flush()) {
+            Ok(()) => Action::None,
+            // Nobody reads any more.
+            Err(_) => Action::Shutdown,
+        }
+    }
+
+    /// Sends what was typed.
+    fn ready(&mut self, typed: &mut Watched<'_>) -> ControlFlow<()> {
+        let mut text = [0; 4096];
+        let len = typed.read(&mut text).unwrap_or(0);
+        self.has_ended = len == 0;
+        let (room, mut event_loop) = (typed.tag().conn, typed.event_loop());
+        if let Some(mut room) = room.and_then(|room| event_loop.conn(room)) {
+            room.write(&text[..len]);
+            if self.has_ended {
+                room.shutdown_write();
+            }
+        }
+        if self.has_ended {
+            typed.unwatch();
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// What is typed waits until there is a room again.
+    fn closed(&mut self, conn: &mut Conn<'_>, _: (), reason: CloseReason) -> ControlFlow<()> {
+        if self.has_ended {
+            return ControlFlow::Break(());
+        }
+        warn!("lost the room: {reason}");
+        let mut event_loop = conn.event_loop();
+        if let Some(typed) = self.typed.take() {
+            event_loop.unwatch(typed);
+        }
+        self.connect_later(&mut event_loop)
+    }
+
+    fn dial_failed(&mut self, event_loop: &mut Loop<'_>, error: DialError) -> ControlFlow<()> {
+        warn!("{error}");
+        self.connect_later(event_loop)
+    }
+
+    fn loop_timer(&mut self, event_loop: &mut Loop<'_>, _: LoopTimer) -> ControlFlow<()> {
+        self.connect(event_loop)
+    }
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    cli::run(|| run(options))
+}
+
+fn run(options: Options) -> Result<(), Box<dyn Error>> {
+    let limits = Limits::default().connect_timeout(options.connect_timeout);
+    let client = Client {
+        room: options.room,
+        resolver: Resolver::new()?,
+        options: ConnectOptions::default().limits(limits),
+        pause: FIRST_PAUSE,
+        typed: None,
+        has_ended: false,
+    };
+    let server = Server::without_addresses().shutdown_on_signals(Duration::from_secs(1))?;
+    server.run(client)?;
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! `chat-client`, a client and nothing else, from outside.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod util;
+
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use util::{DEADLINE, Server};
+
+const CHAT_CLIENT: &str = env!("CARGO_BIN_EXE_chat-client");
+const CHAT_SERVER: &str = env!("CARGO_BIN_EXE_chat-server");
+
+struct Client {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    said: Lines<BufReader<ChildStdout>>,
+    log: Lines<BufReader<ChildStderr>>,
+}
+
+fn start(room: &str) -> Client {
+    let mut command = Command::new(CHAT_CLIENT);
+    command.arg(room).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    Client {
+        stdin: child.stdin.take(),
+        said: BufReader::new(child.stdout.take().unwrap()).lines(),
+        log: BufReader::new(child.stderr.take().unwrap()).lines(),
+        child,
+    }
+}
+
+impl Client {
+    fn type_line(&mut self, text: &str) {
+        writeln!(self.stdin.as_mut().unwrap(), "{text}").unwrap();
+    }
+
+    /// Reads what the room says, until it says that.
+    #[track_caller]
+    fn hears(&mut self, end: &str) {
+        let is_it = |line: Result<String, _>| line.unwrap().ends_with(end);
+        assert!(self.said.by_ref().any(is_it), "the room never says {end}");
+    }
+
+    #[track_caller]
+    fn logs(&mut self, begin: &str) -> String {
+        let line = self.log.by_ref().map(Result::unwrap).find(|line| line.contains(begin));
+        line.unwrap_or_else(|| panic!("never logged: {begin}"))
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn accept(room: &TcpListener) -> TcpStream {
+    let (stream, _) = room.accept().unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream
+}
+
+fn read_line(room: &TcpStream) -> String {
+    let mut line = String::new();
+    BufReader::new(room).read_line(&mut line).unwrap();
+    line
+}
+
+#[test]
+fn what_is_typed_reaches_the_room_and_what_is_said_is_printed() {
+    let server = Server::start(CHAT_SERVER, &["--port", "0"], 1);
+    let room = format!("localhost:{}", server.port());
+    let (mut one, mut other) = (start(&room), start(&room));
+    one.type_line("/nick one");
+    one.hears("is now one");
+    other.type_line("/nick other");
+    other.hears("is now other");
+    one.type_line("hello");
+    other.hears("one: hello");
+    // The end of what is typed is the end of the client, when the rest has been sent.
+    one.type_line("good-bye");
+    one.stdin = None;
+    other.hears("one: good-bye");
+    assert!(one.child.wait().unwrap().success());
+    kill(Pid::from_raw(other.child.id() as i32), Signal::SIGINT).unwrap();
+    assert!(other.child.wait().unwrap().success());
+}
+
+#[test]
+fn a_client_comes_back_and_what_was_typed_meanwhile_waits() {
+    let room = TcpListener::bind("localhost:0").unwrap();
+    let address = room.local_addr().unwrap();
+    let mut client = start(&format!("localhost:{}", address.port()));
+    for round in 0..3 {
+        let connection = accept(&room);
+        client.type_line(&format!("round {round}"));
+        assert_eq!(read_line(&connection), format!("round {round}\n"));
+        drop(connection);
+        client.logs("lost the room");
+    }
+    drop((accept(&room), room));
+    client.logs("lost the room");
+    client.type_line("still there");
+    let error = client.logs("cannot connect to localhost:");
+    assert!(error.contains("refused"), "{error}");
+    let room = TcpListener::bind(address).unwrap();
+    assert_eq!(read_line(&accept(&room)), "still there\n");
+}
+
+#[test]
+fn a_room_that_cannot_be_found_is_named() {
+    let mut client = start("no.such.name.invalid:5555");
+    client.logs("cannot connect to no.such.name.invalid:5555: ");
+    let mut client = start("localhost");
+    let error = client.logs("cannot connect to localhost: ");
+    assert!(error.contains("not a host and a port, such as"), "{error}");
+    kill(Pid::from_raw(client.child.id() as i32), Signal::SIGTERM).unwrap();
+    assert!(client.child.wait().unwrap().success());
+}
