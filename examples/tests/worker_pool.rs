@@ -99,7 +99,8 @@ fn too_much_work_is_refused_and_said_so() {
 #[test]
 fn a_client_that_asks_without_end_is_not_read_from_without_end() {
     const NUMBERS: usize = 20_000;
-    let server = start(&["--max-owed", "2", "--max-waiting", "100000", "--threads", "2"]);
+    // As much work waits as one client may be owed, and that of another one.
+    let server = start(&["--max-owed", "2", "--max-waiting", "3", "--threads", "2"]);
     let client = server.connect();
     let writing = client.try_clone().unwrap();
     let writer = std::thread::spawn(move || {
@@ -109,5 +110,6 @@ fn a_client_that_asks_without_end_is_not_read_from_without_end() {
     });
     let answers: BTreeSet<String> = BufReader::new(client).lines().map(Result::unwrap).collect();
     assert_eq!(answers.len(), NUMBERS);
+    assert!(answers.iter().all(|answer| !answer.contains("busy")), "the others have room");
     writer.join().unwrap();
 }

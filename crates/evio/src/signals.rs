@@ -33,29 +33,58 @@ struct Process {
 #[derive(Debug)]
 pub(crate) struct Signals {
     ids: Vec<SigId>,
+    /// It is one of the servers of the process.
+    is_counted: bool,
 }
 
 impl Signals {
     /// Registers a handler that writes to a socket, whose other end this returns too.
     pub(crate) fn register() -> io::Result<(Self, UnixStream)> {
         let (stop, signalled) = UnixStream::pair()?;
-        PROCESS.lock().begin_server()?;
-        // From now on it is counted, until it is dropped.
-        let mut signals = Self { ids: Vec::new() };
+        let mut signals = Self { ids: Vec::new(), is_counted: false };
+        // The sockets come first, so that no signal finds handlers that tell nobody.
         for signal in SIGNALS {
             signals.ids.push(pipe::register(signal, signalled.try_clone()?)?);
         }
+        PROCESS.lock().begin_server()?;
+        signals.is_counted = true;
         Ok((signals, stop))
     }
 }
 
 impl Drop for Signals {
+    /// After the last server a signal ends the process, and does so before it tells nobody.
     fn drop(&mut self) {
-        for id in self.ids.drain(..) {
-            low_level::unregister(id);
+        if self.is_counted {
+            PROCESS.lock().end_server();
         }
-        PROCESS.lock().end_server();
+        unregister(&mut self.ids);
     }
+}
+
+fn unregister(ids: &mut Vec<SigId>) {
+    for id in ids.drain(..) {
+        low_level::unregister(id);
+    }
+}
+
+/// Has each signal end the process that finds the flag up, which it then puts up. Returns the flag,
+/// which is down.
+fn end_at_second_signal() -> io::Result<Arc<AtomicBool>> {
+    let ends_at_once = Arc::new(AtomicBool::new(false));
+    let mut ids = Vec::new();
+    let mut register = |signal| {
+        // In this order, so that the first signal finds the flag down.
+        let (status, flag) = (SIGNALLED + signal, &ends_at_once);
+        ids.push(flag::register_conditional_shutdown(signal, status, Arc::clone(flag))?);
+        ids.push(flag::register(signal, Arc::clone(flag))?);
+        io::Result::Ok(())
+    };
+    let result = SIGNALS.into_iter().try_for_each(&mut register);
+    if result.is_err() {
+        unregister(&mut ids);
+    }
+    result.map(|()| ends_at_once)
 }
 
 impl Process {
@@ -63,16 +92,7 @@ impl Process {
     fn begin_server(&mut self) -> io::Result<()> {
         let ends_at_once = match &self.ends_at_once {
             Some(flag) => flag,
-            None => {
-                let ends_at_once = Arc::new(AtomicBool::new(false));
-                for signal in SIGNALS {
-                    // In this order, so that the first signal finds the flag down.
-                    let status = SIGNALLED + signal;
-                    flag::register_conditional_shutdown(signal, status, Arc::clone(&ends_at_once))?;
-                    flag::register(signal, Arc::clone(&ends_at_once))?;
-                }
-                self.ends_at_once.insert(ends_at_once)
-            }
+            None => self.ends_at_once.insert(end_at_second_signal()?),
         };
         ends_at_once.store(false, Ordering::SeqCst);
         self.servers += 1;

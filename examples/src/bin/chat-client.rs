@@ -2,7 +2,7 @@
 //! Try it with `chat-server` running, and type.
 
 use std::error::Error;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
@@ -51,11 +51,20 @@ impl Client {
         }
     }
 
-    /// Watches standard input on behalf of a connection.
+    /// Watches standard input on behalf of a connection, if it is not watched.
     fn watch_stdin(&mut self, conn: &mut Conn<'_>) -> io::Result<()> {
+        if self.typed.is_some() || self.has_ended {
+            return Ok(());
+        }
         let (room, stdin) = (conn.id(), io::stdin().as_fd().try_clone_to_owned()?);
         self.typed = Some(conn.event_loop().watch(stdin, Interest::READABLE, room)?);
         Ok(())
+    }
+
+    fn stop_reading(&mut self, typed: &mut Watched<'_>) -> ControlFlow<()> {
+        typed.unwatch();
+        self.typed = None;
+        ControlFlow::Continue(())
     }
 
     fn connect_later(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<()> {
@@ -103,22 +112,45 @@ impl Handler for Client {
         }
     }
 
-    /// Sends what was typed.
+    /// Sends what was typed, unless the room has not taken what was typed before, or is gone: then
+    /// nothing is read, and what is typed waits.
     fn ready(&mut self, typed: &mut Watched<'_>) -> ControlFlow<()> {
+        let Some(room) = typed.tag().conn else { return ControlFlow::Continue(()) };
+        let has_room = typed.event_loop().conn(room).is_some_and(|room| room.output_room() > 0);
+        if !has_room {
+            // `drained` or the next `opened` goes on.
+            return self.stop_reading(typed);
+        }
         let mut text = [0; 4096];
-        let len = typed.read(&mut text).unwrap_or(0);
+        let len = match typed.read(&mut text) {
+            Ok(len) => len,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                return ControlFlow::Continue(());
+            }
+            Err(error) => {
+                error!("cannot read standard input: {error}");
+                return ControlFlow::Break(());
+            }
+        };
         self.has_ended = len == 0;
-        let (room, mut event_loop) = (typed.tag().conn, typed.event_loop());
-        if let Some(mut room) = room.and_then(|room| event_loop.conn(room)) {
+        if self.has_ended {
+            typed.unwatch();
+        }
+        if let Some(mut room) = typed.event_loop().conn(room) {
             room.write(&text[..len]);
             if self.has_ended {
                 room.shutdown_write();
             }
         }
-        if self.has_ended {
-            typed.unwatch();
-        }
         ControlFlow::Continue(())
+    }
+
+    /// The room has taken what was too much.
+    fn drained(&mut self, conn: &mut Conn<'_>, _: &mut ()) -> Action {
+        match self.watch_stdin(conn) {
+            Ok(()) => Action::None,
+            Err(_) => Action::Shutdown,
+        }
     }
 
     /// What is typed waits until there is a room again.

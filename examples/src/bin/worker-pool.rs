@@ -55,13 +55,20 @@ impl Handler for Factors {
 
     fn data(&mut self, conn: &mut Conn<'_>, stream: &mut InputStream, input: &[u8]) -> Action {
         let Ok(mut input) = stream.begin(input) else { return Action::Close };
-        loop {
+        // A client that is owed as much as may be is paused, and the rest of its lines waits.
+        while !conn.is_paused() {
             match input.take_line(MAX_LINE) {
                 Ok(Some(line)) => self.answer(conn, &String::from_utf8_lossy(line)),
-                Ok(None) => return Action::None,
+                Ok(None) => break,
                 Err(_) => return Action::Close,
             }
         }
+        Action::None
+    }
+
+    /// The client is owed less again.
+    fn woken(&mut self, conn: &mut Conn<'_>, stream: &mut InputStream) -> Action {
+        self.data(conn, stream, &[])
     }
 
     /// The work has panicked; the client is told, since it waits.

@@ -136,21 +136,31 @@ impl Deadlines {
 
     /// Returns the deadlines of a connection whose callbacks are made; while input `is_overdue`,
     /// the read deadline does not hold.
-    pub(super) fn active(&self, limits: &Limits, clock: &TurnClock, is_overdue: bool) -> [Due; 7] {
+    pub(super) fn active(
+        &self,
+        limits: &Limits,
+        clock: &TurnClock,
+        owes: Owes,
+        is_overdue: bool,
+    ) -> [Due; 7] {
         let [stalled, congested] = self.output(limits, clock);
-        // While an ending waits for replies, it is not the peer that is silent.
-        let waits_for_peer = self.close_deadline.is_none();
-        let idle = since(Some(self.last_activity), limits.idle_timeout, clock);
-        let idle = idle.filter(|_| waits_for_peer);
+        // It is not the peer that is silent while it waits for a reply.
+        let (idle_timeout, reply_deadline) = match owes {
+            Owes::Nothing => (limits.idle_timeout, None),
+            Owes::Replies => (limits.idle_timeout.map(|idle| idle.max(limits.reply_timeout)), None),
+            Owes::End(deadline) => (None, deadline),
+        };
+        let is_read = !is_overdue && !matches!(owes, Owes::End(_));
+        let idle = since(Some(self.last_activity), idle_timeout, clock);
         let is_asked = stalled.0.or(idle).is_some();
         [
             (self.first_ask(clock).filter(|_| is_asked), Expired::KernelLen),
-            (self.read_deadline.filter(|_| !is_overdue && waits_for_peer), Expired::Read),
+            (self.read_deadline.filter(|_| is_read), Expired::Read),
             (self.timer, Expired::Timer),
             stalled,
             congested,
             (idle, Expired::Idle),
-            (self.close_deadline, Expired::Reply),
+            (reply_deadline, Expired::Reply),
         ]
     }
 
@@ -172,6 +182,15 @@ impl Deadlines {
         let congested = since(self.congested_since, limits.congestion_timeout, clock);
         [(stalled, Expired::Write), (congested, Expired::Congestion)]
     }
+}
+
+/// What a connection owes its peer.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Owes {
+    Nothing,
+    Replies,
+    /// Replies, and then an end, which waits for them until this time.
+    End(Option<WheelTime>),
 }
 
 /// A deadline, if there is one, and what it is for.
@@ -216,8 +235,9 @@ mod tests {
             .write_timeout(Some(seconds(4)))
             .congestion_timeout(Some(seconds(3)))
             .flush_timeout(seconds(2));
-        let first =
-            |deadlines: &Deadlines| earliest(&deadlines.active(&limits, &clock, false), now);
+        let first = |deadlines: &Deadlines| {
+            earliest(&deadlines.active(&limits, &clock, Owes::Nothing, false), now)
+        };
         let due = |count| now.after(seconds(count)).unwrap();
         assert_eq!(first(&deadlines), Some((due(5), Expired::Idle)));
         deadlines.set_stalled(Some(now));
@@ -250,15 +270,25 @@ mod tests {
         let now = clock.tick();
         let limits = Limits::default().idle_timeout(Some(seconds(1)));
         deadlines.read_deadline = now.after(seconds(1));
-        deadlines.close_deadline = now.after(seconds(60));
-        let first = |deadlines: &Deadlines| {
-            earliest(&deadlines.active(&limits, &clock, false), now).map(|(_, what)| what)
-        };
-        assert_eq!(first(&deadlines), Some(Expired::Reply));
+        let end = Owes::End(now.after(seconds(60)));
+        let first = earliest(&deadlines.active(&limits, &clock, end, false), now);
+        assert_eq!(first, Some((now.after(seconds(60)).unwrap(), Expired::Reply)));
         deadlines.set_stalled(Some(now));
         let with_output = limits.write_timeout(Some(seconds(5)));
-        let active = deadlines.active(&with_output, &clock, false);
+        let active = deadlines.active(&with_output, &clock, end, false);
         assert!(active.contains(&(now.after(seconds(5)), Expired::Write)), "output is");
+    }
+
+    /// An answer may take longer than a peer may be silent.
+    #[test]
+    fn a_peer_that_is_owed_a_reply_is_idle_later() {
+        let (clock, deadlines) = parts();
+        let now = clock.tick();
+        for (idle, expected) in [(1, 60), (90, 90)] {
+            let limits = Limits::default().idle_timeout(Some(seconds(idle)));
+            let first = earliest(&deadlines.active(&limits, &clock, Owes::Replies, false), now);
+            assert_eq!(first, Some((now.after(seconds(expected)).unwrap(), Expired::Idle)));
+        }
     }
 
     #[test]
@@ -286,7 +316,10 @@ mod tests {
         deadlines.set_stalled(Some(clock.tick()));
         deadlines.congested_since = Some(clock.tick());
         let limits = Limits::default().idle_timeout(Some(Duration::MAX));
-        assert_eq!(earliest(&deadlines.active(&limits, &clock, false), clock.tick()), None);
+        assert_eq!(
+            earliest(&deadlines.active(&limits, &clock, Owes::Nothing, false), clock.tick()),
+            None
+        );
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::output::unsent::Unsent;
 use crate::table::deadlines::Deadlines;
 use crate::table::input_state::InputState;
 use crate::table::phase::Phase;
+use crate::table::replies::DeferredEnd;
 use crate::table::wheel_time::WheelTime;
 use crate::types::action::CloseReason;
 use crate::types::conn_id::ConnKey;
@@ -77,8 +78,8 @@ pub(super) struct Extras {
     pub(super) status: OnceCell<StatusWriter>,
     /// Replies that the handler owes the peer.
     pub(super) owed_replies: u32,
-    /// The ending that waits for them.
-    pub(super) deferred_end: Option<CloseReason>,
+    /// The ending that waits for them, and until when.
+    pub(super) deferred_end: Option<DeferredEnd>,
 }
 
 /// How far our FIN is, apart from an ending of the connection.
@@ -277,11 +278,6 @@ impl Entry {
         // `OnceCell::get_mut_or_init` is not stable.
         let _ = self.extras.get_or_init(Box::default);
         self.extras.get_mut().expect("the extras have just been made")
-    }
-
-    /// Returns how many replies the handler owes.
-    pub(super) fn owed_replies(&self) -> u32 {
-        self.extras.get().map_or(0, |extras| extras.owed_replies)
     }
 
     /// Returns how the connection stands for those who want to send to it.

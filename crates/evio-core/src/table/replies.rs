@@ -3,10 +3,42 @@
 use std::sync::Arc;
 
 use crate::table::conns::Table;
+use crate::table::deadlines::Owes;
+use crate::table::entry::Entry;
+use crate::table::wheel_time::WheelTime;
 use crate::types::action::CloseReason;
 use crate::types::conn_id::ConnKey;
 use crate::types::conn_state::ConnStatus;
 use crate::types::pause_reason::PauseReason;
+
+/// An ending that waits for replies.
+#[derive(Debug)]
+pub(super) struct DeferredEnd {
+    pub(super) reason: CloseReason,
+    pub(super) deadline: Option<WheelTime>,
+}
+
+impl Entry {
+    /// Returns how many replies the handler owes.
+    pub(super) fn owed_replies(&self) -> u32 {
+        self.extras.get().map_or(0, |extras| extras.owed_replies)
+    }
+
+    /// Returns what the connection owes its peer.
+    pub(super) fn owes(&self) -> Owes {
+        let Some(extras) = self.extras.get() else { return Owes::Nothing };
+        match &extras.deferred_end {
+            Some(end) => Owes::End(end.deadline),
+            None if extras.owed_replies > 0 => Owes::Replies,
+            None => Owes::Nothing,
+        }
+    }
+
+    /// Returns whether an ending was asked for that waits for replies.
+    pub(crate) fn ends_after_replies(&self) -> bool {
+        matches!(self.owes(), Owes::End(_))
+    }
+}
 
 impl Table {
     /// Returns what the handles of a connection are told.
@@ -33,22 +65,32 @@ impl Table {
     }
 
     /// Notes that a reply has come, or never will, and begins the ending that has waited for it.
-    pub(crate) fn note_reply(&mut self, key: ConnKey) {
-        let Some((entry, limits)) = self.with_limits(key) else { return };
+    /// Returns whether input goes on that the number of replies had stopped.
+    pub(crate) fn note_reply(&mut self, key: ConnKey) -> bool {
+        let Some((entry, limits)) = self.with_limits(key) else { return false };
         let is_active = entry.phase().is_active();
         let is_paused = entry.is_paused_for(PauseReason::REPLIES);
         let extras = entry.extras_mut();
         extras.owed_replies = extras.owed_replies.saturating_sub(1);
         let owed = extras.owed_replies;
-        // Another ending may be under way.
         if owed == 0 && is_active {
-            if let Some(reason) = extras.deferred_end.take() {
-                return self.close_without_replies(key, reason);
+            if let Some(end) = extras.deferred_end.take() {
+                self.close(key, end.reason);
+                return false;
             }
         }
-        if is_paused && owed <= limits.max_owed_replies / 2 && extras.deferred_end.is_none() {
+        let goes_on = is_paused
+            && is_active
+            && owed <= limits.max_owed_replies / 2
+            && extras.deferred_end.is_none();
+        if goes_on {
             self.set_paused(key, PauseReason::REPLIES, false);
         }
+        if owed == 0 {
+            // From here on it is the peer that may be silent.
+            self.arm(key);
+        }
+        goes_on
     }
 
     /// Begins an ending that loses nothing, once no reply is owed any more. Nothing more is read
@@ -56,23 +98,14 @@ impl Table {
     pub(crate) fn close_after_replies(&mut self, key: ConnKey, reason: CloseReason) {
         let now = self.clock.tick_now();
         let Some((entry, limits)) = self.with_limits(key) else { return };
-        if !entry.phase().is_active() || entry.owed_replies() == 0 {
+        // A connection that takes no output has no use for a reply.
+        if !entry.takes_output() || entry.owed_replies() == 0 {
             return self.close(key, reason);
         }
-        entry.extras_mut().deferred_end.get_or_insert(reason);
-        if entry.deadlines.close_deadline.is_none() {
-            entry.deadlines.close_deadline = now.after(limits.reply_timeout);
-        }
+        let deadline = now.after(limits.reply_timeout);
+        let end = DeferredEnd { reason, deadline };
+        entry.extras_mut().deferred_end.get_or_insert(end);
         self.set_paused(key, PauseReason::REPLIES, true);
         self.arm(key);
-    }
-
-    /// Begins an ending that waits for no reply, or no longer.
-    pub(super) fn close_without_replies(&mut self, key: ConnKey, reason: CloseReason) {
-        if let Some(entry) = self.get_mut(key) {
-            // From here on it is the peer that is waited for.
-            entry.deadlines.close_deadline = None;
-        }
-        self.close(key, reason);
     }
 }

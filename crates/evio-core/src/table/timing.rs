@@ -42,7 +42,8 @@ impl Entry {
             Phase::Open | Phase::HalfClosed => {
                 // Input that was there in time is read first.
                 let is_overdue = self.overdue().is_some_and(|overdue| overdue > 0);
-                let due = earliest(&self.deadlines.active(limits, clock, is_overdue), now);
+                let due =
+                    earliest(&self.deadlines.active(limits, clock, self.owes(), is_overdue), now);
                 let resume = self.first_resume(now).map(|(at, _)| (at, Expired::Resume));
                 due.into_iter().chain(resume).min_by_key(|&(at, _)| at.since(now))
             }
@@ -109,8 +110,9 @@ impl Table {
         };
         let reason = CloseReason::Timeout(timeout);
         match expired {
-            Expired::Connect | Expired::Idle | Expired::Read => self.close(key, reason),
-            Expired::Reply => self.close_without_replies(key, reason),
+            Expired::Connect | Expired::Idle | Expired::Read | Expired::Reply => {
+                self.close(key, reason);
+            }
             _ => self.end(key, reason, true),
         }
     }

@@ -12,7 +12,8 @@ use crate::types::action::{Action, CloseReason};
 use crate::types::conn_id::ConnKey;
 
 impl<M: 'static, H: Handler<M>> Runner<M, H> {
-    /// Makes a callback of a connection, if any are made of it: if it is open or half-closed.
+    /// Makes a callback of a connection, if any are made of it: if it is open or half-closed, and
+    /// its end was not asked for.
     pub(super) fn call(
         &mut self,
         key: ConnKey,
@@ -28,9 +29,19 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         reason: CloseReason,
         callback: impl FnOnce(&mut H, &mut Conn<'_>, &mut H::Context) -> Action,
     ) {
-        if self.state.table.get(key).is_some_and(|entry| entry.phase().is_active()) {
+        let entry = self.state.table.get(key);
+        if entry.is_some_and(|entry| entry.phase().is_active() && !entry.ends_after_replies()) {
             self.call_with_input(key, 0, reason, |handler, conn, context, _| {
                 callback(handler, conn, context)
+            });
+        }
+    }
+
+    /// Tells the handler that a reply will not come, also when the end waits for replies.
+    pub(super) fn call_unanswered(&mut self, key: ConnKey) {
+        if self.state.table.get(key).is_some_and(|entry| entry.phase().is_active()) {
+            self.call_with_input(key, 0, CloseReason::Closed, |handler, conn, context, _| {
+                handler.unanswered(conn, context)
             });
         }
     }

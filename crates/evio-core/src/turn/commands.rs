@@ -118,16 +118,24 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
             ConnCommand::Send(output) => self.send(key, output),
             ConnCommand::Reply(output) => {
                 self.send(key, output);
-                self.state.table.note_reply(key);
+                self.note_reply(key);
             }
             ConnCommand::Unanswered => {
-                self.call(key, |handler, conn, context| handler.unanswered(conn, context));
-                self.state.table.note_reply(key);
+                self.call_unanswered(key);
+                self.note_reply(key);
             }
             ConnCommand::Pause(reason) => self.state.table.set_paused(key, reason, true),
             ConnCommand::Resume(reason) => self.state.table.set_paused(key, reason, false),
             ConnCommand::Close => self.state.table.close(key, CloseReason::Closed),
             ConnCommand::Abort => self.state.table.end(key, CloseReason::Aborted, true),
+        }
+    }
+
+    /// Notes that a reply has come, or never will. When input goes on that the number of replies
+    /// had stopped, the handler goes on with what it has left of it.
+    fn note_reply(&mut self, key: ConnKey) {
+        if self.state.table.note_reply(key) {
+            self.call(key, |handler, conn, context| handler.woken(conn, context));
         }
     }
 

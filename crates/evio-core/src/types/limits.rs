@@ -76,10 +76,13 @@ pub struct Limits {
     pub flush_timeout: Duration,
     /// How long a connection whose peer has ended its output, or that is told to
     /// [stop](crate::Handler::stopping), is kept for the [replies](crate::Conn::reply) that are
-    /// owed. It is not idle meanwhile. Default: 60 seconds.
+    /// owed. It is not idle meanwhile. While replies are owed to others, an `idle_timeout` is at
+    /// least as long as this. Default: 60 seconds.
     pub reply_timeout: Duration,
-    /// With so many [replies](crate::Conn::reply) owed, a connection is not read from until half of
-    /// them are given. What a callback has at hand by then is its own to count. Default: 1,024.
+    /// With so many [replies](crate::Conn::reply) owed, a connection is
+    /// [paused](crate::Conn::is_paused) until half of them are given, and then
+    /// [woken](crate::Handler::woken): a callback that has more input at hand leaves it until then.
+    /// Default: 1,024.
     pub max_owed_replies: u32,
 }
 
