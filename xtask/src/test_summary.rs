@@ -42,10 +42,11 @@ impl Summary {
         println!("{task}: {passed} passed, {left_out} left out, {} failed", self.failed.len());
     }
 
-    /// Reads why a test was left out: "left out", where, and the reason.
+    /// Reads why a test was left out: "left out" or "skipped", where if that matters, and the reason.
     fn reason_in(line: &str) -> Option<&str> {
-        let (_, reason) = line.strip_prefix("left out ")?.split_once(": ")?;
-        Some(reason)
+        let rest = line.strip_prefix("left out").or_else(|| line.strip_prefix("skipped"))?;
+        let (system, reason) = rest.split_once(": ")?;
+        (system.is_empty() || system.starts_with(" on ")).then_some(reason)
     }
 
     /// Takes a line in, and returns whether a reader wants to see it.
@@ -64,8 +65,9 @@ impl Summary {
             self.passed += passed.and_then(|count| count.parse::<usize>().ok()).unwrap_or(0);
         }
         let test = line.strip_prefix("test ");
-        self.failed
-            .extend(test.and_then(|test| test.strip_suffix(" ... FAILED")).map(str::to_owned));
+        let failed = test.and_then(|test| test.strip_suffix(" ... FAILED")).map(str::to_owned);
+        // One that runs in a process of its own has failed there, too, and shows the output of that.
+        self.failed.extend(failed.filter(|test| !self.failed.contains(test)));
         let is_passed = test.is_some_and(|test| test.ends_with(" ... ok"));
         !(line.is_empty() || is_passed)
     }
@@ -82,6 +84,7 @@ mod tests {
             ("test result: FAILED. 3 passed; 1 failed; 0 ignored", true),
             ("test one ... ok", false),
             ("test two ... FAILED", true),
+            ("test two ... FAILED", true),
             ("---- one stdout ----", true),
             ("left out on kqueue: a reason", true),
             ("test result: ok. 4 passed; 0 failed; 0 ignored", true),
@@ -92,5 +95,19 @@ mod tests {
         assert_eq!(summary.passed, 3 + 4);
         assert_eq!(summary.failed, ["two"]);
         assert_eq!(summary.left_out, [("one".to_owned(), "a reason".to_owned())]);
+    }
+
+    #[test]
+    fn a_reason_is_read_with_and_without_a_system() {
+        let cases = [
+            ("left out on kqueue: a reason", Some("a reason")),
+            ("left out: a reason", Some("a reason")),
+            ("skipped: strace is not installed", Some("strace is not installed")),
+            ("skipped_input: kept", None),
+            ("left out", None),
+        ];
+        for (line, reason) in cases {
+            assert_eq!(Summary::reason_in(line), reason, "{line}");
+        }
     }
 }
