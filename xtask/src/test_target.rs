@@ -5,6 +5,7 @@
 //! processor. All are unpacked below the user's cache directory; nothing is installed.
 
 mod linker;
+mod qemu;
 mod runner;
 mod servers;
 
@@ -101,8 +102,14 @@ fn test(mut cargo: Command, target: &Target, filter: Option<&str>) -> Result {
         .args(portable::selected(target.packages))
         .args(filter)
         .args(["--", "--show-output"]);
+    let left_out = target.emulated.as_ref().map_or(&[][..], |_| &qemu::LEFT_OUT[..]);
+    cargo.args(left_out.iter().flat_map(|(test, _)| ["--skip", test]));
     let (has_passed, summary) = Summary::of(cargo)?;
-    summary.print("test-target");
+    summary.print("test-target", left_out);
+    if has_passed && filter.is_none() && summary.filtered_out != left_out.len() {
+        let (left_out, found) = (left_out.len(), summary.filtered_out);
+        return Err(format!("{left_out} tests are to be left out, and {found} were").into());
+    }
     if has_passed {
         return Ok(());
     }
