@@ -23,8 +23,8 @@ const CLIENTS: usize = 10;
 
 /// Starts a server whose accepts with these numbers fail; `when` is an expression of strace.
 ///
-/// `accept4` of musl calls `accept` after EINVAL, which some kernels had for its flags. strace counts
-/// the calls of each, so the first `accept` fails as the first `accept4` does.
+/// `accept4` of musl calls `accept` after EINVAL, which some kernels had for its flags. strace
+/// counts the calls of each, so the first `accept` fails as the first `accept4` does.
 fn failing(error: &str, when: &str, log: &str, arguments: &[&str]) -> Server {
     let inject = format!("inject=accept,accept4:error={error}:when={when}");
     let strace = ["-D", "-f", "-qq", "-e", "trace=accept,accept4", "-e", &inject, "-o", log];

@@ -46,7 +46,8 @@ impl Summary {
         println!("{task}: {passed} passed, {left_out} left out, {} failed", self.failed.len());
     }
 
-    /// Reads why a test was left out: "left out" or "skipped", where if that matters, and the reason.
+    /// Reads why a test was left out: "left out" or "skipped", where if that matters, and the
+    /// reason.
     fn reason_in(line: &str) -> Option<&str> {
         let rest = line.strip_prefix("left out").or_else(|| line.strip_prefix("skipped"))?;
         let (system, reason) = rest.split_once(": ")?;
@@ -77,7 +78,7 @@ impl Summary {
         }
         let test = line.strip_prefix("test ");
         let failed = test.and_then(|test| test.strip_suffix(" ... FAILED")).map(str::to_owned);
-        // One that runs in a process of its own has failed there, too, and shows the output of that.
+        // One that runs in a process of its own has failed there, too, and shows that output.
         self.failed.extend(failed.filter(|test| !self.failed.contains(test)));
         let is_passed = test.is_some_and(|test| test.ends_with(" ... ok"));
         !(line.is_empty() || is_passed)

@@ -151,8 +151,8 @@ fn output() {
                 }
                 burst.driver.pass(Duration::from_millis(50));
                 let _stays = go(clients, stays);
-                // What a loop keeps for the next output, what the one that stays still has, and what
-                // musl's allocator keeps with it: it gives back groups of pieces that are all free.
+                // What a loop keeps for the next output, what the one that stays still has, and
+                // what musl's allocator keeps with it: a group of pieces goes back as a whole.
                 burst.check_gone(stays, CONNECTIONS * REPLY / 4);
             }
         },

@@ -1,5 +1,5 @@
-//! Datagrams that name their source, where there is `sendmmsg`. nix allocates the room for a message
-//! in each call of `sendmsg`; only for `sendmmsg` can it be kept.
+//! Datagrams that name their source, where there is `sendmmsg`. nix allocates the room for a
+//! message in each call of `sendmsg`; only for `sendmmsg` can it be kept.
 
 use std::cell::RefCell;
 use std::io::IoSlice;
