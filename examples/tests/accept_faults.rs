@@ -22,9 +22,12 @@ const POSITIONS: usize = 8;
 const CLIENTS: usize = 10;
 
 /// Starts a server whose accepts with these numbers fail; `when` is an expression of strace.
+///
+/// `accept4` of musl calls `accept` after EINVAL, which some kernels had for its flags. strace
+/// counts the calls of each, so the first `accept` fails as the first `accept4` does.
 fn failing(error: &str, when: &str, log: &str, arguments: &[&str]) -> Server {
-    let inject = format!("inject=accept4:error={error}:when={when}");
-    let strace = ["-D", "-f", "-qq", "-e", "trace=accept4", "-e", &inject, "-o", log];
+    let inject = format!("inject=accept,accept4:error={error}:when={when}");
+    let strace = ["-D", "-f", "-qq", "-e", "trace=accept,accept4", "-e", &inject, "-o", log];
     let mut command = Command::new("strace");
     command.args(strace).args([ECHO_SERVER, "--port", "0"]).args(arguments);
     let addresses = 1 + arguments.iter().filter(|argument| **argument == "--unix-socket").count();
@@ -146,6 +149,7 @@ fn a_listener_that_is_broken_is_given_up_alone() {
     assert_eq!(&reply, b"still there");
     assert!(TcpStream::connect(("127.0.0.1", server.port())).is_err());
     drop(server);
-    assert_eq!(injected(&log, "EINVAL"), 1);
+    let calls = injected(&log, "EINVAL");
+    assert!([1, 2].contains(&calls), "one accept fails, and with musl the one that repeats it");
     std::fs::remove_file(&log).unwrap();
 }

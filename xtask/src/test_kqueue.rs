@@ -41,7 +41,7 @@ fn run_once(seed: u64, filter: Option<&str>) -> Result {
     let mut tests = cargo_test(seed);
     tests.args(filter).args(["--", "--show-output"]);
     let (has_passed, summary) = Summary::of(tests)?;
-    summary.print("test-kqueue");
+    summary.print("test-kqueue", &[]);
     if has_passed || pass_again(&summary.failed, seed)? {
         return Ok(());
     }

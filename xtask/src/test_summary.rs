@@ -8,9 +8,11 @@ use crate::Result;
 /// What the output of the tests says.
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
-    /// How many passed, with those that were left out.
+    /// How many passed, with those that have left themselves out.
     passed: usize,
-    /// The tests that were left out, with the reasons.
+    /// How many were not run: those that the command line names.
+    pub(crate) filtered_out: usize,
+    /// The tests that have left themselves out, with the reasons.
     left_out: Vec<(String, String)>,
     pub(crate) failed: Vec<String>,
     /// The test whose output follows.
@@ -32,20 +34,31 @@ impl Summary {
         Ok((tests.wait()?.success(), summary))
     }
 
-    /// Prints which tests were left out, and how many passed, for the task of this name.
-    pub(crate) fn print(&self, task: &str) {
-        for (test, reason) in &self.left_out {
+    /// Prints which tests were left out, and how many passed, for the task of this name. The task
+    /// itself has left out `others`.
+    pub(crate) fn print(&self, task: &str, others: &[(&str, &str)]) {
+        let own = self.left_out.iter().map(|(test, reason)| (test.as_str(), reason.as_str()));
+        for (test, reason) in own.chain(others.iter().copied()) {
             println!("{task}: left out: {test}: {reason}");
         }
-        let left_out = self.left_out.len();
-        let passed = self.passed.saturating_sub(left_out);
+        let passed = self.passed.saturating_sub(self.left_out.len());
+        let left_out = self.left_out.len() + others.len();
         println!("{task}: {passed} passed, {left_out} left out, {} failed", self.failed.len());
     }
 
-    /// Reads why a test was left out: "left out", where, and the reason.
+    /// Reads why a test was left out: "left out" or "skipped", where if that matters, and the
+    /// reason.
     fn reason_in(line: &str) -> Option<&str> {
-        let (_, reason) = line.strip_prefix("left out ")?.split_once(": ")?;
-        Some(reason)
+        let rest = line.strip_prefix("left out").or_else(|| line.strip_prefix("skipped"))?;
+        let (system, reason) = rest.split_once(": ")?;
+        (system.is_empty() || system.starts_with(" on ")).then_some(reason)
+    }
+
+    /// Reads how many tests there were of a kind, as in "ok. 3 passed; 1 failed".
+    fn count_in(result: &str, kind: &str) -> usize {
+        let mut counts = result.split([';', '.']).map(str::trim);
+        let count = counts.find_map(|count| count.strip_suffix(kind));
+        count.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
     }
 
     /// Takes a line in, and returns whether a reader wants to see it.
@@ -60,12 +73,13 @@ impl Summary {
                 self.left_out.push(left_out);
             }
         } else if let Some(result) = line.strip_prefix("test result: ") {
-            let passed = result.split_once(". ").and_then(|(_, counts)| counts.split(' ').next());
-            self.passed += passed.and_then(|count| count.parse::<usize>().ok()).unwrap_or(0);
+            self.passed += Self::count_in(result, "passed");
+            self.filtered_out += Self::count_in(result, "filtered out");
         }
         let test = line.strip_prefix("test ");
-        self.failed
-            .extend(test.and_then(|test| test.strip_suffix(" ... FAILED")).map(str::to_owned));
+        let failed = test.and_then(|test| test.strip_suffix(" ... FAILED")).map(str::to_owned);
+        // One that runs in a process of its own has failed there, too, and shows that output.
+        self.failed.extend(failed.filter(|test| !self.failed.contains(test)));
         let is_passed = test.is_some_and(|test| test.ends_with(" ... ok"));
         !(line.is_empty() || is_passed)
     }
@@ -79,18 +93,38 @@ mod tests {
     fn results_are_added_up_and_reasons_are_kept() {
         let mut summary = Summary::default();
         let lines = [
-            ("test result: FAILED. 3 passed; 1 failed; 0 ignored", true),
+            ("test result: FAILED. 3 passed; 1 failed; 0 ignored; 2 filtered out", true),
             ("test one ... ok", false),
+            ("test two ... FAILED", true),
             ("test two ... FAILED", true),
             ("---- one stdout ----", true),
             ("left out on kqueue: a reason", true),
-            ("test result: ok. 4 passed; 0 failed; 0 ignored", true),
+            (
+                "test result: ok. 4 passed; 0 failed; 0 ignored; 0 measured; 5 filtered out; \
+                 finished in 0.40s",
+                true,
+            ),
         ];
         for (line, is_shown) in lines {
             assert_eq!(summary.add(line), is_shown, "{line}");
         }
         assert_eq!(summary.passed, 3 + 4);
+        assert_eq!(summary.filtered_out, 2 + 5);
         assert_eq!(summary.failed, ["two"]);
         assert_eq!(summary.left_out, [("one".to_owned(), "a reason".to_owned())]);
+    }
+
+    #[test]
+    fn a_reason_is_read_with_and_without_a_system() {
+        let cases = [
+            ("left out on kqueue: a reason", Some("a reason")),
+            ("left out: a reason", Some("a reason")),
+            ("skipped: strace is not installed", Some("strace is not installed")),
+            ("skipped_input: kept", None),
+            ("left out", None),
+        ];
+        for (line, reason) in cases {
+            assert_eq!(Summary::reason_in(line), reason, "{line}");
+        }
     }
 }

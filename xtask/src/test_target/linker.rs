@@ -32,7 +32,9 @@ pub(super) fn variable(target: &Target, setting: &str) -> String {
 /// Writes the script that links for `target`: cargo takes a linker without arguments only.
 fn zig_script(target: &Target) -> Result<PathBuf> {
     let zig = pypi::zig()?;
-    let script = workspace_root().join("target").join(BUILDS).join(format!("zig-{}", target.zig));
+    // cargo links anew when the linker's name is another, not when what it does is.
+    let name = format!("zig-{}-{}", pypi::ZIG_VERSION, target.zig);
+    let script = workspace_root().join("target").join(BUILDS).join(name);
     fs::create_dir_all(script.parent().ok_or("no directory for a script")?)?;
     // What zig builds of C libraries goes where zig is; any other place would be in the home.
     let cache = zig.with_file_name("cache");

@@ -1,9 +1,10 @@
 //! Datagrams with what the system tells of them, where the backends agree.
 
-#[cfg(not(any(target_os = "macos", target_os = "openbsd", target_os = "dragonfly")))]
+// What a refused system has does not matter, but the refusal must be the only error there.
+#[cfg(any(target_os = "linux", target_os = "freebsd", target_os = "netbsd"))]
 #[path = "datagram/sendmmsg.rs"]
 mod sender;
-#[cfg(any(target_os = "macos", target_os = "openbsd", target_os = "dragonfly"))]
+#[cfg(not(any(target_os = "linux", target_os = "freebsd", target_os = "netbsd")))]
 #[path = "datagram/sendmsg.rs"]
 mod sender;
 

@@ -113,21 +113,28 @@ fn send_from_v4(
     V4_SENDER.with(|sender| sender.send(fd, bytes, message, peer))
 }
 
+#[cfg(not(any(target_os = "openbsd", target_os = "dragonfly")))]
 fn send_from_v6(
     fd: BorrowedFd<'_>,
     bytes: &[u8],
     source: Ipv6Addr,
     peer: SocketAddr,
 ) -> nix::Result<usize> {
-    #[cfg(any(target_os = "openbsd", target_os = "dragonfly"))]
-    return send(fd, bytes, peer);
-    #[cfg(not(any(target_os = "openbsd", target_os = "dragonfly")))]
-    {
-        let ipi6_addr = libc::in6_addr { s6_addr: source.octets() };
-        let info = libc::in6_pktinfo { ipi6_addr, ipi6_ifindex: 0 };
-        let message = ControlMessage::Ipv6PacketInfo(&info);
-        V6_SENDER.with(|sender| sender.send(fd, bytes, message, peer))
-    }
+    let ipi6_addr = libc::in6_addr { s6_addr: source.octets() };
+    let info = libc::in6_pktinfo { ipi6_addr, ipi6_ifindex: 0 };
+    let message = ControlMessage::Ipv6PacketInfo(&info);
+    V6_SENDER.with(|sender| sender.send(fd, bytes, message, peer))
+}
+
+/// nix has no message that names the source: the system chooses it.
+#[cfg(any(target_os = "openbsd", target_os = "dragonfly"))]
+fn send_from_v6(
+    fd: BorrowedFd<'_>,
+    bytes: &[u8],
+    _source: Ipv6Addr,
+    peer: SocketAddr,
+) -> nix::Result<usize> {
+    send(fd, bytes, peer)
 }
 
 fn send(fd: BorrowedFd<'_>, bytes: &[u8], peer: SocketAddr) -> nix::Result<usize> {
