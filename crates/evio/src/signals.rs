@@ -53,7 +53,7 @@ impl Signals {
 }
 
 impl Drop for Signals {
-    /// After the last server a signal ends the process, and does so before it tells nobody.
+    /// After the last server a signal ends the process: no signal finds handlers without a socket.
     fn drop(&mut self) {
         if self.is_counted {
             PROCESS.lock().end_server();
@@ -68,8 +68,8 @@ fn unregister(ids: &mut Vec<SigId>) {
     }
 }
 
-/// Has each signal end the process that finds the flag up, which it then puts up. Returns the flag,
-/// which is down.
+/// Registers handlers that end the process when a signal comes while the flag is up, and that put
+/// it up. Returns the flag, which is down.
 fn end_at_second_signal() -> io::Result<Arc<AtomicBool>> {
     let ends_at_once = Arc::new(AtomicBool::new(false));
     let mut ids = Vec::new();

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::table::owes::Owes;
 use crate::table::turn_clock::TurnClock;
 use crate::table::wheel_time::WheelTime;
 use crate::types::limits::Limits;
@@ -182,15 +183,6 @@ impl Deadlines {
         let congested = since(self.congested_since, limits.congestion_timeout, clock);
         [(stalled, Expired::Write), (congested, Expired::Congestion)]
     }
-}
-
-/// What a connection owes its peer.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Owes {
-    Nothing,
-    Replies,
-    /// Replies, and then an end, which waits for them until this time.
-    End(Option<WheelTime>),
 }
 
 /// A deadline, if there is one, and what it is for.

@@ -15,6 +15,7 @@ pub(crate) mod entry;
 pub(crate) mod indexes;
 pub(crate) mod input_state;
 pub(crate) mod list;
+mod owes;
 pub(crate) mod pages;
 pub(crate) mod phase;
 pub(crate) mod receiving;

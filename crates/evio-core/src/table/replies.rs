@@ -3,20 +3,12 @@
 use std::sync::Arc;
 
 use crate::table::conns::Table;
-use crate::table::deadlines::Owes;
 use crate::table::entry::Entry;
-use crate::table::wheel_time::WheelTime;
+use crate::table::owes::{DeferredEnd, Owes};
 use crate::types::action::CloseReason;
 use crate::types::conn_id::ConnKey;
 use crate::types::conn_state::ConnStatus;
 use crate::types::pause_reason::PauseReason;
-
-/// An ending that waits for replies.
-#[derive(Debug)]
-pub(super) struct DeferredEnd {
-    pub(super) reason: CloseReason,
-    pub(super) deadline: Option<WheelTime>,
-}
 
 impl Entry {
     /// Returns how many replies the handler owes.
