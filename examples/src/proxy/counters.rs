@@ -16,6 +16,11 @@ impl Counter {
         self.0.store(self.0.load(Relaxed).wrapping_add(count), Relaxed);
     }
 
+    /// Takes back what was added and has not come about; by the same loop.
+    pub fn take_back(&self, count: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_sub(count), Relaxed);
+    }
+
     /// Returns the number.
     #[must_use]
     pub fn get(&self) -> u64 {

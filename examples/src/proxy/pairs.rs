@@ -128,6 +128,8 @@ impl Pairs {
         if side == Side::Upstream && pair.bytes[1] == 0 {
             self.shared.succeeded(pair.index);
         }
+        // It is counted first: a peer that has got it may ask for the counters.
+        counter.add(input.len() as u64);
         let mut is_congested = false;
         let is_taken = sibling(conn, other).is_some_and(|mut other| {
             // There is nothing to be done before output is sent, so it may leave at once.
@@ -136,6 +138,7 @@ impl Pairs {
             other.takes_output()
         });
         if !is_taken {
+            counter.take_back(input.len() as u64);
             // It is ending in this turn, and its `closed` knows what becomes of this side. If that
             // is to be connected anew, it must lack nothing.
             if side == Side::Client && pair.is_untouched() {
@@ -144,7 +147,6 @@ impl Pairs {
             return Action::None;
         }
         pair.bytes[side as usize] += input.len() as u64;
-        counter.add(input.len() as u64);
         if is_congested {
             conn.pause_reading();
         }
