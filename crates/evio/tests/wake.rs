@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use evio::{Action, ConnHandle, Events, LoadBalance, SendError};
+use evio::{Action, ConnHandle, ConnId, Events, LoadBalance, SendError, Server};
 
 use util::{
     Call, Reason, Reports, Running, TCP, bind, payload, recorder, reports, start, start_each,
@@ -262,5 +262,52 @@ fn a_handle_outlives_the_server() {
                 assert_eq!(handle.abort(), Err(SendError::Stopped));
             }
         }
+    }
+}
+
+/// The mailbox has no room for a wake by a handle.
+#[test]
+fn a_callback_wakes_another_connection_once_however_full_the_mailbox_is() {
+    for address in transports() {
+        let (ids, id) = reports();
+        let (wakes, woken) = reports();
+        let mut other: Option<ConnId> = None;
+        let server = Server::bind([&*address]).unwrap().mailbox_capacity(1);
+        let server = start(server, move || {
+            Events::new()
+                .opened(move |conn, ()| {
+                    ids.send(conn.id()).unwrap();
+                    Action::None
+                })
+                .data(move |conn, (), input| {
+                    let Some(id) = other else {
+                        other = Some(conn.id());
+                        conn.write(input);
+                        return Action::None;
+                    };
+                    let mut waiting = conn.sibling(id).unwrap();
+                    let handle = waiting.handle();
+                    while handle.wake().is_ok() {}
+                    (0..100).for_each(|_| waiting.wake());
+                    conn.write(input);
+                    Action::None
+                })
+                .woken(move |conn, ()| {
+                    wakes.send(conn.id()).unwrap();
+                    Action::None
+                })
+        });
+        let waiting = server.connect();
+        let first = id.next();
+        waiting.echo(b"x");
+        let waking = server.connect();
+        for _ in 0..3 {
+            waking.echo(b"y");
+            // One by the handle, and one for the hundred.
+            assert_eq!([woken.next(), woken.next()], [first; 2]);
+        }
+        drop((waiting, waking));
+        server.stop();
+        assert!(woken.rest().is_empty());
     }
 }

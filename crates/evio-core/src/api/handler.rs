@@ -114,9 +114,10 @@ pub trait Handler<M = ()> {
         Action::None
     }
 
-    /// Is called after one or more [`ConnHandle::wake`](crate::ConnHandle::wake)s, and when a
-    /// connection that was owed [as many replies as may be](crate::Limits::max_owed_replies) is
-    /// read from again: the place to go on with input that was left.
+    /// Is called after one or more wakes ([`Conn::wake`],
+    /// [`ConnHandle::wake`](crate::ConnHandle::wake)), and when a connection that was owed
+    /// [too many replies](crate::Limits::max_owed_replies) is read from again: the place to go on
+    /// with input that was left.
     fn woken(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
         let _ = (conn, context);
         Action::None

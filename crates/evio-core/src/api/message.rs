@@ -32,6 +32,8 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) enum ConnCommand {
     Wake,
+    /// A wake by a callback of the loop itself, of which there is one at a time.
+    WakeHere,
     Send(Output),
     /// A reply that was owed.
     Reply(Output),

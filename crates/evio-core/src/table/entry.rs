@@ -76,6 +76,8 @@ pub(super) struct Extras {
     pub(super) tried_late: Option<WheelTime>,
     /// What those who hold a handle are told.
     pub(super) status: OnceCell<StatusWriter>,
+    /// The connection was asked to be woken by a callback, and has not been yet.
+    pub(super) is_woken: bool,
     /// Replies that the handler owes the peer.
     pub(super) owed_replies: u32,
     /// The ending that waits for them, and until when.

@@ -1,5 +1,6 @@
 //! Replies that a handler owes, and the endings that wait for them.
 
+use std::mem;
 use std::sync::Arc;
 
 use crate::table::conns::Table;
@@ -43,6 +44,21 @@ impl Table {
     pub(crate) fn remove_mail(&mut self, key: ConnKey, bytes: usize) {
         if let Some(writer) = self.get(key).and_then(|entry| entry.status_writer()) {
             writer.status().remove_mail(bytes);
+        }
+    }
+
+    /// Notes that a connection is to be woken. Returns whether that is news.
+    pub(crate) fn begin_wake(&mut self, key: ConnKey) -> bool {
+        let Some(entry) = self.get_mut(key).filter(|entry| entry.phase().is_active()) else {
+            return false;
+        };
+        !mem::replace(&mut entry.extras_mut().is_woken, true)
+    }
+
+    /// Notes that a connection is being woken.
+    pub(crate) fn end_wake(&mut self, key: ConnKey) {
+        if let Some(entry) = self.get_mut(key) {
+            entry.extras_mut().is_woken = false;
         }
     }
 

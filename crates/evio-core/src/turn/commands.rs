@@ -115,6 +115,10 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
             ConnCommand::Wake => {
                 self.call(key, |handler, conn, context| handler.woken(conn, context));
             }
+            ConnCommand::WakeHere => {
+                self.state.table.end_wake(key);
+                self.call(key, |handler, conn, context| handler.woken(conn, context));
+            }
             ConnCommand::Send(output) => self.send(key, output),
             ConnCommand::Reply(output) => {
                 self.send(key, output);

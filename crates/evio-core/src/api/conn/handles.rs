@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Conn;
 use crate::api::conn_handle::ConnHandle;
 use crate::api::loop_handle::LoopHandle;
+use crate::api::message::{Command, ConnCommand};
 use crate::api::reply::Reply;
 
 impl Conn<'_> {
@@ -19,6 +20,33 @@ impl Conn<'_> {
     pub fn handle(&self) -> ConnHandle {
         let status = self.state.table.status(self.key).map(Arc::clone);
         ConnHandle::new(Arc::clone(self.state.group.mailbox(self.state.loop_id)), self.id(), status)
+    }
+
+    /// Asks the loop to call [`Handler::woken`](crate::Handler::woken) for this connection, after
+    /// the present callback and at the latest in the next turn: once for any number of calls.
+    /// Unlike [`ConnHandle::wake`] it finds room however full the mailbox is. Nothing happens when
+    /// the connection is ending, or still connecting.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use evio_core as evio;
+    /// use evio::{Action, Conn, ConnId};
+    ///
+    /// /// Lets another connection go on with the input that it has left.
+    /// fn let_go(conn: &mut Conn<'_>, waiting: ConnId) -> Action {
+    ///     if let Some(mut waiting) = conn.sibling(waiting) {
+    ///         waiting.wake();
+    ///     }
+    ///     Action::None
+    /// }
+    /// ```
+    pub fn wake(&mut self) {
+        if self.state.table.begin_wake(self.key) {
+            let command = Command::Conn(self.key, ConnCommand::WakeHere);
+            // A loop that has ended wakes nobody.
+            let _ = self.state.group.mailbox(self.state.loop_id).push_unbounded(command);
+        }
     }
 
     /// Returns a reply that this connection's peer is owed from now on: for another thread to give
