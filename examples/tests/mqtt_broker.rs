@@ -265,6 +265,31 @@ fn a_client_has_so_many_subscriptions_and_filters_that_are_wrong_fail() {
     assert_eq!(client.subscribe(&[("n/0", 1), ("more", 0)]), [1, 0x80]);
 }
 
+/// Their messages are sent to nobody, and yet it takes long to find that out.
+#[test]
+fn clients_with_many_wildcards_do_not_hold_up_the_others() {
+    let server = start("1", &[]);
+    let _subscribers = Client::several::<10>(&server, "subscriber").map(|mut client| {
+        // All those with a wildcard or none on each of the first levels, and no end in common.
+        let filters: Vec<String> = (0..100)
+            .map(|number| {
+                let level = |at| if number >> at & 1 > 0 { "a/" } else { "+/" };
+                (0..31).map(|at| level(at % 7)).chain(["nobody"]).collect()
+            })
+            .collect();
+        client.subscribe(&filters.iter().map(|filter| (filter.as_str(), 0)).collect::<Vec<_>>());
+        client
+    });
+    let mut other = Client::connect(&server, "other");
+    let mut publisher = Client::connect(&server, "publisher");
+    let topic = "a/".repeat(32);
+    publisher.write(&[publish(&topic, b"", None, false).repeat(600), vec![0xc0, 0]].concat());
+    other.write(&[0xc0, 0]);
+    assert_eq!(other.read(), (PINGRESP, vec![]));
+    publisher.stream().set_nonblocking(true).unwrap();
+    assert!(publisher.try_read().is_none(), "the other client had to wait for all of them");
+}
+
 /// Every way to cut the input into two pieces, and all bytes one by one.
 #[test]
 fn it_does_not_matter_how_the_input_is_cut() {

@@ -100,7 +100,7 @@ impl Broker {
         }
         if let Some(mut will) = client.will {
             will.stamp = self.stamp();
-            self.filters.find(&will.topic, &mut self.found);
+            self.work += self.filters.find(&will.topic, &mut self.found);
             self.deliver(event_loop, &will, None);
             self.send_all(&Message::Publish(None, will));
         }
@@ -127,7 +127,7 @@ impl Broker {
             self.retained.keep(message);
         }
         let found = mem::take(&mut self.found);
-        self.work += 1 + found.len();
+        self.work += found.len();
         for &(id, granted) in &found {
             let (client, conn) = (self.clients.get_mut(id), event_loop.conn(id));
             let (Some(client), Some(mut conn)) = (client, conn) else { continue };
@@ -186,7 +186,7 @@ impl Handler<Message> for Broker {
         self.work = 0;
         match message {
             Message::Publish(publisher, message) => {
-                self.filters.find(&message.topic, &mut self.found);
+                self.work += self.filters.find(&message.topic, &mut self.found);
                 self.deliver(event_loop, &message, publisher);
             }
             Message::Hold(publisher) => self.hold(event_loop, publisher),

@@ -39,7 +39,7 @@ pub const MAILBOX_MESSAGES: usize = 1024;
 const MAX_WAITING: usize = 10_000;
 
 /// How much is done in one callback before other clients get their turn: messages that are written
-/// to somebody, and retained ones that are compared with a filter.
+/// to somebody, and places among the filters where their subscribers are looked for.
 const MAX_WORK: usize = 50_000;
 
 /// What one loop tells another.

@@ -143,7 +143,7 @@ impl Broker {
     fn publish(&mut self, conn: &mut Conn<'_>, publish: &Publish<'_>) -> bool {
         let id = conn.id();
         let event_loop = &mut conn.event_loop();
-        self.filters.find(publish.topic, &mut self.found);
+        self.work += self.filters.find(publish.topic, &mut self.found);
         if let Some(gate) = self.shut_gate(event_loop, id) {
             self.wait_at(event_loop, gate, id);
             return false;
@@ -188,7 +188,7 @@ impl Broker {
         self.work += self.retained.len();
         let mut found = Vec::new();
         for message in self.retained.iter() {
-            granted.find(&message.topic, &mut found);
+            self.work += granted.find(&message.topic, &mut found);
             if let Some(((), qos)) = found.first() {
                 // [MQTT-3.3.1-6], [MQTT-3.3.1-8]
                 client.send(conn, message, *qos, true, self.settings.patience);

@@ -78,12 +78,13 @@ impl<S: Ord + Copy> Filters<S> {
     }
 
     /// Puts those who get the messages of a topic into `found`, each once and with the best QoS of
-    /// all its filters that match [MQTT-3.3.5-1].
-    pub fn find(&self, topic: &str, found: &mut Vec<(S, Qos)>) {
+    /// all its filters that match [MQTT-3.3.5-1]. Returns in how many places it has looked for them.
+    pub fn find(&self, topic: &str, found: &mut Vec<(S, Qos)>) -> usize {
         found.clear();
-        self.root.find(Some(topic), topic.starts_with('$'), found);
+        let places = self.root.find(Some(topic), topic.starts_with('$'), found);
         found.sort_unstable_by(|a, b| b.cmp(a));
         found.dedup_by_key(|(subscriber, _)| *subscriber);
+        places
     }
 }
 
@@ -108,19 +109,19 @@ impl<S: Ord + Copy> Node<S> {
 
     /// Looks for what is left of a topic, `None` behind its end: "a/#" matches "a", too (4.7.1.2).
     /// Wildcards at the beginning do not match topics of the server's own [MQTT-4.7.2-1].
-    fn find(&self, topic: Option<&str>, is_special: bool, found: &mut Vec<(S, Qos)>) {
+    fn find(&self, topic: Option<&str>, is_special: bool, found: &mut Vec<(S, Qos)>) -> usize {
         let mut add = |node: &Self| found.extend(node.subscribers.iter().map(|(s, q)| (*s, *q)));
         if let Some(all) = self.next.get("#").filter(|_| !is_special) {
             add(all);
         }
-        let Some(topic) = topic else { return add(self) };
+        let Some(topic) = topic else {
+            add(self);
+            return 1;
+        };
         let (level, rest) = first_level(topic);
-        if let Some(any) = self.next.get("+").filter(|_| !is_special) {
-            any.find(rest, false, found);
-        }
-        if let Some(next) = self.next.get(level) {
-            next.find(rest, false, found);
-        }
+        let any = self.next.get("+").filter(|_| !is_special);
+        let next = any.into_iter().chain(self.next.get(level));
+        1 + next.map(|next| next.find(rest, false, found)).sum::<usize>()
     }
 }
 
