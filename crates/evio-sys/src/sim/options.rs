@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::random::Random;
+
 /// How a [`Kernel`](super::Kernel) is made.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -29,6 +31,34 @@ impl Default for Options {
             descriptors: usize::MAX,
             faults: Faults::default(),
         }
+    }
+}
+
+impl Options {
+    /// Draws options from a seed: buffers of 512 bytes to 64 KiB, a latency of up to 5 ms, calls
+    /// that take up to 50 us, and each of the faults of [`Faults::all`] in one seed of two, so that
+    /// some are met without the others.
+    #[must_use]
+    pub fn drawn_from(seed: u64) -> Self {
+        // Another sequence than that of the kernel itself.
+        let mut random = Random::new(!seed);
+        let mut buffer = || 512 << random.below(8);
+        let (send_buffer, recv_buffer) = (buffer(), buffer());
+        let latency = Duration::from_micros(random.below(5_001) as u64);
+        let call_cost = Duration::from_nanos(random.below(50_001) as u64);
+        let mut drawn = |most: f64| match random.below(2) {
+            0 => 0.0,
+            _ => most * (1 + random.below(8)) as f64 / 8.0,
+        };
+        let Faults { segment, short_send, would_block, reset, reorder } = Faults::all();
+        let faults = Faults {
+            segment: drawn(segment),
+            short_send: drawn(short_send),
+            would_block: drawn(would_block),
+            reset: drawn(reset),
+            reorder: drawn(reorder),
+        };
+        Self { send_buffer, recv_buffer, latency, call_cost, descriptors: usize::MAX, faults }
     }
 }
 
