@@ -55,7 +55,7 @@ use std::error::Error;
 pub use connection::Connection;
 pub use evio_sys::sim::{Counts, Faults, Options};
 pub use net::Net;
-pub use seeds::{Summary, for_each_seed};
+pub use seeds::{Summary, for_each_seed, for_seeds};
 pub use simulation::{Outcome, Simulation};
 
 /// The result of a script, or of what prepares a simulation.

@@ -44,20 +44,33 @@ impl Summary {
 ///
 /// Panics when one of them does, or finds something wrong: with the seed in the message.
 pub fn for_each_seed(count: u64, prepare: impl Fn(&mut Simulation) -> Result) -> Summary {
-    let given = env::var("EVIO_SEED").ok();
-    let (first, count) = match given {
-        Some(seed) => (seed.parse().expect("EVIO_SEED is a number"), 1),
-        None => (evio_sys::random::seed(), count),
-    };
+    match env::var("EVIO_SEED") {
+        Ok(seed) => for_seeds([seed.parse().expect("EVIO_SEED is a number")], prepare),
+        Err(_) => {
+            let first = evio_sys::random::seed();
+            for_seeds((0..count).map(|number| first.wrapping_add(number)), prepare)
+        }
+    }
+}
+
+/// Runs a simulation with each of these seeds, such as those that have failed before.
+///
+/// # Panics
+///
+/// Panics when one of them does, or finds something wrong: with the seed in the message.
+pub fn for_seeds(
+    seeds: impl IntoIterator<Item = u64>,
+    prepare: impl Fn(&mut Simulation) -> Result,
+) -> Summary {
     let mut summary = Summary::default();
-    for number in 0..count {
-        let seed = first.wrapping_add(number);
+    for seed in seeds {
         let simulate = || run_seed(seed, &prepare);
         match panic::catch_unwind(AssertUnwindSafe(simulate)) {
             Ok(outcome) => summary.add(&outcome),
             Err(panic) => panic!(
-                "seed {seed}: {}\nEVIO_SEED={seed} repeats it ({number} seeds went well before)",
-                message_of(&*panic)
+                "seed {seed}: {}\nEVIO_SEED={seed} repeats it ({} seeds went well before)",
+                message_of(&*panic),
+                summary.seeds
             ),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::io::IoSlice;
 use std::mem;
+use std::time::Duration;
 
 use nix::errno::Errno;
 
@@ -11,8 +12,10 @@ use super::wire::Packet;
 
 /// The largest segment, as on Ethernet.
 const SEGMENT: usize = 1460;
-/// A segment of the loopback device carries so much; connections here draw one of the two.
+/// What the loopback device carries at once, and other devices in segments that arrive together.
 const LARGE_SEGMENT: usize = 32 * 1024;
+/// The longest time in microseconds between the parts of a segment that was cut.
+const MAX_PAUSE: usize = 2_000;
 
 impl State {
     /// Takes as much of `buffers` as there is room for, in the order of `tcp_sendmsg` of Linux.
@@ -145,7 +148,7 @@ impl State {
 
     /// Sends what the peer has room for, and the FIN behind the last of it.
     pub(super) fn transmit(&mut self, id: Id) {
-        while let Some(len) = self.next_segment(id) {
+        while let Some((len, pause)) = self.next_segment(id) {
             if self.random.chance(self.options.faults.reset) {
                 return self.cut(id);
             }
@@ -153,6 +156,9 @@ impl State {
             let segment: Vec<u8> = endpoint.output.drain(..len).collect();
             endpoint.in_flight.extend(segment);
             self.send_packet(id, Packet::Data(id, len));
+            if let Some(endpoint) = self.endpoint(id) {
+                endpoint.last_arrival += pause;
+            }
         }
         let Some(endpoint) = self.endpoint(id) else { return };
         if endpoint.fin == Fin::Wanted && endpoint.output.is_empty() {
@@ -161,8 +167,8 @@ impl State {
         }
     }
 
-    /// Returns how many bytes go next.
-    fn next_segment(&mut self, id: Id) -> Option<usize> {
+    /// Returns how many bytes go next, and how much later than they the rest arrives.
+    fn next_segment(&mut self, id: Id) -> Option<(usize, Duration)> {
         let endpoint = self.endpoint(id)?;
         if endpoint.phase != Phase::Connected || endpoint.output.is_empty() {
             return None;
@@ -175,11 +181,13 @@ impl State {
             _ => usize::MAX,
         };
         let mut len = waiting.min(window.saturating_sub(in_flight)).min(LARGE_SEGMENT);
+        let mut pause = Duration::ZERO;
         if len > 1 && self.random.chance(self.options.faults.segment) {
             self.counts.segments += 1;
             len = 1 + self.random.below(len.min(SEGMENT) - 1);
+            pause = Duration::from_micros(self.random.below(MAX_PAUSE) as u64);
         }
-        (len > 0).then_some(len)
+        (len > 0).then_some((len, pause))
     }
 
     /// Has the network reset both ends.
