@@ -101,8 +101,7 @@ impl Connection {
             self.read_some(&mut bytes).await?;
         };
         self.unread = bytes.split_off(end);
-        String::from_utf8(bytes)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+        String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
     /// Reads up to the end of the input.
@@ -145,10 +144,7 @@ impl Connection {
     }
 
     /// Calls `call` until it need not wait.
-    async fn when_ready<T>(
-        &self,
-        mut call: impl FnMut(&Stream) -> io::Result<T>,
-    ) -> io::Result<T> {
+    async fn when_ready<T>(&self, mut call: impl FnMut(&Stream) -> io::Result<T>) -> io::Result<T> {
         poll_fn(|context| match call(&self.stream) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.kernel.on_change(&self.stream, context.waker().clone());

@@ -37,9 +37,8 @@ impl Net {
     ///
     /// Fails when nobody listens there, and when nobody answers, after 127 seconds of virtual time.
     pub async fn connect(&self, address: &str) -> io::Result<Connection> {
-        let address: SocketAddr = address
-            .parse()
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let address: SocketAddr =
+            address.parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let (stream, _) = Stream::connect(&address.into())?;
         let local = stream.local_addr()?.as_inet().ok_or(io::ErrorKind::Unsupported)?;
         self.made.borrow_mut().push(local);

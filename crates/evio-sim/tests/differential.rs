@@ -10,7 +10,10 @@ use evio_sys::sim::{Kernel, Options};
 use evio_sys::{Events, Interest, Poller, Token, random};
 
 const SEEDS: u64 = 200;
-const CALLS: usize = 40;
+const CALLS: usize = 80;
+/// All calls together take less than the 40 ms that an acknowledgement may wait.
+const PAUSES: [Duration; 3] =
+    [Duration::ZERO, Duration::from_micros(20), Duration::from_micros(150)];
 
 /// One end of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +97,11 @@ struct World {
     listener: Option<Listener>,
     client: Option<Stream>,
     server: Option<Stream>,
+    /// Whose events are not compared any more: those of an end that has sent its FIN and is told of
+    /// changes only. Linux delays the acknowledgement of a FIN as it estimates the traffic, which
+    /// is not simulated, and its arrival is a change.
+    has_shut: [bool; 2],
+    is_level: [bool; 2],
 }
 
 impl World {
@@ -104,13 +112,36 @@ impl World {
         poller.register(&listener, Token(0), Interest::READABLE)?;
         let address = listener.local_addr()?.as_inet().expect("a TCP address");
         let (listener, events) = (Some(listener), Events::with_capacity(16));
-        Ok(Self { poller, events, address, listener, client: None, server: None })
+        Ok(Self {
+            poller,
+            events,
+            address,
+            listener,
+            client: None,
+            server: None,
+            has_shut: [false; 2],
+            is_level: [false; 2],
+        })
     }
 
     fn end(&self, end: End) -> Option<&Stream> {
         match end {
             End::Client => self.client.as_ref(),
             End::Server => self.server.as_ref(),
+        }
+    }
+
+    fn note(&mut self, call: Call) {
+        match call {
+            Call::ShutdownWrite(end) | Call::ShutdownBoth(end) => {
+                self.has_shut[end as usize] = true;
+            }
+            Call::Close(end) => self.has_shut[end as usize] = false,
+            Call::Register(end, interest) | Call::Reregister(end, interest) => {
+                let is_level = !interest.is_edge() && !interest.is_one_shot();
+                self.is_level[end as usize] = is_level && interest != Interest::HANGUP;
+            }
+            _ => {}
         }
     }
 
@@ -175,7 +206,12 @@ impl World {
     /// The order of events is not specified.
     fn poll(&mut self) -> String {
         self.poller.poll(&mut self.events, Some(Duration::ZERO)).expect("the poller works");
-        let mut events: Vec<_> = self.events.iter().map(|event| format!("{event:?}")).collect();
+        let is_compared = |event: &evio_sys::Event| match event.token().0 {
+            0 => true,
+            end => !self.has_shut[end as usize - 1] || self.is_level[end as usize - 1],
+        };
+        let compared = self.events.iter().filter(is_compared);
+        let mut events: Vec<_> = compared.map(|event| format!("{event:?}")).collect();
         events.sort();
         events.join(", ")
     }
@@ -210,6 +246,10 @@ fn play(calls: &[Call], settle: impl Fn()) -> String {
     let mut log = String::new();
     for &call in calls {
         if let Some(result) = world.call(call) {
+            // A registration that failed is the one before.
+            if !result.starts_with("error") {
+                world.note(call);
+            }
             writeln!(log, "{call:?}: {result}").expect("a string takes all");
         }
         settle();
@@ -222,22 +262,21 @@ fn play_simulated(calls: &[Call]) -> String {
     let kernel = Kernel::new(0, options).expect("there are descriptors");
     let _entered = kernel.enter();
     play(calls, || {
-        while let Some(next) = kernel.next_event() {
-            kernel.advance_to(next);
-        }
+        // What waits for a time does not come in the real one either, which takes less than that.
+        kernel.advance_to(kernel.now() + Duration::from_nanos(1));
     })
 }
 
-/// What differs is played again, slowly: under load, the loopback device may deliver late.
+/// What differs is played again, more slowly: under load, the loopback device may deliver late.
 fn play_real(calls: &[Call], expected: &str) -> String {
-    for pause in [0, 1, 5].map(Duration::from_millis) {
+    for pause in PAUSES {
         // It is the network's slowness that is waited out.
         let log = play(calls, || std::thread::sleep(pause));
-        if log == expected || pause == Duration::from_millis(5) {
+        if log == expected {
             return log;
         }
     }
-    unreachable!("the last pause returns")
+    play(calls, || {})
 }
 
 #[test]
@@ -252,7 +291,6 @@ fn both_kernels_say_the_same() {
         let calls = draw_calls(&random);
         let simulated = play_simulated(&calls);
         let real = play_real(&calls, &simulated);
-        if std::env::var_os("SHOW").is_some() { println!("{real}\n----"); }
         if real == simulated {
             continue;
         }

@@ -55,18 +55,15 @@ fn prepare(sim: &mut Simulation, longest: usize) -> Result {
 
 #[test]
 fn every_message_comes_back_whatever_goes_wrong() {
-    let Summary { seeds, faults, connections, .. } = for_each_seed(SEEDS, |sim| prepare(sim, 2_000));
+    let Summary { seeds, faults, connections, .. } =
+        for_each_seed(SEEDS, |sim| prepare(sim, 2_000));
     if seeds < SEEDS {
         return;
     }
     assert!(connections > SEEDS, "{connections} connections");
-    for count in [
-        faults.segments,
-        faults.short_sends,
-        faults.would_blocks,
-        faults.resets,
-        faults.reorders,
-    ] {
+    for count in
+        [faults.segments, faults.short_sends, faults.would_blocks, faults.resets, faults.reorders]
+    {
         assert!(count > 0, "a fault was never injected: {faults:?}");
     }
 }

@@ -110,6 +110,7 @@ impl State {
             error: None,
             fin: Fin::No,
             fin_received: false,
+            owes_ack: false,
             input: VecDeque::new(),
             recv_buffer: self.options.recv_buffer,
             output: VecDeque::new(),

@@ -1,11 +1,16 @@
 //! How connections end.
 
+use std::time::Duration;
+
 use nix::errno::Errno;
 
 use super::connecting::Listening;
 use super::endpoint::{BOTH, Fin, Phase, RCV_SHUTDOWN, SEND_SHUTDOWN, mask};
 use super::state::{Id, Kind, State};
 use super::wire::Packet;
+
+/// How long an acknowledgement waits at the most (`TCP_DELACK_MIN` of Linux).
+const ACK_DELAY: Duration = Duration::from_millis(40);
 
 impl State {
     /// Ends the output (`inet_shutdown` of Linux), and the input too where `both` says so.
@@ -50,6 +55,7 @@ impl State {
         endpoint.input.clear();
         endpoint.shutdown = 0;
         endpoint.fin_received = false;
+        endpoint.owes_ack = false;
         endpoint.fin = Fin::No;
         self.wake(id, mask::ERR);
         Ok(())
@@ -119,7 +125,8 @@ impl State {
         self.free_if_over(id);
     }
 
-    /// Receives the end of the output of `from` (`tcp_fin` of Linux), and acknowledges it.
+    /// Receives the end of the output of `from` (`tcp_fin` of Linux). If this end has not sent its
+    /// own, the acknowledgement waits for something to go with (RFC 9293, 3.8.6.3).
     pub(super) fn receive_fin(&mut self, from: Id) {
         let Some(sender) = self.endpoint(from) else { return };
         let peer = sender.peer;
@@ -129,16 +136,41 @@ impl State {
         }
         receiver.fin_received = true;
         receiver.shutdown |= RCV_SHUTDOWN;
-        if let Some(sender) = self.endpoint(from).filter(|end| end.phase != Phase::Closed) {
-            sender.fin = Fin::Acknowledged;
+        receiver.owes_ack = true;
+        let waits = receiver.fin == Fin::No;
+        let Some(to) = peer else { return };
+        match waits {
+            true => self.schedule(self.now + ACK_DELAY, Packet::AckTimer(to)),
+            false => self.send_owed_ack(to),
         }
-        for end in [peer, Some(from)].into_iter().flatten() {
-            if let Some(endpoint) = self.endpoint(end).filter(|endpoint| endpoint.has_both_ends()) {
-                endpoint.finish();
-            }
-            self.wake(end, mask::STATE);
-            self.free_if_over(end);
+        self.changed(to);
+    }
+
+    /// Acknowledges the FIN of the peer, if that has not been done.
+    pub(super) fn send_owed_ack(&mut self, id: Id) {
+        let Some(endpoint) = self.endpoint(id).filter(|endpoint| endpoint.owes_ack) else { return };
+        endpoint.owes_ack = false;
+        if let Some(peer) = endpoint.peer {
+            self.send_packet(id, Packet::FinAck(peer));
         }
+    }
+
+    /// Learns that the peer has received the FIN of this end.
+    pub(super) fn receive_fin_ack(&mut self, id: Id) {
+        let Some(endpoint) = self.endpoint(id).filter(|end| end.phase == Phase::Connected) else {
+            return;
+        };
+        endpoint.fin = Fin::Acknowledged;
+        self.changed(id);
+    }
+
+    /// Tells of a change of an end, which may have been the last.
+    fn changed(&mut self, id: Id) {
+        if let Some(endpoint) = self.endpoint(id).filter(|endpoint| endpoint.has_both_ends()) {
+            endpoint.finish();
+        }
+        self.wake(id, mask::STATE);
+        self.free_if_over(id);
     }
 
     /// Receives a reset (`tcp_reset` of Linux).

@@ -64,6 +64,8 @@ pub(super) struct Endpoint {
     pub(super) error: Option<Errno>,
     pub(super) fin: Fin,
     pub(super) fin_received: bool,
+    /// The acknowledgement of the peer's FIN waits for something to go with.
+    pub(super) owes_ack: bool,
     /// Received and not read.
     pub(super) input: VecDeque<u8>,
     pub(super) recv_buffer: usize,

@@ -26,6 +26,10 @@ pub(super) enum Packet {
     Data(Id, usize),
     /// The end of the output of this end.
     Fin(Id),
+    /// The peer of this end has received its FIN.
+    FinAck(Id),
+    /// The acknowledgement that this end owes has waited long enough.
+    AckTimer(Id),
     /// A reset for this end.
     Rst(Id),
     /// A reset for this end and its peer.
@@ -71,6 +75,10 @@ impl State {
     /// Sends a packet from one end of a connection, behind those that it has sent before.
     pub(super) fn send_packet(&mut self, from: Id, packet: Packet) {
         let now = self.now;
+        // Every segment acknowledges.
+        if self.endpoint(from).is_some_and(|endpoint| endpoint.owes_ack) {
+            self.send_owed_ack(from);
+        }
         let Some(endpoint) = self.endpoint(from) else { return };
         let at = endpoint.last_arrival.max(now + endpoint.latency);
         endpoint.last_arrival = at;
@@ -96,6 +104,8 @@ impl State {
             Packet::SynAck(client) => self.receive_syn_ack(client),
             Packet::Data(from, len) => self.receive_data(from, len),
             Packet::Fin(from) => self.receive_fin(from),
+            Packet::FinAck(to) => self.receive_fin_ack(to),
+            Packet::AckTimer(id) => self.send_owed_ack(id),
             Packet::Rst(to) => self.receive_rst(to),
             Packet::Cut(from) => {
                 let peer = self.endpoint(from).and_then(|endpoint| endpoint.peer);
