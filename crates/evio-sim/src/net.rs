@@ -31,6 +31,13 @@ impl Net {
         self.made.borrow().iter().any(|&client| self.kernel.was_cut(client))
     }
 
+    /// Returns whether any connection of the simulation was cut by chance: one that the program
+    /// under test has made, such as a proxy, can be the reason for the end of another.
+    #[must_use]
+    pub fn any_was_cut(&self) -> bool {
+        self.kernel.counts().resets > 0
+    }
+
     /// Connects to an address, such as `10.0.0.1:80`.
     ///
     /// # Errors

@@ -108,6 +108,11 @@ impl Simulation {
         self.kernel.set_faults(faults);
     }
 
+    /// Sets how many descriptors the program under test may have.
+    pub fn set_descriptors(&mut self, most: usize) {
+        self.kernel.set_descriptors(most);
+    }
+
     /// Sets how much virtual time the simulation may take; a week if this is not called.
     pub fn set_longest(&mut self, time: Duration) {
         self.longest = time;

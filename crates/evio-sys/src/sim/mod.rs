@@ -181,6 +181,11 @@ impl Kernel {
         self.0.lock().options.faults = faults;
     }
 
+    /// Limits the descriptors of the program under test; those that it has stay.
+    pub fn set_descriptors(&self, most: usize) {
+        self.0.lock().options.descriptors = most;
+    }
+
     /// Returns how often each fault was injected.
     #[must_use]
     pub fn counts(&self) -> Counts {
@@ -247,3 +252,6 @@ pub(crate) fn now() -> Option<Instant> {
 pub(crate) fn seed() -> Option<u64> {
     CURRENT.with_borrow(|current| current.as_ref().map(|shared| shared.lock().random.next()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,13 +89,16 @@ impl State {
         self.arrivals.peek().map(|arrival| arrival.at)
     }
 
-    /// Delivers what has arrived by now.
+    /// Delivers what has arrived by now, each at its own time, from which the answers count.
     pub(super) fn settle(&mut self) {
-        while self.next_arrival().is_some_and(|at| at <= self.now) {
+        let now = self.now;
+        while self.next_arrival().is_some_and(|at| at <= now) {
             if let Some(arrival) = self.arrivals.pop() {
+                self.now = arrival.at;
                 self.deliver(arrival.packet);
             }
         }
+        self.now = now;
     }
 
     fn deliver(&mut self, packet: Packet) {
