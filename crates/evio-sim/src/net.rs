@@ -89,6 +89,8 @@ impl Net {
     /// Draws bytes.
     #[must_use]
     pub fn random_bytes(&self, len: usize) -> Vec<u8> {
-        (0..len).map(|_| self.random_below(256) as u8).collect()
+        let mut bytes = vec![0; len];
+        self.kernel.fill_random(&mut bytes);
+        bytes
     }
 }

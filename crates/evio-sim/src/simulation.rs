@@ -1,6 +1,7 @@
 //! One simulation: a loop, its clients, and the time.
 
 use std::cell::RefCell;
+use std::env;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -53,7 +54,8 @@ pub struct Outcome {
 impl Simulation {
     /// Makes a simulation with nothing in it. The sizes of buffers, the times that segments and
     /// calls take and the faults are drawn from the seed ([`Options::drawn_from`]). The calling
-    /// thread is simulated until it is dropped.
+    /// thread is simulated until it is dropped. With `EVIO_TRACE` in the environment every call is
+    /// printed.
     ///
     /// # Errors
     ///
@@ -77,6 +79,9 @@ impl Simulation {
     /// Panics when the thread has a simulation already.
     pub fn with_options(seed: u64, options: Options) -> io::Result<Self> {
         let kernel = Kernel::new(seed, options)?;
+        if env::var_os("EVIO_TRACE").is_some() {
+            kernel.print_calls();
+        }
         let entered = kernel.enter();
         Ok(Self {
             seed,
@@ -220,7 +225,8 @@ impl Simulation {
             let scripts = self.tasks.run_ready(&self.kernel);
             acted |= scripts;
             acted |= !loop_first && self.turn_if_due();
-            if !acted {
+            // What arrived while the loop was asked whether it is due may have woken a script.
+            if !acted && !self.tasks.has_ready() {
                 return;
             }
             let now = self.kernel.now();

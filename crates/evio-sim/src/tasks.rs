@@ -81,6 +81,10 @@ impl Tasks {
         true
     }
 
+    pub(crate) fn has_ready(&self) -> bool {
+        !lock(&self.ready).is_empty()
+    }
+
     fn run(&mut self, number: usize) {
         let task = &mut self.tasks[number];
         task.wake.is_queued.store(false, Ordering::Relaxed);

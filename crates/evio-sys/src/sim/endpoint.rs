@@ -151,3 +151,12 @@ impl Endpoint {
         self.fin == Fin::Acknowledged && self.fin_received
     }
 }
+
+/// Gives the first `len` bytes of a queue to `give`, in one or two parts, and removes them.
+pub(super) fn take_front(queue: &mut VecDeque<u8>, len: usize, mut give: impl FnMut(&[u8])) {
+    let (first, second) = queue.as_slices();
+    let of_first = len.min(first.len());
+    give(&first[..of_first]);
+    give(&second[..len - of_first]);
+    queue.drain(..len);
+}

@@ -166,6 +166,14 @@ impl Kernel {
         self.0.lock().random.below(bound)
     }
 
+    /// Draws as many bytes as there is room for.
+    pub fn fill_random(&self, buffer: &mut [u8]) {
+        let mut state = self.0.lock();
+        for chunk in buffer.chunks_mut(8) {
+            chunk.copy_from_slice(&state.random.next().to_le_bytes()[..chunk.len()]);
+        }
+    }
+
     /// Lets packets to this address get lost, so that connecting times out (`true`), or arrive.
     pub fn set_unreachable(&self, ip: std::net::IpAddr, is_unreachable: bool) {
         let unreachable = &mut self.0.lock().unreachable;
@@ -197,6 +205,12 @@ impl Kernel {
     #[must_use]
     pub fn trace_hash(&self) -> u64 {
         self.0.lock().trace
+    }
+
+    /// Prints every call and every arrival to standard error from here on: the time, who calls, the
+    /// call, the number of the socket, poller or waker, and the result.
+    pub fn print_calls(&self) {
+        self.0.lock().is_printed = true;
     }
 
     /// Returns how many descriptors the program under test has.

@@ -36,6 +36,8 @@ pub(crate) struct State {
     /// Descriptors of the program under test.
     pub(super) open: usize,
     pub(super) trace: u64,
+    /// Calls are printed.
+    pub(super) is_printed: bool,
     pub(super) counts: Counts,
     pub(super) records: Records,
     /// Bytes between two buffers.
@@ -78,6 +80,7 @@ impl State {
             ports_given: 0,
             open: 0,
             trace: 0xCBF2_9CE4_8422_2325,
+            is_printed: false,
             counts: Counts::default(),
             records: Records::default(),
             scratch: Vec::new(),
@@ -86,9 +89,25 @@ impl State {
 
     /// Adds to the hash of what has happened: FNV-1a, a word at a time.
     pub(super) fn note(&mut self, call: &str, id: Id, result: u64) {
+        if self.is_printed {
+            self.print(call, id, result);
+        }
         let name = call.bytes().fold(0, |name, byte| name << 8 | u64::from(byte));
         for word in [name, id as u64, result, self.now.as_nanos() as u64] {
             self.trace = (self.trace ^ word).wrapping_mul(0x0100_0000_01B3);
+        }
+    }
+
+    #[cold]
+    fn print(&self, call: &str, id: Id, result: u64) {
+        let who = if self.is_program(id) { "program" } else { "peer" };
+        // What `note_result` makes of an error.
+        match i32::try_from(u64::MAX - result) {
+            Ok(errno) => {
+                let error = Errno::from_raw(errno);
+                eprintln!("{:?} {who} {call} #{id}: {error:?}", self.now);
+            }
+            Err(_) => eprintln!("{:?} {who} {call} #{id}: {result}", self.now),
         }
     }
 

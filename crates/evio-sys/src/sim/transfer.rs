@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::endpoint::{Fin, Phase, RCV_SHUTDOWN, SEND_SHUTDOWN, mask};
+use super::endpoint::{Endpoint, Fin, Phase, RCV_SHUTDOWN, SEND_SHUTDOWN, mask, take_front};
 use super::state::{Id, State};
 use super::wire::Packet;
 
@@ -92,9 +92,11 @@ impl State {
             return Self::nothing_to_read(endpoint).map(|()| 0);
         }
         let len = buffer.len().min(endpoint.input.len());
-        for (to, byte) in buffer.iter_mut().zip(endpoint.input.drain(..len)) {
-            *to = byte;
-        }
+        let mut at = 0;
+        take_front(&mut endpoint.input, len, |part| {
+            buffer[at..at + part.len()].copy_from_slice(part);
+            at += part.len();
+        });
         if let Some(peer) = endpoint.peer {
             // The window has opened.
             self.transmit(peer);
@@ -117,7 +119,7 @@ impl State {
     }
 
     /// Returns `Ok` for the end of the input.
-    fn nothing_to_read(endpoint: &mut super::endpoint::Endpoint) -> Result<(), Errno> {
+    fn nothing_to_read(endpoint: &mut Endpoint) -> Result<(), Errno> {
         if endpoint.fin_received {
             return Ok(());
         }
@@ -153,8 +155,8 @@ impl State {
                 return self.cut(id);
             }
             let Some(endpoint) = self.endpoint(id) else { return };
-            let segment: Vec<u8> = endpoint.output.drain(..len).collect();
-            endpoint.in_flight.extend(segment);
+            let Endpoint { output, in_flight, .. } = endpoint;
+            take_front(output, len, |part| in_flight.extend(part));
             self.send_packet(id, Packet::Data(id, len));
             if let Some(endpoint) = self.endpoint(id) {
                 endpoint.last_arrival += pause;

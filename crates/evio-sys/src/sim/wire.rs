@@ -5,7 +5,7 @@ use std::mem;
 use std::task::Waker;
 use std::time::Duration;
 
-use super::endpoint::{Fin, Phase, RCV_SHUTDOWN, mask};
+use super::endpoint::{Fin, Phase, RCV_SHUTDOWN, mask, take_front};
 use super::state::{Id, State};
 
 /// Something that happens at a time.
@@ -102,6 +102,9 @@ impl State {
     }
 
     fn deliver(&mut self, packet: Packet) {
+        if self.is_printed {
+            eprintln!("{:?} arrives {packet:?}", self.now);
+        }
         match packet {
             Packet::Syn(client, attempt) => self.receive_syn(client, attempt),
             Packet::SynAck(client) => self.receive_syn_ack(client),
@@ -126,7 +129,7 @@ impl State {
         let mut bytes = mem::take(&mut self.scratch);
         bytes.clear();
         let Some(sender) = self.endpoint(from) else { return };
-        bytes.extend(sender.in_flight.drain(..len));
+        take_front(&mut sender.in_flight, len, |part| bytes.extend_from_slice(part));
         let peer = sender.peer;
         if let Some(to) = peer {
             self.receive_bytes(from, to, &bytes);
