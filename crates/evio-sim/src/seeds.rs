@@ -31,6 +31,7 @@ impl Summary {
         sum.resets += more.resets;
         sum.reorders += more.reorders;
         sum.no_descriptors += more.no_descriptors;
+        sum.vain_sends += more.vain_sends;
         self.seeds += 1;
         self.connections += outcome.connections;
         self.turns += outcome.turns;

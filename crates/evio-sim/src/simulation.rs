@@ -21,6 +21,9 @@ use crate::tasks::Tasks;
 /// After so many turns in a row in which no time passes and no client acts, the loop spins.
 const SPIN: u32 = 10_000;
 
+/// So many sends to a full socket are forgiven, for each connection: a loop that is late tries one.
+const VAIN_SENDS: u64 = 10;
+
 /// A loop on a simulated kernel, and the scripts of its clients.
 pub struct Simulation {
     seed: u64,
@@ -277,6 +280,9 @@ impl Simulation {
         report.check_end();
         let left = self.kernel.open_descriptors();
         assert_eq!(left, 0, "descriptors are open after the end of the loop");
+        let vain = self.kernel.counts().vain_sends;
+        let most = VAIN_SENDS * (1 + report.opened());
+        assert!(vain <= most, "{vain} sends to sockets that were known to be full");
         Outcome {
             trace_hash: self.kernel.trace_hash(),
             faults: self.kernel.counts(),

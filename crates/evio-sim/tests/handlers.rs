@@ -228,3 +228,47 @@ fn a_proxy_whose_upstream_refuses_tells_its_clients() {
         Ok(())
     });
 }
+
+/// Sends back what comes, and takes a rest after each piece.
+struct Resting;
+
+impl Handler for Resting {
+    type Context = ();
+
+    fn context(&mut self, _: &Conn<'_>) {}
+
+    fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
+        conn.write(input);
+        conn.pause_reading();
+        conn.set_timer(Some(Duration::from_millis(input.len() as u64 % 7)));
+        Action::None
+    }
+
+    fn timer(&mut self, conn: &mut Conn<'_>, _: &mut ()) -> Action {
+        conn.resume_reading();
+        Action::None
+    }
+}
+
+#[test]
+fn what_comes_while_reading_is_paused_is_read_afterwards() {
+    for_each_seed(SEEDS, |sim| {
+        sim.serve(server()?, Resting)?;
+        for _ in 0..3 {
+            sim.client(|net| async move {
+                let mut conn = net.connect(ADDRESS).await?;
+                let mut all = Vec::new();
+                for _ in 0..10 {
+                    let message = net.random_bytes(1 + net.random_below(100));
+                    conn.write_all(&message).await?;
+                    all.extend(message);
+                    net.sleep(Duration::from_millis(net.random_below(5) as u64)).await;
+                }
+                conn.shutdown_write()?;
+                assert_eq!(conn.read_to_end().await?, all);
+                Ok(())
+            });
+        }
+        Ok(())
+    });
+}

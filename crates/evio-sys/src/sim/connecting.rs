@@ -117,6 +117,7 @@ impl State {
             in_flight: VecDeque::new(),
             send_buffer: self.options.send_buffer,
             no_space: false,
+            was_refused: false,
             is_orphan: false,
             latency,
             last_arrival: Duration::ZERO,

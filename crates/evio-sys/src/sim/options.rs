@@ -85,7 +85,7 @@ impl Faults {
     }
 }
 
-/// How often each fault was injected.
+/// How often each fault was injected, and what else is counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// See [`Faults::segment`].
@@ -100,4 +100,7 @@ pub struct Counts {
     pub reorders: u64,
     /// Calls that found no descriptor left (`EMFILE`).
     pub no_descriptors: u64,
+    /// Sends to a socket that has no room and that had refused a send already: a program that waits
+    /// for its poller makes hardly any.
+    pub vain_sends: u64,
 }

@@ -42,6 +42,8 @@ impl State {
         let room = endpoint.room();
         if room == 0 {
             endpoint.no_space = true;
+            let was_refused = mem::replace(&mut endpoint.was_refused, true);
+            self.counts.vain_sends += u64::from(was_refused);
             return Err(Errno::EAGAIN);
         }
         let mut taken = wanted.min(room);

@@ -158,6 +158,7 @@ impl State {
     /// Linux).
     fn note_room(&mut self, id: Id) {
         let Some(endpoint) = self.endpoint(id) else { return };
+        endpoint.was_refused = false;
         if endpoint.no_space && endpoint.is_writable() {
             endpoint.no_space = false;
             self.wake(id, mask::OUT);
