@@ -43,7 +43,7 @@ impl State {
         if room == 0 {
             endpoint.no_space = true;
             let was_refused = mem::replace(&mut endpoint.was_refused, true);
-            self.counts.vain_sends += u64::from(was_refused);
+            self.counts.vain_sends += u64::from(was_refused && self.is_program(id));
             return Err(Errno::EAGAIN);
         }
         let mut taken = wanted.min(room);
