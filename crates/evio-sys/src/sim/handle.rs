@@ -1,6 +1,6 @@
 //! What the types of this crate hold in the place of a socket.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use std::sync::Arc;
 use nix::errno::Errno;
 
 use super::Shared;
-use super::endpoint::{Endpoint, Fin, Phase, mask};
 use super::state::{Id, Kind, State};
+use super::stream::SimStream;
 use crate::net::AcceptError;
 
 /// Something simulated with a descriptor of its own, which is closed with it.
@@ -52,6 +52,12 @@ impl Handle {
 }
 
 impl Handle {
+    /// Gives up the handle for what it is made of.
+    pub(super) fn into_parts(mut self) -> (Arc<Shared>, Id, OwnedFd) {
+        let descriptor = self.descriptor.take().expect("it has one until it is dropped");
+        (Arc::clone(&self.shared), self.id, descriptor)
+    }
+
     /// Closes what it stands for, and returns the descriptor.
     fn close(&mut self) -> Option<OwnedFd> {
         let descriptor = self.descriptor.take()?;
@@ -86,7 +92,7 @@ impl SimListener {
         let shared = Arc::clone(&self.0.shared);
         let accept = |state: &mut State| state.accept(self.0.id);
         let (handle, peer) = Handle::new(shared, accept)?;
-        Ok((SimStream(handle), peer))
+        Ok((SimStream::new(handle), peer))
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -102,84 +108,6 @@ impl From<SimListener> for OwnedFd {
 }
 
 impl AsFd for SimListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-/// A simulated [`Stream`](crate::net::Stream).
-#[derive(Debug)]
-pub(crate) struct SimStream(Handle);
-
-impl SimStream {
-    /// Begins to connect.
-    pub(crate) fn connect(shared: Arc<Shared>, remote: SocketAddr) -> io::Result<Self> {
-        let connect = |state: &mut State| Ok((state.connect(remote)?, ()));
-        Ok(Self(Handle::new(shared, connect)?.0))
-    }
-
-    pub(crate) fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(self.0.shared.lock().recv(self.0.id, buffer)?)
-    }
-
-    pub(crate) fn send(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        Ok(self.0.shared.lock().send(self.0.id, buffers)?)
-    }
-
-    pub(crate) fn shutdown(&self, both: bool) -> io::Result<()> {
-        Ok(self.0.shared.lock().shutdown(self.0.id, both)?)
-    }
-
-    pub(crate) fn reset(&self) -> io::Result<()> {
-        Ok(self.0.shared.lock().reset(self.0.id)?)
-    }
-
-    pub(crate) fn has_input(&self) -> io::Result<bool> {
-        Ok(self.0.shared.lock().has_input(self.0.id)?)
-    }
-
-    pub(crate) fn input_len(&self) -> io::Result<usize> {
-        self.ask(|endpoint| Ok(endpoint.input.len()))
-    }
-
-    /// A FIN counts as a byte until it is acknowledged, as it has a number of its own (RFC 9293,
-    /// 3.4).
-    pub(crate) fn output_len(&self) -> io::Result<usize> {
-        self.ask(|endpoint| {
-            let has_fin = matches!(endpoint.fin, Fin::Wanted | Fin::Sent);
-            Ok(endpoint.unacknowledged() + usize::from(has_fin))
-        })
-    }
-
-    /// Returns whether poll(2) for `POLLOUT` says anything.
-    pub(crate) fn has_room(&self) -> io::Result<bool> {
-        let asked = mask::OUT | mask::ERR | mask::HUP;
-        self.ask(|endpoint| Ok(endpoint.events() & asked != 0))
-    }
-
-    pub(crate) fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.ask(|endpoint| Ok(endpoint.error.take().map(io::Error::from)))
-    }
-
-    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.ask(|endpoint| Ok(endpoint.local))
-    }
-
-    pub(crate) fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.ask(|endpoint| match endpoint.phase {
-            Phase::Connected => Ok(endpoint.remote),
-            Phase::Connecting | Phase::Closed => Err(Errno::ENOTCONN),
-        })
-    }
-
-    fn ask<T>(&self, ask: impl FnOnce(&mut Endpoint) -> Result<T, Errno>) -> io::Result<T> {
-        let mut state = self.0.shared.lock();
-        state.begin_call(self.0.id);
-        Ok(ask(state.own(self.0.id)?)?)
-    }
-}
-
-impl AsFd for SimStream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }

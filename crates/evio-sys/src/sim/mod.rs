@@ -46,6 +46,7 @@ mod polling;
 mod random;
 mod record;
 mod state;
+mod stream;
 pub(crate) mod switch;
 mod transfer;
 mod wire;
@@ -61,8 +62,9 @@ use std::time::{Duration, Instant};
 pub use options::{Counts, Faults, Options};
 pub use record::{Direction, Mismatch};
 
-pub(crate) use handle::{Handle, SimListener, SimStream};
+pub(crate) use handle::{Handle, SimListener};
 pub(crate) use state::State;
+pub(crate) use stream::SimStream;
 
 thread_local! {
     static CURRENT: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
