@@ -4,12 +4,15 @@
 //!
 //! # What is checked
 //!
-//! Beside what the clients assert: each connection that was opened gets exactly one ending, and no
-//! callback after it; the handler is given the bytes that the client has sent, and all of them
-//! before it is told that the client has ended its output; the client is given the bytes that the
-//! loop has sent; the loop has closed every descriptor when it has ended; it does not spin, nor try
-//! sockets again and again that are known to be full; and no client waits for what can never come. A client that fails with an error fails the test, unless
-//! one of its connections was cut by chance.
+//! Beside what the clients assert:
+//!
+//! - Each connection that was opened gets exactly one ending.
+//! - The handler is given the bytes that the client has sent, and all of them before it is told that
+//!   the client has ended its output; the client is given the bytes that the loop has sent.
+//! - The loop has closed every descriptor when it has ended.
+//! - It does not spin, nor try sockets again and again that are known to be full.
+//! - No client waits for what can never come. One that fails with an error fails the test, unless
+//!   one of its connections was cut by chance.
 //!
 //! # What is not simulated yet
 //!

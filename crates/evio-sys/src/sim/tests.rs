@@ -72,7 +72,7 @@ fn a_full_queue_lets_the_client_try_again() {
     listener.accept().unwrap();
     kernel.advance_to(Duration::from_secs(2));
     settle(&kernel);
-    assert_eq!(connected()[2], true);
+    assert!(connected()[2]);
 }
 
 #[test]
