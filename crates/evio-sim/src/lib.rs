@@ -7,8 +7,8 @@
 //! Beside what the clients assert:
 //!
 //! - Each connection that was opened gets exactly one ending.
-//! - The handler is given the bytes that the client has sent, and all of them before it is told that
-//!   the client has ended its output; the client is given the bytes that the loop has sent.
+//! - The handler is given the bytes that the client has sent, and all of them before it is told
+//!   that the client has ended its output; the client is given the bytes that the loop has sent.
 //! - The loop has closed every descriptor when it has ended.
 //! - It does not spin, nor try sockets again and again that are known to be full.
 //! - No client waits for what can never come. One that fails with an error fails the test, unless
