@@ -1,6 +1,8 @@
 //! The same calls on the real kernel and on the simulated one: the results and the events have to
 //! be the same. It is the types of `evio-sys` that are compared, for the thread chooses the kernel.
 
+mod calls;
+
 use std::fmt::Write;
 use std::io;
 use std::time::Duration;
@@ -9,85 +11,13 @@ use evio_sys::net::{AcceptError, ListenOptions, Listener, Stream};
 use evio_sys::sim::{Kernel, Options};
 use evio_sys::{Events, Interest, Poller, Token, random};
 
+use calls::{Call, End, draw_calls};
+
 const SEEDS: u64 = 200;
 const CALLS: usize = 80;
 /// All calls together take less than the 40 ms that an acknowledgement may wait.
 const PAUSES: [Duration; 3] =
     [Duration::ZERO, Duration::from_micros(20), Duration::from_micros(150)];
-
-/// One end of the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    Client,
-    Server,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Call {
-    Connect,
-    Accept,
-    FinishConnect,
-    Send(End, usize),
-    Recv(End, usize),
-    ShutdownWrite(End),
-    ShutdownBoth(End),
-    Reset(End),
-    Close(End),
-    HasInput(End),
-    InputLen(End),
-    HasRoom(End),
-    TakeError(End),
-    PeerAddr(End),
-    Register(End, Interest),
-    Reregister(End, Interest),
-    Deregister(End),
-    CloseListener,
-    Poll,
-}
-
-/// Draws calls; the endings are rarer than the rest.
-fn draw_calls(random: &Kernel) -> Vec<Call> {
-    let mut calls = vec![Call::Connect];
-    calls.extend((0..CALLS).map(|_| draw_call(random)));
-    calls
-}
-
-fn draw_call(random: &Kernel) -> Call {
-    let end = if random.random_below(2) == 0 { End::Client } else { End::Server };
-    let interests = [
-        Interest::READABLE,
-        Interest::WRITABLE,
-        Interest::HANGUP,
-        Interest::READABLE | Interest::WRITABLE,
-    ];
-    let interest = interests[random.random_below(interests.len())];
-    let interest = match random.random_below(4) {
-        0 => interest,
-        1 => interest.one_shot(),
-        _ => interest.edge(),
-    };
-    match random.random_below(60) {
-        0 => Call::Connect,
-        1..=5 => Call::Accept,
-        6 => Call::FinishConnect,
-        7..=14 => Call::Send(end, random.random_below(1_000)),
-        15..=24 => Call::Recv(end, 1 + random.random_below(1_500)),
-        25 => Call::ShutdownWrite(end),
-        26 => Call::ShutdownBoth(end),
-        27 => Call::Reset(end),
-        28 => Call::Close(end),
-        29..=30 => Call::HasInput(end),
-        31..=32 => Call::InputLen(end),
-        33..=34 => Call::HasRoom(end),
-        35 => Call::TakeError(end),
-        36 => Call::PeerAddr(end),
-        37..=41 => Call::Register(end, interest),
-        42..=45 => Call::Reregister(end, interest),
-        46 => Call::Deregister(end),
-        47 if random.random_below(4) == 0 => Call::CloseListener,
-        _ => Call::Poll,
-    }
-}
 
 /// A listener and the two ends of a connection, on the kernel of this thread.
 struct World {
@@ -288,7 +218,7 @@ fn both_kernels_say_the_same() {
     };
     for seed in (0..count).map(|number| first.wrapping_add(number)) {
         let random = Kernel::new(seed, Options::default()).expect("there are descriptors");
-        let calls = draw_calls(&random);
+        let calls = draw_calls(&random, CALLS);
         let simulated = play_simulated(&calls);
         let real = play_real(&calls, &simulated);
         if real == simulated {
