@@ -7,6 +7,7 @@
 //!
 //! What it leaves out:
 //!
+//! - A will is short, and a filter has eight levels at most.
 //! - Sessions end with their connection, as if each client had asked for a clean one; a client that
 //!   has not is told that no session was present.
 //! - There is no QoS 2. A subscription to it is granted QoS 1, a will of it is published with QoS
@@ -14,7 +15,7 @@
 //! - Everybody is let in, whatever the user name and the password.
 //! - Clients that publish to each other at QoS 1, faster than they acknowledge, can come to wait
 //!   for each other: what would set them going lies behind what has to wait. The congestion timeout
-//!   ends one of them.
+//!   ends one of them. Many publishers to a slow subscriber hold up the others of their loop, too.
 
 mod broker;
 mod client;

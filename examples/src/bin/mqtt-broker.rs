@@ -45,8 +45,8 @@ struct Options {
     max_output: usize,
 }
 
-/// The least limit of output: the retained messages, the mailbox of a loop, what it has taken out
-/// of that, and as much again.
+/// The least limit of output: the retained messages, the windows of all other loops, and the
+/// messages that go beyond those.
 const MIN_MAX_OUTPUT: usize = 8 << 20;
 
 /// The largest limit of packets: one has to find room in a mailbox.

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use super::packet::Qos;
 
 /// The longest topic or filter, in bytes, and the most levels of a filter: a level is a node of the
-/// tree.
+/// tree, and all of those may have to be looked at for each retained message.
 pub const MAX_TOPIC_LEN: usize = 1024;
-const MAX_LEVELS: usize = 32;
+const MAX_LEVELS: usize = 8;
 
 /// Returns whether messages can have this topic [MQTT-4.7.3-1], [MQTT-3.3.2-2].
 #[must_use]
