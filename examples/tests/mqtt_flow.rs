@@ -144,6 +144,7 @@ fn many_publishers_are_more_than_readers_have_room_for() {
     for publisher in &publishers {
         stopped(publisher);
     }
+    // Readers that are slow to begin.
     thread::sleep(STOPPED);
     thread::scope(|scope| {
         for reader in [&mut reader, &mut second] {

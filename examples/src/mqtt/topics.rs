@@ -78,7 +78,7 @@ impl<S: Ord + Copy> Filters<S> {
     }
 
     /// Puts those who get the messages of a topic into `found`, each once and with the best QoS of
-    /// all its filters that match [MQTT-3.3.5-1]. Returns in how many places it has looked for them.
+    /// all its filters that match [MQTT-3.3.5-1]. Returns in how many places it has looked.
     pub fn find(&self, topic: &str, found: &mut Vec<(S, Qos)>) -> usize {
         found.clear();
         let places = self.root.find(Some(topic), topic.starts_with('$'), found);
