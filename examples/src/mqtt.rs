@@ -15,7 +15,7 @@
 //! - Everybody is let in, whatever the user name and the password.
 //! - Clients that publish to each other at QoS 1, faster than they acknowledge, can come to wait
 //!   for each other: what would set them going lies behind what has to wait. The congestion timeout
-//!   ends one of them. Many publishers to a slow subscriber hold up the others of their loop, too.
+//!   ends one of them. Some publishers to a slow subscriber hold up the others of their loop, too.
 
 mod broker;
 mod client;
