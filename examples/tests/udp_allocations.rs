@@ -30,7 +30,8 @@ fn allocations(host: &str, client: &str, datagrams: usize) -> u64 {
         assert_eq!(reply[..len], bytes);
     }
     server.signal(Signal::SIGINT);
-    assert!(server.wait().success());
+    let status = server.wait();
+    assert!(status.success(), "{status}");
     let text = std::fs::read_to_string(&log).unwrap();
     std::fs::remove_file(&log).unwrap();
     let (_, usage) = text.split_once("total heap usage: ").expect("valgrind's summary");

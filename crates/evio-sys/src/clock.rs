@@ -14,5 +14,9 @@ use std::time::Instant;
 /// ```
 #[must_use]
 pub fn now() -> Instant {
+    #[cfg(feature = "sim")]
+    if let Some(now) = crate::sim::now() {
+        return now;
+    }
     Instant::now()
 }

@@ -48,6 +48,9 @@ mod flag;
 mod interest;
 pub mod net;
 mod poller;
+pub mod random;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod source;
 pub mod thread;
 mod token;

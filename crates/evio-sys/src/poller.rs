@@ -11,7 +11,7 @@ use crate::interest::Interest;
 use crate::source::Source;
 use crate::token::Token;
 
-/// The system's interface that a [`Poller`] uses here: `epoll` or `kqueue`. For logs, and for
+/// The system's interface that a poller uses here: `epoll` or `kqueue`. For logs, and for
 /// programs that depend on what only one of them has.
 ///
 /// # Examples

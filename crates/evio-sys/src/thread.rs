@@ -18,5 +18,9 @@ use crate::backend;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn pin(number: usize) -> io::Result<()> {
+    #[cfg(feature = "sim")]
+    if crate::sim::current().is_some() {
+        return Ok(());
+    }
     backend::pin_thread(number)
 }

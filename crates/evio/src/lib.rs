@@ -40,9 +40,9 @@
 //!   `udp6` and `unix`.
 //! - [`MessageSender`] sends messages of your own type to the handler of a loop.
 //! - [`ServerHandle`] ends a server, and [`ConnHandle`] reaches a connection, from any thread.
-//! - [`Loop::connect`] makes a connection to somebody else, with the same callbacks;
-//!   [`Resolver::dial`] does so by name. [`Server::without_addresses`] is for programs that are
-//!   clients only.
+//! - [`Loop::connect`] makes a connection to one address, with the same callbacks; [`Loop::dial`]
+//!   to the first of several that answers; [`Resolver::dial`] to a name.
+//!   [`Server::without_addresses`] is for programs that are clients only.
 //! - [`WorkerPool`] does what would hold up a loop; [`Conn::reply`] is what a peer is owed.
 //! - [`ConnMap`] keeps the state of connections that others reach.
 //! - [`Loop::watch`] watches any other descriptor; [`Server::start`] makes a server that lives

@@ -74,7 +74,8 @@ impl Resolver {
     }
 
     /// Begins to connect to `name`, a host and a port: `example.org:80`, `192.0.2.1:80` or
-    /// `[2001:db8::1]:80`. [`Handler::opened`](crate::Handler::opened) or
+    /// `[2001:db8::1]:80`, with or without `tcp://` before it.
+    /// [`Handler::opened`](crate::Handler::opened) or
     /// [`Handler::dial_failed`](crate::Handler::dial_failed) is called, as [`Loop::dial`] says: the
     /// latter, too, when `name` is none, or as many names wait to be resolved as may.
     ///
@@ -93,6 +94,8 @@ impl Resolver {
         name: &str,
         options: &ConnectOptions,
     ) -> io::Result<DialId> {
+        // As addresses to listen on are often written.
+        let name = name.strip_prefix("tcp://").unwrap_or(name);
         if let Ok(address) = name.parse::<SocketAddr>() {
             return event_loop.dial([address], options);
         }

@@ -41,12 +41,15 @@ impl Signals {
     /// Registers a handler that writes to a socket, whose other end this returns too.
     pub(crate) fn register() -> io::Result<(Self, UnixStream)> {
         let (stop, signalled) = UnixStream::pair()?;
+        let mut process = PROCESS.lock();
+        process.prepare()?;
         let mut signals = Self { ids: Vec::new(), is_counted: false };
-        // The sockets come first, so that no signal finds handlers that tell nobody.
+        // The sockets come last: a signal that has reached one may have the server end, in another
+        // thread, while its handlers still run.
         for signal in SIGNALS {
             signals.ids.push(pipe::register(signal, signalled.try_clone()?)?);
         }
-        PROCESS.lock().begin_server()?;
+        process.begin_server();
         signals.is_counted = true;
         Ok((signals, stop))
     }
@@ -69,12 +72,12 @@ fn unregister(ids: &mut Vec<SigId>) {
 }
 
 /// Registers handlers that end the process when a signal comes while the flag is up, and that put
-/// it up. Returns the flag, which is down.
+/// it up. Returns the flag, which is up: there is no server yet.
 fn end_at_second_signal() -> io::Result<Arc<AtomicBool>> {
-    let ends_at_once = Arc::new(AtomicBool::new(false));
+    let ends_at_once = Arc::new(AtomicBool::new(true));
     let mut ids = Vec::new();
     let mut register = |signal| {
-        // In this order, so that the first signal finds the flag down.
+        // In this order, so that the first signal for a server finds the flag down.
         let (status, flag) = (SIGNALLED + signal, &ends_at_once);
         ids.push(flag::register_conditional_shutdown(signal, status, Arc::clone(flag))?);
         ids.push(flag::register(signal, Arc::clone(flag))?);
@@ -88,15 +91,19 @@ fn end_at_second_signal() -> io::Result<Arc<AtomicBool>> {
 }
 
 impl Process {
-    /// The first signal from now on is for servers.
-    fn begin_server(&mut self) -> io::Result<()> {
-        let ends_at_once = match &self.ends_at_once {
-            Some(flag) => flag,
-            None => self.ends_at_once.insert(end_at_second_signal()?),
-        };
-        ends_at_once.store(false, Ordering::SeqCst);
-        self.servers += 1;
+    fn prepare(&mut self) -> io::Result<()> {
+        if self.ends_at_once.is_none() {
+            self.ends_at_once = Some(end_at_second_signal()?);
+        }
         Ok(())
+    }
+
+    /// The first signal from now on is for servers.
+    fn begin_server(&mut self) {
+        if let Some(flag) = &self.ends_at_once {
+            flag.store(false, Ordering::SeqCst);
+        }
+        self.servers += 1;
     }
 
     /// Without a server, a signal ends the process, as it does a program that knows of none.

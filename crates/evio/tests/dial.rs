@@ -248,7 +248,7 @@ fn names_are_resolved_and_connected_to() {
     let resolver = Resolver::new().unwrap();
     let (listener, address) = listener();
     let by_name = format!("localhost:{}", address.port());
-    for name in [by_name, address.to_string()] {
+    for name in [format!("tcp://{by_name}"), by_name, address.to_string()] {
         it.dial_name(&resolver, &name, 5);
         assert_eq!(it.opened.next().1, Origin::Connected(Tag::from(5)));
         assert_eq!(accept(&listener).receive(5), b"hello");

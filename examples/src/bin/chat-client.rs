@@ -16,16 +16,23 @@ use evio::{
 use evio_examples::cli;
 use log::{error, info, warn};
 
-/// Sends what is typed to a chat room, and prints what is said there. Ctrl-C or Ctrl-D ends it.
+/// Sends what is typed to a chat room, and prints what is said there. Ctrl-C ends it, and so does
+/// the end of what is typed (Ctrl-D) once the room has it all.
 #[derive(Parser)]
 #[command(name = "chat-client", version)]
 struct Options {
     /// Host and port of the room
-    #[arg(default_value = "localhost:5555")]
+    #[arg(default_value = "localhost:5555", value_parser = host_and_port)]
     room: String,
     /// How long a connection may take to come about
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = cli::parse_time)]
     connect_timeout: Duration,
+}
+
+/// Refuses at once what can be no name of a room, however often it is tried.
+fn host_and_port(text: &str) -> Result<String, String> {
+    let port = text.rsplit_once(':').and_then(|(_host, port)| port.parse::<u16>().ok());
+    port.map(|_| text.to_owned()).ok_or_else(|| "a host and a port, such as localhost:5555".into())
 }
 
 /// Between two attempts: the first pause, which doubles each time, and the longest.

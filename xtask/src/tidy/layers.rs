@@ -14,9 +14,12 @@ struct Layer {
 
 /// Address strings are the business of the top layer alone, so `url` goes no lower.
 const LAYERS: [Layer; 3] = [
-    Layer { package: "evio-sys", forbidden: &["evio", "evio-core", "evio-examples", "url"] },
-    Layer { package: "evio-core", forbidden: &["evio", "evio-examples", "url"] },
-    Layer { package: "evio", forbidden: &["evio-examples"] },
+    Layer {
+        package: "evio-sys",
+        forbidden: &["evio", "evio-core", "evio-examples", "evio-sim", "url"],
+    },
+    Layer { package: "evio-core", forbidden: &["evio", "evio-examples", "evio-sim", "url"] },
+    Layer { package: "evio", forbidden: &["evio-examples", "evio-sim"] },
 ];
 
 /// Asks cargo for the tree of each layer and checks it.

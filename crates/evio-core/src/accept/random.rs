@@ -1,15 +1,13 @@
 //! Random numbers that spread connections.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
-
 /// A xorshift64* generator: uniform enough to spread connections, and not a secret.
 #[derive(Debug)]
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// Creates a generator with a seed of its own, from the keys that std draws for its hashers.
+    /// Creates a generator with a seed of its own.
     pub(crate) fn new() -> Self {
-        Self(RandomState::new().build_hasher().finish() | 1)
+        Self(evio_sys::random::seed() | 1)
     }
 
     pub(super) fn below(&mut self, bound: usize) -> usize {

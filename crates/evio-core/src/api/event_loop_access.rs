@@ -73,7 +73,7 @@ impl<'a> Loop<'a> {
     }
 
     /// Calls `visit` with every connection of this loop that is open or half-closed, in no
-    /// particular order.
+    /// particular order: also with the one whose callback is running.
     ///
     /// # Examples
     ///

@@ -118,6 +118,8 @@ impl LoopHandle {
     /// Registers a listener with the loop, which accepts from it and spreads the connections over
     /// all loops. If that fails, [`listener_failed`](crate::Handler::listener_failed) is called.
     ///
+    /// `ServerHandle::listen` of the `evio` crate binds an address and does this for its sockets.
+    ///
     /// # Errors
     ///
     /// Fails when the server is ending or has ended; the listener is closed then.

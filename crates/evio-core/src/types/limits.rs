@@ -59,7 +59,8 @@ pub struct Limits {
     /// [`TimedOut`](std::io::ErrorKind::TimedOut). It is the only end of a peer that vanished after
     /// the kernel had taken all output, and on other systems that takes the kernel's own time,
     /// minutes in most cases. A peer that reads so little at a time that its window has no room for
-    /// a whole segment, which takes a very small receive buffer, takes nothing by the kernel's count.
+    /// a whole segment, which takes a very small receive buffer, takes nothing by the kernel's
+    /// count.
     pub write_timeout: Option<Duration>,
     /// How long an outbound connection may take to come about. Default: 10 seconds.
     pub connect_timeout: Duration,

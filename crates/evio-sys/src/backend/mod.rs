@@ -92,11 +92,20 @@ compile_error!(
      what Android and illumos call epoll is not tested, so they are refused"
 );
 
+#[cfg(not(feature = "sim"))]
+pub(crate) use imp::{EventBuffer, Notifier, Selector};
+#[cfg(feature = "sim")]
 pub(crate) use imp::{
-    EventBuffer, IS_SHARED_LATER, NAME, Notifier, Selector, abstract_address, abstract_name,
-    accept_tcp, accept_unix, datagram_merger, disable_error_queue, disable_multicast_all,
-    enable_pktinfo, open_socket, output_len, pin_thread, protocol, recv_with_local, reset, send,
-    send_before_fin, send_from, send_vectored, set_defer_accept, set_keepalive, set_only_v6,
-    set_reuse_port, set_user_timeout,
+    EventBuffer as RealEventBuffer, Notifier as RealNotifier, Selector as RealSelector,
+};
+pub(crate) use imp::{
+    IS_SHARED_LATER, NAME, abstract_address, abstract_name, accept_tcp, accept_unix,
+    datagram_merger, disable_error_queue, disable_multicast_all, enable_pktinfo, open_socket,
+    output_len, pin_thread, protocol, recv_with_local, reset, send, send_before_fin, send_from,
+    send_vectored, set_defer_accept, set_keepalive, set_only_v6, set_reuse_port, set_user_timeout,
 };
 pub(crate) use raw::{input_len, listen};
+
+/// Chooses between these and the simulated kernel, by thread.
+#[cfg(feature = "sim")]
+pub(crate) use crate::sim::switch::{EventBuffer, Notifier, Selector};

@@ -64,6 +64,10 @@ impl UdpSocket {
     /// Fails when the address is in use, not local, or not permitted, or when the process is out
     /// of file descriptors.
     pub fn bind(address: SocketAddr, options: &ListenOptions) -> io::Result<Self> {
+        #[cfg(feature = "sim")]
+        if crate::sim::current().is_some() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         let socket = backend::open_socket(family_of(&address), SockType::Datagram)?;
         bind_inet(&socket, address, options)?;
         backend::disable_multicast_all(socket.as_fd(), address.is_ipv6());

@@ -17,6 +17,8 @@ use super::taken_over::{check_kind, check_listens, close_without_waiting};
 use super::uninterrupted;
 use super::unix_path::{SocketFile, bind_path, take_turn};
 use crate::backend;
+#[cfg(feature = "sim")]
+use crate::sim::SimListener;
 
 /// The name of a Unix domain socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +51,8 @@ pub struct Listener {
 enum Socket {
     Tcp(net::TcpListener),
     Unix(UnixListener),
+    #[cfg(feature = "sim")]
+    Simulated(SimListener),
 }
 
 impl Listener {
@@ -61,6 +65,11 @@ impl Listener {
     /// Fails when the address is in use, not local, or not permitted, or when the process is out
     /// of file descriptors.
     pub fn tcp(address: net::SocketAddr, options: &ListenOptions) -> io::Result<Self> {
+        #[cfg(feature = "sim")]
+        if let Some(shared) = crate::sim::current() {
+            let listener = SimListener::new(shared, address, options.backlog)?;
+            return Ok(Self { socket: Socket::Simulated(listener), file: None });
+        }
         let family = family_of(&address);
         let socket = backend::open_socket(family, SockType::Stream)?;
         setsockopt(&socket, sockopt::ReuseAddr, &true)?;
@@ -84,6 +93,10 @@ impl Listener {
     /// the path, when the path is too long or cannot be written, and for an abstract name on
     /// systems other than Linux.
     pub fn unix(name: UnixName<'_>, options: &ListenOptions) -> io::Result<Self> {
+        #[cfg(feature = "sim")]
+        if crate::sim::current().is_some() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         let socket = backend::open_socket(AddressFamily::Unix, SockType::Stream)?;
         // Held until the socket listens.
         let mut _turn = None;
@@ -116,6 +129,11 @@ impl Listener {
                 let stream = uninterrupted(|| backend::accept_unix(listener))?;
                 (Stream::from(stream), None)
             }
+            #[cfg(feature = "sim")]
+            Socket::Simulated(listener) => {
+                let (stream, peer) = listener.accept()?;
+                (Stream::from(stream), Some(canonical(peer)))
+            }
         };
         Ok((stream, peer))
     }
@@ -127,6 +145,10 @@ impl Listener {
     ///
     /// [`Unsupported`](io::ErrorKind::Unsupported) on systems other than Linux and FreeBSD.
     pub fn set_reuse_port(&self) -> io::Result<()> {
+        #[cfg(feature = "sim")]
+        if let Socket::Simulated(_) = self.socket {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         backend::set_reuse_port(self.as_fd())
     }
 
@@ -139,6 +161,8 @@ impl Listener {
         Ok(match &self.socket {
             Socket::Tcp(listener) => listener.local_addr()?.into(),
             Socket::Unix(listener) => listener.local_addr()?.into(),
+            #[cfg(feature = "sim")]
+            Socket::Simulated(listener) => listener.local_addr()?.into(),
         })
     }
 }
@@ -207,6 +231,8 @@ impl From<Listener> for OwnedFd {
         match listener.socket {
             Socket::Tcp(listener) => listener.into(),
             Socket::Unix(listener) => listener.into(),
+            #[cfg(feature = "sim")]
+            Socket::Simulated(listener) => listener.into(),
         }
     }
 }
@@ -216,6 +242,8 @@ impl AsFd for Listener {
         match &self.socket {
             Socket::Tcp(listener) => listener.as_fd(),
             Socket::Unix(listener) => listener.as_fd(),
+            #[cfg(feature = "sim")]
+            Socket::Simulated(listener) => listener.as_fd(),
         }
     }
 }

@@ -31,7 +31,18 @@ use crate::backend;
 #[derive(Debug)]
 pub struct Reserve {
     /// `None` while there is no descriptor to hold back.
-    held: Option<OwnedFd>,
+    held: Option<Held>,
+}
+
+#[cfg(not(feature = "sim"))]
+type Held = OwnedFd;
+
+/// A descriptor of the system, or of the simulated kernel.
+#[cfg(feature = "sim")]
+#[derive(Debug)]
+enum Held {
+    Real(#[allow(dead_code, reason = "held for its drop")] OwnedFd),
+    Simulated(#[allow(dead_code, reason = "held for its drop")] crate::sim::Handle),
 }
 
 impl Reserve {
@@ -65,6 +76,15 @@ impl Reserve {
 }
 
 /// A socket that is not connected to anything costs the least of what every system has.
-fn descriptor() -> io::Result<OwnedFd> {
+#[cfg(not(feature = "sim"))]
+fn descriptor() -> io::Result<Held> {
     backend::open_socket(AddressFamily::Unix, SockType::Stream)
+}
+
+#[cfg(feature = "sim")]
+fn descriptor() -> io::Result<Held> {
+    match crate::sim::current() {
+        Some(shared) => Ok(Held::Simulated(crate::sim::Handle::reserve(shared)?)),
+        None => Ok(Held::Real(backend::open_socket(AddressFamily::Unix, SockType::Stream)?)),
+    }
 }

@@ -20,6 +20,8 @@ use super::listener::family_of;
 use super::uninterrupted;
 use super::unix_path::unix_address_of;
 use crate::backend;
+#[cfg(feature = "sim")]
+use crate::sim::SimStream;
 
 /// A connected socket, TCP or Unix.
 ///
@@ -57,6 +59,8 @@ pub struct Stream(Socket);
 enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    #[cfg(feature = "sim")]
+    Simulated(SimStream),
 }
 
 impl Stream {
@@ -72,6 +76,11 @@ impl Stream {
     /// ([`WouldBlock`](io::ErrorKind::WouldBlock)), and when the process is out of file
     /// descriptors or the system of ports.
     pub fn connect(peer: &SocketAddr) -> io::Result<(Self, bool)> {
+        #[cfg(feature = "sim")]
+        if let Some(shared) = crate::sim::current() {
+            let address = peer.destination().ok_or(io::ErrorKind::Unsupported)?;
+            return Ok((Self(Socket::Simulated(SimStream::connect(shared, address)?)), false));
+        }
         match peer {
             SocketAddr::Inet(address) => {
                 let address = destination(*address);
@@ -118,6 +127,10 @@ impl Stream {
     /// of the connection.
     #[inline]
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        #[cfg(feature = "sim")]
+        if let Socket::Simulated(stream) = &self.0 {
+            return stream.recv(buffer);
+        }
         uninterrupted(|| Ok(recv(self.as_fd().as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT)?))
     }
 
@@ -129,6 +142,10 @@ impl Stream {
     /// of the connection.
     #[inline]
     pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        #[cfg(feature = "sim")]
+        if let Socket::Simulated(stream) = &self.0 {
+            return stream.send(&[IoSlice::new(bytes)]);
+        }
         uninterrupted(|| backend::send(self.as_fd(), bytes))
     }
 
@@ -139,6 +156,10 @@ impl Stream {
     /// As [`send`](Self::send); also when there are more buffers than the system takes at once
     /// (1024 on Linux).
     pub fn send_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        #[cfg(feature = "sim")]
+        if let Socket::Simulated(stream) = &self.0 {
+            return stream.send(buffers);
+        }
         uninterrupted(|| backend::send_vectored(self.as_fd(), buffers))
     }
 
@@ -153,6 +174,10 @@ impl Stream {
     ///
     /// Linux saves a TCP segment (`MSG_MORE`); other systems send the bytes as ever.
     pub fn send_before_fin(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        #[cfg(feature = "sim")]
+        if let Socket::Simulated(stream) = &self.0 {
+            return stream.send(buffers);
+        }
         uninterrupted(|| backend::send_before_fin(self.as_fd(), buffers))
     }
 
@@ -165,6 +190,8 @@ impl Stream {
         match &self.0 {
             Socket::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Socket::Unix(stream) => stream.shutdown(Shutdown::Write),
+            #[cfg(feature = "sim")]
+            Socket::Simulated(stream) => stream.shutdown(false),
         }
     }
 
@@ -179,11 +206,20 @@ impl Stream {
         let result = match &self.0 {
             Socket::Tcp(stream) => stream.shutdown(Shutdown::Both),
             Socket::Unix(stream) => stream.shutdown(Shutdown::Both),
+            #[cfg(feature = "sim")]
+            Socket::Simulated(stream) => stream.shutdown(true),
         };
         match result {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
             result => result,
         }
+    }
+}
+
+#[cfg(feature = "sim")]
+impl From<SimStream> for Stream {
+    fn from(stream: SimStream) -> Self {
+        Self(Socket::Simulated(stream))
     }
 }
 

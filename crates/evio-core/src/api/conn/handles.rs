@@ -61,7 +61,10 @@ impl Conn<'_> {
     /// With as many owed as [`Limits::max_owed_replies`](crate::Limits::max_owed_replies) the
     /// connection is [paused](Conn::is_paused) until half of them are given.
     ///
-    /// Replies are sent in the order in which they are given, whatever the order of the questions.
+    /// Replies are sent in the order in which they are given, whatever the order of the questions,
+    /// and what a callback writes meanwhile comes before them. For answers in the order of the
+    /// questions, set `max_owed_replies` to 1, take the next question out of the input while the
+    /// connection is not paused, and go on in [`Handler::woken`](crate::Handler::woken).
     ///
     /// # Examples
     ///

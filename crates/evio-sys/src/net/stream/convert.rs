@@ -75,6 +75,8 @@ impl Read for Stream {
         match &mut self.0 {
             Socket::Tcp(stream) => stream.read(buffer),
             Socket::Unix(stream) => stream.read(buffer),
+            #[cfg(feature = "sim")]
+            Socket::Simulated(stream) => stream.recv(buffer),
         }
     }
 }
@@ -86,6 +88,8 @@ impl Write for Stream {
         match &mut self.0 {
             Socket::Tcp(stream) => stream.write(bytes),
             Socket::Unix(stream) => stream.write(bytes),
+            #[cfg(feature = "sim")]
+            Socket::Simulated(stream) => stream.send(&[io::IoSlice::new(bytes)]),
         }
     }
 
@@ -101,6 +105,8 @@ impl AsFd for Stream {
         match &self.0 {
             Socket::Tcp(stream) => stream.as_fd(),
             Socket::Unix(stream) => stream.as_fd(),
+            #[cfg(feature = "sim")]
+            Socket::Simulated(stream) => stream.as_fd(),
         }
     }
 }

@@ -19,6 +19,10 @@ impl Stream {
     ///
     /// The end of the connection, as for [`recv`](Self::recv), which does not report it again.
     pub fn has_input(&self) -> io::Result<bool> {
+        #[cfg(feature = "sim")]
+        if let Socket::Simulated(stream) = &self.0 {
+            return stream.has_input();
+        }
         let peek = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_PEEK;
         match uninterrupted(|| Ok(recv(self.as_fd().as_raw_fd(), &mut [0], peek)?)) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
@@ -37,6 +41,10 @@ impl Stream {
     ///
     /// Linux counts up to an urgent mark, where a read stops too.
     pub fn input_len(&self) -> io::Result<usize> {
+        #[cfg(feature = "sim")]
+        if let Socket::Simulated(stream) = &self.0 {
+            return stream.input_len();
+        }
         uninterrupted(|| backend::input_len(self.as_fd()))
     }
 
@@ -71,6 +79,10 @@ impl Stream {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn output_len(&self) -> io::Result<usize> {
+        #[cfg(feature = "sim")]
+        if let Socket::Simulated(stream) = &self.0 {
+            return stream.output_len();
+        }
         uninterrupted(|| backend::output_len(self.as_fd()))
     }
 
@@ -89,6 +101,10 @@ impl Stream {
     /// On Linux the room is what `EPOLLOUT` reports too: a third of the send buffer for TCP, three
     /// quarters of it for a Unix socket. The BSDs have `SO_SNDLOWAT` for it.
     pub fn has_room(&self) -> io::Result<bool> {
+        #[cfg(feature = "sim")]
+        if let Socket::Simulated(stream) = &self.0 {
+            return stream.has_room();
+        }
         let mut sockets = [PollFd::new(self.as_fd(), PollFlags::POLLOUT)];
         uninterrupted(|| Ok(poll(&mut sockets, PollTimeout::ZERO)?))?;
         let events = sockets[0].revents().unwrap_or(PollFlags::empty());
@@ -107,6 +123,8 @@ impl Stream {
         match &self.0 {
             Socket::Tcp(stream) => stream.take_error(),
             Socket::Unix(stream) => stream.take_error(),
+            #[cfg(feature = "sim")]
+            Socket::Simulated(stream) => stream.take_error(),
         }
     }
 
@@ -119,6 +137,8 @@ impl Stream {
         Ok(match &self.0 {
             Socket::Tcp(stream) => canonical(stream.local_addr()?).into(),
             Socket::Unix(stream) => stream.local_addr()?.into(),
+            #[cfg(feature = "sim")]
+            Socket::Simulated(stream) => stream.local_addr()?.into(),
         })
     }
 
@@ -131,6 +151,8 @@ impl Stream {
         Ok(match &self.0 {
             Socket::Tcp(stream) => canonical(stream.peer_addr()?).into(),
             Socket::Unix(stream) => stream.peer_addr()?.into(),
+            #[cfg(feature = "sim")]
+            Socket::Simulated(stream) => stream.peer_addr()?.into(),
         })
     }
 }

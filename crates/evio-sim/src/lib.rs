@@ -1,0 +1,65 @@
+//! Tests of a handler on a simulated kernel: the unchanged event loop, clients as scripts, faults
+//! by chance, and time that costs nothing. Everything comes from a seed, so that a run that failed
+//! can be repeated.
+//!
+//! # What is checked
+//!
+//! Beside what the clients assert:
+//!
+//! - Each connection that was opened gets exactly one ending.
+//! - The handler is given the bytes that the client has sent, and all of them before it is told
+//!   that the client has ended its output; the client is given the bytes that the loop has sent.
+//! - The loop has closed every descriptor when it has ended.
+//! - It does not spin, nor try sockets again and again that are known to be full.
+//! - No client waits for what can never come. One that fails with an error fails the test, unless
+//!   one of its connections was cut by chance.
+//!
+//! # What is not simulated yet
+//!
+//! UDP, Unix sockets, names, several loops, [`Detached`](evio::Detached) sockets, and descriptors
+//! of the program's own: these are errors of kind `Unsupported`, or of `EPERM` for the last.
+//!
+//! # Examples
+//!
+//! ```
+//! use std::time::Duration;
+//! use evio::{Action, Events, Server};
+//!
+//! evio_sim::for_each_seed(20, |sim| {
+//!     let server = Server::bind(["tcp://10.0.0.1:80"])?;
+//!     let echo = Events::new().data(|conn, _, input| {
+//!         conn.write(input);
+//!         Action::None
+//!     });
+//!     sim.serve(server, echo)?;
+//!     for _ in 0..5 {
+//!         sim.client(|net| async move {
+//!             let mut conn = net.connect("10.0.0.1:80").await?;
+//!             conn.write_all(b"hello\n").await?;
+//!             assert_eq!(conn.read_line().await?, "hello\n");
+//!             net.sleep(Duration::from_secs(3600)).await;
+//!             Ok(())
+//!         });
+//!     }
+//!     Ok(())
+//! });
+//! ```
+
+mod checked;
+mod connection;
+mod net;
+mod process;
+mod seeds;
+mod simulation;
+mod tasks;
+
+use std::error::Error;
+
+pub use connection::Connection;
+pub use evio_sys::sim::{Counts, Faults, Options};
+pub use net::Net;
+pub use seeds::{Summary, for_each_seed, for_seeds};
+pub use simulation::{Outcome, Simulation};
+
+/// The result of a script, or of what prepares a simulation.
+pub type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;

@@ -1,0 +1,92 @@
+//! Many simulations, one after the other.
+
+use std::any::Any;
+use std::env;
+use std::panic::{self, AssertUnwindSafe};
+
+use evio_sys::sim::Counts;
+
+use crate::Result;
+use crate::simulation::{Outcome, Simulation};
+
+/// What [`for_each_seed`] has come to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Summary {
+    /// How many simulations there were.
+    pub seeds: u64,
+    /// How often each fault was injected in all of them.
+    pub faults: Counts,
+    /// Connections that the handlers were told of.
+    pub connections: u64,
+    /// Turns of the loops.
+    pub turns: u64,
+}
+
+impl Summary {
+    fn add(&mut self, outcome: &Outcome) {
+        let (sum, more) = (&mut self.faults, &outcome.faults);
+        sum.segments += more.segments;
+        sum.short_sends += more.short_sends;
+        sum.would_blocks += more.would_blocks;
+        sum.resets += more.resets;
+        sum.reorders += more.reorders;
+        sum.no_descriptors += more.no_descriptors;
+        sum.vain_sends += more.vain_sends;
+        self.seeds += 1;
+        self.connections += outcome.connections;
+        self.turns += outcome.turns;
+    }
+}
+
+/// Runs `count` simulations, each with a seed of its own that was not used before, as `prepare`
+/// prepares them. With `EVIO_SEED` in the environment there is one, with that seed.
+///
+/// # Panics
+///
+/// Panics when one of them does, or finds something wrong: with the seed in the message.
+pub fn for_each_seed(count: u64, prepare: impl Fn(&mut Simulation) -> Result) -> Summary {
+    match env::var("EVIO_SEED") {
+        Ok(seed) => for_seeds([seed.parse().expect("EVIO_SEED is a number")], prepare),
+        Err(_) => {
+            let first = evio_sys::random::seed();
+            for_seeds((0..count).map(|number| first.wrapping_add(number)), prepare)
+        }
+    }
+}
+
+/// Runs a simulation with each of these seeds, such as those that have failed before.
+///
+/// # Panics
+///
+/// Panics when one of them does, or finds something wrong: with the seed in the message.
+pub fn for_seeds(
+    seeds: impl IntoIterator<Item = u64>,
+    prepare: impl Fn(&mut Simulation) -> Result,
+) -> Summary {
+    let mut summary = Summary::default();
+    for seed in seeds {
+        let simulate = || run_seed(seed, &prepare);
+        match panic::catch_unwind(AssertUnwindSafe(simulate)) {
+            Ok(outcome) => summary.add(&outcome),
+            Err(panic) => panic!(
+                "seed {seed}: {}\nEVIO_SEED={seed} repeats it ({} seeds went well before)",
+                message_of(&*panic),
+                summary.seeds
+            ),
+        }
+    }
+    summary
+}
+
+fn run_seed(seed: u64, prepare: &impl Fn(&mut Simulation) -> Result) -> Outcome {
+    let mut simulation = Simulation::new(seed).expect("a simulation needs a descriptor");
+    if let Err(error) = prepare(&mut simulation) {
+        panic!("it could not be prepared: {error}");
+    }
+    simulation.run()
+}
+
+fn message_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message")
+}

@@ -1,0 +1,98 @@
+//! An echo server under every fault.
+
+use std::time::Duration;
+
+use evio::{Action, Conn, Handler, Server};
+use evio_sim::{Faults, Net, Result, Simulation, Summary, for_each_seed};
+
+const ADDRESS: &str = "10.0.0.1:7";
+const SEEDS: u64 = 2_000;
+
+struct Echo;
+
+impl Handler for Echo {
+    type Context = ();
+
+    fn context(&mut self, _: &Conn<'_>) {}
+
+    fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
+        conn.write(input);
+        Action::None
+    }
+}
+
+/// Sends messages of up to `longest` bytes, reads each back, and ends in one of three ways.
+async fn talk(net: std::rc::Rc<Net>, longest: usize) -> Result {
+    let mut conn = net.connect(ADDRESS).await?;
+    for _ in 0..1 + net.random_below(10) {
+        let message = net.random_bytes(1 + net.random_below(longest));
+        conn.write_all(&message).await?;
+        assert_eq!(conn.read_exact(message.len()).await?, message);
+        if net.random_below(4) == 0 {
+            net.sleep(Duration::from_millis(net.random_below(100) as u64)).await;
+        }
+    }
+    match net.random_below(3) {
+        0 => {}
+        1 => conn.reset(),
+        _ => {
+            let last = net.random_bytes(net.random_below(longest));
+            conn.write_all(&last).await?;
+            conn.shutdown_write()?;
+            assert_eq!(conn.read_to_end().await?, last);
+        }
+    }
+    Ok(())
+}
+
+fn prepare(sim: &mut Simulation, longest: usize) -> Result {
+    sim.serve(Server::bind([format!("tcp://{ADDRESS}")])?, Echo)?;
+    for _ in 0..1 + sim.kernel().random_below(10) {
+        sim.client(move |net| talk(net, longest));
+    }
+    Ok(())
+}
+
+#[test]
+fn every_message_comes_back_whatever_goes_wrong() {
+    let Summary { seeds, faults, connections, .. } =
+        for_each_seed(SEEDS, |sim| prepare(sim, 2_000));
+    if seeds < SEEDS {
+        return;
+    }
+    assert!(connections > SEEDS, "{connections} connections");
+    for count in
+        [faults.segments, faults.short_sends, faults.would_blocks, faults.resets, faults.reorders]
+    {
+        assert!(count > 0, "a fault was never injected: {faults:?}");
+    }
+}
+
+#[test]
+fn the_same_seed_goes_the_same_way() {
+    let run = |seed| {
+        let mut sim = Simulation::new(seed).unwrap();
+        prepare(&mut sim, 5_000).unwrap();
+        sim.run()
+    };
+    let outcomes: Vec<_> = (0..50).map(|seed| (run(seed), run(seed))).collect();
+    for (first, second) in &outcomes {
+        assert_eq!(first, second);
+    }
+    assert!(outcomes.windows(2).all(|pair| pair[0].0.trace_hash != pair[1].0.trace_hash));
+}
+
+#[test]
+fn an_hour_of_sleep_takes_no_time() {
+    let mut sim = Simulation::new(1).unwrap();
+    sim.set_faults(Faults::default());
+    sim.serve(Server::bind([format!("tcp://{ADDRESS}")]).unwrap(), Echo).unwrap();
+    sim.client(|net| async move {
+        let mut conn = net.connect(ADDRESS).await?;
+        net.sleep(Duration::from_secs(3_600)).await;
+        conn.write_all(b"still there\n").await?;
+        assert_eq!(conn.read_line().await?, "still there\n");
+        Ok(())
+    });
+    assert!(sim.run().time >= Duration::from_secs(3_600));
+}

@@ -1,0 +1,114 @@
+//! What the types of this crate hold in the place of a socket.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use nix::errno::Errno;
+
+use super::Shared;
+use super::state::{Id, Kind, State};
+use super::stream::SimStream;
+use crate::net::AcceptError;
+
+/// Something simulated with a descriptor of its own, which is closed with it.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    pub(super) shared: Arc<Shared>,
+    pub(super) id: Id,
+    /// Of `/dev/null`; taken by the drop below, which has to know its number while it is open.
+    descriptor: Option<OwnedFd>,
+}
+
+impl Handle {
+    /// Makes the handle of what `make` makes.
+    pub(super) fn new<T>(
+        shared: Arc<Shared>,
+        make: impl FnOnce(&mut State) -> Result<(Id, T), Errno>,
+    ) -> io::Result<(Self, T)> {
+        let descriptor = OwnedFd::from(shared.null.try_clone()?);
+        let mut state = shared.lock();
+        let (id, value) = make(&mut state)?;
+        state.open(id, descriptor.as_raw_fd());
+        drop(state);
+        Ok((Self { shared, id, descriptor: Some(descriptor) }, value))
+    }
+
+    /// Makes something that is not connected to anything.
+    pub(super) fn of(shared: Arc<Shared>, kind: Kind) -> io::Result<Self> {
+        let make = |state: &mut State| {
+            state.check_descriptors()?;
+            let is_peer = state.is_peer;
+            Ok((state.add(kind, is_peer), ()))
+        };
+        Ok(Self::new(shared, make)?.0)
+    }
+
+    /// Takes a descriptor to be held back.
+    pub(crate) fn reserve(shared: Arc<Shared>) -> io::Result<Self> {
+        Self::of(shared, Kind::Reserve)
+    }
+}
+
+impl Handle {
+    /// Gives up the handle for what it is made of.
+    pub(super) fn into_parts(mut self) -> (Arc<Shared>, Id, OwnedFd) {
+        let descriptor = self.descriptor.take().expect("it has one until it is dropped");
+        (Arc::clone(&self.shared), self.id, descriptor)
+    }
+
+    /// Closes what it stands for, and returns the descriptor.
+    fn close(&mut self) -> Option<OwnedFd> {
+        let descriptor = self.descriptor.take()?;
+        self.shared.lock().close(self.id, descriptor.as_raw_fd());
+        Some(descriptor)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        drop(self.close());
+    }
+}
+
+impl AsFd for Handle {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_ref().expect("it has one until it is dropped").as_fd()
+    }
+}
+
+/// A simulated [`Listener`](crate::net::Listener).
+#[derive(Debug)]
+pub(crate) struct SimListener(Handle);
+
+impl SimListener {
+    pub(crate) fn new(shared: Arc<Shared>, address: SocketAddr, backlog: u16) -> io::Result<Self> {
+        let listen = |state: &mut State| Ok((state.listen(address, backlog)?, ()));
+        Ok(Self(Handle::new(shared, listen)?.0))
+    }
+
+    pub(crate) fn accept(&self) -> Result<(SimStream, SocketAddr), AcceptError> {
+        let shared = Arc::clone(&self.0.shared);
+        let accept = |state: &mut State| state.accept(self.0.id);
+        let (handle, peer) = Handle::new(shared, accept)?;
+        Ok((SimStream::new(handle), peer))
+    }
+
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.0.shared.lock().listens_at(self.0.id)?)
+    }
+}
+
+/// Gives up the listener for its descriptor, which is one of `/dev/null`.
+impl From<SimListener> for OwnedFd {
+    fn from(SimListener(mut handle): SimListener) -> Self {
+        handle.close().expect("it has one until it is dropped")
+    }
+}
+
+impl AsFd for SimListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}

@@ -1,0 +1,273 @@
+//! A kernel in memory: TCP, readiness and the clock, under the unchanged types of this crate.
+//!
+//! With the feature `sim`, a thread that has [entered](Kernel::enter) a [`Kernel`] makes simulated
+//! sockets, pollers and wakers, and reads a clock that moves only when a poll waits or the kernel
+//! is told to. Every other thread goes on with the operating system.
+//!
+//! What is drawn at random comes from the seed alone, so that a run can be repeated.
+//!
+//! # What is simulated
+//!
+//! TCP between sockets of one kernel: listening with a backlog, connecting (in progress, refused,
+//! timed out), bytes through buffers of a limited size, FIN, RST, `SO_ERROR`, the events of epoll,
+//! a limit of descriptors, wakers. UDP and Unix sockets are
+//! [`Unsupported`](std::io::ErrorKind::Unsupported); options such as keep-alive are taken and have
+//! no effect; a descriptor of the program's own cannot be registered.
+//!
+//! [`as_fd`](std::os::fd::AsFd) of something simulated is a descriptor of `/dev/null` of its own:
+//! it tells one from the other, and nothing can be read from it.
+//!
+//! # Examples
+//!
+//! ```
+//! use evio_sys::net::{ListenOptions, Listener, Stream};
+//! use evio_sys::sim::{Kernel, Options};
+//!
+//! let kernel = Kernel::new(1, Options::default())?;
+//! let _entered = kernel.enter();
+//! let address = "10.0.0.1:80".parse().unwrap();
+//! let listener = Listener::tcp(address, &ListenOptions::default())?;
+//! let (client, is_connected) = Stream::connect(&address.into())?;
+//! assert!(!is_connected);
+//! while let Some(next) = kernel.next_event() {
+//!     kernel.advance_to(next);
+//! }
+//! assert!(client.finish_connect()?);
+//! assert!(listener.accept().is_ok());
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod connecting;
+mod endings;
+mod endpoint;
+mod handle;
+mod options;
+mod polling;
+mod random;
+mod record;
+mod state;
+mod stream;
+pub(crate) mod switch;
+mod transfer;
+mod wire;
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+pub use options::{Counts, Faults, Options};
+pub use record::{Direction, Mismatch};
+
+pub(crate) use handle::{Handle, SimListener};
+pub(crate) use state::State;
+pub(crate) use stream::SimStream;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
+}
+
+/// A simulated kernel; a clone is the same one.
+#[derive(Clone, Debug)]
+pub struct Kernel(Arc<Shared>);
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// What the virtual time counts from.
+    base: Instant,
+    /// `/dev/null`, of which everything simulated has a copy.
+    null: File,
+    state: Mutex<State>,
+}
+
+impl Shared {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic of a test leaves a state that the ends of its sockets can still go through.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kernel {
+    /// Makes a kernel with nothing in it, whose random numbers come from `seed`.
+    ///
+    /// # Errors
+    ///
+    /// Fails when `/dev/null` cannot be opened.
+    pub fn new(seed: u64, options: Options) -> io::Result<Self> {
+        let state = Mutex::new(State::new(seed, options));
+        Ok(Self(Arc::new(Shared { base: Instant::now(), null: File::open("/dev/null")?, state })))
+    }
+
+    /// Has the calling thread use this kernel until the guard is dropped.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the thread uses one already.
+    #[must_use]
+    pub fn enter(&self) -> Entered {
+        CURRENT.with_borrow_mut(|current| {
+            assert!(current.is_none(), "this thread has entered a simulated kernel already");
+            *current = Some(Arc::clone(&self.0));
+        });
+        Entered(())
+    }
+
+    /// Makes sockets from here on for a peer of the program (`true`) or for the program under test:
+    /// a peer has no limit of descriptors, and its calls neither fail by chance nor take time.
+    pub fn act_as_peer(&self, is_peer: bool) {
+        self.0.lock().is_peer = is_peer;
+    }
+
+    /// Returns the virtual time since the kernel was made.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.0.lock().now
+    }
+
+    /// Returns when the next segment arrives or timer runs down, if any is under way.
+    #[must_use]
+    pub fn next_event(&self) -> Option<Duration> {
+        self.0.lock().next_arrival()
+    }
+
+    /// Moves the clock on, and delivers what arrives until then. It never goes back.
+    pub fn advance_to(&self, now: Duration) {
+        let mut state = self.0.lock();
+        state.now = state.now.max(now);
+        state.settle();
+    }
+
+    /// Returns whether a poll of the poller with this descriptor would report something.
+    #[must_use]
+    pub fn is_ready(&self, poller: &impl AsFd) -> bool {
+        let mut state = self.0.lock();
+        state.settle();
+        let id = state.id_of(poller.as_fd().as_raw_fd());
+        id.is_some_and(|id| state.has_ready(id))
+    }
+
+    /// Wakes `waker` once, when something happens to the socket with this descriptor.
+    pub fn on_change(&self, socket: &impl AsFd, waker: Waker) {
+        let mut state = self.0.lock();
+        if let Some(id) = state.id_of(socket.as_fd().as_raw_fd()) {
+            state.add_waker(id, waker);
+        }
+    }
+
+    /// Wakes `waker` at `time`.
+    pub fn on_time(&self, time: Duration, waker: Waker) {
+        self.0.lock().schedule_timer(time, waker);
+    }
+
+    /// Draws a number below `bound`; zero if that is zero.
+    #[must_use]
+    pub fn random_below(&self, bound: usize) -> usize {
+        self.0.lock().random.below(bound)
+    }
+
+    /// Draws as many bytes as there is room for.
+    pub fn fill_random(&self, buffer: &mut [u8]) {
+        let mut state = self.0.lock();
+        for chunk in buffer.chunks_mut(8) {
+            chunk.copy_from_slice(&state.random.next().to_le_bytes()[..chunk.len()]);
+        }
+    }
+
+    /// Lets packets to this address get lost, so that connecting times out (`true`), or arrive.
+    pub fn set_unreachable(&self, ip: std::net::IpAddr, is_unreachable: bool) {
+        let unreachable = &mut self.0.lock().unreachable;
+        if is_unreachable {
+            unreachable.insert(ip)
+        } else {
+            unreachable.remove(&ip)
+        };
+    }
+
+    /// Replaces the faults from here on.
+    pub fn set_faults(&self, faults: Faults) {
+        self.0.lock().options.faults = faults;
+    }
+
+    /// Limits the descriptors of the program under test; those that it has stay.
+    pub fn set_descriptors(&self, most: usize) {
+        self.0.lock().options.descriptors = most;
+    }
+
+    /// Returns how often each fault was injected.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.0.lock().counts
+    }
+
+    /// Returns a hash of every call so far, with its result and its time: equal in two runs that
+    /// went the same way.
+    #[must_use]
+    pub fn trace_hash(&self) -> u64 {
+        self.0.lock().trace
+    }
+
+    /// Prints every call and every arrival to standard error from here on: the time, who calls, the
+    /// call, the number of the socket, poller or waker, and the result.
+    pub fn print_calls(&self) {
+        self.0.lock().is_printed = true;
+    }
+
+    /// Returns how many descriptors the program under test has.
+    #[must_use]
+    pub fn open_descriptors(&self) -> usize {
+        self.0.lock().open
+    }
+
+    /// Compares bytes that the reader of a stream was given with those that were sent there.
+    ///
+    /// # Errors
+    ///
+    /// Fails at the first byte that is not as it was sent.
+    pub fn check_bytes(&self, of: Direction, at: usize, bytes: &[u8]) -> Result<(), Mismatch> {
+        self.0.lock().records.check(of, at, bytes)
+    }
+
+    /// Returns how many bytes have been sent in a direction of a connection; `None` if there is no
+    /// such connection.
+    #[must_use]
+    pub fn sent(&self, of: Direction) -> Option<usize> {
+        self.0.lock().records.sent(of)
+    }
+
+    /// Returns whether the connection of the client at this address was cut by chance.
+    #[must_use]
+    pub fn was_cut(&self, client: std::net::SocketAddr) -> bool {
+        self.0.lock().records.was_cut(client)
+    }
+}
+
+/// Ends the simulation of a thread when it is dropped; made by [`Kernel::enter`].
+#[derive(Debug)]
+pub struct Entered(());
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        CURRENT.with_borrow_mut(|current| *current = None);
+    }
+}
+
+/// Returns the kernel that this thread has entered.
+pub(crate) fn current() -> Option<Arc<Shared>> {
+    CURRENT.with_borrow(Clone::clone)
+}
+
+/// Returns the virtual time, on a thread that has one.
+pub(crate) fn now() -> Option<Instant> {
+    CURRENT.with_borrow(|current| current.as_ref().map(|shared| shared.base + shared.lock().now))
+}
+
+/// Draws a seed, on a thread that is simulated.
+pub(crate) fn seed() -> Option<u64> {
+    CURRENT.with_borrow(|current| current.as_ref().map(|shared| shared.lock().random.next()))
+}
+
+#[cfg(test)]
+mod tests;

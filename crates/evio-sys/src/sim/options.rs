@@ -1,0 +1,106 @@
+//! What a simulated kernel is like, and what goes wrong in it.
+
+use std::time::Duration;
+
+use super::random::Random;
+
+/// How a [`Kernel`](super::Kernel) is made.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The size of each socket's send buffer.
+    pub send_buffer: usize,
+    /// The size of each socket's receive buffer.
+    pub recv_buffer: usize,
+    /// The longest time that a segment takes; each connection draws its own.
+    pub latency: Duration,
+    /// The time that each call of the program under test takes, so that it can be late.
+    pub call_cost: Duration,
+    /// How many descriptors the program under test may have.
+    pub descriptors: usize,
+    /// What goes wrong by chance.
+    pub faults: Faults,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            send_buffer: 64 * 1024,
+            recv_buffer: 64 * 1024,
+            latency: Duration::from_micros(200),
+            call_cost: Duration::ZERO,
+            descriptors: usize::MAX,
+            faults: Faults::default(),
+        }
+    }
+}
+
+impl Options {
+    /// Draws options from a seed: buffers of 512 bytes to 64 KiB, a latency of up to 5 ms, calls
+    /// that take up to 50 us, and each of the faults of [`Faults::all`] in one seed of two, so that
+    /// some are met without the others.
+    #[must_use]
+    pub fn drawn_from(seed: u64) -> Self {
+        // Another sequence than that of the kernel itself.
+        let mut random = Random::new(!seed);
+        let mut buffer = || 512 << random.below(8);
+        let (send_buffer, recv_buffer) = (buffer(), buffer());
+        let latency = Duration::from_micros(random.below(5_001) as u64);
+        let call_cost = Duration::from_nanos(random.below(50_001) as u64);
+        let mut drawn = |most: f64| match random.below(2) {
+            0 => 0.0,
+            _ => most * (1 + random.below(8)) as f64 / 8.0,
+        };
+        let Faults { segment, short_send, would_block, reset, reorder } = Faults::all();
+        let faults = Faults {
+            segment: drawn(segment),
+            short_send: drawn(short_send),
+            would_block: drawn(would_block),
+            reset: drawn(reset),
+            reorder: drawn(reorder),
+        };
+        Self { send_buffer, recv_buffer, latency, call_cost, descriptors: usize::MAX, faults }
+    }
+}
+
+/// How probable each fault is, from 0.0 to 1.0. The default is that nothing goes wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Faults {
+    /// A segment is cut short, and the rest follows by itself.
+    pub segment: f64,
+    /// A send takes less than there is room for; the socket is writable again a little later.
+    pub short_send: f64,
+    /// A send or a receive says `WouldBlock`; the socket is ready again a little later.
+    pub would_block: f64,
+    /// Both ends of a connection are reset in the place of a segment.
+    pub reset: f64,
+    /// An event is reported before others that came first.
+    pub reorder: f64,
+}
+
+impl Faults {
+    /// Every fault, often enough to meet all of them in a few connections.
+    #[must_use]
+    pub const fn all() -> Self {
+        Self { segment: 0.3, short_send: 0.1, would_block: 0.1, reset: 0.005, reorder: 0.3 }
+    }
+}
+
+/// How often each fault was injected, and what else is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// See [`Faults::segment`].
+    pub segments: u64,
+    /// See [`Faults::short_send`].
+    pub short_sends: u64,
+    /// See [`Faults::would_block`].
+    pub would_blocks: u64,
+    /// See [`Faults::reset`].
+    pub resets: u64,
+    /// See [`Faults::reorder`].
+    pub reorders: u64,
+    /// Calls that found no descriptor left (`EMFILE`).
+    pub no_descriptors: u64,
+    /// Sends of the program under test to a socket that has no room and that had refused a send
+    /// already: a program that waits for its poller makes hardly any.
+    pub vain_sends: u64,
+}

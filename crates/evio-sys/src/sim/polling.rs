@@ -1,0 +1,211 @@
+//! Readiness, as epoll keeps it: a list of what may be ready, which a wait looks through
+//! (`fs/eventpoll.c` of Linux).
+
+use std::collections::VecDeque;
+use std::mem;
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+use super::endpoint::mask;
+use super::state::{Id, Kind, State};
+
+/// What a poller waits for of one socket.
+#[derive(Debug)]
+pub(super) struct Registration {
+    pub(super) poller: Id,
+    token: u64,
+    events: u32,
+    /// It is in the poller's list.
+    is_listed: bool,
+}
+
+/// What may be ready, by its id.
+#[derive(Debug, Default)]
+pub(super) struct ReadyList(VecDeque<Id>);
+
+impl State {
+    /// Starts reporting `id` (`EPOLL_CTL_ADD`).
+    pub(super) fn register(
+        &mut self,
+        poller: Id,
+        id: Id,
+        token: u64,
+        events: u32,
+    ) -> Result<(), Errno> {
+        let node = self.node_mut(id).ok_or(Errno::EBADF)?;
+        if node.registrations.iter().any(|registration| registration.poller == poller) {
+            return Err(Errno::EEXIST);
+        }
+        let events = events | mask::ERR | mask::HUP;
+        node.registrations.push(Registration { poller, token, events, is_listed: false });
+        self.list_if_ready(poller, id);
+        Ok(())
+    }
+
+    /// Replaces what is waited for (`EPOLL_CTL_MOD`).
+    pub(super) fn reregister(
+        &mut self,
+        poller: Id,
+        id: Id,
+        token: u64,
+        events: u32,
+    ) -> Result<(), Errno> {
+        let registration = self.registration(poller, id).ok_or(Errno::ENOENT)?;
+        if (registration.events | events) & mask::EXCLUSIVE != 0 {
+            return Err(Errno::EINVAL);
+        }
+        (registration.token, registration.events) = (token, events | mask::ERR | mask::HUP);
+        self.list_if_ready(poller, id);
+        Ok(())
+    }
+
+    /// Stops reporting `id` (`EPOLL_CTL_DEL`).
+    pub(super) fn deregister(&mut self, poller: Id, id: Id) -> Result<(), Errno> {
+        self.registration(poller, id).ok_or(Errno::ENOENT)?;
+        if let Some(node) = self.node_mut(id) {
+            node.registrations.retain(|registration| registration.poller != poller);
+        }
+        if let Some(list) = self.ready_list(poller) {
+            list.0.retain(|&listed| listed != id);
+        }
+        Ok(())
+    }
+
+    fn registration(&mut self, poller: Id, id: Id) -> Option<&mut Registration> {
+        let node = self.node_mut(id)?;
+        node.registrations.iter_mut().find(|registration| registration.poller == poller)
+    }
+
+    fn ready_list(&mut self, poller: Id) -> Option<&mut ReadyList> {
+        match &mut self.node_mut(poller)?.kind {
+            Kind::Poller(list) => Some(list),
+            _ => None,
+        }
+    }
+
+    /// Raises a notifier, whose registration is an edge each time.
+    pub(super) fn notify(&mut self, id: Id) {
+        if let Some(Kind::Notifier(is_raised)) = self.node_mut(id).map(|node| &mut node.kind) {
+            *is_raised = true;
+        }
+        self.note("notify", id, 0);
+        self.wake(id, mask::IN);
+    }
+
+    /// Tells those that wait for `id` of a change (`ep_poll_callback`). A key of zero passes every
+    /// filter; another one has to be among the events that are waited for.
+    pub(super) fn wake(&mut self, id: Id, key: u32) {
+        let Some(node) = self.node_mut(id) else { return };
+        for waker in mem::take(&mut node.wakers) {
+            waker.wake();
+        }
+        let Some(node) = self.node_mut(id) else { return };
+        let mut registrations = mem::take(&mut node.registrations);
+        for registration in &mut registrations {
+            let waits_for = registration.events & !mask::PRIVATE;
+            let is_told = waits_for != 0 && (key == 0 || key & waits_for != 0);
+            if is_told && !registration.is_listed {
+                registration.is_listed = true;
+                if let Some(list) = self.ready_list(registration.poller) {
+                    list.0.push_back(id);
+                }
+            }
+        }
+        if let Some(node) = self.node_mut(id) {
+            node.registrations = registrations;
+        }
+    }
+
+    /// Returns what `id` would be reported for, whatever is waited for.
+    fn events_of(&mut self, id: Id) -> u32 {
+        match self.node_mut(id).map(|node| &mut node.kind) {
+            Some(Kind::Stream(endpoint)) => endpoint.events(),
+            Some(Kind::Listener(listening)) => listening.events(),
+            Some(Kind::Notifier(is_raised)) => mask::OUT | if *is_raised { mask::IN } else { 0 },
+            Some(Kind::Poller(list)) if !list.0.is_empty() => mask::IN,
+            _ => 0,
+        }
+    }
+
+    fn list_if_ready(&mut self, poller: Id, id: Id) {
+        let events = self.events_of(id);
+        let Some(registration) = self.registration(poller, id) else { return };
+        if events & registration.events & !mask::PRIVATE != 0 && !registration.is_listed {
+            registration.is_listed = true;
+            if let Some(list) = self.ready_list(poller) {
+                list.0.push_back(id);
+            }
+        }
+    }
+
+    /// Returns whether a wait would report something.
+    pub(super) fn has_ready(&mut self, poller: Id) -> bool {
+        let Some(list) = self.ready_list(poller) else { return false };
+        let listed: Vec<Id> = list.0.iter().copied().collect();
+        listed.into_iter().any(|id| {
+            let events = self.events_of(id);
+            let registration = self.registration(poller, id);
+            registration.is_some_and(|registration| events & registration.events != 0)
+        })
+    }
+
+    /// Reports up to `most` events as token and bits, and waits for the first of them at most for
+    /// `timeout`: the clock jumps to the next arrival.
+    pub(super) fn wait(
+        &mut self,
+        poller: Id,
+        most: usize,
+        timeout: Option<Duration>,
+        found: &mut Vec<(u64, u32)>,
+    ) -> Result<(), Errno> {
+        self.begin_call(poller);
+        let deadline = timeout.map(|timeout| self.now.saturating_add(timeout));
+        loop {
+            self.settle();
+            self.report(poller, most, found);
+            self.note("wait", poller, found.len() as u64);
+            if !found.is_empty() || deadline.is_some_and(|deadline| deadline <= self.now) {
+                return Ok(());
+            }
+            let next = self.next_arrival().into_iter().chain(deadline).min();
+            // Nobody is left who could end this wait.
+            self.now = next.ok_or(Errno::EDEADLK)?;
+        }
+    }
+
+    /// Goes through the list once (`ep_send_events`): what is reported of a level-triggered
+    /// registration is put back, to be looked at again by the next wait.
+    fn report(&mut self, poller: Id, most: usize, found: &mut Vec<(u64, u32)>) {
+        found.clear();
+        let Some(list) = self.ready_list(poller) else { return };
+        let mut listed = mem::take(&mut list.0);
+        if listed.len() > 1 && self.random.chance(self.options.faults.reorder) {
+            self.counts.reorders += 1;
+            let first = self.random.below(listed.len());
+            listed.rotate_left(first);
+        }
+        let mut again = VecDeque::new();
+        while found.len() < most {
+            let Some(id) = listed.pop_front() else { break };
+            let events = self.events_of(id);
+            let Some(registration) = self.registration(poller, id) else { continue };
+            registration.is_listed = false;
+            let events = events & registration.events & !mask::PRIVATE;
+            if events == 0 {
+                continue;
+            }
+            found.push((registration.token, events));
+            if registration.events & mask::ONESHOT != 0 {
+                registration.events &= mask::PRIVATE;
+            } else if registration.events & mask::ET == 0 {
+                registration.is_listed = true;
+                again.push_back(id);
+            }
+        }
+        listed.append(&mut again);
+        if let Some(list) = self.ready_list(poller) {
+            list.0 = listed;
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! All that a kernel knows.
+
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::RawFd;
+use std::task::Waker;
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+use super::connecting::Listening;
+use super::endpoint::Endpoint;
+use super::options::{Counts, Options};
+use super::polling::{ReadyList, Registration};
+use super::random::Random;
+use super::record::Records;
+use super::wire::Arrival;
+
+/// Names a socket, a poller or a waker; never given out twice.
+pub(crate) type Id = usize;
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(super) now: Duration,
+    pub(super) random: Random,
+    pub(super) options: Options,
+    /// What is made now belongs to a peer of the program under test.
+    pub(super) is_peer: bool,
+    pub(super) nodes: Vec<Option<Node>>,
+    pub(super) descriptors: BTreeMap<RawFd, Id>,
+    pub(super) listeners: BTreeMap<SocketAddr, Id>,
+    pub(super) unreachable: BTreeSet<IpAddr>,
+    pub(super) arrivals: BinaryHeap<Arrival>,
+    pub(super) arrivals_made: u64,
+    pub(super) ports_given: u32,
+    /// Descriptors of the program under test.
+    pub(super) open: usize,
+    pub(super) trace: u64,
+    /// Calls are printed.
+    pub(super) is_printed: bool,
+    pub(super) counts: Counts,
+    pub(super) records: Records,
+    /// Bytes between two buffers.
+    pub(super) scratch: Vec<u8>,
+}
+
+/// Something with a descriptor, or that had one.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) is_peer: bool,
+    pub(super) kind: Kind,
+    pub(super) registrations: Vec<Registration>,
+    pub(super) wakers: Vec<Waker>,
+}
+
+#[derive(Debug)]
+pub(super) enum Kind {
+    Stream(Box<Endpoint>),
+    Listener(Listening),
+    Poller(ReadyList),
+    /// Whether it has ever been raised: the counter is not read back.
+    Notifier(bool),
+    /// A descriptor that is held back.
+    Reserve,
+}
+
+impl State {
+    pub(super) fn new(seed: u64, options: Options) -> Self {
+        Self {
+            now: Duration::ZERO,
+            random: Random::new(seed),
+            options,
+            is_peer: false,
+            nodes: Vec::new(),
+            descriptors: BTreeMap::new(),
+            listeners: BTreeMap::new(),
+            unreachable: BTreeSet::new(),
+            arrivals: BinaryHeap::new(),
+            arrivals_made: 0,
+            ports_given: 0,
+            open: 0,
+            trace: 0xCBF2_9CE4_8422_2325,
+            is_printed: false,
+            counts: Counts::default(),
+            records: Records::default(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Adds to the hash of what has happened: FNV-1a, a word at a time.
+    pub(super) fn note(&mut self, call: &str, id: Id, result: u64) {
+        if self.is_printed {
+            self.print(call, id, result);
+        }
+        let name = call.bytes().fold(0, |name, byte| name << 8 | u64::from(byte));
+        for word in [name, id as u64, result, self.now.as_nanos() as u64] {
+            self.trace = (self.trace ^ word).wrapping_mul(0x0100_0000_01B3);
+        }
+    }
+
+    #[cold]
+    fn print(&self, call: &str, id: Id, result: u64) {
+        let who = if self.is_program(id) { "program" } else { "peer" };
+        // What `note_result` makes of an error.
+        match i32::try_from(u64::MAX - result) {
+            Ok(errno) => {
+                let error = Errno::from_raw(errno);
+                eprintln!("{:?} {who} {call} #{id}: {error:?}", self.now);
+            }
+            Err(_) => eprintln!("{:?} {who} {call} #{id}: {result}", self.now),
+        }
+    }
+
+    pub(super) fn note_result(&mut self, call: &str, id: Id, result: Result<usize, Errno>) {
+        let number = match result {
+            Ok(len) => len as u64,
+            Err(errno) => u64::MAX - errno as u64,
+        };
+        self.note(call, id, number);
+    }
+
+    /// Begins a call: it takes time, and what has arrived by then is there.
+    pub(super) fn begin_call(&mut self, id: Id) {
+        if self.is_program(id) {
+            self.now += self.options.call_cost;
+        }
+        self.settle();
+    }
+
+    /// Returns whether this belongs to the program under test.
+    pub(super) fn is_program(&self, id: Id) -> bool {
+        self.node(id).is_some_and(|node| !node.is_peer)
+    }
+
+    /// Looks for a free descriptor, as every call that makes one does first.
+    pub(super) fn check_descriptors(&mut self) -> Result<(), Errno> {
+        if !self.is_peer && self.open >= self.options.descriptors {
+            self.counts.no_descriptors += 1;
+            return Err(Errno::EMFILE);
+        }
+        Ok(())
+    }
+
+    pub(super) fn add(&mut self, kind: Kind, is_peer: bool) -> Id {
+        self.nodes.push(Some(Node {
+            is_peer,
+            kind,
+            registrations: Vec::new(),
+            wakers: Vec::new(),
+        }));
+        self.nodes.len() - 1
+    }
+
+    /// Gives something its descriptor.
+    pub(super) fn open(&mut self, id: Id, descriptor: RawFd) {
+        if self.is_program(id) {
+            self.open += 1;
+        }
+        self.descriptors.insert(descriptor, id);
+    }
+
+    pub(super) fn id_of(&self, descriptor: RawFd) -> Option<Id> {
+        self.descriptors.get(&descriptor).copied()
+    }
+
+    pub(super) fn node(&self, id: Id) -> Option<&Node> {
+        self.nodes.get(id)?.as_ref()
+    }
+
+    pub(super) fn node_mut(&mut self, id: Id) -> Option<&mut Node> {
+        self.nodes.get_mut(id)?.as_mut()
+    }
+
+    pub(super) fn endpoint(&mut self, id: Id) -> Option<&mut Endpoint> {
+        match &mut self.node_mut(id)?.kind {
+            Kind::Stream(endpoint) => Some(endpoint),
+            _ => None,
+        }
+    }
+
+    /// Returns the end of a connection that a handle names.
+    pub(super) fn own(&mut self, id: Id) -> Result<&mut Endpoint, Errno> {
+        self.endpoint(id).ok_or(Errno::EBADF)
+    }
+
+    pub(super) fn add_waker(&mut self, id: Id, waker: Waker) {
+        if let Some(node) = self.node_mut(id) {
+            node.wakers.push(waker);
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Sending and receiving.
+
+use std::io::IoSlice;
+use std::mem;
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+use super::endpoint::{Endpoint, Fin, Phase, RCV_SHUTDOWN, SEND_SHUTDOWN, mask, take_front};
+use super::state::{Id, State};
+use super::wire::Packet;
+
+/// The largest segment, as on Ethernet.
+const SEGMENT: usize = 1460;
+/// What the loopback device carries at once, and other devices in segments that arrive together.
+const LARGE_SEGMENT: usize = 32 * 1024;
+/// The longest time in microseconds between the parts of a segment that was cut.
+const MAX_PAUSE: usize = 2_000;
+
+impl State {
+    /// Takes as much of `buffers` as there is room for, in the order of `tcp_sendmsg` of Linux.
+    pub(super) fn send(&mut self, id: Id, buffers: &[IoSlice<'_>]) -> Result<usize, Errno> {
+        self.begin_call(id);
+        let result = self.try_send(id, buffers);
+        self.note_result("send", id, result);
+        result
+    }
+
+    fn try_send(&mut self, id: Id, buffers: &[IoSlice<'_>]) -> Result<usize, Errno> {
+        let endpoint = self.own(id)?;
+        if endpoint.phase == Phase::Connecting {
+            return Err(endpoint.error.take().unwrap_or(Errno::EAGAIN));
+        }
+        let is_shut = endpoint.fin != Fin::No || endpoint.shutdown & SEND_SHUTDOWN != 0;
+        if endpoint.phase == Phase::Closed || is_shut || endpoint.error.is_some() {
+            return Err(endpoint.send_error());
+        }
+        let wanted: usize = buffers.iter().map(|buffer| buffer.len()).sum();
+        if wanted == 0 {
+            return Ok(0);
+        }
+        let room = endpoint.room();
+        if room == 0 {
+            endpoint.no_space = true;
+            let was_refused = mem::replace(&mut endpoint.was_refused, true);
+            self.counts.vain_sends += u64::from(was_refused && self.is_program(id));
+            return Err(Errno::EAGAIN);
+        }
+        let mut taken = wanted.min(room);
+        if self.blocks_by_chance(id, mask::OUT) {
+            return Err(Errno::EAGAIN);
+        }
+        if taken > 1 && self.is_program(id) && self.random.chance(self.options.faults.short_send) {
+            self.counts.short_sends += 1;
+            taken = 1 + self.random.below(taken - 1);
+            self.wake_later(id, mask::OUT);
+        }
+        self.take(id, buffers, taken)?;
+        if taken < wanted {
+            self.own(id)?.no_space = true;
+        }
+        self.transmit(id);
+        Ok(taken)
+    }
+
+    /// Copies `taken` bytes to the output.
+    fn take(&mut self, id: Id, buffers: &[IoSlice<'_>], taken: usize) -> Result<(), Errno> {
+        let of = self.own(id)?.outgoing();
+        let mut left = taken;
+        for buffer in buffers {
+            let part = &buffer[..left.min(buffer.len())];
+            self.own(id)?.output.extend(part);
+            self.records.note_sent(of, part);
+            left -= part.len();
+        }
+        Ok(())
+    }
+
+    /// Reads what is there, in the order of `tcp_recvmsg` of Linux: bytes that came before a reset
+    /// are read before its error, and a FIN hides what came after it.
+    pub(super) fn recv(&mut self, id: Id, buffer: &mut [u8]) -> Result<usize, Errno> {
+        self.begin_call(id);
+        let result = match self.blocks_by_chance(id, mask::IN) {
+            true => Err(Errno::EAGAIN),
+            false => self.try_recv(id, buffer),
+        };
+        self.note_result("recv", id, result);
+        result
+    }
+
+    fn try_recv(&mut self, id: Id, buffer: &mut [u8]) -> Result<usize, Errno> {
+        let endpoint = self.own(id)?;
+        if endpoint.input.is_empty() {
+            return Self::nothing_to_read(endpoint).map(|()| 0);
+        }
+        let len = buffer.len().min(endpoint.input.len());
+        let mut at = 0;
+        take_front(&mut endpoint.input, len, |part| {
+            buffer[at..at + part.len()].copy_from_slice(part);
+            at += part.len();
+        });
+        if let Some(peer) = endpoint.peer {
+            // The window has opened.
+            self.transmit(peer);
+        }
+        Ok(len)
+    }
+
+    /// Returns whether a receive would find something (`MSG_PEEK`).
+    pub(super) fn has_input(&mut self, id: Id) -> Result<bool, Errno> {
+        self.begin_call(id);
+        let endpoint = self.own(id)?;
+        if !endpoint.input.is_empty() {
+            return Ok(true);
+        }
+        match Self::nothing_to_read(endpoint) {
+            Ok(()) => Ok(true),
+            Err(Errno::EAGAIN) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns `Ok` for the end of the input.
+    fn nothing_to_read(endpoint: &mut Endpoint) -> Result<(), Errno> {
+        if endpoint.fin_received {
+            return Ok(());
+        }
+        if let Some(error) = endpoint.error.take() {
+            return Err(error);
+        }
+        if endpoint.shutdown & RCV_SHUTDOWN != 0 {
+            return Ok(());
+        }
+        Err(if endpoint.phase == Phase::Closed { Errno::ENOTCONN } else { Errno::EAGAIN })
+    }
+
+    /// Draws whether a call is told to wait though it need not, and sees to it that the socket is
+    /// reported soon: or the promise of an edge would be broken.
+    fn blocks_by_chance(&mut self, id: Id, key: u32) -> bool {
+        let blocks = self.is_program(id) && self.random.chance(self.options.faults.would_block);
+        if blocks {
+            self.counts.would_blocks += 1;
+            self.wake_later(id, key);
+        }
+        blocks
+    }
+
+    fn wake_later(&mut self, id: Id, key: u32) {
+        let latency = self.endpoint(id).map_or_else(Default::default, |endpoint| endpoint.latency);
+        self.schedule(self.now + latency / 2, Packet::Wake(id, key));
+    }
+
+    /// Sends what the peer has room for, and the FIN behind the last of it.
+    pub(super) fn transmit(&mut self, id: Id) {
+        while let Some((len, pause)) = self.next_segment(id) {
+            if self.random.chance(self.options.faults.reset) {
+                return self.cut(id);
+            }
+            let Some(endpoint) = self.endpoint(id) else { return };
+            let Endpoint { output, in_flight, .. } = endpoint;
+            take_front(output, len, |part| in_flight.extend(part));
+            self.send_packet(id, Packet::Data(id, len));
+            if let Some(endpoint) = self.endpoint(id) {
+                endpoint.last_arrival += pause;
+            }
+        }
+        let Some(endpoint) = self.endpoint(id) else { return };
+        if endpoint.fin == Fin::Wanted && endpoint.output.is_empty() {
+            endpoint.fin = Fin::Sent;
+            self.send_packet(id, Packet::Fin(id));
+        }
+    }
+
+    /// Returns how many bytes go next, and how much later than they the rest arrives.
+    fn next_segment(&mut self, id: Id) -> Option<(usize, Duration)> {
+        let endpoint = self.endpoint(id)?;
+        if endpoint.phase != Phase::Connected || endpoint.output.is_empty() {
+            return None;
+        }
+        let (peer, waiting, in_flight) =
+            (endpoint.peer, endpoint.output.len(), endpoint.in_flight.len());
+        let window = match peer.and_then(|peer| self.endpoint(peer)) {
+            Some(peer) if !peer.is_orphan => peer.recv_buffer.saturating_sub(peer.input.len()),
+            // What is sent to nobody is answered by a reset.
+            _ => usize::MAX,
+        };
+        let mut len = waiting.min(window.saturating_sub(in_flight)).min(LARGE_SEGMENT);
+        let mut pause = Duration::ZERO;
+        if len > 1 && self.random.chance(self.options.faults.segment) {
+            self.counts.segments += 1;
+            len = 1 + self.random.below(len.min(SEGMENT) - 1);
+            pause = Duration::from_micros(self.random.below(MAX_PAUSE) as u64);
+        }
+        (len > 0).then_some((len, pause))
+    }
+
+    /// Has the network reset both ends.
+    fn cut(&mut self, id: Id) {
+        let Some(endpoint) = self.endpoint(id) else { return };
+        let client = endpoint.client();
+        mem::take(&mut endpoint.output);
+        self.counts.resets += 1;
+        self.records.note_cut(client);
+        self.send_packet(id, Packet::Cut(id));
+    }
+}

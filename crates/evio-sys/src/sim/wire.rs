@@ -1,0 +1,167 @@
+//! What is on its way, and its arrival.
+
+use std::cmp::Ordering;
+use std::mem;
+use std::task::Waker;
+use std::time::Duration;
+
+use super::endpoint::{Fin, Phase, RCV_SHUTDOWN, mask, take_front};
+use super::state::{Id, State};
+
+/// Something that happens at a time.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    at: Duration,
+    /// Those of one time arrive in the order in which they were sent.
+    number: u64,
+    packet: Packet,
+}
+
+#[derive(Debug)]
+pub(super) enum Packet {
+    /// The first segment of a connection; how often it was sent before.
+    Syn(Id, u32),
+    SynAck(Id),
+    /// So many of the bytes in flight from this end.
+    Data(Id, usize),
+    /// The end of the output of this end.
+    Fin(Id),
+    /// The peer of this end has received its FIN.
+    FinAck(Id),
+    /// The acknowledgement that this end owes has waited long enough.
+    AckTimer(Id),
+    /// A reset for this end.
+    Rst(Id),
+    /// A reset for this end and its peer.
+    Cut(Id),
+    /// Nobody has answered the client.
+    TimedOut(Id),
+    /// A socket that was said to be blocked is ready.
+    Wake(Id, u32),
+    Timer(Waker),
+}
+
+impl PartialEq for Arrival {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for Arrival {}
+
+impl PartialOrd for Arrival {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The earliest is the greatest, for it is to be on top of the heap.
+impl Ord for Arrival {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.at, other.number).cmp(&(self.at, self.number))
+    }
+}
+
+impl State {
+    pub(super) fn schedule(&mut self, at: Duration, packet: Packet) {
+        self.arrivals_made += 1;
+        self.arrivals.push(Arrival { at, number: self.arrivals_made, packet });
+    }
+
+    pub(super) fn schedule_timer(&mut self, at: Duration, waker: Waker) {
+        self.schedule(at, Packet::Timer(waker));
+    }
+
+    /// Sends a packet from one end of a connection, behind those that it has sent before.
+    pub(super) fn send_packet(&mut self, from: Id, packet: Packet) {
+        let now = self.now;
+        // Every segment acknowledges.
+        if self.endpoint(from).is_some_and(|endpoint| endpoint.owes_ack) {
+            self.send_owed_ack(from);
+        }
+        let Some(endpoint) = self.endpoint(from) else { return };
+        let at = endpoint.last_arrival.max(now + endpoint.latency);
+        endpoint.last_arrival = at;
+        self.schedule(at, packet);
+    }
+
+    pub(super) fn next_arrival(&self) -> Option<Duration> {
+        self.arrivals.peek().map(|arrival| arrival.at)
+    }
+
+    /// Delivers what has arrived by now, each at its own time, from which the answers count.
+    pub(super) fn settle(&mut self) {
+        let now = self.now;
+        while self.next_arrival().is_some_and(|at| at <= now) {
+            if let Some(arrival) = self.arrivals.pop() {
+                self.now = arrival.at;
+                self.deliver(arrival.packet);
+            }
+        }
+        self.now = now;
+    }
+
+    fn deliver(&mut self, packet: Packet) {
+        if self.is_printed {
+            eprintln!("{:?} arrives {packet:?}", self.now);
+        }
+        match packet {
+            Packet::Syn(client, attempt) => self.receive_syn(client, attempt),
+            Packet::SynAck(client) => self.receive_syn_ack(client),
+            Packet::Data(from, len) => self.receive_data(from, len),
+            Packet::Fin(from) => self.receive_fin(from),
+            Packet::FinAck(to) => self.receive_fin_ack(to),
+            Packet::AckTimer(id) => self.send_owed_ack(id),
+            Packet::Rst(to) => self.receive_rst(to),
+            Packet::Cut(from) => {
+                let peer = self.endpoint(from).and_then(|endpoint| endpoint.peer);
+                for end in [Some(from), peer].into_iter().flatten() {
+                    self.receive_rst(end);
+                }
+            }
+            Packet::TimedOut(client) => self.time_out(client),
+            Packet::Wake(id, key) => self.wake(id, key),
+            Packet::Timer(waker) => waker.wake(),
+        }
+    }
+
+    fn receive_data(&mut self, from: Id, len: usize) {
+        let mut bytes = mem::take(&mut self.scratch);
+        bytes.clear();
+        let Some(sender) = self.endpoint(from) else { return };
+        take_front(&mut sender.in_flight, len, |part| bytes.extend_from_slice(part));
+        let peer = sender.peer;
+        if let Some(to) = peer {
+            self.receive_bytes(from, to, &bytes);
+        }
+        self.scratch = bytes;
+        self.free_if_over(from);
+    }
+
+    fn receive_bytes(&mut self, from: Id, to: Id, bytes: &[u8]) {
+        let Some(receiver) = self.endpoint(to) else { return };
+        if receiver.phase == Phase::Closed {
+            return;
+        }
+        // RFC 1122, 4.2.2.13: who has closed and cannot read must reset what is sent on.
+        let has_closed = receiver.fin != Fin::No && receiver.shutdown & RCV_SHUTDOWN != 0;
+        if receiver.is_orphan || has_closed && !receiver.fin_received {
+            self.send_packet(to, Packet::Rst(from));
+            return self.receive_rst(to);
+        }
+        receiver.input.extend(bytes);
+        self.wake(to, mask::IN | mask::PRI);
+        self.note_room(from);
+    }
+
+    /// Tells a sender of room, if it was told that there is none (`sk_stream_write_space` of
+    /// Linux).
+    fn note_room(&mut self, id: Id) {
+        let Some(endpoint) = self.endpoint(id) else { return };
+        endpoint.was_refused = false;
+        if endpoint.no_space && endpoint.is_writable() {
+            endpoint.no_space = false;
+            self.wake(id, mask::OUT);
+        }
+    }
+}
