@@ -15,7 +15,9 @@
 //! - Everybody is let in, whatever the user name and the password.
 //! - Clients that publish to each other at QoS 1, faster than they acknowledge, can come to wait
 //!   for each other: what would set them going lies behind what has to wait. The congestion timeout
-//!   ends one of them. Some publishers to a slow subscriber hold up the others of their loop, too.
+//!   ends one of them.
+//! - Others can have to wait, too, when 250 publishers flood a slow subscriber, or 250 / loops of
+//!   one loop.
 
 mod broker;
 mod client;

@@ -1,6 +1,6 @@
 //! `mqtt-broker` under a flood: readers lose nothing, and who does not read is cut off.
 //!
-//! Each flood is more than may wait for a client, 8 MiB, and more than all sockets on the way can
+//! Each flood is more than may wait for a client, 16 MiB, and more than all sockets on the way can
 //! hold: a broker that does not make the publisher wait cuts off its readers here.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -151,6 +151,31 @@ fn many_publishers_are_more_than_readers_have_room_for() {
             scope.spawn(|| assert_eq!(read_all(reader, PUBLISHERS), 100 * PUBLISHERS as u32));
         }
     });
+}
+
+/// What waits for the deaf reader is on the same way as the messages of the others.
+#[test]
+fn publishers_of_others_do_not_wait_for_a_deaf_reader() {
+    let server = start("2", &[]);
+    let mut deaf = Client::connect(&server, "deaf");
+    deaf.subscribe(&[("flood/#", 0)]);
+    let publishers = [(); 8].map(|()| {
+        let publisher = Client::connect(&server, "");
+        // The turn of the loop that has the readers.
+        Client::connect(&server, "between");
+        publisher
+    });
+    let [mut publisher, mut reader] = Client::several(&server, "other");
+    reader.subscribe(&[("other", 0)]);
+    let publishers = publishers.map(|publisher| flood(publisher, "one", SHORT, 0));
+    for publisher in &publishers {
+        assert!(!stopped(publisher), "the flood found room");
+    }
+    for number in 0..100 {
+        publisher.publish("other", &number.to_string(), false);
+        assert_eq!(reader.receive().payload, number.to_string().as_bytes());
+    }
+    assert_eq!(deaf.receive().topic, "flood/one");
 }
 
 #[test]

@@ -104,7 +104,6 @@ impl Broker {
             will.stamp = self.stamp();
             self.work += self.filters.find(&will.topic, &mut self.found);
             self.deliver(event_loop, &will, id);
-            self.send_all(&Message::Publish(id, will));
         }
     }
 
@@ -118,7 +117,7 @@ impl Broker {
 
     /// Delivers a message to those who were found for it on this loop. They are sent it in any
     /// case; if it came from another loop and is too much for one of them, its publisher is to
-    /// wait.
+    /// wait. If it came from here, the other loops are sent it.
     pub(super) fn deliver(
         &mut self,
         event_loop: &mut Loop<'_>,
@@ -129,7 +128,7 @@ impl Broker {
             self.retained.keep(message);
         }
         let is_from_here = publisher.loop_id() == event_loop.loop_id();
-        let credit = Arc::new((publisher.loop_id(), message.len()));
+        let credit = Arc::new((publisher, message.len()));
         let found = mem::take(&mut self.found);
         self.work += found.len();
         for &(id, granted) in &found {
@@ -145,6 +144,9 @@ impl Broker {
         }
         self.found = found;
         self.give_back(event_loop, credit);
+        let links = self.links.iter_mut().filter(|_| is_from_here);
+        let full = links.map(|link| usize::from(link.publish(publisher, message))).sum();
+        (0..full).for_each(|_| self.hold(event_loop, publisher));
     }
 }
 
@@ -202,8 +204,12 @@ impl Handler<Message> for Broker {
                 self.send(subscriber.loop_id(), Message::Next(subscriber));
             }
             Message::Next(subscriber) => self.opened.push_back(Gate::Subscriber(subscriber)),
-            Message::Credit(loop_id, bytes) => {
-                self.link(loop_id).into_iter().for_each(|link| link.used -= bytes);
+            Message::Credit(loop_id, credits) => {
+                for (publisher, bytes) in credits {
+                    if self.link(loop_id).is_some_and(|link| link.put_back(publisher, bytes)) {
+                        self.release(event_loop, Gate::Subscriber(publisher), publisher);
+                    }
+                }
             }
             Message::Connected(name, stamp) => {
                 let holder = self.names.get(&name).copied();

@@ -5,16 +5,17 @@
 //! has its peer wait. On its own loop a publisher looks at the gates before each message, so what
 //! waits for a subscriber is hardly more than the high watermark. The other loops learn of a
 //! message when it is in their mailbox; they write it in any case, and tell the loop of the
-//! publisher to hold it. Many publishers could send much until that is heard, so each loop has a
-//! window of bytes for each other: those of a message come back as [`Credit`] when its subscribers
-//! there have room for more, and when all are used, all publishers wait.
+//! publisher to hold it. Until that is heard, a publisher sends no more than its [`SHARE`]. Many
+//! could still send much, so each loop has a window of bytes for each other, too, and when all are
+//! used, all publishers wait. The bytes of a message come back as [`Credit`] when its subscribers
+//! there have room for more.
 //!
 //! A gate opens when evio says that the subscriber has [`drained`](evio::Handler::drained), when it
 //! has acknowledged enough, when it has gone, or when the mailbox has taken the messages that it
 //! had refused, and there is credit. Then those who wait go on, one after the other for as long as
 //! it stays open, on all loops, and who shuts it again comes last the next time.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +34,11 @@ const RETRY: Duration = Duration::from_millis(1);
 
 /// The most bytes on their way to a loop, or waiting for slow subscribers there: the other loops
 /// have equal parts of it. The message that goes beyond one is still sent.
-const ALL_WINDOWS: usize = 1 << 20;
+const ALL_WINDOWS: usize = 4 << 20;
+
+/// The most bytes that one publisher has on their way to a loop, or waiting there. The message that
+/// goes beyond is still sent.
+const SHARE: usize = 16 << 10;
 
 /// The bounds of the mailboxes.
 pub const MAILBOX_BYTES: usize = 512 << 10;
@@ -52,8 +57,8 @@ const MAX_WORK: usize = 50_000;
 pub enum Message {
     /// A message for subscribers, and who has published it, or has left with that will.
     Publish(ConnId, Publication),
-    /// So many bytes of what this loop was sent wait for nobody any more.
-    Credit(usize, usize),
+    /// So many bytes from these publishers wait for nobody any more on the first loop.
+    Credit(usize, Vec<(ConnId, usize)>),
     /// A publisher has to wait for one more subscriber.
     Hold(ConnId),
     /// A publisher has to wait for one subscriber less, which is the first of the two.
@@ -73,19 +78,42 @@ pub(super) struct Link {
     /// The publishers that wait, all of this loop.
     waiting: VecDeque<ConnId>,
     window: usize,
-    /// How many bytes were sent and not credited yet, and how many of the other loop's are to be.
-    pub(super) used: usize,
+    /// How many bytes were sent and not credited yet, in all and of each publisher.
+    used: usize,
+    shares: HashMap<ConnId, usize>,
+    /// How many of the other loop's are to be credited, and to whom.
     owed: usize,
+    credits: Vec<(ConnId, usize)>,
 }
 
-/// The loop that a message comes from, and its bytes. All its subscribers that have no room for
-/// more hold it, and the last of them gives it back.
-pub(super) type Credit = Arc<(usize, usize)>;
+/// Who has published a message, and its bytes. All its subscribers that have no room for more hold
+/// it, and the last of them gives it back.
+pub(super) type Credit = Arc<(ConnId, usize)>;
 
 impl Link {
     pub(super) fn new(sender: MessageSender<Message>, loops: usize) -> Self {
-        let (unsent, waiting) = (VecDeque::new(), VecDeque::new());
-        Self { sender, unsent, waiting, window: ALL_WINDOWS / loops, used: 0, owed: 0 }
+        let (unsent, waiting, shares, credits) = Default::default();
+        let window = ALL_WINDOWS / loops;
+        Self { sender, unsent, waiting, window, used: 0, shares, owed: 0, credits }
+    }
+
+    /// Sends what was published, and returns whether its publisher has used its share up with that.
+    pub(super) fn publish(&mut self, publisher: ConnId, message: &Publication) -> bool {
+        self.send(Message::Publish(publisher, message.clone()));
+        self.used += message.len();
+        let share = self.shares.entry(publisher).or_default();
+        *share += message.len();
+        *share >= SHARE && *share - message.len() < SHARE
+    }
+
+    /// Takes credit back, and returns whether its publisher has something of its share again.
+    pub(super) fn put_back(&mut self, publisher: ConnId, bytes: usize) -> bool {
+        self.used -= bytes;
+        let left = self.shares.remove(&publisher).map_or(0, |share| share - bytes);
+        if left > 0 {
+            self.shares.insert(publisher, left);
+        }
+        left < SHARE && left + bytes >= SHARE
     }
 
     /// Sends a message behind those that were refused.
@@ -99,12 +127,11 @@ impl Link {
     fn flush(&mut self) {
         while let Some(message) = self.unsent.pop_front() {
             let len = if let Message::Publish(_, message) = &message { message.len() } else { 0 };
-            match self.sender.send_with(message, len) {
-                Err(unsent) if unsent.error() == SendError::Full => {
+            // Otherwise it is sent, or the server is ending, and nobody gets it.
+            if let Err(unsent) = self.sender.send_with(message, len) {
+                if unsent.error() == SendError::Full {
                     return self.unsent.push_front(unsent.into_inner());
                 }
-                // It is sent, or the server is ending, and nobody gets it.
-                _ => self.used += len,
             }
         }
     }
@@ -256,14 +283,16 @@ impl Broker {
     }
 
     /// Gives credit back that nobody else holds. The other loop gets it in large pieces: what is
-    /// missing is too little to shut its gate.
+    /// missing is too little to have anybody wait.
     pub(super) fn give_back(&mut self, event_loop: &Loop<'_>, credit: Credit) {
-        let Some((loop_id, bytes)) = Arc::into_inner(credit) else { return };
-        let Some(link) = self.link(loop_id) else { return };
+        let Some((publisher, bytes)) = Arc::into_inner(credit) else { return };
+        let Some(link) = self.link(publisher.loop_id()) else { return };
         link.owed += bytes;
-        if link.owed >= link.window / 4 {
-            let owed = mem::take(&mut link.owed);
-            link.send(Message::Credit(event_loop.loop_id(), owed));
+        link.credits.push((publisher, bytes));
+        if link.owed >= link.window.min(SHARE) / 2 {
+            link.owed = 0;
+            let credits = mem::take(&mut link.credits);
+            link.send(Message::Credit(event_loop.loop_id(), credits));
         }
     }
 

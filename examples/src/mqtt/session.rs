@@ -101,7 +101,7 @@ impl Broker {
             Packet::Subscribe(packet_id, filters) => self.subscribe(conn, *packet_id, filters)?,
             Packet::Unsubscribe(packet_id, filters) => {
                 self.unsubscribe(id, filters);
-                conn.write(&encode::unsuback(*packet_id));
+                conn.write(&encode::ack(0xb0, *packet_id));
             }
             Packet::PingReq => conn.write(&encode::PINGRESP),
             Packet::Disconnect => {
@@ -158,10 +158,9 @@ impl Broker {
         }
         let message = Publication::new(publish, self.stamp());
         self.deliver(event_loop, &message, id);
-        self.send_all(&Message::Publish(id, message));
         // The broker has taken it [MQTT-3.3.4-1].
         if let Some(packet_id) = publish.packet_id {
-            conn.write(&encode::puback(packet_id));
+            conn.write(&encode::ack(0x40, packet_id));
         }
         true
     }
