@@ -7,6 +7,7 @@
 //!
 //! What it leaves out:
 //!
+//! - A will is short, and a filter has eight levels at most.
 //! - Sessions end with their connection, as if each client had asked for a clean one; a client that
 //!   has not is told that no session was present.
 //! - There is no QoS 2. A subscription to it is granted QoS 1, a will of it is published with QoS
@@ -15,6 +16,8 @@
 //! - Clients that publish to each other at QoS 1, faster than they acknowledge, can come to wait
 //!   for each other: what would set them going lies behind what has to wait. The congestion timeout
 //!   ends one of them.
+//! - Others can have to wait, too, when 250 publishers flood a slow subscriber, or 250 / loops of
+//!   one loop.
 
 mod broker;
 mod client;

@@ -1,6 +1,6 @@
 //! `mqtt-broker` under a flood: readers lose nothing, and who does not read is cut off.
 //!
-//! Each flood is more than may wait for a client, 8 MiB, and more than all sockets on the way can
+//! Each flood is more than may wait for a client, 16 MiB, and more than all sockets on the way can
 //! hold: a broker that does not make the publisher wait cuts off its readers here.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -122,23 +122,60 @@ fn late_readers_lose_nothing_that_they_acknowledge() {
     flood_readers::<1>("2", SHORT, 1);
 }
 
+/// Each of them may have published what was read at once before it hears that it is to wait, and
+/// that of all together is more than may wait for a client.
 #[test]
-fn many_publishers_are_more_than_a_reader_has_room_for() {
-    const PUBLISHERS: usize = 40;
+fn many_publishers_are_more_than_readers_have_room_for() {
+    const PUBLISHERS: usize = 400;
     let server = start("2", &[]);
-    let mut reader = Client::connect(&server, "reader");
+    let [mut reader, _, mut second] = Client::several(&server, "reader");
     reader.subscribe(&[("flood/#", 0)]);
+    second.subscribe(&[("flood/#", 0)]);
     let publishers: Vec<_> = (0..PUBLISHERS)
         .map(|number| {
             let name = number.to_string();
-            flood(Client::connect(&server, &name), &name, (1000, 1024), 0)
+            let publisher = Client::connect(&server, &name);
+            // The turn of the loop that has the readers.
+            Client::connect(&server, "between");
+            flood(publisher, &name, (100, 1024), 0)
         })
         .collect();
     // Those whose flood the sockets have taken are through.
     for publisher in &publishers {
         stopped(publisher);
     }
-    assert_eq!(read_all(&mut reader, PUBLISHERS), 1000 * PUBLISHERS as u32);
+    // Readers that are slow to begin.
+    thread::sleep(STOPPED);
+    thread::scope(|scope| {
+        for reader in [&mut reader, &mut second] {
+            scope.spawn(|| assert_eq!(read_all(reader, PUBLISHERS), 100 * PUBLISHERS as u32));
+        }
+    });
+}
+
+/// What waits for the deaf reader is on the same way as the messages of the others.
+#[test]
+fn publishers_of_others_do_not_wait_for_a_deaf_reader() {
+    let server = start("2", &[]);
+    let mut deaf = Client::connect(&server, "deaf");
+    deaf.subscribe(&[("flood/#", 0)]);
+    let publishers = [(); 8].map(|()| {
+        let publisher = Client::connect(&server, "");
+        // The turn of the loop that has the readers.
+        Client::connect(&server, "between");
+        publisher
+    });
+    let [mut publisher, mut reader] = Client::several(&server, "other");
+    reader.subscribe(&[("other", 0)]);
+    let publishers = publishers.map(|publisher| flood(publisher, "one", SHORT, 0));
+    for publisher in &publishers {
+        assert!(!stopped(publisher), "the flood found room");
+    }
+    for number in 0..100 {
+        publisher.publish("other", &number.to_string(), false);
+        assert_eq!(reader.receive().payload, number.to_string().as_bytes());
+    }
+    assert_eq!(deaf.receive().topic, "flood/one");
 }
 
 #[test]

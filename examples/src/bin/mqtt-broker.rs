@@ -40,14 +40,14 @@ struct Options {
     max_packet: usize,
     /// Cut off a client for which more waits than this. Its publishers wait long before, and 4 MiB
     /// of retained messages may come at once
-    #[arg(long, value_name = "BYTES", default_value = "8mb")]
+    #[arg(long, value_name = "BYTES", default_value = "16mb")]
     #[arg(value_parser = cli::bytes::<usize>(MIN_MAX_OUTPUT..))]
     max_output: usize,
 }
 
-/// The least limit of output: the retained messages, the mailbox of a loop, what it has taken out
-/// of that, and as much again.
-const MIN_MAX_OUTPUT: usize = 8 << 20;
+/// The least limit of output: the retained messages, the windows of all other loops, and the
+/// messages that go beyond those.
+const MIN_MAX_OUTPUT: usize = 16 << 20;
 
 /// The largest limit of packets: one has to find room in a mailbox.
 const MAX_MAX_PACKET: usize = MAILBOX_BYTES / 2;

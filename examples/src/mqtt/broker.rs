@@ -60,7 +60,8 @@ impl Broker {
     pub fn new(here: &LoopHandle, settings: Settings) -> Self {
         let others = (0..here.loops()).filter(|loop_id| *loop_id != here.loop_id());
         let links = others.filter_map(|loop_id| here.of_loop(loop_id)).map(|other| {
-            Link::new(other.message_sender().expect("each loop has a handler of this type"))
+            let sender = other.message_sender().expect("each loop has a handler of this type");
+            Link::new(sender, here.loops())
         });
         Self {
             settings,
@@ -89,8 +90,9 @@ impl Broker {
         for filter in &client.filters {
             self.filters.remove(filter, id);
         }
+        client.credits.into_iter().for_each(|credit| self.give_back(event_loop, credit));
         for publisher in client.waiting {
-            self.release(event_loop, publisher);
+            self.release(event_loop, Gate::Subscriber(id), publisher);
         }
         if let Some(name) = client.name {
             info!("{id} {name:?} has left: {reason}");
@@ -101,8 +103,7 @@ impl Broker {
         if let Some(mut will) = client.will {
             will.stamp = self.stamp();
             self.work += self.filters.find(&will.topic, &mut self.found);
-            self.deliver(event_loop, &will, None);
-            self.send_all(&Message::Publish(None, will));
+            self.deliver(event_loop, &will, id);
         }
     }
 
@@ -116,16 +117,18 @@ impl Broker {
 
     /// Delivers a message to those who were found for it on this loop. They are sent it in any
     /// case; if it came from another loop and is too much for one of them, its publisher is to
-    /// wait.
+    /// wait. If it came from here, the other loops are sent it.
     pub(super) fn deliver(
         &mut self,
         event_loop: &mut Loop<'_>,
         message: &Publication,
-        publisher: Option<ConnId>,
+        publisher: ConnId,
     ) {
         if message.retain {
             self.retained.keep(message);
         }
+        let is_from_here = publisher.loop_id() == event_loop.loop_id();
+        let credit = Arc::new((publisher, message.len()));
         let found = mem::take(&mut self.found);
         self.work += found.len();
         for &(id, granted) in &found {
@@ -134,11 +137,16 @@ impl Broker {
             // A message that was not sent because of a new subscription is not a retained one
             // [MQTT-3.3.1-9].
             client.send(&mut conn, message, granted, false, self.settings.patience);
-            if let Some(publisher) = publisher.filter(|_| client.is_full(&conn)) {
+            if !is_from_here && client.is_full(&conn) {
+                client.credits.push(Arc::clone(&credit));
                 self.wait_at(event_loop, Gate::Subscriber(id), publisher);
             }
         }
         self.found = found;
+        self.give_back(event_loop, credit);
+        let links = self.links.iter_mut().filter(|_| is_from_here);
+        let full = links.map(|link| usize::from(link.publish(publisher, message))).sum();
+        (0..full).for_each(|_| self.hold(event_loop, publisher));
     }
 }
 
@@ -190,7 +198,19 @@ impl Handler<Message> for Broker {
                 self.deliver(event_loop, &message, publisher);
             }
             Message::Hold(publisher) => self.hold(event_loop, publisher),
-            Message::Release(publisher) => self.release(event_loop, publisher),
+            Message::Release(subscriber, publisher) => {
+                self.release(event_loop, Gate::Subscriber(subscriber), publisher);
+                self.go_on(event_loop);
+                self.send(subscriber.loop_id(), Message::Next(subscriber));
+            }
+            Message::Next(subscriber) => self.opened.push_back(Gate::Subscriber(subscriber)),
+            Message::Credit(loop_id, credits) => {
+                for (publisher, bytes) in credits {
+                    if self.link(loop_id).is_some_and(|link| link.put_back(publisher, bytes)) {
+                        self.release(event_loop, Gate::Subscriber(publisher), publisher);
+                    }
+                }
+            }
             Message::Connected(name, stamp) => {
                 let holder = self.names.get(&name).copied();
                 let is_older =

@@ -7,6 +7,7 @@ use std::time::Duration;
 use evio::{Conn, ConnId, InputStream};
 
 use super::encode;
+use super::flow::Credit;
 use super::packet::Qos;
 use super::retained::Publication;
 
@@ -34,6 +35,8 @@ pub(super) struct Client {
     pub(super) inflight: Inflight,
     /// The publishers that wait until this client has taken what it was sent, of any loop.
     pub(super) waiting: VecDeque<ConnId>,
+    /// What other loops get back then.
+    pub(super) credits: Vec<Credit>,
     /// For how many subscribers, and other loops, this client has to wait.
     pub(super) holds: u32,
 }
@@ -50,6 +53,7 @@ impl Client {
             filters: HashSet::new(),
             inflight: Inflight::default(),
             waiting: VecDeque::new(),
+            credits: Vec::new(),
             holds: 0,
         }
     }
@@ -107,7 +111,7 @@ pub(super) struct Inflight {
     ids: VecDeque<u16>,
     last: u16,
     /// From the limit on, until half of it is left.
-    is_full: bool,
+    pub(super) is_full: bool,
 }
 
 impl Inflight {
@@ -126,8 +130,9 @@ impl Inflight {
 
     /// Removes a message, and returns whether there is room again for the first time.
     pub(super) fn acknowledge(&mut self, id: u16) -> bool {
-        // Clients acknowledge in order [MQTT-4.6.0-2], so it is the first.
-        if let Some(at) = self.ids.iter().position(|inflight| *inflight == id) {
+        // Clients acknowledge in order [MQTT-4.6.0-2], so it is the first. There can be many more
+        // than are looked at.
+        if let Some(at) = self.ids.iter().take(MAX_INFLIGHT).position(|inflight| *inflight == id) {
             self.ids.remove(at);
         }
         let is_over = self.is_full && self.ids.len() <= MAX_INFLIGHT / 2;

@@ -20,18 +20,11 @@ pub fn connack(code: ConnectCode) -> [u8; 4] {
     [0x20, 2, 0, code as u8]
 }
 
-/// PUBACK: the broker has taken a message.
+/// PUBACK or UNSUBACK, by its first byte: 0x40, the broker has taken a message, or 0xb0.
 #[must_use]
-pub fn puback(packet_id: u16) -> [u8; 4] {
+pub fn ack(first: u8, packet_id: u16) -> [u8; 4] {
     let [high, low] = packet_id.to_be_bytes();
-    [0x40, 2, high, low]
-}
-
-/// UNSUBACK.
-#[must_use]
-pub fn unsuback(packet_id: u16) -> [u8; 4] {
-    let [high, low] = packet_id.to_be_bytes();
-    [0xb0, 2, high, low]
+    [first, 2, high, low]
 }
 
 /// SUBACK, with a code for each filter: the QoS that is granted, or 0x80 [MQTT-3.8.4-5].

@@ -5,15 +5,18 @@
 //! has its peer wait. On its own loop a publisher looks at the gates before each message, so what
 //! waits for a subscriber is hardly more than the high watermark. The other loops learn of a
 //! message when it is in their mailbox; they write it in any case, and tell the loop of the
-//! publisher to hold it. Until that hears of it, a mailbox and what the loop has taken out of it is
-//! all that can come.
+//! publisher to hold it. Until that is heard, a publisher sends no more than its [`SHARE`]. Many
+//! could still send much, so each loop has a window of bytes for each other, too, and when all are
+//! used, all publishers wait. The bytes of a message come back as [`Credit`] when its subscribers
+//! there have room for more.
 //!
 //! A gate opens when evio says that the subscriber has [`drained`](evio::Handler::drained), when it
 //! has acknowledged enough, when it has gone, or when the mailbox has taken the messages that it
-//! had refused. Then those who wait go on, one after the other for as long as it stays open, and
-//! who shuts it again comes last the next time.
+//! had refused, and there is credit. Then those who wait go on, one after the other for as long as
+//! it stays open, on all loops, and who shuts it again comes last the next time.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,8 +32,15 @@ const LATER: PauseReason = PauseReason::new(1);
 /// How soon what a mailbox has refused is tried again, and clients go on that have had their share.
 const RETRY: Duration = Duration::from_millis(1);
 
-/// The bounds of the mailboxes. They also bound what can be on its way to a subscriber when its
-/// publishers on other loops are told to wait, so they are less than may wait for one.
+/// The most bytes on their way to a loop, or waiting for slow subscribers there: the other loops
+/// have equal parts of it. The message that goes beyond one is still sent.
+const ALL_WINDOWS: usize = 4 << 20;
+
+/// The most bytes that one publisher has on their way to a loop, or waiting there. The message that
+/// goes beyond is still sent.
+const SHARE: usize = 16 << 10;
+
+/// The bounds of the mailboxes.
 pub const MAILBOX_BYTES: usize = 512 << 10;
 /// See [`MAILBOX_BYTES`].
 pub const MAILBOX_MESSAGES: usize = 1024;
@@ -45,24 +55,18 @@ const MAX_WORK: usize = 50_000;
 /// What one loop tells another.
 #[derive(Clone, Debug)]
 pub enum Message {
-    /// A message for subscribers, and who has published it; wills come from nobody.
-    Publish(Option<ConnId>, Publication),
+    /// A message for subscribers, and who has published it, or has left with that will.
+    Publish(ConnId, Publication),
+    /// So many bytes from these publishers wait for nobody any more on the first loop.
+    Credit(usize, Vec<(ConnId, usize)>),
     /// A publisher has to wait for one more subscriber.
     Hold(ConnId),
-    /// A publisher has to wait for one subscriber less.
-    Release(ConnId),
+    /// A publisher has to wait for one subscriber less, which is the first of the two.
+    Release(ConnId, ConnId),
+    /// The publisher that was released has gone on; it is the turn of the next one.
+    Next(ConnId),
     /// A client has connected with this name, at this time: an older one with that name is to end.
     Connected(Arc<str>, u64),
-}
-
-impl Message {
-    fn len(&self) -> usize {
-        match self {
-            Self::Publish(_, publication) => publication.len(),
-            Self::Connected(name, _) => name.len(),
-            Self::Hold(_) | Self::Release(_) => 0,
-        }
-    }
 }
 
 /// The way to another loop.
@@ -73,11 +77,43 @@ pub(super) struct Link {
     unsent: VecDeque<Message>,
     /// The publishers that wait, all of this loop.
     waiting: VecDeque<ConnId>,
+    window: usize,
+    /// How many bytes were sent and not credited yet, in all and of each publisher.
+    used: usize,
+    shares: HashMap<ConnId, usize>,
+    /// How many of the other loop's are to be credited, and to whom.
+    owed: usize,
+    credits: Vec<(ConnId, usize)>,
 }
 
+/// Who has published a message, and its bytes. All its subscribers that have no room for more hold
+/// it, and the last of them gives it back.
+pub(super) type Credit = Arc<(ConnId, usize)>;
+
 impl Link {
-    pub(super) fn new(sender: MessageSender<Message>) -> Self {
-        Self { sender, unsent: VecDeque::new(), waiting: VecDeque::new() }
+    pub(super) fn new(sender: MessageSender<Message>, loops: usize) -> Self {
+        let (unsent, waiting, shares, credits) = Default::default();
+        let window = ALL_WINDOWS / loops;
+        Self { sender, unsent, waiting, window, used: 0, shares, owed: 0, credits }
+    }
+
+    /// Sends what was published, and returns whether its publisher has used its share up with that.
+    pub(super) fn publish(&mut self, publisher: ConnId, message: &Publication) -> bool {
+        self.send(Message::Publish(publisher, message.clone()));
+        self.used += message.len();
+        let share = self.shares.entry(publisher).or_default();
+        *share += message.len();
+        *share >= SHARE && *share - message.len() < SHARE
+    }
+
+    /// Takes credit back, and returns whether its publisher has something of its share again.
+    pub(super) fn put_back(&mut self, publisher: ConnId, bytes: usize) -> bool {
+        self.used -= bytes;
+        let left = self.shares.remove(&publisher).map_or(0, |share| share - bytes);
+        if left > 0 {
+            self.shares.insert(publisher, left);
+        }
+        left < SHARE && left + bytes >= SHARE
     }
 
     /// Sends a message behind those that were refused.
@@ -90,9 +126,9 @@ impl Link {
 
     fn flush(&mut self) {
         while let Some(message) = self.unsent.pop_front() {
-            let len = message.len();
+            let len = if let Message::Publish(_, message) = &message { message.len() } else { 0 };
+            // Otherwise it is sent, or the server is ending, and nobody gets it.
             if let Err(unsent) = self.sender.send_with(message, len) {
-                // Otherwise the server is ending, and nobody gets it.
                 if unsent.error() == SendError::Full {
                     return self.unsent.push_front(unsent.into_inner());
                 }
@@ -113,7 +149,10 @@ pub(super) enum Gate {
 impl Broker {
     fn is_open(&self, event_loop: &mut Loop<'_>, gate: Gate) -> bool {
         match gate {
-            Gate::Link(link) => self.links[link].unsent.is_empty(),
+            Gate::Link(link) => {
+                let Link { unsent, used, window, .. } = &self.links[link];
+                unsent.is_empty() && used < window
+            }
             Gate::Subscriber(id) => {
                 let client = self.clients.get(id);
                 let is_full = |conn| client.is_some_and(|client| client.is_full(&conn));
@@ -167,9 +206,9 @@ impl Broker {
 
     /// Takes back [`hold`](Self::hold). A publisher of this loop that nobody holds any more is
     /// served by [`go_on`](Self::go_on).
-    pub(super) fn release(&mut self, event_loop: &mut Loop<'_>, publisher: ConnId) {
-        if publisher.loop_id() != event_loop.loop_id() {
-            return self.send(publisher.loop_id(), Message::Release(publisher));
+    pub(super) fn release(&mut self, event_loop: &mut Loop<'_>, gate: Gate, publisher: ConnId) {
+        if let (Gate::Subscriber(id), true) = (gate, publisher.loop_id() != event_loop.loop_id()) {
+            return self.send(publisher.loop_id(), Message::Release(id, publisher));
         }
         let client = self.clients.get_mut(publisher);
         if let (Some(client), Some(mut conn)) = (client, event_loop.conn(publisher)) {
@@ -194,7 +233,7 @@ impl Broker {
     /// Tries again what could not be done before.
     pub(super) fn retry(&mut self, event_loop: &mut Loop<'_>) {
         self.has_timer = false;
-        for id in std::mem::take(&mut self.later) {
+        for id in mem::take(&mut self.later) {
             if let Some(mut conn) = event_loop.conn(id) {
                 conn.resume_reading_for(LATER);
                 self.ready.push_back(id);
@@ -207,7 +246,7 @@ impl Broker {
     pub(super) fn go_on(&mut self, event_loop: &mut Loop<'_>) {
         for (index, link) in self.links.iter_mut().enumerate() {
             link.flush();
-            if link.unsent.is_empty() && !link.waiting.is_empty() {
+            if !link.waiting.is_empty() {
                 self.opened.push_back(Gate::Link(index));
             }
         }
@@ -225,20 +264,45 @@ impl Broker {
 
     fn next_ready(&mut self, event_loop: &mut Loop<'_>) -> Option<ConnId> {
         while self.ready.is_empty() {
-            let gate = *self.opened.front()?;
+            let gate = self.opened.pop_front()?;
             let is_open = self.is_open(event_loop, gate);
+            if let (Gate::Subscriber(id), true) = (gate, is_open) {
+                let credits = self.clients.get_mut(id).map(|client| mem::take(&mut client.credits));
+                credits.into_iter().flatten().for_each(|credit| self.give_back(event_loop, credit));
+            }
             let waiting = self.waiting_at(gate).filter(|_| is_open);
-            match waiting.and_then(VecDeque::pop_front) {
-                Some(publisher) => self.release(event_loop, publisher),
-                None => drop(self.opened.pop_front()),
+            if let Some(publisher) = waiting.and_then(VecDeque::pop_front) {
+                self.release(event_loop, gate, publisher);
+                // For one of another loop, `Next` comes when it has gone on.
+                if publisher.loop_id() == event_loop.loop_id() {
+                    self.opened.push_front(gate);
+                }
             }
         }
         self.ready.pop_front()
     }
 
+    /// Gives credit back that nobody else holds. The other loop gets it in large pieces: what is
+    /// missing is too little to have anybody wait.
+    pub(super) fn give_back(&mut self, event_loop: &Loop<'_>, credit: Credit) {
+        let Some((publisher, bytes)) = Arc::into_inner(credit) else { return };
+        let Some(link) = self.link(publisher.loop_id()) else { return };
+        link.owed += bytes;
+        link.credits.push((publisher, bytes));
+        if link.owed >= link.window.min(SHARE) / 2 {
+            link.owed = 0;
+            let credits = mem::take(&mut link.credits);
+            link.send(Message::Credit(event_loop.loop_id(), credits));
+        }
+    }
+
+    pub(super) fn link(&mut self, loop_id: usize) -> Option<&mut Link> {
+        self.links.iter_mut().find(|link| link.sender.loop_id() == loop_id)
+    }
+
     /// Sends a message to another loop.
-    fn send(&mut self, loop_id: usize, message: Message) {
-        if let Some(link) = self.links.iter_mut().find(|link| link.sender.loop_id() == loop_id) {
+    pub(super) fn send(&mut self, loop_id: usize, message: Message) {
+        if let Some(link) = self.link(loop_id) {
             link.send(message);
         }
     }

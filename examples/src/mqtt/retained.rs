@@ -12,7 +12,7 @@ const MAX_RETAINED: usize = 10_000;
 /// less than may wait for a client.
 const MAX_RETAINED_BYTES: usize = 4 << 20;
 
-/// What one message takes beside its text: the head of its packet, and its place here.
+/// What one message takes beside its text: the head of its packet, and its place where it is kept.
 const OVERHEAD: usize = 64;
 
 /// The most topics of which is known that their message was taken back.
@@ -41,10 +41,10 @@ impl Publication {
         Self { topic: topic.into(), payload: payload.into(), qos, retain, stamp }
     }
 
-    /// Returns how many bytes it holds.
+    /// Returns how many bytes it takes where it is kept, or waits.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.topic.len() + self.payload.len()
+        self.topic.len() + self.payload.len() + OVERHEAD
     }
 
     /// Returns whether it says nothing, which takes back the retained message of its topic.
@@ -77,7 +77,7 @@ impl Retained {
             return;
         }
         self.remove(topic);
-        let bytes = self.bytes + message.len() + OVERHEAD;
+        let bytes = self.bytes + message.len();
         if self.messages.len() < MAX_RETAINED && bytes <= MAX_RETAINED_BYTES {
             self.bytes = bytes;
             self.messages.insert(Arc::clone(topic), message.clone());
@@ -98,7 +98,7 @@ impl Retained {
 
     fn remove(&mut self, topic: &str) {
         if let Some(message) = self.messages.remove(topic) {
-            self.bytes -= message.len() + OVERHEAD;
+            self.bytes -= message.len();
         }
     }
 

@@ -19,6 +19,10 @@ const MAX_NAME_LEN: usize = 128;
 /// The most filters that one client subscribes to, and names in one packet.
 const MAX_SUBSCRIPTIONS: usize = 100;
 
+/// The longest will, with its topic. Nobody is there any more who could be made to wait, so wills
+/// come in any case, and those of many clients at once when their network fails.
+const MAX_WILL: usize = 1024;
+
 /// A filter that cannot be subscribed to, in a SUBACK.
 const FAILURE: u8 = 0x80;
 
@@ -97,7 +101,7 @@ impl Broker {
             Packet::Subscribe(packet_id, filters) => self.subscribe(conn, *packet_id, filters)?,
             Packet::Unsubscribe(packet_id, filters) => {
                 self.unsubscribe(id, filters);
-                conn.write(&encode::unsuback(*packet_id));
+                conn.write(&encode::ack(0xb0, *packet_id));
             }
             Packet::PingReq => conn.write(&encode::PINGRESP),
             Packet::Disconnect => {
@@ -126,7 +130,11 @@ impl Broker {
         // One and a half times what the client has said [MQTT-3.1.2-24].
         let keep_alive = Duration::from_millis(u64::from(*keep_alive) * 1500);
         client.keep_alive = Some(keep_alive).filter(|time| !time.is_zero());
-        client.will = will.as_ref().map(|will| Publication::new(will, stamp));
+        let will = will.as_ref().map(|will| Publication::new(will, stamp));
+        if will.as_ref().is_some_and(|will| will.len() > MAX_WILL) {
+            return Err(End("its will is too long")); // [MQTT-3.2.2-6]
+        }
+        client.will = will;
         conn.write(&encode::connack(ConnectCode::Accepted));
         // Who has no name of its own is known by its connection [MQTT-3.1.3-6]. An older client
         // with the same name ends [MQTT-3.1.4-2], on whatever loop it is.
@@ -149,11 +157,10 @@ impl Broker {
             return false;
         }
         let message = Publication::new(publish, self.stamp());
-        self.deliver(event_loop, &message, None);
-        self.send_all(&Message::Publish(Some(id), message));
+        self.deliver(event_loop, &message, id);
         // The broker has taken it [MQTT-3.3.4-1].
         if let Some(packet_id) = publish.packet_id {
-            conn.write(&encode::puback(packet_id));
+            conn.write(&encode::ack(0x40, packet_id));
         }
         true
     }
@@ -171,6 +178,9 @@ impl Broker {
         let Some(client) = self.clients.get_mut(id) else { return Ok(()) };
         let (mut codes, mut granted) = (Vec::new(), Filters::default());
         for &(filter, qos) in filters {
+            // Who has too much to acknowledge is granted less than it asks for (3.8.4). It cannot
+            // wait, since its acknowledgements come behind this.
+            let qos = if client.inflight.is_full { Qos::AtMostOnce } else { qos };
             let is_new = !client.filters.contains(filter);
             let has_room = !is_new || client.filters.len() < MAX_SUBSCRIPTIONS;
             if !topics::is_filter(filter) || !has_room {

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use super::packet::Qos;
 
 /// The longest topic or filter, in bytes, and the most levels of a filter: a level is a node of the
-/// tree.
+/// tree, and all of those may have to be looked at for each retained message.
 pub const MAX_TOPIC_LEN: usize = 1024;
-const MAX_LEVELS: usize = 32;
+const MAX_LEVELS: usize = 8;
 
 /// Returns whether messages can have this topic [MQTT-4.7.3-1], [MQTT-3.3.2-2].
 #[must_use]
@@ -78,8 +78,7 @@ impl<S: Ord + Copy> Filters<S> {
     }
 
     /// Puts those who get the messages of a topic into `found`, each once and with the best QoS of
-    /// all its filters that match [MQTT-3.3.5-1]. Returns in how many places it has looked for
-    /// them.
+    /// all its filters that match [MQTT-3.3.5-1]. Returns in how many places it has looked.
     pub fn find(&self, topic: &str, found: &mut Vec<(S, Qos)>) -> usize {
         found.clear();
         let places = self.root.find(Some(topic), topic.starts_with('$'), found);
