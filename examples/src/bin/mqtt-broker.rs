@@ -45,9 +45,9 @@ struct Options {
     max_output: usize,
 }
 
-/// The least limit of output: the retained messages, the windows of all other loops, and the
-/// messages that go beyond those.
-const MIN_MAX_OUTPUT: usize = 16 << 20;
+/// The least limit of output: on two loops, the retained messages, the window of the other loop,
+/// and a message that goes beyond that. The default is enough for 32 loops.
+const MIN_MAX_OUTPUT: usize = 8 << 20;
 
 /// The largest limit of packets: one has to find room in a mailbox.
 const MAX_MAX_PACKET: usize = MAILBOX_BYTES / 2;
