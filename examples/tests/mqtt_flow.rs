@@ -204,7 +204,8 @@ fn who_does_not_read_is_cut_off_and_a_slow_reader_gets_everything() {
         for _ in &deaf {
             // The kernel has the same timeout, and is first where it has it.
             let line = server.next_line();
-            let reasons = ["peer takes no output", "connection failed: Connection timed out"];
+            // The C libraries have texts of their own for ETIMEDOUT.
+            let reasons = ["peer takes no output", "timed out (os error "];
             assert!(reasons.iter().any(|reason| line.contains(reason)), "{line}");
             assert!(line.contains("\"deaf-"), "{line}");
         }

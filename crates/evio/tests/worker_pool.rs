@@ -1,5 +1,6 @@
 //! Work off the loop, whose answers come back to the peers.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::missing_const_for_thread_local, reason = "it misses the const on OpenBSD")]
 
 mod util;
 
