@@ -14,7 +14,7 @@ const SIZE: usize = 12 << 20;
 
 /// How the estimate, which is made for glibc, may differ from the truth. musl takes half as much
 /// again for short strings.
-const FACTOR: f64 = 1.75;
+const FACTOR: f64 = if cfg!(target_env = "musl") { 1.75 } else { 1.5 };
 
 fn used_memory(client: &mut Client) -> f64 {
     let info = client.run("INFO memory");

@@ -101,7 +101,7 @@ impl Kernel {
         Ok(Self(Arc::new(Shared { base: Instant::now(), null: File::open("/dev/null")?, state })))
     }
 
-    /// Has the calling thread use this kernel until the guard is dropped.
+    /// Makes the calling thread use this kernel until the guard is dropped.
     ///
     /// # Panics
     ///

@@ -194,7 +194,7 @@ impl State {
         (len > 0).then_some((len, pause))
     }
 
-    /// Has the network reset both ends.
+    /// Makes the network reset both ends.
     fn cut(&mut self, id: Id) {
         let Some(endpoint) = self.endpoint(id) else { return };
         let client = endpoint.client();
