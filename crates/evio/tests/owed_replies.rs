@@ -7,31 +7,9 @@ use std::collections::VecDeque;
 use std::thread;
 use std::time::Duration;
 
-use evio::{Action, CloseReason, Conn, Events, Limits, Reply, Timeout, WorkerPool};
+use evio::{Action, CloseReason, Conn, Events, Limits, Timeout, WorkerPool};
 
-use util::{TCP, bind, reports, start};
-
-/// Keeps what it is given until the test has asked for it.
-fn keep(limits: Limits) -> (util::Running, util::Reports<Reply>, util::Reports<CloseReason>) {
-    let (replies, owed) = reports();
-    let (reasons, ended) = reports();
-    let server = start(bind(TCP).limits(limits), move || {
-        Events::new()
-            .data(move |conn, _, _| {
-                replies.send(conn.reply()).unwrap();
-                Action::None
-            })
-            .unanswered(|conn, _| {
-                conn.write(b"no answer");
-                Action::Close
-            })
-            .closed(move |_, _, reason| {
-                reasons.send(reason).unwrap();
-                std::ops::ControlFlow::Continue(())
-            })
-    });
-    (server, owed, ended)
-}
+use util::{TCP, bind, keep, reports, start};
 
 /// Sends large answers for the peer, which leave by the queue: progress of the output is no answer.
 #[test]

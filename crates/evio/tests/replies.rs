@@ -12,7 +12,7 @@ use evio::{
     Action, CloseReason, ConnHandle, ConnState, Events, Limits, Reply, SendError, Server, Timeout,
 };
 
-use util::{TCP, bind, hold, reports, start, start_each, transports};
+use util::{TCP, bind, hold, keep, reports, start, start_each, transports};
 
 /// Questions that wait for threads to answer them.
 #[derive(Clone, Default)]
@@ -92,28 +92,6 @@ fn wait_for(handle: &ConnHandle, state: ConnState) {
         assert!(since.elapsed() < util::DEADLINE, "{:?}, not {state:?}", handle.state());
         thread::yield_now();
     }
-}
-
-/// Keeps what it is given until the test has asked for it.
-fn keep(limits: Limits) -> (util::Running, util::Reports<Reply>, util::Reports<CloseReason>) {
-    let (replies, owed) = reports();
-    let (reasons, ended) = reports();
-    let server = start(bind(TCP).limits(limits), move || {
-        Events::new()
-            .data(move |conn, _, _| {
-                replies.send(conn.reply()).unwrap();
-                Action::None
-            })
-            .unanswered(|conn, _| {
-                conn.write(b"no answer");
-                Action::Close
-            })
-            .closed(move |_, _, reason| {
-                reasons.send(reason).unwrap();
-                std::ops::ControlFlow::Continue(())
-            })
-    });
-    (server, owed, ended)
 }
 
 #[test]
