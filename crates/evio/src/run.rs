@@ -8,7 +8,6 @@ use evio_core::{Config, EventLoop, Handler, LoopHandle};
 
 use crate::error::Error;
 use crate::loops::Loops;
-use crate::running_server::RunningServer;
 use crate::server::Server;
 use crate::server_handle::ServerHandle;
 #[cfg(feature = "signals")]
@@ -37,36 +36,6 @@ impl Server {
         let (mut loops, _guard) = self.into_loops(1)?;
         let event_loop = loops.pop().expect("a group of one has one loop");
         run_loop(event_loop, pins_loops, |_| handler).map_err(Error::Loop)
-    }
-
-    /// Begins to run `handler` on one loop, on this thread, and leaves its turns to the caller: for
-    /// a server that lives inside another loop, such as that of an async runtime. The callbacks
-    /// [`serving`](Handler::serving) and [`tick`](Handler::tick) are made before it returns.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the loop cannot be made.
-    ///
-    /// # Panics
-    ///
-    /// A panic of a callback goes on out of here.
-    ///
-    /// # Examples
-    ///
-    /// See [`RunningServer`].
-    pub fn start<M, H>(self, handler: H) -> Result<RunningServer<H, M>, Error>
-    where
-        M: Send + 'static,
-        H: Handler<M>,
-    {
-        let pins_loops = self.pins_loops;
-        let (mut loops, guard) = self.into_loops(1)?;
-        let event_loop = loops.pop().expect("a group of one has one loop");
-        if pins_loops {
-            evio_sys::thread::pin(0).map_err(Error::Loop)?;
-        }
-        let running = event_loop.start(handler).map_err(Error::Loop)?;
-        Ok(RunningServer::new(running, guard))
     }
 
     /// Runs several loops until the server shuts down, each with a handler that `make` makes from
@@ -186,7 +155,7 @@ impl Server {
     }
 
     /// Makes the loops and gives each its sockets.
-    fn into_loops(self, count: usize) -> Result<(Vec<EventLoop>, HandleGuard), Error> {
+    pub(crate) fn into_loops(self, count: usize) -> Result<(Vec<EventLoop>, HandleGuard), Error> {
         let addresses = self.addresses;
         let Config { address_limits, address_max_connections, .. } = &self.config;
         let named = address_limits.len().max(address_max_connections.len());

@@ -224,8 +224,8 @@ impl Server {
         self
     }
 
-    /// Pins each loop to one processor of its own, as far as there are enough. Default: the system
-    /// moves the threads as it likes.
+    /// Pins each loop to one processor of its own, as far as there are enough; not those of
+    /// [`start_each`](Self::start_each). Default: the system moves the threads as it likes.
     ///
     /// # Platform notes
     ///

@@ -89,8 +89,9 @@ impl EventLoop {
     }
 
     /// Creates `count` loops that hand connections to each other; zero is taken as one. Each is to
-    /// be run on a thread of its own, and the group ends together: when one of them fails, panics
-    /// or is dropped without having run, the others shut down.
+    /// be run on a thread of its own, or [started](Self::start), the first one first. The group
+    /// ends together: when one of them fails, panics or is dropped without having run, the others
+    /// shut down.
     ///
     /// # Errors
     ///
