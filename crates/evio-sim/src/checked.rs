@@ -1,7 +1,7 @@
 //! A handler that looks over the shoulder of another one.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
@@ -14,10 +14,15 @@ use evio::{
 };
 use evio_sys::sim::{Direction, Kernel};
 
+use crate::stalls::Blocker;
+
 /// Passes every callback on, and checks their order and the bytes.
 pub(crate) struct Checked<H> {
     inner: H,
+    loop_id: usize,
     kernel: Kernel,
+    blocker: Blocker,
+    /// Of all loops.
     report: Rc<RefCell<Report>>,
 }
 
@@ -25,8 +30,11 @@ pub(crate) struct Checked<H> {
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     opened: u64,
-    /// Connections that have not had their last callback, by their id's text: ids have no order.
-    live: BTreeSet<String>,
+    /// Connections that have not had their last callback, by their id's text, since ids have no
+    /// order; with their loop.
+    live: BTreeMap<String, usize>,
+    /// The clients whose connections were opened, each of which has an address of its own.
+    clients: BTreeSet<SocketAddr>,
 }
 
 impl Report {
@@ -35,17 +43,21 @@ impl Report {
     }
 
     pub(crate) fn check_end(&self) {
-        let first = self.live.first();
+        let first = self.live.first_key_value();
         assert!(first.is_none(), "{} connections got no ending: {first:?}", self.live.len());
     }
 
-    fn open(&mut self, id: ConnId) {
+    fn open(&mut self, id: ConnId, loop_id: usize, client: Option<SocketAddr>) {
         self.opened += 1;
-        assert!(self.live.insert(format!("{id:?}")), "{id:?} was opened twice");
+        let is_new = self.live.insert(format!("{id:?}"), loop_id).is_none();
+        assert!(is_new, "{id:?} was opened twice");
+        let is_first = client.is_none_or(|client| self.clients.insert(client));
+        assert!(is_first, "the connection of {client:?} was opened twice");
     }
 
-    fn end(&mut self, id: ConnId) {
-        assert!(self.live.remove(&format!("{id:?}")), "{id:?} got two endings");
+    fn end(&mut self, id: ConnId, loop_id: usize) {
+        let of = self.live.remove(&format!("{id:?}"));
+        assert_eq!(of, Some(loop_id), "{id:?} got two endings, or that of another loop's");
     }
 }
 
@@ -58,8 +70,14 @@ pub(crate) struct Tracked<C> {
 }
 
 impl<H> Checked<H> {
-    pub(crate) fn new(inner: H, kernel: Kernel, report: Rc<RefCell<Report>>) -> Self {
-        Self { inner, kernel, report }
+    pub(crate) fn new(
+        inner: H,
+        loop_id: usize,
+        kernel: Kernel,
+        blocker: Blocker,
+        report: Rc<RefCell<Report>>,
+    ) -> Self {
+        Self { inner, loop_id, kernel, blocker, report }
     }
 
     /// Returns which bytes a connection is to be given.
@@ -77,7 +95,11 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
     type Context = Tracked<H::Context>;
 
     fn context(&mut self, conn: &Conn<'_>) -> Self::Context {
-        self.report.borrow_mut().open(conn.id());
+        let client = match conn.origin() {
+            Origin::Accepted { .. } => conn.peer_addr().ok().and_then(|peer| peer.as_inet()),
+            Origin::Connected(_) | Origin::Adopted(_) => None,
+        };
+        self.report.borrow_mut().open(conn.id(), self.loop_id, client);
         let input = self.input_of(conn);
         Tracked { inner: self.inner.context(conn), input, read: 0 }
     }
@@ -89,6 +111,7 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
             }
             context.read += input.len();
         }
+        self.blocker.block_by_chance();
         self.inner.data(conn, &mut context.inner, input)
     }
 
@@ -97,18 +120,22 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
     }
 
     fn opened(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        self.blocker.block_by_chance();
         self.inner.opened(conn, &mut context.inner)
     }
 
     fn woken(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        self.blocker.block_by_chance();
         self.inner.woken(conn, &mut context.inner)
     }
 
     fn drained(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        self.blocker.block_by_chance();
         self.inner.drained(conn, &mut context.inner)
     }
 
     fn timer(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        self.blocker.block_by_chance();
         self.inner.timer(conn, &mut context.inner)
     }
 
@@ -117,14 +144,17 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
             let read = context.read;
             assert_eq!(read, sent, "the end came before the last byte: {:?}", context.input);
         }
+        self.blocker.block_by_chance();
         self.inner.peer_closed(conn, &mut context.inner)
     }
 
     fn unanswered(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        self.blocker.block_by_chance();
         self.inner.unanswered(conn, &mut context.inner)
     }
 
     fn stopping(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        self.blocker.block_by_chance();
         self.inner.stopping(conn, &mut context.inner)
     }
 
@@ -134,7 +164,8 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
         context: Self::Context,
         reason: CloseReason,
     ) -> ControlFlow<()> {
-        self.report.borrow_mut().end(conn.id());
+        self.report.borrow_mut().end(conn.id(), self.loop_id);
+        self.blocker.block_by_chance();
         self.inner.closed(conn, context.inner, reason)
     }
 
@@ -145,7 +176,7 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
         context: Self::Context,
         socket: Detached,
     ) -> ControlFlow<()> {
-        self.report.borrow_mut().end(id);
+        self.report.borrow_mut().end(id, self.loop_id);
         self.inner.detached(event_loop, id, context.inner, socket)
     }
 
@@ -158,6 +189,7 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
     }
 
     fn message(&mut self, event_loop: &mut Loop<'_>, message: M) -> ControlFlow<()> {
+        self.blocker.block_by_chance();
         self.inner.message(event_loop, message)
     }
 
@@ -188,10 +220,12 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
     }
 
     fn loop_timer(&mut self, event_loop: &mut Loop<'_>, timer: LoopTimer) -> ControlFlow<()> {
+        self.blocker.block_by_chance();
         self.inner.loop_timer(event_loop, timer)
     }
 
     fn tick(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<(), Duration> {
+        self.blocker.block_by_chance();
         self.inner.tick(event_loop)
     }
 }

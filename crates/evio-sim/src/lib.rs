@@ -50,8 +50,11 @@ mod connection;
 mod net;
 mod process;
 mod seeds;
+mod serve;
 mod simulation;
+mod stalls;
 mod tasks;
+mod world;
 
 use std::error::Error;
 
@@ -60,6 +63,7 @@ pub use evio_sys::sim::{Counts, Faults, Options};
 pub use net::Net;
 pub use seeds::{Summary, for_each_seed, for_seeds};
 pub use simulation::{Outcome, Simulation};
+pub use stalls::{Blocker, Stalls};
 
 /// The result of a script, or of what prepares a simulation.
 pub type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;

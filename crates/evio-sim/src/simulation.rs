@@ -1,4 +1,4 @@
-//! One simulation: a loop, its clients, and the time.
+//! One simulation: the loops of a program, its clients, and the time.
 
 use std::cell::RefCell;
 use std::env;
@@ -8,34 +8,27 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use evio::{Handler, Progress, Server};
-use evio_core::EventLoop;
 use evio_sys::sim::{Counts, Entered, Faults, Kernel, Options};
 
 use crate::Result;
-use crate::checked::{Checked, Report};
+use crate::checked::Report;
 use crate::net::Net;
-use crate::process::Process;
-use crate::tasks::Tasks;
-
-/// After so many turns in a row without a wait, in which no client acts, the loop spins.
-const SPIN: u32 = 10_000;
+use crate::stalls::{Blocker, Stalls};
+use crate::world::World;
 
 /// So many sends to a full socket are forgiven, for each connection: a loop that is late tries one.
 const VAIN_SENDS: u64 = 10;
 
-/// A loop on a simulated kernel, and the scripts of its clients.
+/// The loops of a program on a simulated kernel, and the scripts of its clients.
 pub struct Simulation {
     seed: u64,
-    kernel: Kernel,
-    tasks: Tasks,
-    process: Option<Box<dyn Process>>,
-    /// Asks the loop to end.
-    stop: Option<Box<dyn Fn()>>,
-    report: Rc<RefCell<Report>>,
+    pub(crate) kernel: Kernel,
+    pub(crate) world: Rc<World>,
+    /// Asks the loops to end.
+    pub(crate) stop: Option<Box<dyn Fn()>>,
+    pub(crate) report: Rc<RefCell<Report>>,
     longest: Duration,
-    turns: u64,
-    /// Behind the process, which it has to outlive.
+    /// Behind the loops, which it has to outlive.
     _entered: Entered,
 }
 
@@ -48,7 +41,7 @@ pub struct Outcome {
     pub faults: Counts,
     /// Connections that the handler was told of.
     pub connections: u64,
-    /// Turns of the loop.
+    /// Turns of all loops.
     pub turns: u64,
     /// The virtual time at the end.
     pub time: Duration,
@@ -88,13 +81,11 @@ impl Simulation {
         let entered = kernel.enter();
         Ok(Self {
             seed,
+            world: Rc::new(World::new(kernel.clone())),
             kernel,
-            tasks: Tasks::default(),
-            process: None,
             stop: None,
             report: Rc::default(),
             longest: Duration::from_secs(7 * 24 * 3600),
-            turns: 0,
             _entered: entered,
         })
     }
@@ -126,56 +117,16 @@ impl Simulation {
         self.longest = time;
     }
 
-    /// Begins to run a server with one loop. It has to be bound after the simulation was made.
-    ///
-    /// # Errors
-    ///
-    /// Fails as [`Server::start`] does.
-    ///
-    /// # Panics
-    ///
-    /// Panics when there is a loop already.
-    pub fn serve<M, H>(&mut self, server: Server, handler: H) -> Result<(), evio::Error>
-    where
-        M: Send + 'static,
-        H: Handler<M> + 'static,
-        H::Context: 'static,
-    {
-        let handle = server.handle();
-        let running = server.start(self.checked(handler))?;
-        self.run_process(running, move || handle.shutdown());
-        Ok(())
+    /// Sets how often a loop is held up. If this is not called before
+    /// [`serve_each`](Self::serve_each), that draws it from the seed; one loop alone is not held up.
+    pub fn set_stalls(&mut self, stalls: Stalls) {
+        self.world.stalls.set(Some(stalls));
     }
 
-    /// Begins to run a loop. It has to be made after the simulation.
-    ///
-    /// # Errors
-    ///
-    /// Fails as [`EventLoop::start`] does.
-    ///
-    /// # Panics
-    ///
-    /// Panics when there is a loop already.
-    pub fn serve_loop<M, H>(&mut self, event_loop: EventLoop, handler: H) -> io::Result<()>
-    where
-        M: Send + 'static,
-        H: Handler<M> + 'static,
-        H::Context: 'static,
-    {
-        let handle = event_loop.handle();
-        let running = event_loop.start(self.checked(handler))?;
-        self.run_process(running, move || handle.shutdown());
-        Ok(())
-    }
-
-    fn checked<H>(&self, handler: H) -> Checked<H> {
-        Checked::new(handler, self.kernel.clone(), Rc::clone(&self.report))
-    }
-
-    fn run_process(&mut self, process: impl Process + 'static, stop: impl Fn() + 'static) {
-        assert!(self.process.is_none(), "a simulation has one loop");
-        self.process = Some(Box::new(process));
-        self.stop = Some(Box::new(stop));
+    /// Returns what a handler can block its loop with.
+    #[must_use]
+    pub fn blocker(&self) -> Blocker {
+        Blocker(Rc::downgrade(&self.world))
     }
 
     /// Adds a client. Its script begins when the simulation runs.
@@ -184,23 +135,20 @@ impl Simulation {
         F: Future<Output = Result> + 'static,
     {
         let net = Net::new(self.kernel.clone());
-        self.tasks.add(Rc::clone(&net), Box::pin(script(net)));
+        self.world.tasks.borrow_mut().add(Rc::clone(&net), Box::pin(script(net)));
     }
 
     /// Runs until every client has come to its end and what they sent has arrived, then ends the
-    /// loop and checks what is left.
+    /// loops and checks what is left.
     ///
     /// # Panics
     ///
     /// Panics when something is wrong; see the [crate's page](crate).
-    pub fn run(mut self) -> Outcome {
-        while let Some(client) = self.tasks.unfinished() {
-            self.settle();
-            if self.tasks.unfinished().is_none() {
-                break;
-            }
-            let next = self.next_time();
-            let Some(next) = next else {
+    pub fn run(self) -> Outcome {
+        loop {
+            self.world.settle();
+            let Some(client) = self.unfinished() else { break };
+            let Some(next) = self.world.next_time() else {
                 panic!("client {client} waits, and nothing is under way that could end that");
             };
             assert!(
@@ -210,82 +158,43 @@ impl Simulation {
             );
             self.kernel.advance_to(next);
         }
-        self.settle();
         while let Some(next) = self.kernel.next_event().filter(|&next| next <= self.longest) {
             self.kernel.advance_to(next);
-            self.settle();
+            self.world.settle();
         }
         self.end()
     }
 
-    /// Makes turns and runs scripts until all of them wait.
-    fn settle(&mut self) {
-        let mut in_a_row = 0;
-        loop {
-            // Either may come first.
-            let loop_first = self.kernel.random_below(2) == 0;
-            let mut acted = loop_first && self.turn_if_due();
-            let scripts = self.tasks.run_ready(&self.kernel);
-            acted |= scripts;
-            acted |= !loop_first && self.turn_if_due();
-            // What arrived while the loop was asked whether it is due may have woken a script.
-            if !acted && !self.tasks.has_ready() {
-                return;
-            }
-            in_a_row = if scripts { 0 } else { in_a_row + 1 };
-            assert!(in_a_row < SPIN, "the loop spins: it makes turn after turn without a wait");
-        }
+    fn unfinished(&self) -> Option<usize> {
+        self.world.tasks.borrow().unfinished()
     }
 
-    /// Makes a turn if the loop has something to do; otherwise it would be asleep, and one more
-    /// turn could hide that nobody has woken it.
-    fn turn_if_due(&mut self) -> bool {
-        let Some(process) = &mut self.process else { return false };
-        let is_due = process.timeout() == Some(Duration::ZERO);
-        if !is_due && !self.kernel.is_ready(&process.poller()) {
-            return false;
-        }
-        self.turns += 1;
-        match process.turn() {
-            Ok(Progress::Ended) => self.process = None,
-            Ok(Progress::Worked | Progress::Idle) => {}
-            Err(error) => panic!("the loop has failed: {error}"),
-        }
-        true
-    }
-
-    /// Returns when something happens next.
-    fn next_time(&self) -> Option<Duration> {
-        let timeout = self.process.as_ref().and_then(|process| process.timeout());
-        let deadline = timeout.map(|timeout| self.kernel.now().saturating_add(timeout));
-        self.kernel.next_event().into_iter().chain(deadline).min()
-    }
-
-    /// Ends the loop, and checks what is left.
+    /// Ends the loops, and checks what is left.
     fn end(mut self) -> Outcome {
         if let Some(stop) = self.stop.take() {
             stop();
         }
-        while self.process.is_some() {
-            self.settle();
-            match self.next_time() {
-                Some(next) if self.process.is_some() => self.kernel.advance_to(next),
-                Some(_) => {}
-                None => assert!(self.process.is_none(), "the loop was told to end, and does not"),
+        loop {
+            self.world.settle();
+            if self.world.has_ended() {
+                break;
             }
+            let next = self.world.next_time();
+            self.kernel.advance_to(next.expect("the loops were told to end, and one does not"));
         }
         let report = self.report.borrow();
         report.check_end();
         let left = self.kernel.open_descriptors();
-        assert_eq!(left, 0, "descriptors are open after the end of the loop");
+        assert_eq!(left, 0, "descriptors are open after the end of the loops");
         let vain = self.kernel.counts().vain_sends;
         let most = VAIN_SENDS * (1 + report.opened());
         assert!(vain <= most, "{vain} sends to sockets that were known to be full");
+        let turns = self.world.turns();
         Outcome {
             trace_hash: self.kernel.trace_hash(),
             faults: self.kernel.counts(),
             connections: report.opened(),
-            turns: self.turns,
+            turns: turns.iter().map(|(turns, _)| turns).sum(),
             time: self.kernel.now(),
         }
     }

@@ -67,7 +67,8 @@ impl Listener {
     pub fn tcp(address: net::SocketAddr, options: &ListenOptions) -> io::Result<Self> {
         #[cfg(feature = "sim")]
         if let Some(shared) = crate::sim::current() {
-            let listener = SimListener::new(shared, address, options.backlog)?;
+            let shares = options.reuse_port;
+            let listener = SimListener::new(shared, address, options.backlog, shares)?;
             return Ok(Self { socket: Socket::Simulated(listener), file: None });
         }
         let family = family_of(&address);
@@ -146,8 +147,8 @@ impl Listener {
     /// [`Unsupported`](io::ErrorKind::Unsupported) on systems other than Linux and FreeBSD.
     pub fn set_reuse_port(&self) -> io::Result<()> {
         #[cfg(feature = "sim")]
-        if let Socket::Simulated(_) = self.socket {
-            return Err(io::ErrorKind::Unsupported.into());
+        if let Socket::Simulated(listener) = &self.socket {
+            return listener.share();
         }
         backend::set_reuse_port(self.as_fd())
     }

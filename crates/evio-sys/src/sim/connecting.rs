@@ -32,19 +32,23 @@ impl Listening {
 }
 
 impl State {
-    pub(super) fn listen(&mut self, mut address: SocketAddr, backlog: u16) -> Result<Id, Errno> {
+    /// Listens on an address, alone or with others who share it.
+    pub(super) fn listen(
+        &mut self,
+        mut address: SocketAddr,
+        backlog: u16,
+        shares: bool,
+    ) -> Result<Id, Errno> {
         self.check_descriptors()?;
         if address.port() == 0 {
             let (port, _) = self.next_port();
             address.set_port(port);
         }
-        if self.listeners.contains_key(&address) {
-            return Err(Errno::EADDRINUSE);
-        }
+        self.listeners.check(address, shares)?;
         let backlog = usize::from(backlog);
         let listening = Listening { address, backlog, waiting: VecDeque::new() };
         let id = self.add(Kind::Listener(listening), self.is_peer);
-        self.listeners.insert(address, id);
+        self.listeners.add(address, id, shares);
         self.note("listen", id, u64::from(address.port()));
         Ok(id)
     }
@@ -132,7 +136,7 @@ impl State {
             return;
         }
         let (local, remote) = (endpoint.local, endpoint.remote);
-        let Some(listener) = self.listener_at(remote) else {
+        let Some(listener) = self.listeners.of_client(local, remote) else {
             return self.send_packet(client, Packet::Rst(client));
         };
         let Some(node) = self.node(listener) else { return };
@@ -156,17 +160,6 @@ impl State {
         }
         self.wake(listener, mask::IN);
         self.send_packet(server, Packet::SynAck(client));
-    }
-
-    /// The listener of the address itself comes before that of all addresses.
-    fn listener_at(&self, address: SocketAddr) -> Option<Id> {
-        let any: IpAddr = match address {
-            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-        };
-        let dual = SocketAddr::from((Ipv6Addr::UNSPECIFIED, address.port()));
-        let addresses = [address, SocketAddr::new(any, address.port()), dual];
-        addresses.iter().find_map(|address| self.listeners.get(address).copied())
     }
 
     /// A full queue drops the segment, and the client sends it again.

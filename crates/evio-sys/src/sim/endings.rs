@@ -76,7 +76,7 @@ impl State {
             Kind::Listener(listening) => {
                 let Listening { address, waiting, .. } = listening;
                 let (address, waiting) = (*address, std::mem::take(waiting));
-                self.listeners.remove(&address);
+                self.listeners.remove(address, id);
                 for server in waiting {
                     self.abandon(server);
                 }

@@ -83,8 +83,13 @@ impl AsFd for Handle {
 pub(crate) struct SimListener(Handle);
 
 impl SimListener {
-    pub(crate) fn new(shared: Arc<Shared>, address: SocketAddr, backlog: u16) -> io::Result<Self> {
-        let listen = |state: &mut State| Ok((state.listen(address, backlog)?, ()));
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        address: SocketAddr,
+        backlog: u16,
+        shares: bool,
+    ) -> io::Result<Self> {
+        let listen = |state: &mut State| Ok((state.listen(address, backlog, shares)?, ()));
         Ok(Self(Handle::new(shared, listen)?.0))
     }
 
@@ -93,6 +98,13 @@ impl SimListener {
         let accept = |state: &mut State| state.accept(self.0.id);
         let (handle, peer) = Handle::new(shared, accept)?;
         Ok((SimStream::new(handle), peer))
+    }
+
+    /// Lets others listen on the same address.
+    pub(crate) fn share(&self) -> io::Result<()> {
+        let address = self.local_addr()?;
+        self.0.shared.lock().listeners.share(address);
+        Ok(())
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -41,6 +41,7 @@ mod connecting;
 mod endings;
 mod endpoint;
 mod handle;
+mod listeners;
 mod options;
 mod polling;
 mod random;
@@ -147,6 +148,16 @@ impl Kernel {
         state.settle();
         let id = state.id_of(poller.as_fd().as_raw_fd());
         id.is_some_and(|id| state.has_ready(id))
+    }
+
+    /// Tells that the thread of the poller with this descriptor sleeps in a poll until something
+    /// wakes it: of those that wait exclusively, one that sleeps is woken
+    /// ([`Interest::exclusive`](crate::Interest::exclusive)).
+    pub fn fall_asleep(&self, poller: &impl AsFd) {
+        let mut state = self.0.lock();
+        if let Some(id) = state.id_of(poller.as_fd().as_raw_fd()) {
+            state.fall_asleep(id);
+        }
     }
 
     /// Wakes `waker` once, when something happens to the socket with this descriptor.

@@ -22,7 +22,11 @@ pub(super) struct Registration {
 
 /// What may be ready, by its id.
 #[derive(Debug, Default)]
-pub(super) struct ReadyList(VecDeque<Id>);
+pub(super) struct ReadyList {
+    listed: VecDeque<Id>,
+    /// Its thread sleeps in a poll, and nothing has woken it.
+    is_asleep: bool,
+}
 
 impl State {
     /// Starts reporting `id` (`EPOLL_CTL_ADD`).
@@ -67,7 +71,7 @@ impl State {
             node.registrations.retain(|registration| registration.poller != poller);
         }
         if let Some(list) = self.ready_list(poller) {
-            list.0.retain(|&listed| listed != id);
+            list.listed.retain(|&listed| listed != id);
         }
         Ok(())
     }
@@ -93,8 +97,17 @@ impl State {
         self.wake(id, mask::IN);
     }
 
+    /// Notes that the thread of a poller sleeps until something wakes it.
+    pub(super) fn fall_asleep(&mut self, poller: Id) {
+        if let Some(list) = self.ready_list(poller) {
+            list.is_asleep = true;
+        }
+    }
+
     /// Tells those that wait for `id` of a change (`ep_poll_callback`). A key of zero passes every
-    /// filter; another one has to be among the events that are waited for.
+    /// filter; another one has to be among the events that are waited for. Of those that wait
+    /// exclusively (`EPOLLEXCLUSIVE`), in the order in which they were registered, those that are
+    /// awake are told up to the first that sleeps, which is woken.
     pub(super) fn wake(&mut self, id: Id, key: u32) {
         let Some(node) = self.node_mut(id) else { return };
         for waker in mem::take(&mut node.wakers) {
@@ -102,14 +115,19 @@ impl State {
         }
         let Some(node) = self.node_mut(id) else { return };
         let mut registrations = mem::take(&mut node.registrations);
+        let mut has_woken_one = false;
         for registration in &mut registrations {
+            let is_exclusive = registration.events & mask::EXCLUSIVE != 0;
             let waits_for = registration.events & !mask::PRIVATE;
             let is_told = waits_for != 0 && (key == 0 || key & waits_for != 0);
-            if is_told && !registration.is_listed {
-                registration.is_listed = true;
-                if let Some(list) = self.ready_list(registration.poller) {
-                    list.0.push_back(id);
+            if !is_told || is_exclusive && has_woken_one {
+                continue;
+            }
+            if let Some(list) = self.ready_list(registration.poller) {
+                if !mem::replace(&mut registration.is_listed, true) {
+                    list.listed.push_back(id);
                 }
+                has_woken_one |= mem::take(&mut list.is_asleep) && is_exclusive;
             }
         }
         if let Some(node) = self.node_mut(id) {
@@ -123,7 +141,7 @@ impl State {
             Some(Kind::Stream(endpoint)) => endpoint.events(),
             Some(Kind::Listener(listening)) => listening.events(),
             Some(Kind::Notifier(is_raised)) => mask::OUT | if *is_raised { mask::IN } else { 0 },
-            Some(Kind::Poller(list)) if !list.0.is_empty() => mask::IN,
+            Some(Kind::Poller(list)) if !list.listed.is_empty() => mask::IN,
             _ => 0,
         }
     }
@@ -134,7 +152,7 @@ impl State {
         if events & registration.events & !mask::PRIVATE != 0 && !registration.is_listed {
             registration.is_listed = true;
             if let Some(list) = self.ready_list(poller) {
-                list.0.push_back(id);
+                list.listed.push_back(id);
             }
         }
     }
@@ -142,7 +160,7 @@ impl State {
     /// Returns whether a wait would report something.
     pub(super) fn has_ready(&mut self, poller: Id) -> bool {
         let Some(list) = self.ready_list(poller) else { return false };
-        let listed: Vec<Id> = list.0.iter().copied().collect();
+        let listed: Vec<Id> = list.listed.iter().copied().collect();
         listed.into_iter().any(|id| {
             let events = self.events_of(id);
             let registration = self.registration(poller, id);
@@ -168,6 +186,7 @@ impl State {
             if !found.is_empty() || deadline.is_some_and(|deadline| deadline <= self.now) {
                 return Ok(());
             }
+            self.fall_asleep(poller);
             let next = self.next_arrival().into_iter().chain(deadline).min();
             // Nobody is left who could end this wait.
             self.now = next.ok_or(Errno::EDEADLK)?;
@@ -179,7 +198,8 @@ impl State {
     fn report(&mut self, poller: Id, most: usize, found: &mut Vec<(u64, u32)>) {
         found.clear();
         let Some(list) = self.ready_list(poller) else { return };
-        let mut listed = mem::take(&mut list.0);
+        list.is_asleep = false;
+        let mut listed = mem::take(&mut list.listed);
         if listed.len() > 1 && self.random.chance(self.options.faults.reorder) {
             self.counts.reorders += 1;
             let first = self.random.below(listed.len());
@@ -205,7 +225,7 @@ impl State {
         }
         listed.append(&mut again);
         if let Some(list) = self.ready_list(poller) {
-            list.0 = listed;
+            list.listed = listed;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! All that a kernel knows.
 
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::fd::RawFd;
 use std::task::Waker;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use nix::errno::Errno;
 
 use super::connecting::Listening;
 use super::endpoint::Endpoint;
+use super::listeners::Listeners;
 use super::options::{Counts, Options};
 use super::polling::{ReadyList, Registration};
 use super::random::Random;
@@ -28,7 +29,7 @@ pub(crate) struct State {
     pub(super) is_peer: bool,
     pub(super) nodes: Vec<Option<Node>>,
     pub(super) descriptors: BTreeMap<RawFd, Id>,
-    pub(super) listeners: BTreeMap<SocketAddr, Id>,
+    pub(super) listeners: Listeners,
     pub(super) unreachable: BTreeSet<IpAddr>,
     pub(super) arrivals: BinaryHeap<Arrival>,
     pub(super) arrivals_made: u64,
@@ -73,7 +74,7 @@ impl State {
             is_peer: false,
             nodes: Vec::new(),
             descriptors: BTreeMap::new(),
-            listeners: BTreeMap::new(),
+            listeners: Listeners::new(seed),
             unreachable: BTreeSet::new(),
             arrivals: BinaryHeap::new(),
             arrivals_made: 0,

@@ -1,0 +1,109 @@
+//! What the tests have in common.
+
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use evio::{LoadBalance, Server};
+use evio_sim::{Net, Result, Simulation};
+
+pub(crate) const ADDRESS: &str = "10.0.0.1:7";
+pub(crate) const MOST_LOOPS: usize = 4;
+
+/// Seeds of each test, and of each policy.
+pub(crate) const SEEDS: u64 = 500;
+
+/// Returns how many seeds a test is run with: `EVIO_SEEDS` of them, if that is set.
+pub(crate) fn seeds() -> u64 {
+    std::env::var("EVIO_SEEDS").map_or(SEEDS, |seeds| seeds.parse().expect("a number"))
+}
+
+/// How connections get to their loops.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Policy {
+    Balance(LoadBalance),
+    /// By a function that checks the counts it is given.
+    Place,
+    /// By the kernel.
+    ReusePort,
+}
+
+pub(crate) const POLICIES: [Policy; 5] = [
+    Policy::Balance(LoadBalance::RoundRobin),
+    Policy::Balance(LoadBalance::Random),
+    Policy::Balance(LoadBalance::LeastConnections),
+    Policy::Place,
+    Policy::ReusePort,
+];
+
+/// The connections that were placed on each loop, and those of them that have ended.
+#[derive(Clone, Default)]
+pub(crate) struct Counts(Arc<Mutex<[(usize, usize); MOST_LOOPS]>>);
+
+impl Counts {
+    fn lock(&self) -> MutexGuard<'_, [(usize, usize); MOST_LOOPS]> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a handler was told of an end.
+    pub(crate) fn note_end(&self, loop_id: usize) {
+        self.lock()[loop_id].1 += 1;
+    }
+
+    /// Places a connection, and compares the counts of the loops with those of this one. One whose
+    /// end the handler is just being told of still counts.
+    fn place(&self, peer: usize, live: &[usize]) -> usize {
+        let mut counts = self.lock();
+        for (loop_id, (&live, (placed, ended))) in live.iter().zip(*counts).enumerate() {
+            let own = placed - ended;
+            assert!(live == own || live == own + 1, "loop {loop_id}: {live} instead of {own}");
+        }
+        let chosen = peer % live.len();
+        counts[chosen].0 += 1;
+        chosen
+    }
+}
+
+pub(crate) fn server(policy: Policy, counts: &Counts) -> Result<Server> {
+    let query = if let Policy::ReusePort = policy { "?reuseport=true" } else { "" };
+    let server = Server::bind([format!("tcp://{ADDRESS}{query}")])?;
+    Ok(match policy {
+        Policy::Balance(load_balance) => server.load_balance(load_balance),
+        Policy::Place => {
+            let counts = counts.clone();
+            server.place_with(move |peer, live| {
+                counts.place(peer.map_or(0, |peer| usize::from(peer.port())), live)
+            })
+        }
+        Policy::ReusePort => server,
+    })
+}
+
+pub(crate) fn draw_loops(sim: &Simulation) -> usize {
+    1 + sim.kernel().random_below(MOST_LOOPS)
+}
+
+/// Sends messages of up to `longest` bytes, reads each back, and ends in one of three ways.
+pub(crate) async fn talk(net: Rc<Net>, longest: usize) -> Result {
+    net.sleep(Duration::from_millis(net.random_below(100) as u64)).await;
+    let mut conn = net.connect(ADDRESS).await?;
+    for _ in 0..1 + net.random_below(10) {
+        let message = net.random_bytes(1 + net.random_below(longest));
+        conn.write_all(&message).await?;
+        assert_eq!(conn.read_exact(message.len()).await?, message);
+        if net.random_below(4) == 0 {
+            net.sleep(Duration::from_millis(net.random_below(100) as u64)).await;
+        }
+    }
+    match net.random_below(3) {
+        0 => {}
+        1 => conn.reset(),
+        _ => {
+            let last = net.random_bytes(net.random_below(longest));
+            conn.write_all(&last).await?;
+            conn.shutdown_write()?;
+            assert_eq!(conn.read_to_end().await?, last);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! Connections get to their loops, whatever is held up or runs out.
+
+use std::cell::Cell;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::time::Duration;
+
+use evio::{Action, CloseReason, Conn, Handler};
+use evio_sim::{Blocker, Result, Simulation, Stalls, for_each_seed};
+
+use crate::common::{ADDRESS, Counts, POLICIES, Policy, draw_loops, seeds, server, talk};
+
+/// Sends back what comes.
+struct Echo {
+    loop_id: usize,
+    counts: Counts,
+}
+
+impl Handler for Echo {
+    type Context = ();
+
+    fn context(&mut self, _: &Conn<'_>) {}
+
+    fn data(&mut self, conn: &mut Conn<'_>, (): &mut (), input: &[u8]) -> Action {
+        conn.write(input);
+        Action::None
+    }
+
+    fn closed(&mut self, _: &mut Conn<'_>, (): (), _: CloseReason) -> ControlFlow<()> {
+        self.counts.note_end(self.loop_id);
+        ControlFlow::Continue(())
+    }
+}
+
+fn prepare(sim: &mut Simulation, policy: Policy) -> Result {
+    let counts = Counts::default();
+    let server = server(policy, &counts)?;
+    let loops = draw_loops(sim);
+    sim.serve_each(server, loops, |loop_id| Echo { loop_id, counts: counts.clone() })?;
+    for _ in 0..1 + sim.kernel().random_below(10) {
+        sim.client(move |net| talk(net, 2_000));
+    }
+    Ok(())
+}
+
+#[test]
+fn every_message_comes_back_from_every_loop() {
+    for policy in POLICIES {
+        let summary = for_each_seed(seeds(), |sim| prepare(sim, policy));
+        assert!(summary.connections >= summary.seeds, "{policy:?}");
+    }
+}
+
+#[test]
+fn the_same_seed_goes_the_same_way_on_several_loops() {
+    let run = |seed, policy| {
+        let mut sim = Simulation::new(seed).unwrap();
+        prepare(&mut sim, policy).unwrap();
+        sim.run()
+    };
+    for policy in POLICIES {
+        let outcomes: Vec<_> = (0..30).map(|seed| (run(seed, policy), run(seed, policy))).collect();
+        for (first, second) in &outcomes {
+            assert_eq!(first, second);
+        }
+        assert!(outcomes.windows(2).all(|pair| pair[0].0.trace_hash != pair[1].0.trace_hash));
+    }
+}
+
+/// Answers with the number of its loop, and blocks the loop first when it is told to.
+struct Blocking {
+    loop_id: usize,
+    counts: Counts,
+    blocker: Blocker,
+    /// The loop that is blocked.
+    blocked: Rc<Cell<Option<usize>>>,
+}
+
+const BLOCKED: Duration = Duration::from_secs(10);
+
+impl Handler for Blocking {
+    type Context = ();
+
+    fn context(&mut self, _: &Conn<'_>) {}
+
+    fn data(&mut self, conn: &mut Conn<'_>, (): &mut (), input: &[u8]) -> Action {
+        if input.starts_with(b"!") {
+            self.blocked.set(Some(self.loop_id));
+            self.blocker.block(BLOCKED);
+        }
+        conn.write(format!("{}\n", self.loop_id).as_bytes());
+        Action::Close
+    }
+
+    fn closed(&mut self, _: &mut Conn<'_>, (): (), _: CloseReason) -> ControlFlow<()> {
+        self.counts.note_end(self.loop_id);
+        ControlFlow::Continue(())
+    }
+}
+
+#[test]
+fn a_blocked_loop_keeps_only_its_own_connections_waiting() {
+    for policy in POLICIES {
+        for_each_seed(seeds(), |sim| {
+            sim.set_stalls(Stalls::default());
+            let blocked = Rc::default();
+            let loops = draw_loops(sim);
+            let (blocker, counts) = (sim.blocker(), Counts::default());
+            sim.serve_each(server(policy, &counts)?, loops, |loop_id| {
+                let (blocker, counts) = (blocker.clone(), counts.clone());
+                Blocking { loop_id, counts, blocker, blocked: Rc::clone(&blocked) }
+            })?;
+            for client in 0..10 {
+                let blocked = Rc::clone(&blocked);
+                sim.client(move |net| async move {
+                    net.sleep(Duration::from_millis(net.random_below(5_000) as u64)).await;
+                    let since = net.now();
+                    let mut conn = net.connect(ADDRESS).await?;
+                    conn.write_all(if client == 0 { b"!" } else { b"?" }).await?;
+                    let loop_id: usize = conn.read_line().await?.trim().parse()?;
+                    let took = net.now() - since;
+                    let may_wait = blocked.get() == Some(loop_id);
+                    assert!(may_wait || took < BLOCKED / 20, "loop {loop_id} took {took:?}");
+                    Ok(())
+                });
+            }
+            Ok(())
+        });
+    }
+}
+
+/// Asks until it is served: who is turned away finds the end, or a reset because of its request.
+async fn ask_again_and_again(net: Rc<evio_sim::Net>) -> Result {
+    loop {
+        let mut conn = net.connect(ADDRESS).await?;
+        if conn.write_all(b"9").await.is_ok() && conn.read_exact(1).await.is_ok() {
+            net.sleep(Duration::from_millis(300)).await;
+            return Ok(());
+        }
+        net.sleep(Duration::from_millis(500)).await;
+    }
+}
+
+#[test]
+fn clients_of_several_loops_are_served_when_descriptors_run_out() {
+    for policy in POLICIES {
+        let summary = for_each_seed(seeds(), |sim| {
+            let loops = draw_loops(sim);
+            // A poller and a waker for each, their listeners, a reserve, and a few connections.
+            let listeners = if let Policy::ReusePort = policy { loops } else { 1 };
+            sim.set_descriptors(2 * loops + listeners + 1 + 3);
+            let counts = Counts::default();
+            let server = server(policy, &counts)?;
+            sim.serve_each(server, loops, |loop_id| Echo { loop_id, counts: counts.clone() })?;
+            (0..15).for_each(|_| sim.client(ask_again_and_again));
+            Ok(())
+        });
+        assert!(summary.faults.no_descriptors > 0, "{policy:?}");
+    }
+}
+
+#[test]
+fn no_more_connections_than_there_may_be_are_open_on_all_loops_and_all_are_served() {
+    const MOST: usize = 3;
+    for policy in POLICIES {
+        for_each_seed(seeds(), |sim| {
+            let loops = draw_loops(sim);
+            let counts = Counts::default();
+            let server = server(policy, &counts)?.max_connections(MOST);
+            sim.serve_each(server, loops, |loop_id| Echo { loop_id, counts: counts.clone() })?;
+            let served = Rc::new(Cell::new(0));
+            for _ in 0..10 {
+                let served = Rc::clone(&served);
+                sim.client(move |net| async move {
+                    let mut conn = net.connect(ADDRESS).await?;
+                    conn.write_all(b"?").await?;
+                    conn.read_exact(1).await?;
+                    served.set(served.get() + 1);
+                    assert!(served.get() <= MOST, "{} are served", served.get());
+                    net.sleep(Duration::from_millis(net.random_below(100) as u64)).await;
+                    served.set(served.get() - 1);
+                    Ok(())
+                });
+            }
+            Ok(())
+        });
+    }
+}
