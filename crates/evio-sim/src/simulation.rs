@@ -118,7 +118,7 @@ impl Simulation {
     }
 
     /// Sets how often a loop is held up. If this is not called before
-    /// [`serve_each`](Self::serve_each), that draws it from the seed; one loop alone is not held up.
+    /// [`serve_each`](Self::serve_each), that draws it from the seed. One loop alone is not held up.
     pub fn set_stalls(&mut self, stalls: Stalls) {
         self.world.stalls.set(Some(stalls));
     }
@@ -189,12 +189,12 @@ impl Simulation {
         let vain = self.kernel.counts().vain_sends;
         let most = VAIN_SENDS * (1 + report.opened());
         assert!(vain <= most, "{vain} sends to sockets that were known to be full");
-        let turns = self.world.turns();
+        self.world.check_idle();
         Outcome {
             trace_hash: self.kernel.trace_hash(),
             faults: self.kernel.counts(),
             connections: report.opened(),
-            turns: turns.iter().map(|(turns, _)| turns).sum(),
+            turns: self.world.turns(),
             time: self.kernel.now(),
         }
     }

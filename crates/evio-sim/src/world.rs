@@ -13,6 +13,10 @@ use crate::tasks::Tasks;
 /// After so many turns of a loop in a row without a wait, in which no client acts, it spins.
 const SPIN: usize = 10_000;
 
+/// So many turns that find nothing ready are forgiven each loop, at once and in a second.
+const IDLE: u64 = 100;
+const IDLE_PER_SECOND: f64 = 40.0;
+
 /// All that happens beside the kernel. A callback can be in the midst of it, and have it go on.
 pub(crate) struct World {
     kernel: Kernel,
@@ -31,8 +35,9 @@ struct Seat {
     has_ended: bool,
     /// It makes no turn before this time.
     late_until: Duration,
-    turns: u64,
-    /// Turns that found nothing ready.
+    /// Turns that found something ready.
+    worked: u64,
+    /// Turns that did not.
     idle: u64,
 }
 
@@ -52,7 +57,7 @@ impl World {
             process: Some(process),
             has_ended: false,
             late_until: Duration::ZERO,
-            turns: 0,
+            worked: 0,
             idle: 0,
         });
     }
@@ -65,9 +70,19 @@ impl World {
         self.seats.borrow().iter().all(|seat| seat.has_ended)
     }
 
-    /// Returns the turns of each loop, and those of them that found nothing ready.
-    pub(crate) fn turns(&self) -> Vec<(u64, u64)> {
-        self.seats.borrow().iter().map(|seat| (seat.turns, seat.idle)).collect()
+    /// Returns the turns of all loops.
+    pub(crate) fn turns(&self) -> u64 {
+        self.seats.borrow().iter().map(|seat| seat.worked + seat.idle).sum()
+    }
+
+    /// Checks that no loop has looked in vain too often. A turn that found something may leave work
+    /// for another one, and deadlines have their turns.
+    pub(crate) fn check_idle(&self) {
+        let time = self.kernel.now();
+        for (number, &Seat { worked, idle, .. }) in self.seats.borrow().iter().enumerate() {
+            let most = IDLE + worked + (IDLE_PER_SECOND * time.as_secs_f64()) as u64;
+            assert!(idle <= most, "loop {number} has looked in vain {idle} times in {time:?}");
+        }
     }
 
     /// Makes turns and runs scripts until all of them wait.
@@ -110,8 +125,10 @@ impl World {
         };
         let has_ended = progress == Progress::Ended;
         let seat = &mut self.seats.borrow_mut()[drawn];
-        seat.turns += 1;
-        seat.idle += u64::from(progress == Progress::Idle);
+        match progress {
+            Progress::Idle => seat.idle += 1,
+            Progress::Worked | Progress::Ended => seat.worked += 1,
+        }
         seat.has_ended = has_ended;
         if !has_ended {
             seat.process = Some(process);

@@ -43,9 +43,9 @@ impl Server {
         Ok(RunningServer { running, _guard: Arc::new(guard) })
     }
 
-    /// Begins to run several loops, each with a handler that `make` makes from the loop's index, and
-    /// leaves the turns of all of them to the caller, who may keep them on this thread or move each
-    /// to one of its own. The callbacks [`serving`](Handler::serving) and
+    /// Begins to run several loops, each with a handler that `make` makes from the loop's index,
+    /// and leaves the turns of all of them to the caller, who may keep them on this thread or move
+    /// each to one of its own. The callbacks [`serving`](Handler::serving) and
     /// [`tick`](Handler::tick) of loop 0 are made before it returns.
     ///
     /// Each loop needs its turns, since the others give it connections; none waits for another.
