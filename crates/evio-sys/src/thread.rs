@@ -25,9 +25,9 @@ pub fn pin(number: usize) -> io::Result<()> {
     backend::pin_thread(number)
 }
 
-/// Has the calling thread, when it is woken, wait until a processor is free, instead of taking it
-/// from the thread that runs there (`SCHED_BATCH`, sched(7)): for threads that are more than there
-/// are processors. A thread with a policy of its own, such as a realtime one, keeps it. Threads
+/// Gives the calling thread the policy `SCHED_BATCH` (sched(7)): when it is woken, it waits until a
+/// processor is free, and does not take it from the thread that runs there. This is for more
+/// threads than processors. A thread with a policy of its own, such as a realtime one, keeps it. Threads
 /// that this one starts take it over.
 ///
 /// # Errors
