@@ -25,8 +25,8 @@ pub fn pin(number: usize) -> io::Result<()> {
     backend::pin_thread(number)
 }
 
-/// Gives the calling thread the policy `SCHED_BATCH` (sched(7)): when it is woken, it waits until a
-/// processor is free, and does not take it from the thread that runs there. This is for more
+/// Gives the calling thread the policy `SCHED_BATCH` (sched(7)): when it is woken, it waits until
+/// a processor is free, and does not take it from the thread that runs there. This is for more
 /// threads than processors. A thread with a policy of its own, such as a realtime one, keeps it. Threads
 /// that this one starts take it over.
 ///

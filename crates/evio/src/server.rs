@@ -238,8 +238,8 @@ impl Server {
         self
     }
 
-    /// Runs the loops under `SCHED_BATCH` (sched(7)): one that is woken waits until its processor is
-    /// free, and does not take it from the thread that runs there. Default: it may take it.
+    /// Runs the loops under `SCHED_BATCH` (sched(7)): one that is woken waits until its processor
+    /// is free, and does not take it from the thread that runs there. Default: it may take it.
     ///
     /// This is for more loops than processors: they interrupt each other at every wake-up, and then
     /// serve few connections in each turn. Four loops on one processor with 50 clients take a fifth
