@@ -5,6 +5,7 @@ use std::env;
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -183,7 +184,8 @@ impl Simulation {
     where
         F: Future<Output = Result> + 'static,
     {
-        let net = Net::new(self.kernel.clone());
+        let [high, low] = (self.tasks.count() as u16).to_be_bytes();
+        let net = Net::new(self.kernel.clone(), Ipv4Addr::new(10, 1, high, low));
         self.tasks.add(Rc::clone(&net), Box::pin(script(net)));
     }
 
@@ -278,6 +280,8 @@ impl Simulation {
         report.check_end();
         let left = self.kernel.open_descriptors();
         assert_eq!(left, 0, "descriptors are open after the end of the loop");
+        let late = self.kernel.counts().late_closes;
+        assert_eq!(late, 0, "sockets that had failed were kept for more than a second");
         let vain = self.kernel.counts().vain_sends;
         let most = VAIN_SENDS * (1 + report.opened());
         assert!(vain <= most, "{vain} sends to sockets that were known to be full");
