@@ -9,7 +9,8 @@
 //! - Each connection that was opened gets exactly one ending.
 //! - The handler is given the bytes that the client has sent, and all of them before it is told
 //!   that the client has ended its output; the client is given the bytes that the loop has sent.
-//! - The loop has closed every descriptor when it has ended.
+//! - The loop has closed every descriptor when it has ended, and one of which a call has failed
+//!   within a second.
 //! - It does not spin, nor try sockets again and again that are known to be full.
 //! - No client waits for what can never come. One that fails with an error fails the test, unless
 //!   one of its connections was cut by chance.

@@ -30,6 +30,9 @@ impl Summary {
         sum.would_blocks += more.would_blocks;
         sum.resets += more.resets;
         sum.reorders += more.reorders;
+        sum.losses += more.losses;
+        sum.call_errors += more.call_errors;
+        sum.late_closes += more.late_closes;
         sum.no_descriptors += more.no_descriptors;
         sum.vain_sends += more.vain_sends;
         self.seeds += 1;

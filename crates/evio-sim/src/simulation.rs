@@ -5,6 +5,7 @@ use std::env;
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -134,8 +135,10 @@ impl Simulation {
     where
         F: Future<Output = Result> + 'static,
     {
-        let net = Net::new(self.kernel.clone());
-        self.world.tasks.borrow_mut().add(Rc::clone(&net), Box::pin(script(net)));
+        let mut tasks = self.world.tasks.borrow_mut();
+        let [high, low] = (tasks.count() as u16).to_be_bytes();
+        let net = Net::new(self.kernel.clone(), Ipv4Addr::new(10, 1, high, low));
+        tasks.add(Rc::clone(&net), Box::pin(script(net)));
     }
 
     /// Runs until every client has come to its end and what they sent has arrived, then ends the
@@ -186,6 +189,9 @@ impl Simulation {
         report.check_end();
         let left = self.kernel.open_descriptors();
         assert_eq!(left, 0, "descriptors are open after the end of the loops");
+        let late = self.kernel.counts().late_closes;
+        let is_late = late > 0 && !self.world.was_held_up();
+        assert!(!is_late, "{late} sockets that had failed were kept for more than a second");
         let vain = self.kernel.counts().vain_sends;
         let most = VAIN_SENDS * (1 + report.opened());
         assert!(vain <= most, "{vain} sends to sockets that were known to be full");

@@ -26,6 +26,7 @@ pub(crate) struct World {
     pub(crate) stalls: Cell<Option<Stalls>>,
     /// When the loop goes on that was blocked first.
     blocked_until: Cell<Option<Duration>>,
+    was_held_up: Cell<bool>,
 }
 
 /// The place of a loop.
@@ -49,6 +50,7 @@ impl World {
             seats: RefCell::default(),
             stalls: Cell::default(),
             blocked_until: Cell::new(None),
+            was_held_up: Cell::new(false),
         }
     }
 
@@ -68,6 +70,11 @@ impl World {
 
     pub(crate) fn has_ended(&self) -> bool {
         self.seats.borrow().iter().all(|seat| seat.has_ended)
+    }
+
+    /// Returns whether a loop was ever late or blocked.
+    pub(crate) fn was_held_up(&self) -> bool {
+        self.was_held_up.get()
     }
 
     /// Returns the turns of all loops.
@@ -112,6 +119,7 @@ impl World {
         let Some(&drawn) = due.get(self.draw(due.len())) else { return false };
         let stalls = self.stalls.get().unwrap_or_default();
         if self.chance(stalls.late) {
+            self.was_held_up.set(true);
             let late_until = self.kernel.now() + self.time_below(stalls.longest);
             self.seats.borrow_mut()[drawn].late_until = late_until;
             return true;
@@ -169,6 +177,7 @@ impl World {
 
     /// Lets everything but the loops that are in a turn go on for this time.
     pub(crate) fn block(&self, time: Duration) {
+        self.was_held_up.set(true);
         let outer = self.blocked_until.get();
         let end = self.kernel.now().saturating_add(time);
         let end = outer.map_or(end, |outer| end.min(outer));

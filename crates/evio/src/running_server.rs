@@ -33,12 +33,10 @@ impl Server {
         M: Send + 'static,
         H: Handler<M>,
     {
-        let pins_loops = self.pins_loops;
+        let threads = self.threads;
         let (mut loops, guard) = self.into_loops(1)?;
         let event_loop = loops.pop().expect("a group of one has one loop");
-        if pins_loops {
-            evio_sys::thread::pin(0).map_err(Error::Loop)?;
-        }
+        threads.prepare(0).map_err(Error::Loop)?;
         let running = event_loop.start(handler).map_err(Error::Loop)?;
         Ok(RunningServer { running, _guard: Arc::new(guard) })
     }
@@ -53,7 +51,8 @@ impl Server {
     /// of it by their descriptors, and come to their ends in their next turns. Dropped after a
     /// panic, too, a loop ends the others.
     ///
-    /// [`pin_loops`](Self::pin_loops) does nothing here: the threads are the caller's.
+    /// [`pin_loops`](Self::pin_loops) and [`batch_loops`](Self::batch_loops) do nothing here: the
+    /// threads are the caller's.
     ///
     /// # Errors
     ///

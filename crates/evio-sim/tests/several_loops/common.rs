@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use evio::{LoadBalance, Server};
-use evio_sim::{Net, Result, Simulation};
+use evio_sim::{Faults, Net, Options, Result, Simulation};
 
 pub(crate) const ADDRESS: &str = "10.0.0.1:7";
 pub(crate) const MOST_LOOPS: usize = 4;
@@ -64,7 +64,11 @@ impl Counts {
     }
 }
 
-pub(crate) fn server(policy: Policy, counts: &Counts) -> Result<Server> {
+pub(crate) fn server(sim: &mut Simulation, policy: Policy, counts: &Counts) -> Result<Server> {
+    if let Policy::Place = policy {
+        // What epoll_ctl(2) refuses is placed, and never opened.
+        change_faults(sim, |drawn| Faults { call_error: 0.0, ..drawn });
+    }
     let query = if let Policy::ReusePort = policy { "?reuseport=true" } else { "" };
     let server = Server::bind([format!("tcp://{ADDRESS}{query}")])?;
     Ok(match policy {
@@ -77,6 +81,11 @@ pub(crate) fn server(policy: Policy, counts: &Counts) -> Result<Server> {
         }
         Policy::ReusePort => server,
     })
+}
+
+/// Changes the faults that were drawn.
+pub(crate) fn change_faults(sim: &mut Simulation, change: impl FnOnce(Faults) -> Faults) {
+    sim.set_faults(change(Options::drawn_from(sim.seed()).faults));
 }
 
 pub(crate) fn draw_loops(sim: &Simulation) -> usize {

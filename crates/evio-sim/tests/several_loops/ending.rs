@@ -49,11 +49,11 @@ fn all_loops_end_in_time_whoever_ends_them() {
     for policy in policies {
         for_each_seed(seeds(), |sim| {
             let loops = draw_loops(sim);
-            let server = server(policy, &Counts::default())?;
+            let server = server(sim, policy, &Counts::default())?;
             let handle = server.handle();
             sim.serve_each(server, loops, |_| Ending)?;
             let way = sim.kernel().random_below(3);
-            for _ in 0..8 {
+            for _ in 0..5 {
                 sim.client(talk_to_the_end);
             }
             sim.client(move |net| async move {

@@ -9,9 +9,9 @@ use std::thread;
 use std::time::Duration;
 
 use evio::{Action, Conn, Handler, Loop, LoopHandle, MessageSender, SendError, Server};
-use evio_sim::{Faults, Options, Result, Simulation, for_each_seed};
+use evio_sim::{Faults, Result, for_each_seed};
 
-use crate::common::{ADDRESS, draw_loops, seeds};
+use crate::common::{ADDRESS, change_faults, draw_loops, seeds};
 
 /// The messages that were sent from one loop to another, and those that have come. Dropped with the
 /// last loop, it compares them.
@@ -151,16 +151,11 @@ impl Handler for Chat {
 const MEMBERS: usize = 5;
 const LINES: usize = 4;
 
-/// Every fault that was drawn but cuts: who is cut hears nothing more.
-fn without_cuts(sim: &mut Simulation) {
-    let drawn = Options::drawn_from(sim.seed()).faults;
-    sim.set_faults(Faults { reset: 0.0, ..drawn });
-}
-
 #[test]
 fn everybody_in_a_chat_over_several_loops_hears_everything_once_and_in_order() {
     for_each_seed(seeds(), |sim| {
-        without_cuts(sim);
+        // Who is cut hears nothing more.
+        change_faults(sim, |drawn| Faults { reset: 0.0, call_error: 0.0, ..drawn });
         let loops = draw_loops(sim);
         sim.serve_each_with(bind()?, loops, |event_loop| Chat { event_loop })?;
         let (members, left) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));

@@ -6,9 +6,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use evio::{Action, CloseReason, Conn, Handler};
-use evio_sim::{Blocker, Result, Simulation, Stalls, for_each_seed};
+use evio_sim::{Blocker, Faults, Result, Simulation, Stalls, for_each_seed};
 
-use crate::common::{ADDRESS, Counts, POLICIES, Policy, draw_loops, seeds, server, talk};
+use crate::common::{
+    ADDRESS, Counts, POLICIES, Policy, change_faults, draw_loops, seeds, server, talk,
+};
 
 /// Sends back what comes.
 struct Echo {
@@ -34,7 +36,7 @@ impl Handler for Echo {
 
 fn prepare(sim: &mut Simulation, policy: Policy) -> Result {
     let counts = Counts::default();
-    let server = server(policy, &counts)?;
+    let server = server(sim, policy, &counts)?;
     let loops = draw_loops(sim);
     sim.serve_each(server, loops, |loop_id| Echo { loop_id, counts: counts.clone() })?;
     for _ in 0..1 + sim.kernel().random_below(10) {
@@ -103,10 +105,13 @@ fn a_blocked_loop_keeps_only_its_own_connections_waiting() {
     for policy in POLICIES {
         for_each_seed(seeds(), |sim| {
             sim.set_stalls(Stalls::default());
+            let (blocker, counts) = (sim.blocker(), Counts::default());
+            let server = server(sim, policy, &counts)?;
+            // What is lost comes late, whatever the loops do.
+            change_faults(sim, |drawn| Faults { loss: 0.0, call_error: 0.0, ..drawn });
             let blocked = Rc::default();
             let loops = draw_loops(sim);
-            let (blocker, counts) = (sim.blocker(), Counts::default());
-            sim.serve_each(server(policy, &counts)?, loops, |loop_id| {
+            sim.serve_each(server, loops, |loop_id| {
                 let (blocker, counts) = (blocker.clone(), counts.clone());
                 Blocking { loop_id, counts, blocker, blocked: Rc::clone(&blocked) }
             })?;
@@ -150,7 +155,7 @@ fn clients_of_several_loops_are_served_when_descriptors_run_out() {
             let listeners = if let Policy::ReusePort = policy { loops } else { 1 };
             sim.set_descriptors(2 * loops + listeners + 1 + 3);
             let counts = Counts::default();
-            let server = server(policy, &counts)?;
+            let server = server(sim, policy, &counts)?;
             sim.serve_each(server, loops, |loop_id| Echo { loop_id, counts: counts.clone() })?;
             (0..15).for_each(|_| sim.client(ask_again_and_again));
             Ok(())
@@ -166,7 +171,9 @@ fn no_more_connections_than_there_may_be_are_open_on_all_loops_and_all_are_serve
         for_each_seed(seeds(), |sim| {
             let loops = draw_loops(sim);
             let counts = Counts::default();
-            let server = server(policy, &counts)?.max_connections(MOST);
+            let server = server(sim, policy, &counts)?.max_connections(MOST);
+            // A client that is cut learns of it later than the server.
+            change_faults(sim, |drawn| Faults { reset: 0.0, call_error: 0.0, ..drawn });
             sim.serve_each(server, loops, |loop_id| Echo { loop_id, counts: counts.clone() })?;
             let served = Rc::new(Cell::new(0));
             for _ in 0..10 {

@@ -42,6 +42,7 @@ mod endings;
 mod endpoint;
 mod handle;
 mod listeners;
+mod network;
 mod options;
 mod polling;
 mod random;
@@ -55,6 +56,7 @@ mod wire;
 use std::cell::RefCell;
 use std::fs::File;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -187,14 +189,16 @@ impl Kernel {
         }
     }
 
-    /// Lets packets to this address get lost, so that connecting times out (`true`), or arrive.
-    pub fn set_unreachable(&self, ip: std::net::IpAddr, is_unreachable: bool) {
-        let unreachable = &mut self.0.lock().unreachable;
-        if is_unreachable {
-            unreachable.insert(ip)
-        } else {
-            unreachable.remove(&ip)
-        };
+    /// Lets packets from and to this host get lost (`true`), or arrive again. What was lost meanwhile
+    /// is sent again, after 200 ms, twice as long and so on; connecting times out after 127 s, and an
+    /// end whose output is not acknowledged gives up after its `TCP_USER_TIMEOUT`, or 924 s.
+    pub fn set_cut_off(&self, host: IpAddr, is_cut_off: bool) {
+        self.0.lock().set_cut_off(host, is_cut_off);
+    }
+
+    /// Sets on which host a peer makes its sockets from here on; 10.1.0.1 at first.
+    pub fn set_peer_host(&self, host: Ipv4Addr) {
+        self.0.lock().peer_host = host;
     }
 
     /// Replaces the faults from here on.
@@ -232,6 +236,12 @@ impl Kernel {
         self.0.lock().open
     }
 
+    /// Returns how many connections the program under test has, those that it is making among them.
+    #[must_use]
+    pub fn open_streams(&self) -> usize {
+        self.0.lock().open_streams()
+    }
+
     /// Compares bytes that the reader of a stream was given with those that were sent there.
     ///
     /// # Errors
@@ -246,6 +256,13 @@ impl Kernel {
     #[must_use]
     pub fn sent(&self, of: Direction) -> Option<usize> {
         self.0.lock().records.sent(of)
+    }
+
+    /// Returns whether any connection was cut by chance, or a call of the program has failed so.
+    #[must_use]
+    pub fn any_was_cut(&self) -> bool {
+        let state = self.0.lock();
+        state.counts.call_errors > 0 || state.records.any_was_cut()
     }
 
     /// Returns whether the connection of the client at this address was cut by chance.

@@ -41,7 +41,15 @@ impl State {
         if node.registrations.iter().any(|registration| registration.poller == poller) {
             return Err(Errno::EEXIST);
         }
+        if let Kind::Stream(endpoint) = &node.kind
+            && !node.is_peer
+        {
+            let client = endpoint.client();
+            self.fail_by_chance(&[Errno::ENOSPC, Errno::ENOMEM])
+                .inspect_err(|_| self.records.note_cut(client))?;
+        }
         let events = events | mask::ERR | mask::HUP;
+        let node = self.node_mut(id).ok_or(Errno::EBADF)?;
         node.registrations.push(Registration { poller, token, events, is_listed: false });
         self.list_if_ready(poller, id);
         Ok(())

@@ -1,7 +1,7 @@
 //! All that a kernel knows.
 
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::net::Ipv4Addr;
 use std::os::fd::RawFd;
 use std::task::Waker;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use super::connecting::Listening;
 use super::endpoint::Endpoint;
 use super::listeners::Listeners;
+use super::network::Network;
 use super::options::{Counts, Options};
 use super::polling::{ReadyList, Registration};
 use super::random::Random;
@@ -19,6 +20,9 @@ use super::wire::Arrival;
 
 /// Names a socket, a poller or a waker; never given out twice.
 pub(crate) type Id = usize;
+
+/// Where peers are, unless something else is said.
+const FIRST_PEER: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
 
 #[derive(Debug)]
 pub(crate) struct State {
@@ -30,7 +34,9 @@ pub(crate) struct State {
     pub(super) nodes: Vec<Option<Node>>,
     pub(super) descriptors: BTreeMap<RawFd, Id>,
     pub(super) listeners: Listeners,
-    pub(super) unreachable: BTreeSet<IpAddr>,
+    pub(super) network: Network,
+    /// The host on which a peer makes what it makes now.
+    pub(super) peer_host: Ipv4Addr,
     pub(super) arrivals: BinaryHeap<Arrival>,
     pub(super) arrivals_made: u64,
     pub(super) ports_given: u32,
@@ -75,7 +81,8 @@ impl State {
             nodes: Vec::new(),
             descriptors: BTreeMap::new(),
             listeners: Listeners::new(seed),
-            unreachable: BTreeSet::new(),
+            network: Network::default(),
+            peer_host: FIRST_PEER,
             arrivals: BinaryHeap::new(),
             arrivals_made: 0,
             ports_given: 0,
@@ -182,6 +189,12 @@ impl State {
     /// Returns the end of a connection that a handle names.
     pub(super) fn own(&mut self, id: Id) -> Result<&mut Endpoint, Errno> {
         self.endpoint(id).ok_or(Errno::EBADF)
+    }
+
+    /// Counts the connections that the program under test has a descriptor of.
+    pub(super) fn open_streams(&self) -> usize {
+        let nodes = self.descriptors.values().filter_map(|&id| self.node(id));
+        nodes.filter(|node| !node.is_peer && matches!(node.kind, Kind::Stream(_))).count()
     }
 
     pub(super) fn add_waker(&mut self, id: Id, waker: Waker) {
