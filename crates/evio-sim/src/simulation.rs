@@ -119,7 +119,7 @@ impl Simulation {
     }
 
     /// Sets how often a loop is held up. If this is not called before
-    /// [`serve_each`](Self::serve_each), that draws it from the seed. One loop alone is not held up.
+    /// [`serve_each`](Self::serve_each), that draws it from the seed. A loop alone is not held up.
     pub fn set_stalls(&mut self, stalls: Stalls) {
         self.world.stalls.set(Some(stalls));
     }

@@ -148,3 +148,50 @@ fn other_threads_keep_the_systems_kernel() {
     drop(entered);
     UdpSocket::bind(any, &ListenOptions::default()).unwrap();
 }
+
+/// Returns which of these pollers report something.
+fn reporting(kernel: &Kernel, pollers: &[Poller]) -> Vec<usize> {
+    (0..pollers.len()).filter(|&index| kernel.is_ready(&pollers[index])).collect()
+}
+
+#[test]
+fn of_those_that_wait_exclusively_one_that_sleeps_is_woken() {
+    let kernel = Kernel::new(1, Options::default()).unwrap();
+    let _entered = kernel.enter();
+    let listener = Listener::tcp(address(), &ListenOptions::default()).unwrap();
+    let pollers = [(); 4].map(|()| Poller::new().unwrap());
+    for poller in &pollers {
+        poller.register(&listener, Token(1), Interest::READABLE.exclusive()).unwrap();
+    }
+    let connect = || {
+        let (client, _) = Stream::connect(&address().into()).unwrap();
+        settle(&kernel);
+        client
+    };
+    kernel.fall_asleep(&pollers[1]);
+    kernel.fall_asleep(&pollers[2]);
+    let first = connect();
+    assert_eq!(reporting(&kernel, &pollers), [0, 1], "the first one is awake and finds it, too");
+    let second = connect();
+    assert_eq!(reporting(&kernel, &pollers), [0, 1, 2], "the second one has been woken already");
+    drop((listener.accept().unwrap(), listener.accept().unwrap()));
+    assert_eq!(reporting(&kernel, &pollers), [0; 0]);
+    drop((first, second));
+}
+
+#[test]
+fn listeners_share_an_address_if_they_say_so() {
+    let kernel = Kernel::new(1, Options::default()).unwrap();
+    let _entered = kernel.enter();
+    let sharing = ListenOptions::default().reuse_port(true);
+    let listeners = [(); 2].map(|()| Listener::tcp(address(), &sharing).unwrap());
+    let alone = Listener::tcp(address(), &ListenOptions::default()).unwrap_err();
+    assert_eq!(alone.kind(), io::ErrorKind::AddrInUse);
+    let clients: Vec<_> = (0..20).map(|_| Stream::connect(&address().into()).unwrap().0).collect();
+    settle(&kernel);
+    let accepted =
+        listeners.each_ref().map(|listener| std::iter::from_fn(|| listener.accept().ok()).count());
+    assert_eq!(accepted[0] + accepted[1], 20);
+    assert!(accepted[0] > 0 && accepted[1] > 0, "{accepted:?}");
+    drop(clients);
+}
