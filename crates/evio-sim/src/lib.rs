@@ -53,6 +53,7 @@ mod process;
 mod seeds;
 mod simulation;
 mod tasks;
+mod world;
 
 use std::error::Error;
 
@@ -61,6 +62,7 @@ pub use evio_sys::sim::{Counts, Faults, Options};
 pub use net::Net;
 pub use seeds::{Summary, for_each_seed, for_seeds};
 pub use simulation::{Outcome, Simulation};
+pub use world::World;
 
 /// The result of a script, or of what prepares a simulation.
 pub type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;

@@ -108,8 +108,8 @@ impl State {
 
     pub(super) fn deliver(&mut self, packet: Packet) {
         let Some(packet) = self.pass(packet) else { return };
-        if self.is_printed {
-            eprintln!("{:?} arrives {packet:?}", self.now);
+        if self.log.is_on() {
+            self.log.add(self.now, &format!("    arrives {packet:?}"));
         }
         match packet {
             Packet::Syn(client, attempt) => self.receive_syn(client, attempt),
