@@ -41,6 +41,7 @@ mod connecting;
 mod endings;
 mod endpoint;
 mod handle;
+mod kqueue;
 mod log;
 mod network;
 mod options;
@@ -64,7 +65,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use log::Log;
-pub use options::{Counts, Faults, Options};
+pub use options::{Counts, Faults, Interface, Options};
 pub use record::{Direction, Mismatch};
 
 pub(crate) use handle::{Handle, SimListener};
