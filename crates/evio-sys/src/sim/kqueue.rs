@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use super::endpoint::{Endpoint, Phase, RCV_SHUTDOWN, SEND_SHUTDOWN, mask};
+use super::endpoint::{BOTH, Endpoint, Phase, RCV_SHUTDOWN, SEND_SHUTDOWN, mask};
 use super::state::{Id, Kind, State};
 use crate::event::{Event, Readiness};
 use crate::token::Token;
@@ -78,8 +78,10 @@ impl Endpoint {
         (self.phase != Phase::Connecting && is_writable).then(Active::default)
     }
 
+    /// A socket that has ended both directions has no peer any more (`soisdisconnected`).
     fn at_eof(&self) -> Active {
-        Active { is_eof: true, is_over: self.error.is_some() || self.phase == Phase::Closed }
+        let has_no_peer = self.shutdown == BOTH || self.phase == Phase::Closed;
+        Active { is_eof: true, is_over: self.error.is_some() || has_no_peer }
     }
 }
 
