@@ -50,6 +50,7 @@ mod checked;
 mod connection;
 mod net;
 mod process;
+mod scheduler;
 mod seeds;
 mod serve;
 mod simulation;
@@ -65,6 +66,7 @@ pub use net::Net;
 pub use seeds::{Summary, for_each_seed, for_seeds};
 pub use simulation::{Outcome, Simulation};
 pub use stalls::{Blocker, Stalls};
+pub use world::World;
 
 /// The result of a script, or of what prepares a simulation.
 pub type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;

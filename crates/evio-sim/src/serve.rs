@@ -83,7 +83,7 @@ impl Simulation {
         H: Handler<M> + 'static,
         H::Context: 'static,
     {
-        if self.world.stalls.get().is_none() {
+        if self.scheduler.stalls.get().is_none() {
             self.set_stalls(Stalls::drawn_by(&self.kernel));
         }
         let handle = server.handle();
@@ -124,8 +124,8 @@ impl Simulation {
         loops: impl IntoIterator<Item = P>,
         stop: impl Fn() + 'static,
     ) {
-        assert!(!self.world.has_loops(), "a simulation has one server");
-        loops.into_iter().for_each(|process| self.world.add(Box::new(process)));
+        assert!(!self.scheduler.has_loops(), "a simulation has one server");
+        loops.into_iter().for_each(|process| self.scheduler.add(Box::new(process)));
         self.stop = Some(Box::new(stop));
     }
 }

@@ -14,6 +14,7 @@ use evio_sys::sim::{Counts, Entered, Faults, Kernel, Options};
 use crate::Result;
 use crate::checked::Report;
 use crate::net::Net;
+use crate::scheduler::Scheduler;
 use crate::stalls::{Blocker, Stalls};
 use crate::world::World;
 
@@ -24,7 +25,7 @@ const VAIN_SENDS: u64 = 10;
 pub struct Simulation {
     seed: u64,
     pub(crate) kernel: Kernel,
-    pub(crate) world: Rc<World>,
+    pub(crate) scheduler: Rc<Scheduler>,
     /// Asks the loops to end.
     pub(crate) stop: Option<Box<dyn Fn()>>,
     pub(crate) report: Rc<RefCell<Report>>,
@@ -77,12 +78,12 @@ impl Simulation {
     pub fn with_options(seed: u64, options: Options) -> io::Result<Self> {
         let kernel = Kernel::new(seed, options)?;
         if env::var_os("EVIO_TRACE").is_some() {
-            kernel.print_calls();
+            kernel.print_trace();
         }
         let entered = kernel.enter();
         Ok(Self {
             seed,
-            world: Rc::new(World::new(kernel.clone())),
+            scheduler: Rc::new(Scheduler::new(kernel.clone())),
             kernel,
             stop: None,
             report: Rc::default(),
@@ -121,13 +122,13 @@ impl Simulation {
     /// Sets how often a loop is held up. If this is not called before
     /// [`serve_each`](Self::serve_each), that draws it from the seed. A loop alone is not held up.
     pub fn set_stalls(&mut self, stalls: Stalls) {
-        self.world.stalls.set(Some(stalls));
+        self.scheduler.stalls.set(Some(stalls));
     }
 
     /// Returns what a handler can block its loop with.
     #[must_use]
     pub fn blocker(&self) -> Blocker {
-        Blocker(Rc::downgrade(&self.world))
+        Blocker(Rc::downgrade(&self.scheduler))
     }
 
     /// Adds a client. Its script begins when the simulation runs.
@@ -135,10 +136,54 @@ impl Simulation {
     where
         F: Future<Output = Result> + 'static,
     {
-        let mut tasks = self.world.tasks.borrow_mut();
+        let mut tasks = self.scheduler.tasks.borrow_mut();
         let [high, low] = (tasks.count() as u16).to_be_bytes();
         let net = Net::new(self.kernel.clone(), Ipv4Addr::new(10, 1, high, low));
         tasks.add(Rc::clone(&net), Box::pin(script(net)));
+    }
+
+    /// Has something happen at a virtual time: faults end, a host is cut off, a condition holds. A
+    /// simulation whose clients have come to their ends before goes on until then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use evio::{Action, Events, Server};
+    ///
+    /// evio_sim::for_each_seed(10, |sim| {
+    ///     let server = Server::bind(["tcp://10.0.0.1:80"])?;
+    ///     sim.serve(server, Events::new().data(|_, _, _| Action::Close))?;
+    ///     sim.client(|net| async move {
+    ///         let mut conn = net.connect("10.0.0.1:80").await?;
+    ///         conn.write_all(b"hello\n").await?;
+    ///         conn.read_to_end().await?;
+    ///         Ok(())
+    ///     });
+    ///     sim.at(Duration::from_secs(60), |world| {
+    ///         assert_eq!(world.unfinished_clients(), 0, "a client is still waiting");
+    ///     });
+    ///     Ok(())
+    /// });
+    /// ```
+    pub fn at(&mut self, time: Duration, step: impl FnOnce(&World<'_>) + 'static) {
+        self.scheduler.agenda.borrow_mut().add(time, Box::new(step));
+    }
+
+    /// Checks, when so much virtual time has passed, that every client has come to its end; faults
+    /// end at half of it, for those may take any time.
+    pub fn all_clients_end_within(&mut self, time: Duration) {
+        self.at(time / 2, |world| world.stop_faults());
+        self.at(time, move |world| {
+            let left = world.unfinished_clients();
+            assert_eq!(left, 0, "clients have not come to their ends within {time:?}");
+        });
+    }
+
+    /// Calls `check` after each turn of a loop: for what has to hold all the time. State that the
+    /// handler shares with it is in an `Rc` or an `Arc`.
+    pub fn after_each_turn(&mut self, check: impl FnMut(&World<'_>) + 'static) {
+        self.scheduler.checks.borrow_mut().push(Box::new(check));
     }
 
     /// Runs until every client has come to its end and what they sent has arrived, then ends the
@@ -149,9 +194,9 @@ impl Simulation {
     /// Panics when something is wrong; see the [crate's page](crate).
     pub fn run(self) -> Outcome {
         loop {
-            self.world.settle();
+            self.scheduler.settle();
             let Some(client) = self.unfinished() else { break };
-            let Some(next) = self.world.next_time() else {
+            let Some(next) = self.scheduler.next_time() else {
                 panic!("client {client} waits, and nothing is under way that could end that");
             };
             assert!(
@@ -161,15 +206,15 @@ impl Simulation {
             );
             self.kernel.advance_to(next);
         }
-        while let Some(next) = self.kernel.next_event().filter(|&next| next <= self.longest) {
+        while let Some(next) = self.scheduler.next_event().filter(|&next| next <= self.longest) {
             self.kernel.advance_to(next);
-            self.world.settle();
+            self.scheduler.settle();
         }
         self.end()
     }
 
     fn unfinished(&self) -> Option<usize> {
-        self.world.tasks.borrow().unfinished()
+        self.scheduler.tasks.borrow().unfinished()
     }
 
     /// Ends the loops, and checks what is left.
@@ -178,11 +223,11 @@ impl Simulation {
             stop();
         }
         loop {
-            self.world.settle();
-            if self.world.has_ended() {
+            self.scheduler.settle();
+            if self.scheduler.has_ended() {
                 break;
             }
-            let next = self.world.next_time();
+            let next = self.scheduler.next_time();
             self.kernel.advance_to(next.expect("the loops were told to end, and one does not"));
         }
         let report = self.report.borrow();
@@ -190,17 +235,17 @@ impl Simulation {
         let left = self.kernel.open_descriptors();
         assert_eq!(left, 0, "descriptors are open after the end of the loops");
         let late = self.kernel.counts().late_closes;
-        let is_late = late > 0 && !self.world.was_held_up();
+        let is_late = late > 0 && !self.scheduler.was_held_up();
         assert!(!is_late, "{late} sockets that had failed were kept for more than a second");
         let vain = self.kernel.counts().vain_sends;
         let most = VAIN_SENDS * (1 + report.opened());
         assert!(vain <= most, "{vain} sends to sockets that were known to be full");
-        self.world.check_idle();
+        self.scheduler.check_idle();
         Outcome {
             trace_hash: self.kernel.trace_hash(),
             faults: self.kernel.counts(),
             connections: report.opened(),
-            turns: self.world.turns(),
+            turns: self.scheduler.turns(),
             time: self.kernel.now(),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use evio_sys::sim::Kernel;
 
-use crate::world::World;
+use crate::scheduler::Scheduler;
 
 /// How often a loop is held up, and for how long: probabilities from 0.0 to 1.0. The default is
 /// that none is.
@@ -67,7 +67,7 @@ const MOST: Duration = Duration::from_millis(200);
 /// });
 /// ```
 #[derive(Clone)]
-pub struct Blocker(pub(crate) Weak<World>);
+pub struct Blocker(pub(crate) Weak<Scheduler>);
 
 impl Blocker {
     /// Returns after this time, in which the other loops and the clients have gone on. If another
@@ -75,14 +75,14 @@ impl Blocker {
     ///
     /// To be called in a callback of a handler. When the simulation is over, it returns at once.
     pub fn block(&self, time: Duration) {
-        if let Some(world) = self.0.upgrade() {
-            world.block(time);
+        if let Some(scheduler) = self.0.upgrade() {
+            scheduler.block(time);
         }
     }
 
     pub(crate) fn block_by_chance(&self) {
-        if let Some(world) = self.0.upgrade() {
-            world.block_by_chance();
+        if let Some(scheduler) = self.0.upgrade() {
+            scheduler.block_by_chance();
         }
     }
 }

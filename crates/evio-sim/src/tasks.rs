@@ -105,6 +105,11 @@ impl Tasks {
         }
     }
 
+    /// Returns how many have not come to their end.
+    pub(crate) fn count_unfinished(&self) -> usize {
+        self.tasks.iter().filter(|task| task.script.is_some()).count()
+    }
+
     /// Returns the number of a client that has not come to its end.
     pub(crate) fn unfinished(&self) -> Option<usize> {
         self.tasks.iter().position(|task| task.script.is_some())

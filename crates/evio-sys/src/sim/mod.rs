@@ -41,7 +41,9 @@ mod connecting;
 mod endings;
 mod endpoint;
 mod handle;
+mod kqueue;
 mod listeners;
+mod log;
 mod network;
 mod options;
 mod polling;
@@ -54,6 +56,7 @@ mod transfer;
 mod wire;
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -62,7 +65,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-pub use options::{Counts, Faults, Options};
+use log::Log;
+pub use options::{Counts, Faults, Interface, Options};
 pub use record::{Direction, Mismatch};
 
 pub(crate) use handle::{Handle, SimListener};
@@ -158,7 +162,7 @@ impl Kernel {
     pub fn fall_asleep(&self, poller: &impl AsFd) {
         let mut state = self.0.lock();
         if let Some(id) = state.id_of(poller.as_fd().as_raw_fd()) {
-            state.fall_asleep(id);
+            state.set_asleep(id, true);
         }
     }
 
@@ -189,9 +193,9 @@ impl Kernel {
         }
     }
 
-    /// Lets packets from and to this host get lost (`true`), or arrive again. What was lost meanwhile
-    /// is sent again, after 200 ms, twice as long and so on; connecting times out after 127 s, and an
-    /// end whose output is not acknowledged gives up after its `TCP_USER_TIMEOUT`, or 924 s.
+    /// Lets packets from and to this host get lost (`true`), or arrive again. What was lost is sent
+    /// again, after 200 ms, twice as long and so on; connecting times out after 127 s, and an end
+    /// whose output is not acknowledged gives up after its `TCP_USER_TIMEOUT`, or 924 s.
     pub fn set_cut_off(&self, host: IpAddr, is_cut_off: bool) {
         self.0.lock().set_cut_off(host, is_cut_off);
     }
@@ -226,8 +230,28 @@ impl Kernel {
 
     /// Prints every call and every arrival to standard error from here on: the time, who calls, the
     /// call, the number of the socket, poller or waker, and the result.
-    pub fn print_calls(&self) {
-        self.0.lock().is_printed = true;
+    pub fn print_trace(&self) {
+        self.0.lock().log = Log::Printed;
+    }
+
+    /// Keeps the last `most` lines of what [`print_trace`](Self::print_trace) would print.
+    pub fn keep_trace(&self, most: usize) {
+        self.0.lock().log = Log::Kept(VecDeque::new(), most);
+    }
+
+    /// Returns the lines that were kept.
+    #[must_use]
+    pub fn kept_trace(&self) -> Vec<String> {
+        self.0.lock().log.lines().cloned().collect()
+    }
+
+    /// Adds a line of the caller's own to the trace, if there is one.
+    pub fn tell(&self, line: impl FnOnce() -> String) {
+        let mut state = self.0.lock();
+        if state.log.is_on() {
+            let now = state.now;
+            state.log.add(now, &line());
+        }
     }
 
     /// Returns how many descriptors the program under test has.

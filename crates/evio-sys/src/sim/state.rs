@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use super::connecting::Listening;
 use super::endpoint::Endpoint;
 use super::listeners::Listeners;
+use super::log::Log;
 use super::network::Network;
 use super::options::{Counts, Options};
 use super::polling::{ReadyList, Registration};
@@ -43,8 +44,7 @@ pub(crate) struct State {
     /// Descriptors of the program under test.
     pub(super) open: usize,
     pub(super) trace: u64,
-    /// Calls are printed.
-    pub(super) is_printed: bool,
+    pub(super) log: Log,
     pub(super) counts: Counts,
     pub(super) records: Records,
     /// Bytes between two buffers.
@@ -71,6 +71,13 @@ pub(super) enum Kind {
     Reserve,
 }
 
+impl Node {
+    /// Returns whether a kqueue waits for it.
+    pub(super) fn is_filtered(&self) -> bool {
+        self.registrations.iter().any(|registration| registration.filters.is_some())
+    }
+}
+
 impl State {
     pub(super) fn new(seed: u64, options: Options) -> Self {
         Self {
@@ -88,7 +95,7 @@ impl State {
             ports_given: 0,
             open: 0,
             trace: 0xCBF2_9CE4_8422_2325,
-            is_printed: false,
+            log: Log::Off,
             counts: Counts::default(),
             records: Records::default(),
             scratch: Vec::new(),
@@ -97,8 +104,8 @@ impl State {
 
     /// Adds to the hash of what has happened: FNV-1a, a word at a time.
     pub(super) fn note(&mut self, call: &str, id: Id, result: u64) {
-        if self.is_printed {
-            self.print(call, id, result);
+        if self.log.is_on() {
+            self.tell_call(call, id, result);
         }
         let name = call.bytes().fold(0, |name, byte| name << 8 | u64::from(byte));
         for word in [name, id as u64, result, self.now.as_nanos() as u64] {
@@ -107,16 +114,14 @@ impl State {
     }
 
     #[cold]
-    fn print(&self, call: &str, id: Id, result: u64) {
+    fn tell_call(&mut self, call: &str, id: Id, result: u64) {
         let who = if self.is_program(id) { "program" } else { "peer" };
         // What `note_result` makes of an error.
-        match i32::try_from(u64::MAX - result) {
-            Ok(errno) => {
-                let error = Errno::from_raw(errno);
-                eprintln!("{:?} {who} {call} #{id}: {error:?}", self.now);
-            }
-            Err(_) => eprintln!("{:?} {who} {call} #{id}: {result}", self.now),
-        }
+        let result = match i32::try_from(u64::MAX - result) {
+            Ok(errno) => format!("{:?}", Errno::from_raw(errno)),
+            Err(_) => result.to_string(),
+        };
+        self.log.add(self.now, &format!("    {who} {call} #{id}: {result}"));
     }
 
     pub(super) fn note_result(&mut self, call: &str, id: Id, result: Result<usize, Errno>) {

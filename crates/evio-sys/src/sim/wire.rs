@@ -6,7 +6,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::endpoint::{Fin, Phase, RCV_SHUTDOWN, mask, take_front};
-use super::state::{Id, State};
+use super::state::{Id, Node, State};
 
 /// Something that happens at a time.
 #[derive(Debug)]
@@ -108,8 +108,8 @@ impl State {
 
     pub(super) fn deliver(&mut self, packet: Packet) {
         let Some(packet) = self.pass(packet) else { return };
-        if self.is_printed {
-            eprintln!("{:?} arrives {packet:?}", self.now);
+        if self.log.is_on() {
+            self.log.add(self.now, &format!("    arrives {packet:?}"));
         }
         match packet {
             Packet::Syn(client, attempt) => self.receive_syn(client, attempt),
@@ -162,9 +162,12 @@ impl State {
         self.note_room(from);
     }
 
-    /// Tells a sender of room, if it was told that there is none (`sk_stream_write_space` of
-    /// Linux).
+    /// Tells a sender of room: a kqueue each time (`sowwakeup` of FreeBSD), an epoll if it was told
+    /// that there is none (`sk_stream_write_space` of Linux).
     fn note_room(&mut self, id: Id) {
+        if self.node(id).is_some_and(Node::is_filtered) {
+            self.wake(id, mask::OUT);
+        }
         let Some(endpoint) = self.endpoint(id) else { return };
         endpoint.was_refused = false;
         if endpoint.no_space && endpoint.is_writable() {

@@ -1,0 +1,264 @@
+//! The loops of the program and the scripts of the clients, and which of them acts next.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use evio::Progress;
+use evio_sys::sim::Kernel;
+
+use crate::process::Process;
+use crate::stalls::Stalls;
+use crate::tasks::Tasks;
+use crate::world::{Agenda, Check, World};
+
+/// After so many turns of a loop in a row without a wait, in which no client acts, it spins.
+const SPIN: usize = 10_000;
+
+/// So many turns that find nothing ready are forgiven each loop, at once and in a second.
+const IDLE: u64 = 100;
+const IDLE_PER_SECOND: f64 = 40.0;
+
+/// All that happens beside the kernel. A callback can be in the midst of it, and have it go on.
+pub(crate) struct Scheduler {
+    kernel: Kernel,
+    pub(crate) tasks: RefCell<Tasks>,
+    pub(crate) agenda: RefCell<Agenda>,
+    /// Made after each turn.
+    pub(crate) checks: RefCell<Vec<Check>>,
+    seats: RefCell<Vec<Seat>>,
+    /// `None` if nobody has set or drawn them.
+    pub(crate) stalls: Cell<Option<Stalls>>,
+    /// When the loop goes on that was blocked first.
+    blocked_until: Cell<Option<Duration>>,
+    was_held_up: Cell<bool>,
+}
+
+/// The place of a loop.
+struct Seat {
+    /// `None` in a turn, and when the loop has ended.
+    process: Option<Box<dyn Process>>,
+    has_ended: bool,
+    /// It makes no turn before this time.
+    late_until: Duration,
+    /// Turns that found something ready.
+    worked: u64,
+    /// Turns that did not.
+    idle: u64,
+}
+
+impl Seat {
+    /// Takes the loop, and counts its turn.
+    fn begin_turn(&mut self) -> Option<(Box<dyn Process>, u64)> {
+        Some((self.process.take()?, self.worked + self.idle + 1))
+    }
+
+    fn end_turn(&mut self, process: Box<dyn Process>, progress: Progress) {
+        match progress {
+            Progress::Idle => self.idle += 1,
+            Progress::Worked | Progress::Ended => self.worked += 1,
+        }
+        self.has_ended = progress == Progress::Ended;
+        // As a thread does, a loop that has ended goes at once.
+        self.process = Some(process).filter(|_| !self.has_ended);
+    }
+}
+
+impl Scheduler {
+    pub(crate) fn new(kernel: Kernel) -> Self {
+        Self {
+            kernel,
+            tasks: RefCell::default(),
+            agenda: RefCell::default(),
+            checks: RefCell::default(),
+            seats: RefCell::default(),
+            stalls: Cell::default(),
+            blocked_until: Cell::new(None),
+            was_held_up: Cell::new(false),
+        }
+    }
+
+    pub(crate) fn add(&self, process: Box<dyn Process>) {
+        self.seats.borrow_mut().push(Seat {
+            process: Some(process),
+            has_ended: false,
+            late_until: Duration::ZERO,
+            worked: 0,
+            idle: 0,
+        });
+    }
+
+    pub(crate) fn has_loops(&self) -> bool {
+        !self.seats.borrow().is_empty()
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.seats.borrow().iter().all(|seat| seat.has_ended)
+    }
+
+    /// Returns whether a loop was ever late or blocked.
+    pub(crate) fn was_held_up(&self) -> bool {
+        self.was_held_up.get()
+    }
+
+    /// Returns the turns of all loops.
+    pub(crate) fn turns(&self) -> u64 {
+        self.seats.borrow().iter().map(|seat| seat.worked + seat.idle).sum()
+    }
+
+    /// Checks that no loop has looked in vain too often. A turn that found something may leave work
+    /// for another one, and deadlines have their turns.
+    pub(crate) fn check_idle(&self) {
+        let time = self.kernel.now();
+        for (number, &Seat { worked, idle, .. }) in self.seats.borrow().iter().enumerate() {
+            let most = IDLE + worked + (IDLE_PER_SECOND * time.as_secs_f64()) as u64;
+            assert!(idle <= most, "loop {number} has looked in vain {idle} times in {time:?}");
+        }
+    }
+
+    /// Makes turns and runs scripts until all of them wait.
+    pub(crate) fn settle(&self) {
+        let mut in_a_row = 0;
+        let most = SPIN * self.seats.borrow().len().max(1);
+        loop {
+            self.take_steps();
+            // Either may come first.
+            let loop_first = self.kernel.random_below(2) == 0;
+            let mut acted = loop_first && self.turn_of_one();
+            let scripts = self.tasks.borrow_mut().run_ready(&self.kernel);
+            acted |= scripts;
+            acted |= !loop_first && self.turn_of_one();
+            // What arrived while a loop was asked whether it is due may have woken a script.
+            if !acted && !self.tasks.borrow().has_ready() {
+                return;
+            }
+            in_a_row = if scripts { 0 } else { in_a_row + 1 };
+            assert!(in_a_row < most, "a loop spins: it makes turn after turn without a wait");
+        }
+    }
+
+    fn take_steps(&self) {
+        loop {
+            let due = self.agenda.borrow_mut().take_due(self.kernel.now());
+            let Some(step) = due else { return };
+            step(&self.world());
+        }
+    }
+
+    fn check_turn(&self) {
+        // A check has no turns made.
+        for check in &mut *self.checks.borrow_mut() {
+            check(&self.world());
+        }
+    }
+
+    fn world(&self) -> World<'_> {
+        World { kernel: &self.kernel, unfinished: self.tasks.borrow().count_unfinished() }
+    }
+
+    /// Makes a turn of one of the loops that have something to do: the others would be asleep, and
+    /// one more turn could hide that nobody has woken them. Returns whether there was one.
+    fn turn_of_one(&self) -> bool {
+        let due = self.due();
+        let Some(&drawn) = due.get(self.draw(due.len())) else { return false };
+        let stalls = self.stalls.get().unwrap_or_default();
+        if self.chance(stalls.late) {
+            self.was_held_up.set(true);
+            let late_until = self.kernel.now() + self.time_below(stalls.longest);
+            self.seats.borrow_mut()[drawn].late_until = late_until;
+            return true;
+        }
+        let begun = self.seats.borrow_mut()[drawn].begin_turn();
+        let Some((mut process, number)) = begun else { return false };
+        self.kernel.tell(|| format!("loop {drawn}, turn {number}"));
+        // Callbacks may come back here, to have the other loops go on.
+        let progress = match process.turn() {
+            Ok(progress) => progress,
+            Err(error) => panic!("loop {drawn} has failed: {error}"),
+        };
+        self.seats.borrow_mut()[drawn].end_turn(process, progress);
+        self.check_turn();
+        true
+    }
+
+    /// Returns which loops have something to do and are not late. The others fall asleep.
+    fn due(&self) -> Vec<usize> {
+        let now = self.kernel.now();
+        let mut due = Vec::new();
+        for (number, seat) in self.seats.borrow().iter().enumerate() {
+            let Some(process) = seat.process.as_ref().filter(|_| seat.late_until <= now) else {
+                continue;
+            };
+            match is_due(&**process, &self.kernel) {
+                true => due.push(number),
+                false => self.kernel.fall_asleep(&process.poller()),
+            }
+        }
+        due
+    }
+
+    /// Returns when something happens next.
+    pub(crate) fn next_time(&self) -> Option<Duration> {
+        let now = self.kernel.now();
+        let deadline = |seat: &Seat| {
+            let process = seat.process.as_ref()?;
+            let wait = match is_due(&**process, &self.kernel) {
+                true => Duration::ZERO,
+                false => process.timeout()?,
+            };
+            Some(now.saturating_add(wait).max(seat.late_until))
+        };
+        let seats = self.seats.borrow();
+        self.next_event().into_iter().chain(seats.iter().filter_map(deadline)).min()
+    }
+
+    /// Returns when something happens next that is not a loop's own doing.
+    pub(crate) fn next_event(&self) -> Option<Duration> {
+        let step = self.agenda.borrow().next_time();
+        self.kernel.next_event().into_iter().chain(step).min()
+    }
+
+    /// Lets everything but the loops that are in a turn go on for this time.
+    pub(crate) fn block(&self, time: Duration) {
+        self.was_held_up.set(true);
+        let outer = self.blocked_until.get();
+        let end = self.kernel.now().saturating_add(time);
+        let end = outer.map_or(end, |outer| end.min(outer));
+        self.blocked_until.set(Some(end));
+        loop {
+            self.settle();
+            match self.next_time() {
+                Some(next) if next < end => self.kernel.advance_to(next),
+                _ => break,
+            }
+        }
+        self.kernel.advance_to(end);
+        self.blocked_until.set(outer);
+    }
+
+    /// Blocks the loop that is in a turn, if chance will have it.
+    pub(crate) fn block_by_chance(&self) {
+        let stalls = self.stalls.get().unwrap_or_default();
+        if self.chance(stalls.blocked) {
+            self.block(self.time_below(stalls.longest));
+        }
+    }
+
+    /// Draws a number below `bound`, if there is something to draw.
+    fn draw(&self, bound: usize) -> usize {
+        if bound > 1 { self.kernel.random_below(bound) } else { 0 }
+    }
+
+    /// Draws true with this probability; what never happens draws nothing.
+    fn chance(&self, probability: f64) -> bool {
+        const STEPS: usize = 1 << 20;
+        probability > 0.0 && (self.kernel.random_below(STEPS) as f64) < probability * STEPS as f64
+    }
+
+    fn time_below(&self, longest: Duration) -> Duration {
+        Duration::from_nanos(self.kernel.random_below(longest.as_nanos() as usize + 1) as u64)
+    }
+}
+
+fn is_due(process: &dyn Process, kernel: &Kernel) -> bool {
+    process.timeout() == Some(Duration::ZERO) || kernel.is_ready(&process.poller())
+}
