@@ -47,7 +47,7 @@ struct Seat {
 }
 
 impl Seat {
-    /// Takes the loop, and counts its turn.
+    /// Takes the loop, with the number of its turn.
     fn begin_turn(&mut self) -> Option<(Box<dyn Process>, u64)> {
         Some((self.process.take()?, self.worked + self.idle + 1))
     }

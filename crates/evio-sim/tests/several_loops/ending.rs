@@ -4,9 +4,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use evio::{Action, Conn, Handler};
-use evio_sim::{Net, Result, for_each_seed};
+use evio_sim::{Faults, Net, Result, for_each_seed};
 
-use crate::common::{ADDRESS, Counts, POLICIES, Policy, draw_loops, seeds, server};
+use crate::common::{ADDRESS, Counts, POLICIES, Policy, change_faults, draw_loops, seeds, server};
 
 /// Sends back what comes, and ends the server when it is told to.
 struct Ending;
@@ -50,6 +50,8 @@ fn all_loops_end_in_time_whoever_ends_them() {
         for_each_seed(seeds(), |sim| {
             let loops = draw_loops(sim);
             let server = server(sim, policy, &Counts::default())?;
+            // What is lost comes late, whatever the loops do.
+            change_faults(sim, |drawn| Faults { loss: 0.0, ..drawn });
             let handle = server.handle();
             sim.serve_each(server, loops, |_| Ending)?;
             let way = sim.kernel().random_below(3);

@@ -157,6 +157,7 @@ fn clients_of_several_loops_are_served_when_descriptors_run_out() {
             let counts = Counts::default();
             let server = server(sim, policy, &counts)?;
             sim.serve_each(server, loops, |loop_id| Echo { loop_id, counts: counts.clone() })?;
+            sim.set_longest(Duration::from_secs(600));
             (0..15).for_each(|_| sim.client(ask_again_and_again));
             Ok(())
         });
