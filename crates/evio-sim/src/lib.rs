@@ -6,19 +6,29 @@
 //!
 //! Beside what the clients assert:
 //!
-//! - Each connection that was opened gets exactly one ending.
+//! - Each connection that was opened gets exactly one ending, on the loop that opened it, and no
+//!   other loop opens it.
 //! - The handler is given the bytes that the client has sent, and all of them before it is told
 //!   that the client has ended its output; the client is given the bytes that the loop has sent.
 //! - The loop has closed every descriptor when it has ended, and one of which a call has failed
 //!   within a second.
-//! - It does not spin, nor try sockets again and again that are known to be full.
+//! - It does not spin, look in vain again and again, or try sockets that are known to be full.
 //! - No client waits for what can never come. One that fails with an error fails the test, unless
 //!   one of its connections was cut by chance.
 //!
+//! # Several loops
+//!
+//! [`Simulation::serve_each`] runs all loops of a server in one thread: with the connections,
+//! messages, broadcasts and the end that they hand to each other. The seed decides which of them
+//! makes its turn next, which is late, and which is blocked in a callback while the others go on
+//! ([`Stalls`]). A [`Blocker`] blocks one where a test wants it.
+//!
 //! # What is not simulated yet
 //!
-//! UDP, Unix sockets, names, several loops, [`Detached`](evio::Detached) sockets, and descriptors
-//! of the program's own: these are errors of kind `Unsupported`, or of `EPERM` for the last.
+//! UDP, Unix sockets, names, [`Detached`](evio::Detached) sockets, and descriptors of the program's
+//! own: these are errors of kind `Unsupported`, or of `EPERM` for the last. Threads: a loop is
+//! interrupted in callbacks alone, and what is done under a lock or between two instructions by
+//! another thread is not seen.
 //!
 //! # Examples
 //!

@@ -8,9 +8,9 @@
 //!
 //! # What is simulated
 //!
-//! TCP between sockets of one kernel: listening with a backlog, connecting (in progress, refused,
-//! timed out), bytes through buffers of a limited size, FIN, RST, `SO_ERROR`, the events of epoll,
-//! a limit of descriptors, wakers. UDP and Unix sockets are
+//! TCP between sockets of one kernel: listening with a backlog, alone or with others at an address,
+//! connecting (in progress, refused, timed out), bytes through buffers of a limited size, FIN, RST,
+//! `SO_ERROR`, the events of epoll, a limit of descriptors, wakers. UDP and Unix sockets are
 //! [`Unsupported`](std::io::ErrorKind::Unsupported); options such as keep-alive are taken and have
 //! no effect; a descriptor of the program's own cannot be registered.
 //!
