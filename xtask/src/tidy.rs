@@ -12,6 +12,7 @@ mod folders;
 mod imports;
 mod layers;
 mod rules;
+mod shown;
 mod source;
 
 use std::fmt;
@@ -60,6 +61,7 @@ fn check_workspace() -> Result<Vec<Violation>> {
     let mut violations: Vec<_> = sources.iter().flat_map(rules::check).collect();
     violations.extend(folders::check(&sources));
     violations.extend(examples::check(&sources));
+    violations.extend(shown::check(&sources));
     violations.extend(layers::check()?);
     violations.extend(documents::check()?);
     Ok(violations)

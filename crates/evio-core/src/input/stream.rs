@@ -33,6 +33,7 @@ mod tests;
 ///     }
 /// }
 /// assert_eq!(lines, [b"one", b"two"]);
+/// assert!(!stream.is_empty());
 /// assert_eq!(stream.len(), 5);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -63,6 +64,7 @@ pub struct InputStream {
 ///     Ok(())
 /// }
 ///
+/// const { assert!(InputStream::DEFAULT_MAX_LEN > 16) };
 /// let error = read(&mut InputStream::with_max_len(16), 100).unwrap_err();
 /// assert_eq!(error.to_string(), "unread input exceeds the limit of 16 bytes");
 /// ```
