@@ -213,12 +213,14 @@ fn examples<'a>(docs: impl Iterator<Item = &'a str>) -> String {
     text
 }
 
-/// Returns the types in the links that stand for an example, such as ``See [`Conn::reply`].``
+/// Returns the types, or functions of no type, in the links that stand for an example, such as ``See [`Conn::reply`].``
 fn references<'a>(docs: impl Iterator<Item = &'a str>) -> Vec<String> {
     let section = docs.skip_while(|line| line.trim() != "# Examples");
     let links = section.flat_map(|line| line.split("[`").skip(1));
-    let path = links.filter_map(|link| link.split_once('`')).map(|(path, _)| path);
-    path.filter_map(|path| path.split("::").find(|part| part.starts_with(char::is_uppercase)))
-        .map(str::to_owned)
-        .collect()
+    let paths = links.filter_map(|link| link.split_once('`')).map(|(path, _)| path);
+    let owner = |path: &'a str| {
+        let mut parts = path.split("::");
+        parts.clone().find(|part| part.starts_with(char::is_uppercase)).or(parts.next_back())
+    };
+    paths.filter_map(owner).map(str::to_owned).collect()
 }

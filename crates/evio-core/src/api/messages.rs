@@ -15,8 +15,9 @@ use crate::types::message_type::WrongMessageType;
 /// Sends messages to the handler of a loop, from any thread and from other loops.
 ///
 /// [`Handler::message`](crate::Handler::message) gets them on the loop's thread, those of one
-/// thread in the order in which they were sent. What may wait is bounded, by `mailbox_capacity`
-/// and `mailbox_bytes` of [`Config`](crate::Config); what finds no room comes back.
+/// thread in the order in which they were sent. What may wait is bounded, by `mailbox_capacity` and
+/// `mailbox_bytes` of the `Server` of the `evio` crate, or of [`Config`](crate::Config) where this
+/// crate is used alone; what finds no room comes back.
 ///
 /// [`LoopHandle::message_sender`](crate::LoopHandle::message_sender) makes one.
 ///

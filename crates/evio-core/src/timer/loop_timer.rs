@@ -94,7 +94,8 @@ impl LoopTimer {
     }
 }
 
-/// A loop has as many timers as [`Config::max_timers`](crate::Config::max_timers) allows.
+/// A loop has as many timers as `Server::max_timers` of the `evio` crate allows, or
+/// [`Config::max_timers`](crate::Config::max_timers) where this crate is used alone.
 ///
 /// # Examples
 ///

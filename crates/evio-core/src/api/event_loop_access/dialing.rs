@@ -28,8 +28,9 @@ impl Loop<'_> {
     /// # Errors
     ///
     /// Fails with [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) when as many dials are under way
-    /// as [`Config::max_dials`](crate::Config::max_dials) allows, and when the server is ending.
-    /// No callback is made then.
+    /// as `Server::max_dials` of the `evio` crate allows, or
+    /// [`Config::max_dials`](crate::Config::max_dials) where this crate is used alone; and when the
+    /// server is ending. No callback is made then.
     ///
     /// # Examples
     ///

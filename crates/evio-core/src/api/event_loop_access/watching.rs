@@ -25,8 +25,10 @@ impl Loop<'_> {
     /// # Errors
     ///
     /// Fails with [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) when the loop watches as many as
-    /// [`Config::max_watches`](crate::Config::max_watches) allows, when the descriptor cannot be
-    /// polled, such as that of a regular file, and when the server is ending. It is closed then.
+    /// `Server::max_watches` of the `evio` crate allows, or
+    /// [`Config::max_watches`](crate::Config::max_watches) where this crate is used alone; when the
+    /// descriptor cannot be polled, such as that of a regular file; and when the server is ending.
+    /// It is closed then.
     ///
     /// # Examples
     ///
