@@ -236,7 +236,7 @@ impl<'a, C, M> Events<'a, C, M> {
     ///         let client = conn.handle();
     ///         thread::spawn(move || {
     ///             thread::sleep(Duration::from_secs(1));
-    ///             NEWS.lock().expect("no thread panics with it").push_str("a second has passed\n");
+    ///             NEWS.lock().expect("no thread panics with it").push_str("a second\n");
     ///             // A client that has gone is not woken.
     ///             let _ = client.wake();
     ///         });

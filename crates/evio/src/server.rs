@@ -209,7 +209,7 @@ impl Server {
     ///
     /// let tcp = TcpListener::bind("127.0.0.1:0")?;
     /// let udp = UdpSocket::bind(tcp.local_addr()?)?;
-    /// let server = Server::without_addresses().with_socket(tcp.try_into()?)?.with_socket(udp.try_into()?)?;
+    /// let server = Server::from_socket(tcp.try_into()?)?.with_socket(udp.try_into()?)?;
     /// assert_eq!(server.local_addrs()[1].index(), 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -221,13 +221,12 @@ impl ServerHandle {
     /// # Examples
     ///
     /// ```
-    /// use std::error::Error;
     /// use std::net::TcpListener;
-    /// use evio::{BoundAddress, ServerHandle};
+    /// use evio::{BoundAddress, Error, ServerHandle};
     ///
     /// /// Takes over a listener, such as one that another process has sent.
-    /// fn take_over(server: &ServerHandle, listener: TcpListener) -> Result<BoundAddress, Box<dyn Error>> {
-    ///     Ok(server.listen_on(listener.try_into()?)?)
+    /// fn take_over(server: &ServerHandle, listener: TcpListener) -> Result<BoundAddress, Error> {
+    ///     server.listen_on(listener.try_into().map_err(Error::Socket)?)
     /// }
     /// ```
     pub fn listen_on(&self, socket: ReadySocket) -> Result<BoundAddress, Error> {

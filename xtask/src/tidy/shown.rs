@@ -64,10 +64,12 @@ fn check_crate(sources: &[Source], folder: &str) -> Vec<Violation> {
     let by_module: HashMap<&str, String> =
         sources.iter().map(|source| (&*source.path, examples(module_docs(source)))).collect();
     let is_missing = |item: &&Item<'_>| {
-        let mut references = item.references.iter();
+        let owner = item.owner.map(Owner::name);
+        let is_owner = |other: &&Item<'_>| other.owner.is_none() && Some(other.name) == owner;
+        let of_owner = items.iter().filter(is_owner).flat_map(|owner| &owner.references);
         item.examples.is_empty()
-            && !item.owner.is_some_and(|owner| is_in(item, owner.name()))
-            && !references.any(|name| is_in(item, name))
+            && !owner.is_some_and(|name| is_in(item, name))
+            && !item.references.iter().chain(of_owner).any(|name| is_in(item, name))
             && !modules(&item.source.path, folder)
                 .any(|path| by_module.get(&*path).is_some_and(|text| item.is_in(text)))
     };
@@ -213,14 +215,64 @@ fn examples<'a>(docs: impl Iterator<Item = &'a str>) -> String {
     text
 }
 
-/// Returns the types, or functions of no type, in the links that stand for an example, such as ``See [`Conn::reply`].``
+/// Returns the types in the links that stand for an example, such as ``See [`Conn::reply`].``, and
+/// the functions that belong to none.
 fn references<'a>(docs: impl Iterator<Item = &'a str>) -> Vec<String> {
     let section = docs.skip_while(|line| line.trim() != "# Examples");
     let links = section.flat_map(|line| line.split("[`").skip(1));
     let paths = links.filter_map(|link| link.split_once('`')).map(|(path, _)| path);
     let owner = |path: &'a str| {
-        let mut parts = path.split("::");
-        parts.clone().find(|part| part.starts_with(char::is_uppercase)).or(parts.next_back())
+        path.split("::").find(|part| part.starts_with(char::is_uppercase)).unwrap_or(path)
     };
-    paths.filter_map(owner).map(str::to_owned).collect()
+    paths.map(owner).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn missing(text: &str) -> Vec<String> {
+        let sources = [Source::new("crates/evio-core/src/a.rs", text)];
+        let advice = check(&sources).into_iter().map(|found| found.advice);
+        advice.map(|advice| advice.split('`').nth(1).unwrap_or_default().to_owned()).collect()
+    }
+
+    #[test]
+    fn items_without_an_example_are_found() {
+        let example = |text: &str| format!("/// ```\n/// {text}\n/// ```\n");
+        let a = format!("{}#[derive(\n    Debug\n)]\npub struct A<T>(T);\n", example("A.b(1)"));
+        let handler = format!("{}pub trait B {{\n    fn b(&self);\n", example("fn b(&self) {}"));
+        let see = "    /// # Examples\n    ///\n    /// See [`A::b`](crate::A::b).\n";
+        let cases = [
+            ("pub fn a() {}\n".to_owned(), vec!["a"]),
+            (format!("{}#[must_use]\npub fn a() {{}}\n", example("a();")), vec![]),
+            ("/// ```text\n/// a -> b\n/// ```\npub const fn a() {}\n".to_owned(), vec!["a"]),
+            ("//! ```\n//! a();\n//! ```\n\npub fn a() {}\n".to_owned(), vec![]),
+            (format!("{a}impl<T: Fn() -> u8> A<T> {{\n    pub fn b() {{}}\n}}\n"), vec![]),
+            (format!("{a}impl<T> A<T> {{\n    pub fn c() {{}}\n}}\n"), vec!["A::c"]),
+            (format!("{a}impl<T> A<T> {{\n    pub const A: u8 = 1;\n}}\n"), vec!["A::A"]),
+            (
+                format!("{a}impl<T> A<T> {{\n    fn c() {{}}\n    pub(crate) fn d() {{}}\n}}\n"),
+                vec![],
+            ),
+            (format!("{a}impl<T> B for A<T> {{\n    fn c() {{}}\n}}\n"), vec![]),
+            (format!("{a}impl C {{\n{see}    pub fn b() {{}}\n}}\n"), vec![]),
+            (format!("{a}impl C {{\n{see}    pub fn c() {{}}\n}}\n"), vec!["C::c"]),
+            (
+                format!("{a}impl<T> A<T> {{\n    setters! {{\n        c: u8,\n    }}\n}}\n"),
+                vec!["A::c"],
+            ),
+            (format!("{handler}}}\n"), vec![]),
+            (format!("{handler}    fn c(&self);\n}}\n"), vec!["B::c"]),
+            (format!("{}pub enum A {{}}\n", example("match a.a {}")), vec![]),
+            (
+                format!("{}pub struct A;\nimpl A {{\n    pub fn b() {{}}\n}}\n", example("a.b;")),
+                vec!["A::b"],
+            ),
+            ("#[cfg(test)]\nmod tests {\npub fn a() {}\n}\n".to_owned(), vec![]),
+        ];
+        for (text, names) in cases {
+            assert_eq!(missing(&text), names, "{text}");
+        }
+    }
 }

@@ -197,7 +197,7 @@ impl<'a> Conn<'a> {
     /// # use evio_core as evio;
     /// use evio::{Action, Conn, Keepalive};
     ///
-    /// /// The `opened` callback of a server whose clients are silent for hours, and then send a little.
+    /// /// The `opened` callback of a server whose clients are silent for hours.
     /// fn opened(conn: &mut Conn<'_>) -> Action {
     ///     let keepalive = Keepalive { idle: Duration::from_secs(600), ..Keepalive::default() };
     ///     match conn.set_nodelay(true).and_then(|()| conn.set_keepalive(&keepalive)) {

@@ -136,7 +136,7 @@ impl ConnHandle {
     /// # use evio_core as evio;
     /// use evio::ConnHandle;
     ///
-    /// /// Sends a picture to the members of a room; there is one copy of it, however many they are.
+    /// /// Sends a picture to all who are in a room. There is one copy of it, for all of them.
     /// fn send_picture(room: &[ConnHandle], picture: &Arc<[u8]>) {
     ///     for member in room {
     ///         if let Err(unsent) = member.send_shared(Arc::clone(picture)) {
@@ -206,7 +206,7 @@ impl ConnHandle {
     ///
     /// const DISK: PauseReason = PauseReason::new(2);
     ///
-    /// /// Keeps the input of all clients waiting while the disk is full, whatever else they wait for.
+    /// /// Keeps the input of all clients waiting while the disk is full.
     /// fn set_disk_full(clients: &[ConnHandle], is_full: bool) -> Result<(), SendError> {
     ///     clients.iter().try_for_each(|client| match is_full {
     ///         true => client.pause_reading_for(DISK),

@@ -71,8 +71,8 @@ impl Detached {
     /// # use evio_core as evio;
     /// use evio::Detached;
     ///
-    /// /// What a `detached` callback gives to a library that wants a socket of std, and the input that
-    /// /// is read already.
+    /// /// What a `detached` callback gives to a library that wants a socket of std: that, and the
+    /// /// input that is read already.
     /// fn parts(socket: Detached) -> Option<(TcpStream, Vec<u8>)> {
     ///     let (stream, unread) = socket.into_parts();
     ///     // A Unix socket would be a `UnixStream`.

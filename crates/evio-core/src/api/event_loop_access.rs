@@ -213,8 +213,8 @@ impl<'a> Loop<'a> {
     /// # use evio_core as evio;
     /// use evio::Loop;
     ///
-    /// /// The `tick` callback of a server that tells others of the same kind that it is there. Its UDP
-    /// /// address is the first one.
+    /// /// The `tick` callback of a server that tells others of the same kind that it is there. The
+    /// /// first of its addresses is one of UDP.
     /// fn tick(event_loop: &mut Loop<'_>, others: &[SocketAddr]) -> ControlFlow<(), Duration> {
     ///     if let Some(socket) = event_loop.udp(0) {
     ///         println!("{:?} is alive", socket.local_addr());
@@ -309,7 +309,7 @@ impl<'a> Loop<'a> {
     /// # use evio_core as evio;
     /// use evio::Loop;
     ///
-    /// /// Ends the server: at once, or when its clients have finished, after half a minute at the latest.
+    /// /// Ends the server: at once, or when its clients have finished, in half a minute at most.
     /// fn end(event_loop: &mut Loop<'_>, at_once: bool) {
     ///     if at_once {
     ///         event_loop.shutdown();

@@ -55,7 +55,7 @@ impl LoopHandle {
     /// # use evio_core as evio;
     /// use evio::LoopHandle;
     ///
-    /// /// Returns the loop after this one, or the first one after the last: for work that goes around.
+    /// /// Returns the loop after this one, and the first one after the last.
     /// fn next(event_loop: &LoopHandle) -> Option<LoopHandle> {
     ///     event_loop.of_loop((event_loop.loop_id() + 1) % event_loop.loops())
     /// }
@@ -168,7 +168,7 @@ impl LoopHandle {
     /// use evio::LoopHandle;
     /// use evio_sys::net::{ListenOptions, Listener};
     ///
-    /// /// Has the server listen on one more address while it runs, with the index 1.
+    /// /// Lets the server listen on one more address while it runs, with the index 1.
     /// fn listen(server: &LoopHandle, address: std::net::SocketAddr) -> io::Result<()> {
     ///     let listener = Listener::tcp(address, &ListenOptions::default())?;
     ///     server.listen(1, listener).map_err(io::Error::other)
@@ -210,8 +210,8 @@ impl LoopHandle {
     /// use evio::LoopHandle;
     /// use evio_sys::net::{ListenOptions, Listener, UdpSocket};
     ///
-    /// /// Gives every loop a listener and a UDP socket of its own for the same port, which the kernel
-    /// /// balances.
+    /// /// Gives every loop a listener and a UDP socket of its own for the same port: the kernel
+    /// /// spreads what comes in.
     /// fn listen(server: &LoopHandle, address: std::net::SocketAddr) -> io::Result<()> {
     ///     let options = ListenOptions::default().reuse_port(true);
     ///     for event_loop in (0..server.loops()).filter_map(|loop_id| server.of_loop(loop_id)) {
@@ -282,7 +282,7 @@ impl LoopHandle {
     /// # use evio_core as evio;
     /// use evio::{LoopHandle, SendError};
     ///
-    /// /// Tells a peer what a thread has found out. The first address of the server is its UDP address.
+    /// /// Tells a peer what a thread has found out. The first address is one of UDP.
     /// fn tell(event_loop: &LoopHandle, peer: SocketAddr, answer: &str) -> Result<(), SendError> {
     ///     event_loop.send_datagram(0, answer, peer)
     /// }
@@ -347,7 +347,7 @@ impl LoopHandle {
     /// # use evio_core as evio;
     /// use evio::LoopHandle;
     ///
-    /// /// Ends the server: when its clients have finished, or now if somebody asks for the second time.
+    /// /// Ends the server when its clients have finished, or at once when asked again.
     /// fn end(server: &LoopHandle, has_been_asked: bool) {
     ///     if has_been_asked {
     ///         server.shutdown();

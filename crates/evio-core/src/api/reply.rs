@@ -8,8 +8,8 @@ use crate::api::message::{ConnCommand, OutputBytes};
 use crate::mail::mailbox::Room;
 use crate::mail::send_error::Unsent;
 
-/// A reply that is owed to a peer; [`Conn::reply`](crate::Conn::reply) makes one, and shows a server
-/// that does.
+/// A reply that is owed to a peer; [`Conn::reply`](crate::Conn::reply) makes one, and shows a
+/// server that does.
 ///
 /// It has a place in the mailbox of the loop, which so never has too many messages for it.
 ///

@@ -71,14 +71,12 @@ impl<'a> Udp<'a> {
     ///
     /// ```
     /// use std::net::SocketAddr;
-    /// use std::ops::ControlFlow;
     /// # use evio_core as evio;
     /// use evio::Udp;
     ///
-    /// /// The `datagram` callback of a server that is asked for the time, which should not wait.
-    /// fn datagram(socket: &mut Udp<'_>, peer: SocketAddr, now: fn() -> [u8; 48]) -> ControlFlow<()> {
+    /// /// What a server does in `datagram` that is asked for the time, which should not wait.
+    /// fn answer(socket: &mut Udp<'_>, peer: SocketAddr, now: fn() -> [u8; 48]) {
     ///     socket.send_to_now(&now(), peer);
-    ///     ControlFlow::Continue(())
     /// }
     /// ```
     pub fn send_to_now(&mut self, bytes: &[u8], peer: SocketAddr) {
@@ -240,7 +238,7 @@ impl<'a> Udp<'a> {
     /// # use evio_core as evio;
     /// use evio::Udp;
     ///
-    /// /// The `datagram` callback of a server that passes on what it hears to all clients of its loop.
+    /// /// The `datagram` callback of a server that passes on to its clients what it hears.
     /// fn datagram(socket: &mut Udp<'_>, _: SocketAddr, input: &[u8]) -> ControlFlow<()> {
     ///     socket.event_loop().for_each_conn(|mut conn| conn.write(input));
     ///     ControlFlow::Continue(())

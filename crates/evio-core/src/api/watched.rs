@@ -92,12 +92,14 @@ impl<'a> Watched<'a> {
     ///
     /// /// The `ready` callback of a server that adds up what comes out of a pipe, until its end.
     /// fn ready(watched: &mut Watched<'_>, len: &mut usize) -> ControlFlow<()> {
-    ///     let mut buffer = [0; 4096];
-    ///     let read = if watched.is_readable() { watched.read(&mut buffer).unwrap_or(0) } else { 0 };
-    ///     *len += read;
-    ///     if read == 0 && watched.is_read_closed() {
-    ///         println!("{len} bytes");
-    ///         drop(watched.unwatch());
+    ///     if watched.is_readable() {
+    ///         let read = watched.read(&mut [0; 4096]).unwrap_or(0);
+    ///         *len += read;
+    ///         // The end may be known while there is still something to read.
+    ///         if read == 0 && watched.is_read_closed() {
+    ///             println!("{len} bytes");
+    ///             drop(watched.unwatch());
+    ///         }
     ///     }
     ///     ControlFlow::Continue(())
     /// }

@@ -106,19 +106,17 @@ impl EventLoop {
     /// use evio_sys::net::Listener;
     ///
     /// /// Runs as many loops as there are handlers, all of which accept from one listener.
-    /// fn run<H>(listener: Listener, handlers: Vec<H>) -> std::io::Result<()>
-    /// where
-    ///     H: Handler + Send,
-    /// {
+    /// fn run<H: Handler + Send>(listener: Listener, handlers: Vec<H>) -> std::io::Result<()> {
     ///     let listener = Arc::new(listener);
     ///     let mut loops = EventLoop::group(handlers.len(), Config::default())?;
     ///     for event_loop in &mut loops {
     ///         event_loop.listen(0, Arc::clone(&listener))?;
     ///     }
     ///     thread::scope(|scope| {
-    ///         let run = |(event_loop, handler): (EventLoop, H)| scope.spawn(|| event_loop.run(handler));
-    ///         let threads: Vec<_> = loops.into_iter().zip(handlers).map(run).collect();
-    ///         threads.into_iter().try_for_each(|thread| thread.join().expect("no callback panics"))
+    ///         let pairs = loops.into_iter().zip(handlers);
+    ///         let run = |(one, handler)| scope.spawn(|| EventLoop::run(one, handler));
+    ///         let threads: Vec<_> = pairs.map(run).collect();
+    ///         threads.into_iter().try_for_each(|thread| thread.join().expect("no panic"))
     ///     })
     /// }
     /// ```

@@ -33,7 +33,7 @@ impl Server {
         self
     }
 
-    /// Shuts the server down, as [`ServerHandle::shutdown`](crate::ServerHandle::shutdown) does, as soon as `stop` has something
+    /// Shuts the server down, as [`ServerHandle::shutdown`] does, as soon as `stop` has something
     /// to read or its other end is closed.
     ///
     /// This is how a signal ends a server: a handler can do little but write to a socket. The loop
@@ -41,18 +41,24 @@ impl Server {
     /// thread, system calls are cheaper. One socket can be cloned for several signals, and a server
     /// can have several sockets.
     ///
+    /// [`ServerHandle::shutdown`]: crate::ServerHandle::shutdown
+    ///
     /// # Examples
     ///
-    /// With the crate `signal-hook`, whose handler writes to the other end; for the usual signals,
-    /// the feature `signals` does this and more:
+    /// The server ends when a line is typed. So that a signal ends it, give the other end to a
+    /// signal handler, as with `low_level::pipe::register` of the crate `signal-hook`; for the
+    /// usual signals, the feature `signals` of this crate does that and more.
     ///
     /// ```no_run
     /// use std::os::unix::net::UnixStream;
+    /// use std::{io, thread};
     /// use evio::{Action, Events, Server};
-    /// use signal_hook::{consts::SIGTERM, low_level::pipe};
     ///
-    /// let (stop, signalled) = UnixStream::pair()?;
-    /// pipe::register(SIGTERM, signalled)?;
+    /// let (stop, other_end) = UnixStream::pair()?;
+    /// thread::spawn(move || {
+    ///     let _ = io::stdin().read_line(&mut String::new());
+    ///     drop(other_end);
+    /// });
     /// let events = Events::new().data(|_, _, _| Action::None);
     /// Server::bind(["tcp://:5000"])?.shutdown_on(stop).run(events)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -64,26 +70,27 @@ impl Server {
     }
 
     /// As [`shutdown_on`](Self::shutdown_on), but shuts down as
-    /// [`ServerHandle::shutdown_gracefully`](crate::ServerHandle::shutdown_gracefully) does: connections are told, and have `timeout` to
+    /// [`ServerHandle::shutdown_gracefully`] does: connections are told, and have `timeout` to
     /// finish by themselves.
+    ///
+    /// [`ServerHandle::shutdown_gracefully`]: crate::ServerHandle::shutdown_gracefully
     ///
     /// # Examples
     ///
-    /// SIGTERM has each connection end with a goodbye:
+    /// Each connection ends with a goodbye; here there is none, so the server ends at once.
     ///
-    /// ```no_run
+    /// ```
     /// use std::os::unix::net::UnixStream;
     /// use std::time::Duration;
     /// use evio::{Action, Events, Server};
-    /// use signal_hook::{consts::SIGTERM, low_level::pipe};
     ///
-    /// let (stop, signalled) = UnixStream::pair()?;
+    /// let (stop, other_end) = UnixStream::pair()?;
     /// let events = Events::new().data(|_, _, _| Action::None).stopping(|conn, _| {
     ///     conn.write(b"goodbye\n");
     ///     Action::Close
     /// });
-    /// pipe::register(SIGTERM, signalled)?;
-    /// let server = Server::bind(["tcp://:5000"])?;
+    /// let server = Server::bind(["tcp://127.0.0.1:0"])?;
+    /// drop(other_end);
     /// server.shutdown_gracefully_on(stop, Duration::from_secs(30)).run(events)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -94,7 +101,7 @@ impl Server {
     }
 
     /// Lets SIGINT (Ctrl-C) and SIGTERM end the server. The first one shuts it down as
-    /// [`ServerHandle::shutdown_gracefully`](crate::ServerHandle::shutdown_gracefully) does: connections are told, and have `grace` to finish
+    /// [`ServerHandle::shutdown_gracefully`] does: connections are told, and have `grace` to finish
     /// by themselves. The second one ends the process at once, with the status 130 or 143, as a
     /// shell gives it; what was not sent by then is lost.
     ///
@@ -103,6 +110,8 @@ impl Server {
     /// signal is for all servers of the process that have asked for it. When the last of them has
     /// ended, the next signal ends the process; a further server begins anew. Other signals stay as
     /// they are: Rust ignores SIGPIPE, which this crate's sockets do not raise either.
+    ///
+    /// [`ServerHandle::shutdown_gracefully`]: crate::ServerHandle::shutdown_gracefully
     ///
     /// # Errors
     ///

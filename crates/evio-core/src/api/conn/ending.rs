@@ -52,8 +52,8 @@ impl Conn<'_> {
     /// # use evio_core as evio;
     /// use evio::{Action, Conn};
     ///
-    /// /// The `opened` callback of a client whose server takes the end of the input for that of the
-    /// /// question. Its answer comes to `data`.
+    /// /// The `opened` callback of a client whose server waits for the end of the question. Its
+    /// /// answer comes to `data`.
     /// fn opened(conn: &mut Conn<'_>, question: &[u8]) -> Action {
     ///     conn.write(question);
     ///     conn.shutdown_write();

@@ -41,7 +41,7 @@ impl Conn<'_> {
     /// # use evio_core as evio;
     /// use evio::{Action, Conn, ConnState};
     ///
-    /// /// The `opened` callback of a server that has a thread for each client, which tells it the time.
+    /// /// The `opened` callback of a server that tells each client the time, by a thread.
     /// fn opened(conn: &mut Conn<'_>, now: fn() -> String) -> Action {
     ///     let client = conn.handle();
     ///     thread::spawn(move || {

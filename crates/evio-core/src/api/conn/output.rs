@@ -145,8 +145,8 @@ impl Conn<'_> {
     ///
     /// # Examples
     ///
-    /// See [`pause_reading`](Self::pause_reading), and [`Handler`](crate::Handler) for a server that goes
-    /// on in `drained`.
+    /// See [`pause_reading`](Self::pause_reading); [`Handler`](crate::Handler) shows a server that
+    /// goes on in `drained`.
     #[must_use]
     pub fn is_congested(&self) -> bool {
         self.entry().is_congested()

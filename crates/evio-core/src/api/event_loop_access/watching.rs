@@ -90,7 +90,7 @@ impl Loop<'_> {
     /// # use evio_core as evio;
     /// use evio::{Interest, Loop, WatchId};
     ///
-    /// /// Waits for room in a pipe while there is something to write to it, and else for its end alone.
+    /// /// Waits for room in a pipe while there is something to write, and else for its end alone.
     /// fn wait(event_loop: &mut Loop<'_>, pipe: WatchId, output: &[u8]) -> std::io::Result<()> {
     ///     let is_done = output.is_empty();
     ///     event_loop.rewatch(pipe, if is_done { Interest::HANGUP } else { Interest::WRITABLE })

@@ -127,7 +127,7 @@ impl Unread<'_> {
     /// drop(input);
     /// let mut input = stream.begin(b"dy")?;
     /// assert_eq!(input.take_exact(4), Some(b"body".as_slice()));
-    /// # Ok::<(), evio_core::InputTooLong>(())
+    /// # Ok::<(), evio::InputTooLong>(())
     /// ```
     pub fn take_exact(&mut self, len: usize) -> Option<&[u8]> {
         if self.len() < len {
@@ -154,7 +154,7 @@ impl Unread<'_> {
     /// let mut input = stream.begin(b"300000 bytes follow: abc")?;
     /// input.expect(300_021);
     /// assert_eq!(*input, *b"300000 bytes follow: abc");
-    /// # Ok::<(), evio_core::InputTooLong>(())
+    /// # Ok::<(), evio::InputTooLong>(())
     /// ```
     pub fn expect(&mut self, len: usize) {
         let arrived = self.len();
