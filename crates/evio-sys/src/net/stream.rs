@@ -94,6 +94,7 @@ impl Stream {
     ///     }
     /// }
     /// assert_eq!(stream.peer_addr()?.as_inet(), peer.as_inet());
+    /// assert_ne!(stream.local_addr()?.as_inet(), peer.as_inet());
     /// assert!(stream.take_error()?.is_none());
     /// # Ok::<(), std::io::Error>(())
     /// ```

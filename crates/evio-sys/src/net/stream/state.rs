@@ -29,6 +29,7 @@ impl Stream {
     ///
     /// let (mut left, right) = UnixStream::pair()?;
     /// let right = Stream::from(right);
+    /// right.set_nonblocking(true)?;
     /// assert!(!right.has_input()?);
     /// left.write_all(b"hello")?;
     /// assert!(right.has_input()?);
@@ -137,6 +138,7 @@ impl Stream {
     ///
     /// let (left, _right) = UnixStream::pair()?;
     /// let left = Stream::from(left);
+    /// left.set_nonblocking(true)?;
     /// assert!(left.has_room()?);
     /// let full = loop {
     ///     if let Err(error) = left.send(&[0; 4096]) {
@@ -184,6 +186,10 @@ impl Stream {
     /// # Errors
     ///
     /// Fails only when the system call does.
+    ///
+    /// # Examples
+    ///
+    /// See [`Stream::connect`].
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(match &self.0 {
             Socket::Tcp(stream) => canonical(stream.local_addr()?).into(),
