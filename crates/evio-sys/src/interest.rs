@@ -59,8 +59,8 @@ impl Interest {
         self.0.get() & WRITABLE != 0
     }
 
-    /// Returns the same, of which it is enough to report what it waits for once, when that comes
-    /// about and when the registration is made or changed.
+    /// Returns the same for a caller to whom one report of a change is enough: when what it waits
+    /// for comes about, and if that is there when the registration is made or changed.
     ///
     /// The caller then has to read until a read is short of its buffer, and once more after an
     /// event that [`must_read_on`](crate::Event::must_read_on); to write until a write is short;

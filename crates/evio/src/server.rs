@@ -186,7 +186,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Fails when it is no socket.
+    /// Fails when the system does not tell the socket's address.
     ///
     /// # Examples
     ///
@@ -199,7 +199,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Fails when it is no socket.
+    /// Fails when the system does not tell the socket's address, and after 65,536 addresses.
     ///
     /// # Examples
     ///

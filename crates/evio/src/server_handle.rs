@@ -216,7 +216,8 @@ impl ServerHandle {
     ///
     /// # Errors
     ///
-    /// Fails when it is no socket, and when the server is not running.
+    /// Fails when the system does not tell the socket's address, when the server is not running or
+    /// is ending, and after 65,536 addresses.
     ///
     /// # Examples
     ///

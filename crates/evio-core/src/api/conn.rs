@@ -174,7 +174,8 @@ impl<'a> Conn<'a> {
         self.state.table.clock().now()
     }
 
-    /// Returns the loop of this connection, the way to its UDP sockets and its other connections.
+    /// Returns the loop of this connection, the way to all else that the loop has: other
+    /// connections, UDP sockets, timers, dials and watched descriptors.
     ///
     /// # Examples
     ///

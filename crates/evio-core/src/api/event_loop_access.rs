@@ -25,7 +25,8 @@ use crate::types::origin::Tag;
 use crate::types::thread_bound::ThreadBound;
 
 /// A loop, for the time of a callback that has no connection of its own, or of a task that was
-/// [posted](crate::LoopHandle::post) to it: the way to its connections and UDP sockets.
+/// [posted](crate::LoopHandle::post) to it: the way to its connections, UDP sockets, timers, dials
+/// and watched descriptors.
 ///
 /// # Examples
 ///

@@ -252,15 +252,14 @@ pub trait Handler<M = ()> {
     /// callbacks: it was refused ([`CloseReason::Error`]), took too long
     /// ([`Timeout::Connect`](crate::Timeout::Connect)), or this server has given it up.
     ///
-    /// It has no context yet; [`Conn::origin`] tells what it was asked for with. What was written
-    /// to it is lost.
+    /// It has no context yet; [`Conn::origin`] gives back its tag. What was written to it is lost.
     fn connect_failed(&mut self, conn: &mut Conn<'_>, reason: CloseReason) -> ControlFlow<()> {
         let _ = (conn, reason);
         ControlFlow::Continue(())
     }
 
-    /// Is called when no connection has come of a [dial](Loop::dial), with what was tried and what
-    /// came of that. A dial of which one has gets [`opened`](Self::opened) instead.
+    /// Is called when a [dial](Loop::dial) has failed, with the addresses that were tried and the
+    /// error of each. After one that has become a connection, [`opened`](Self::opened) is called.
     ///
     /// By default nothing is done about it.
     fn dial_failed(&mut self, event_loop: &mut Loop<'_>, error: DialError) -> ControlFlow<()> {

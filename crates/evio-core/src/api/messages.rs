@@ -155,7 +155,7 @@ impl<M: Send + 'static> MessageSender<M> {
         usize::from(self.loop_id)
     }
 
-    /// Sends a message, which counts as many bytes as its type has.
+    /// Sends a message, which takes as much of `mailbox_bytes` as the size of its type.
     ///
     /// # Errors
     ///
@@ -164,8 +164,8 @@ impl<M: Send + 'static> MessageSender<M> {
         self.send_with(message, 0)
     }
 
-    /// Sends a message that holds so many bytes beside those of its type, such as those of a `Vec`
-    /// in it.
+    /// Sends a message that takes `bytes` more of `mailbox_bytes` than the size of its type, such as
+    /// the length of a `Vec` that it holds.
     ///
     /// # Errors
     ///

@@ -99,8 +99,8 @@ impl DialError {
         &self.failure
     }
 
-    /// Returns the addresses that were tried, in that order as far as they have failed by
-    /// themselves, and the error of each.
+    /// Returns the addresses that were tried, each with its error, in the order in which they
+    /// failed. Those that had not answered when the time was up come last.
     #[must_use]
     pub fn attempts(&self) -> &[(SocketAddr, io::Error)] {
         &self.attempts

@@ -2,10 +2,10 @@
 
 /// Why a connection is not read from for now: of several reasons, each is taken back by itself.
 ///
-/// [`Conn::pause_reading`](crate::Conn::pause_reading) has one reason, and any resume takes it
-/// back. Parts of a program that know nothing of each other, such as a relay that waits for the
-/// other side and a [`RateLimit`](crate::RateLimit), have one each, and the connection is read from
-/// when none is left.
+/// [`Conn::pause_reading`](crate::Conn::pause_reading) is for one reason, which every
+/// `resume_reading` takes back. Parts of a program that know nothing of each other, such as a relay
+/// that waits for the other side and a [`RateLimit`](crate::RateLimit), have a reason each, and the
+/// connection is read from when none is left.
 ///
 /// # Examples
 ///
