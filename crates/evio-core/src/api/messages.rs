@@ -164,8 +164,8 @@ impl<M: Send + 'static> MessageSender<M> {
         self.send_with(message, 0)
     }
 
-    /// Sends a message that takes `bytes` more of `mailbox_bytes` than the size of its type, such as
-    /// the length of a `Vec` that it holds.
+    /// Sends a message that takes `bytes` more of `mailbox_bytes` than the size of its type, such
+    /// as the length of a `Vec` that it holds.
     ///
     /// # Errors
     ///
