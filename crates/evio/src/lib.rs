@@ -71,6 +71,7 @@ mod bind;
 mod bound_address;
 mod error;
 mod events;
+mod loop_threads;
 mod loops;
 mod resolver;
 mod run;

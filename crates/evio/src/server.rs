@@ -15,6 +15,7 @@ use crate::address::Address;
 use crate::bind::{Bound, ReadySocket};
 use crate::bound_address::BoundAddress;
 use crate::error::Error;
+use crate::loop_threads::LoopThreads;
 use crate::server_handle::ServerHandle;
 #[cfg(feature = "signals")]
 use crate::signals::Signals;
@@ -92,7 +93,7 @@ pub struct Server {
     /// How many addresses there are; a host name may have several sockets.
     pub(crate) addresses: usize,
     pub(crate) config: Config,
-    pub(crate) pins_loops: bool,
+    pub(crate) threads: LoopThreads,
     pub(crate) stops: Vec<(UnixStream, Option<Duration>)>,
     #[cfg(feature = "signals")]
     pub(crate) signals: Vec<Signals>,
@@ -168,7 +169,7 @@ impl Server {
             bound: Vec::new(),
             addresses: 0,
             config: Config::default(),
-            pins_loops: false,
+            threads: LoopThreads::default(),
             stops: Vec::new(),
             #[cfg(feature = "signals")]
             signals: Vec::new(),
@@ -208,7 +209,7 @@ impl Server {
     /// use evio::Server;
     ///
     /// let tcp = TcpListener::bind("127.0.0.1:0")?;
-    /// let udp = UdpSocket::bind(tcp.local_addr()?)?;
+    /// let udp = UdpSocket::bind("127.0.0.1:0")?;
     /// let server = Server::from_socket(tcp.try_into()?)?.with_socket(udp.try_into()?)?;
     /// assert_eq!(server.local_addrs()[1].index(), 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -10,7 +10,7 @@ use super::source::{Source, is_word};
 
 /// The crates with a documentation for others.
 const CRATES: [&str; 3] = ["crates/evio/src/", "crates/evio-core/src/", "crates/evio-sys/src/"];
-/// A kernel for tests, which `evio-sim` documents.
+/// A kernel for tests, behind a feature; the page of the module has its example.
 const SIMULATION: &str = "crates/evio-sys/src/sim/";
 const ADVICE: &str = "is public and no example shows it: call it in the example of its type, or \
                       give it one of its own";
