@@ -7,6 +7,7 @@ use std::future::Future;
 use std::io;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
+use std::thread;
 use std::time::Duration;
 
 use evio_sys::sim::{Counts, Entered, Faults, Kernel, Options};
@@ -247,6 +248,15 @@ impl Simulation {
             connections: report.opened(),
             turns: self.scheduler.turns(),
             time: self.kernel.now(),
+        }
+    }
+}
+
+/// What is closed because of a panic has nothing to do with its cause.
+impl Drop for Simulation {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.kernel.end_trace();
         }
     }
 }

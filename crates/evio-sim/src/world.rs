@@ -70,6 +70,9 @@ impl Agenda {
 
     /// Takes one whose time has come.
     pub(crate) fn take_due(&mut self, now: Duration) -> Option<Step> {
-        self.steps.pop_if(|(time, _)| *time <= now).map(|(_, step)| step)
+        if self.next_time()? > now {
+            return None;
+        }
+        self.steps.pop().map(|(_, step)| step)
     }
 }

@@ -111,6 +111,26 @@ impl Server {
     /// # Panics
     ///
     /// A panic of a callback or of `make` goes on out of here.
+    ///
+    /// # Examples
+    ///
+    /// What one client says is told to those of both loops:
+    ///
+    /// ```
+    /// use evio::{Action, Events, Progress, Server};
+    ///
+    /// let server = Server::bind(["tcp://127.0.0.1:0"])?;
+    /// let mut loops = server.start_each_with(2, |event_loop| {
+    ///     Events::new().data(move |_, (), input| match event_loop.broadcast(input) {
+    ///         Ok(()) => Action::None,
+    ///         Err(_) => Action::Close,
+    ///     })
+    /// })?;
+    /// // One that is dropped ends the other.
+    /// loops.pop();
+    /// while loops[0].turn(None)? != Progress::Ended {}
+    /// # Ok::<(), evio::Error>(())
+    /// ```
     pub fn start_each_with<M, H>(
         self,
         loops: impl Into<Loops>,
@@ -200,6 +220,28 @@ impl<M: 'static, H: Handler<M>> RunningServer<H, M> {
 
     /// Returns how long the host may wait before it calls [`turn`](Self::turn) even though the
     /// descriptor is not readable; `None` is for ever.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::fd::{AsFd, BorrowedFd};
+    /// use std::time::Duration;
+    /// use evio::{Error, Handler, Progress, RunningServer};
+    ///
+    /// /// Runs a server in a host that waits for a descriptor, or until a time has passed.
+    /// fn run<H: Handler>(
+    ///     mut server: RunningServer<H>,
+    ///     wait: impl Fn(BorrowedFd<'_>, Option<Duration>),
+    /// ) -> Result<(), Error> {
+    ///     loop {
+    ///         match server.turn(Some(Duration::ZERO))? {
+    ///             Progress::Worked => {}
+    ///             Progress::Idle => wait(server.as_fd(), server.timeout()),
+    ///             Progress::Ended => return Ok(()),
+    ///         }
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
         self.running.timeout()
