@@ -120,6 +120,31 @@ fn messages_between_loops_come_in_order_and_once_or_are_refused() {
     assert!(refused.get() > 0, "no mailbox was ever full");
 }
 
+#[test]
+fn what_was_accepted_is_given_even_if_the_server_ends() {
+    let refused = Rc::default();
+    for_each_seed(seeds(), |sim| {
+        let ledger = Rc::default();
+        let server = bind()?;
+        let (handle, loops) = (server.handle(), draw_loops(sim));
+        sim.serve_each_with(server, loops, |handle| Mail::new(&handle, &ledger, &refused))?;
+        for _ in 0..4 {
+            sim.client(|net| async move {
+                while let Ok(mut conn) = net.connect(ADDRESS).await {
+                    while conn.write_all(b"ab").await.is_ok() && conn.read_exact(2).await.is_ok() {}
+                }
+                Ok(())
+            });
+        }
+        sim.client(|net| async move {
+            net.sleep(Duration::from_millis(net.random_below(50) as u64)).await;
+            handle.shutdown();
+            Ok(())
+        });
+        Ok(())
+    });
+}
+
 /// Tells each line that comes to everybody.
 struct Chat {
     event_loop: LoopHandle,

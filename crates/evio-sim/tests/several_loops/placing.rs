@@ -104,7 +104,9 @@ impl Handler for Blocking {
 fn a_blocked_loop_keeps_only_its_own_connections_waiting() {
     for policy in POLICIES {
         for_each_seed(seeds(), |sim| {
-            sim.set_stalls(Stalls::default());
+            // A loop that is late finds clients that wait together with the request that blocks it.
+            let longest = Duration::from_millis(10);
+            sim.set_stalls(Stalls { late: 0.3, blocked: 0.0, longest });
             let (blocker, counts) = (sim.blocker(), Counts::default());
             let server = server(sim, policy, &counts)?;
             // What is lost comes late, whatever the loops do.
@@ -115,10 +117,10 @@ fn a_blocked_loop_keeps_only_its_own_connections_waiting() {
                 let (blocker, counts) = (blocker.clone(), counts.clone());
                 Blocking { loop_id, counts, blocker, blocked: Rc::clone(&blocked) }
             })?;
-            for client in 0..10 {
+            for client in 0..20 {
                 let blocked = Rc::clone(&blocked);
                 sim.client(move |net| async move {
-                    net.sleep(Duration::from_millis(net.random_below(5_000) as u64)).await;
+                    net.sleep(Duration::from_millis(net.random_below(200) as u64)).await;
                     let since = net.now();
                     let mut conn = net.connect(ADDRESS).await?;
                     conn.write_all(if client == 0 { b"!" } else { b"?" }).await?;

@@ -216,7 +216,8 @@ impl State {
         };
         let id = *listening.waiting.front().ok_or(Errno::EAGAIN)?;
         if is_program {
-            self.fail_by_chance(&[Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM])?;
+            self.fail_by_chance(&[Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM])
+                .inspect_err(|_| self.note_all_cut(listener))?;
         }
         if let Some(Kind::Listener(listening)) = self.node_mut(listener).map(|node| &mut node.kind)
         {
@@ -230,5 +231,17 @@ impl State {
             })?;
         }
         Ok((id, client))
+    }
+    /// Notes of the clients that wait at a listener that they are turned away, as they may be when
+    /// no descriptor is left for a while.
+    fn note_all_cut(&mut self, listener: Id) {
+        let Some(Kind::Listener(listening)) = self.node(listener).map(|node| &node.kind) else {
+            return;
+        };
+        for id in listening.waiting.clone() {
+            if let Some(client) = self.endpoint(id).map(|endpoint| endpoint.remote) {
+                self.records.note_cut(client);
+            }
+        }
     }
 }
