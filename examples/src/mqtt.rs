@@ -16,8 +16,7 @@
 //! - Clients that publish to each other at QoS 1, faster than they acknowledge, can come to wait
 //!   for each other: what would set them going lies behind what has to wait. The congestion timeout
 //!   ends one of them.
-//! - Others can have to wait, too, when 250 publishers flood a slow subscriber, or 250 / loops of
-//!   one loop.
+//! - Others can have to wait, too, when 250 / loops publishers of their loop flood slow subscribers.
 
 mod broker;
 mod client;
@@ -29,5 +28,5 @@ mod session;
 pub mod topics;
 
 pub use broker::{Broker, Settings};
-pub use flow::{MAILBOX_BYTES, MAILBOX_MESSAGES, Message};
+pub use flow::{Message, Owed};
 pub use retained::Publication;

@@ -12,8 +12,8 @@ const MAX_RETAINED: usize = 10_000;
 /// less than may wait for a client.
 const MAX_RETAINED_BYTES: usize = 4 << 20;
 
-/// What one message takes beside its text: the head of its packet, and its place where it is kept.
-const OVERHEAD: usize = 64;
+/// What one message takes beside its text: its place where it is kept or waits.
+const OVERHEAD: usize = 128;
 
 /// The most topics of which is known that their message was taken back.
 const MAX_REMOVED: usize = 1000;

@@ -77,14 +77,15 @@ impl<S: Ord + Copy> Filters<S> {
         self.root.is_empty()
     }
 
-    /// Puts those who get the messages of a topic into `found`, each once and with the best QoS of
-    /// all its filters that match [MQTT-3.3.5-1]. Returns in how many places it has looked.
-    pub fn find(&self, topic: &str, found: &mut Vec<(S, Qos)>) -> usize {
-        found.clear();
-        let places = self.root.find(Some(topic), topic.starts_with('$'), found);
+    /// Returns those who get the messages of a topic, each once and with the best QoS of all its
+    /// filters that match [MQTT-3.3.5-1], and in how many places it has looked.
+    #[must_use]
+    pub fn find(&self, topic: &str) -> (Vec<(S, Qos)>, usize) {
+        let mut found = Vec::new();
+        let places = self.root.find(Some(topic), topic.starts_with('$'), &mut found);
         found.sort_unstable_by(|a, b| b.cmp(a));
         found.dedup_by_key(|(subscriber, _)| *subscriber);
-        places
+        (found, places)
     }
 }
 
