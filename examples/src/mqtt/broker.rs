@@ -15,7 +15,7 @@ use evio::{
 use log::info;
 
 use super::client::{CONNECT_TIME, Client};
-use super::flow::{Message, Owed, Publisher, Window};
+use super::flow::{Account, Message, Owed};
 use super::retained::{Publication, Retained};
 use super::topics::Filters;
 
@@ -41,8 +41,9 @@ pub struct Broker {
     pub(super) filters: Filters<ConnId>,
     pub(super) retained: Retained,
     others: Vec<MessageSender<Message>>,
-    pub(super) window: Arc<Window>,
-    /// The publishers that wait for the window to have room.
+    /// What all publishers of this loop owe.
+    pub(super) account: Arc<Account>,
+    /// The publishers that wait because that is too much.
     pub(super) waiting: Vec<ConnId>,
     /// How much was done in this callback.
     pub(super) work: usize,
@@ -67,7 +68,7 @@ impl Broker {
             filters: Filters::default(),
             retained: Retained::default(),
             others: others.filter_map(|loop_id| here.of_loop(loop_id)).map(sender).collect(),
-            window: Arc::new(Window::new(sender(here.clone()), here.loops())),
+            account: Account::of_loop(sender(here.clone()), here.loops()),
             waiting: Vec::new(),
             work: 0,
         }
@@ -90,9 +91,9 @@ impl Broker {
         &mut self,
         event_loop: &mut Loop<'_>,
         message: Publication,
-        publisher: Arc<Publisher>,
+        publisher: Arc<Account>,
     ) {
-        let owed = Owed::new(publisher, message.len());
+        let owed = Owed::new(publisher, &self.account, message.len());
         self.deliver(event_loop, &message, &owed);
         self.send_all(&Message::Publish(message, owed));
     }
@@ -113,7 +114,7 @@ impl Broker {
             client.send(&mut conn, message, granted, false, self.settings.patience);
             // A client does not wait for itself: its acknowledgements come behind what it
             // publishes, and while its output is congested, it is not read from anyhow.
-            if client.is_full(&conn) && !owed.is_of(&client.publisher) {
+            if client.is_full(&conn) && !owed.is_by(&client.account) {
                 client.owed.push(Arc::clone(owed));
             }
         }
@@ -133,7 +134,7 @@ impl Broker {
             }
         }
         if let Some(will) = client.will {
-            self.publish(event_loop, Publication { stamp: self.stamp(), ..will }, client.publisher);
+            self.publish(event_loop, Publication { stamp: self.stamp(), ..will }, client.account);
         }
     }
 
@@ -151,8 +152,7 @@ impl Handler<Message> for Broker {
     type Context = InputStream;
 
     fn context(&mut self, conn: &Conn<'_>) -> InputStream {
-        let publisher = Publisher::new(conn.handle(), Arc::clone(&self.window));
-        self.clients.insert(conn, Client::new(publisher));
+        self.clients.insert(conn, Client::new(Account::of_publisher(conn.handle())));
         // The parser refuses what is too large, and nothing is read while packets wait.
         InputStream::with_max_len(usize::MAX)
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use evio::Conn;
 
 use super::encode;
-use super::flow::{Owed, Publisher};
+use super::flow::{Account, Owed};
 use super::packet::Qos;
 use super::retained::Publication;
 
@@ -32,13 +32,14 @@ pub(super) struct Client {
     pub(super) will: Option<Publication>,
     pub(super) filters: HashSet<Box<str>>,
     pub(super) inflight: Inflight,
-    pub(super) publisher: Arc<Publisher>,
+    /// What it owes for its messages.
+    pub(super) account: Arc<Account>,
     /// What others owe until this client has room for more.
     pub(super) owed: Vec<Arc<Owed>>,
 }
 
 impl Client {
-    pub(super) fn new(publisher: Publisher) -> Self {
+    pub(super) fn new(account: Arc<Account>) -> Self {
         Self {
             name: None,
             stamp: 0,
@@ -46,7 +47,7 @@ impl Client {
             will: None,
             filters: HashSet::new(),
             inflight: Inflight::default(),
-            publisher: Arc::new(publisher),
+            account,
             owed: Vec::new(),
         }
     }

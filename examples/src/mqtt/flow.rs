@@ -1,14 +1,14 @@
 //! Who has to wait for whom.
 //!
-//! A publisher owns the bytes of its messages until all subscribers, of all loops, have room for
+//! A publisher owes the bytes of its messages until all subscribers, of all loops, have room for
 //! more. [`Owed`] stands for those of one message: it lies with the message in mailboxes, and with
 //! each subscriber that was full when it was sent it. When the last of them drops it, the bytes are
 //! paid back. A publisher that owes its [`SHARE`] is not read from until half of that is paid back,
-//! and the kernel has its peer wait. What all publishers of a loop owe is limited as well, by its
-//! [`Window`]: otherwise many of them could fill a subscriber's output.
+//! and the kernel has its peer wait. What all publishers of a loop owe is limited as well, or many
+//! of them could fill a subscriber's output.
 //!
-//! So a subscriber on any loop is sent no more than all windows beyond its high watermark, and no
-//! mailbox holds more than that. Nothing is refused there, and nobody waits at a lock.
+//! So a subscriber on any loop is sent no more than that beyond its high watermark, and no mailbox
+//! holds more. Nothing is refused there, and nobody waits at a lock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,9 +17,9 @@ use evio::{ConnHandle, MessageSender};
 
 use super::retained::Publication;
 
-/// The most bytes that all publishers owe: the loops have equal parts of it. The message that goes
-/// beyond one is still sent.
-const ALL_WINDOWS: usize = 3 << 20;
+/// The most bytes that all publishers owe: those of each loop an equal part of it. The message that
+/// goes beyond is still sent.
+const ALL: usize = 3 << 20;
 
 /// The most bytes that one publisher owes. The message that goes beyond is still sent.
 const SHARE: usize = 12 << 10;
@@ -27,102 +27,82 @@ const SHARE: usize = 12 << 10;
 /// What one loop tells another.
 #[derive(Clone, Debug)]
 pub enum Message {
-    /// A message for subscribers, and who has published it, or has left with that will.
+    /// A message for subscribers, which its publisher owes.
     Publish(Publication, Arc<Owed>),
-    /// The window of the loop that gets this has room again.
+    /// The publishers of the loop that gets this may go on.
     Room,
     /// A client has connected with this name, at this time: an older one with that name is to end.
     Connected(Arc<str>, u64),
 }
 
-/// Bytes that are owed, and how many may be.
+/// Bytes that are owed, how many may be, and who waits when they are.
 #[derive(Debug)]
-struct Account {
+pub(super) struct Account {
     owed: AtomicUsize,
     limit: usize,
+    debtor: Debtor,
+}
+
+#[derive(Debug)]
+enum Debtor {
+    Publisher(ConnHandle),
+    Loop(MessageSender<Message>),
 }
 
 impl Account {
-    fn new(limit: usize) -> Self {
-        Self { owed: AtomicUsize::new(0), limit }
+    pub(super) fn of_publisher(publisher: ConnHandle) -> Arc<Self> {
+        Self::new(SHARE, Debtor::Publisher(publisher))
     }
 
-    fn is_full(&self) -> bool {
+    pub(super) fn of_loop(event_loop: MessageSender<Message>, loops: usize) -> Arc<Self> {
+        Self::new(ALL / loops, Debtor::Loop(event_loop))
+    }
+
+    fn new(limit: usize, debtor: Debtor) -> Arc<Self> {
+        Arc::new(Self { owed: AtomicUsize::new(0), limit, debtor })
+    }
+
+    /// Returns whether the debtor has to wait: it is told when that is over.
+    pub(super) fn is_full(&self) -> bool {
         self.owed.load(Ordering::SeqCst) >= self.limit
     }
 
-    /// Returns whether there is room again: half of the limit, so that few are told.
-    fn pay_back(&self, bytes: usize) -> bool {
+    /// Tells the debtor when that brings it down to half of its limit, and not each time.
+    fn pay_back(&self, bytes: usize) {
         let (before, half) = (self.owed.fetch_sub(bytes, Ordering::SeqCst), self.limit / 2);
-        before > half && before - bytes <= half
+        if before > half && before - bytes <= half {
+            // Who cannot be told is about to end with the server.
+            let _ = match &self.debtor {
+                Debtor::Publisher(conn) => conn.wake(),
+                Debtor::Loop(event_loop) => event_loop.send(Message::Room).map_err(|e| e.error()),
+            };
+        }
     }
 }
 
-/// What the publishers of one loop owe together.
-#[derive(Debug)]
-pub(super) struct Window {
-    account: Account,
-    its_loop: MessageSender<Message>,
-}
-
-impl Window {
-    pub(super) fn new(its_loop: MessageSender<Message>, loops: usize) -> Self {
-        Self { account: Account::new(ALL_WINDOWS / loops), its_loop }
-    }
-
-    pub(super) fn is_full(&self) -> bool {
-        self.account.is_full()
-    }
-}
-
-/// A client, as its messages know it.
-#[derive(Debug)]
-pub(super) struct Publisher {
-    account: Account,
-    conn: ConnHandle,
-    window: Arc<Window>,
-}
-
-impl Publisher {
-    pub(super) fn new(conn: ConnHandle, window: Arc<Window>) -> Self {
-        Self { account: Account::new(SHARE), conn, window }
-    }
-
-    /// Returns whether it has to wait. It is woken when that is over.
-    pub(super) fn is_full(&self) -> bool {
-        self.account.is_full()
-    }
-}
-
-/// The bytes of a message, owed by its publisher until this is dropped.
+/// The bytes of a message, owed by its publisher and by the loop of that, until this is dropped.
 #[derive(Debug)]
 pub struct Owed {
-    publisher: Arc<Publisher>,
+    accounts: [Arc<Account>; 2],
     bytes: usize,
 }
 
 impl Owed {
-    pub(super) fn new(publisher: Arc<Publisher>, bytes: usize) -> Arc<Self> {
-        for account in [&publisher.account, &publisher.window.account] {
+    pub(super) fn new(publisher: Arc<Account>, its_loop: &Arc<Account>, bytes: usize) -> Arc<Self> {
+        let accounts = [publisher, Arc::clone(its_loop)];
+        for account in &accounts {
             account.owed.fetch_add(bytes, Ordering::SeqCst);
         }
-        Arc::new(Self { publisher, bytes })
+        Arc::new(Self { accounts, bytes })
     }
 
-    pub(super) fn is_of(&self, publisher: &Arc<Publisher>) -> bool {
-        Arc::ptr_eq(&self.publisher, publisher)
+    pub(super) fn is_by(&self, publisher: &Arc<Account>) -> bool {
+        Arc::ptr_eq(&self.accounts[0], publisher)
     }
 }
 
 impl Drop for Owed {
     fn drop(&mut self) {
-        let Publisher { account, conn, window } = &*self.publisher;
-        // Who cannot be told is about to end with the server.
-        if account.pay_back(self.bytes) {
-            let _ = conn.wake();
-        }
-        if window.account.pay_back(self.bytes) {
-            let _ = window.its_loop.send(Message::Room);
-        }
+        self.accounts.iter().for_each(|account| account.pay_back(self.bytes));
     }
 }

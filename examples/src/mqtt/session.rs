@@ -92,11 +92,11 @@ impl Broker {
         if !matches!(packet, Packet::Publish(_)) {
             return false;
         }
-        if self.window.is_full() {
+        if self.account.is_full() {
             self.waiting.push(id);
             return true;
         }
-        self.clients.get(id).is_some_and(|client| client.publisher.is_full())
+        self.clients.get(id).is_some_and(|client| client.account.is_full())
     }
 
     fn carry_out(&mut self, conn: &mut Conn<'_>, packet: &Packet<'_>) -> Result<(), End> {
@@ -114,7 +114,7 @@ impl Broker {
                 return Err(End("another version of the protocol"));
             }
             Packet::Publish(publish) => {
-                let publisher = Arc::clone(&client.publisher);
+                let publisher = Arc::clone(&client.account);
                 let message = Publication::new(publish, self.stamp());
                 self.publish(&mut conn.event_loop(), message, publisher);
                 // The broker has taken it [MQTT-3.3.4-1].
