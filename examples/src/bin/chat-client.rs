@@ -55,20 +55,16 @@ struct Client {
 
 impl Client {
     fn connect(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<()> {
-        match self.resolver.dial(event_loop, &self.address, &self.options) {
-            Ok(_) => ControlFlow::Continue(()),
-            // The client is ending.
-            Err(_) => ControlFlow::Break(()),
-        }
+        let dial = self.resolver.dial(event_loop, &self.address, &self.options);
+        // It fails when the client is ending.
+        dial.map_or(ControlFlow::Break(()), |_| ControlFlow::Continue(()))
     }
 
     fn connect_later(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<()> {
         let pause = self.pause;
         self.pause = (2 * pause).min(LONGEST_PAUSE);
-        match event_loop.set_timer(pause, 0) {
-            Ok(_) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
-        }
+        let timer = event_loop.set_timer(pause, 0);
+        timer.map_or(ControlFlow::Break(()), |_| ControlFlow::Continue(()))
     }
 
     /// Sends what was typed, and waits for more: unless the room has not taken what was typed
@@ -117,10 +113,8 @@ impl Handler for Client {
 
     /// The room takes what is typed, for the first time or again.
     fn drained(&mut self, conn: &mut Conn<'_>, _: &mut ()) -> Action {
-        match self.go_on(&mut conn.event_loop()) {
-            ControlFlow::Continue(()) => Action::None,
-            ControlFlow::Break(()) => Action::Shutdown,
-        }
+        let goes_on = self.go_on(&mut conn.event_loop()).is_continue();
+        if goes_on { Action::None } else { Action::Shutdown }
     }
 
     /// Prints what the room says.

@@ -188,11 +188,13 @@ struct Body<'a>(&'a [u8]);
 
 impl<'a> Body<'a> {
     fn take(&mut self, len: usize) -> Result<&'a [u8], End> {
-        self.0.split_off(..len).ok_or(End("the packet is cut"))
+        let (taken, rest) = self.0.split_at_checked(len).ok_or(End("the packet is cut"))?;
+        self.0 = rest;
+        Ok(taken)
     }
 
     fn u8(&mut self) -> Result<u8, End> {
-        self.0.split_off_first().copied().ok_or(End("the packet is cut"))
+        Ok(self.take(1)?[0])
     }
 
     fn u16(&mut self) -> Result<u16, End> {

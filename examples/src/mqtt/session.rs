@@ -41,44 +41,40 @@ impl Broker {
     ) -> Action {
         self.work = 0;
         let id = conn.id();
-        match (self.carry_out_all(conn, stream, input), self.clients.get(id)) {
-            (Ok(count), Some(client)) => {
-                // What counts is a whole packet [MQTT-3.1.2-24], and that it is read from again.
-                if count > 0 || input.is_empty() || conn.is_paused() {
-                    client.keep_alive(conn);
-                }
-                Action::None
-            }
-            (Ok(_), None) => Action::None,
-            (Err(End(reason)), _) => {
-                self.leave(&mut conn.event_loop(), id, &reason);
-                Action::Close
-            }
+        if let Err(End(reason)) = self.carry_out_all(conn, stream, input) {
+            self.leave(&mut conn.event_loop(), id, &reason);
+            return Action::Close;
         }
+        // Time goes on when it is read from again, and stands still while it is not.
+        if let Some(client) = self.clients.get(id).filter(|_| input.is_empty() || conn.is_paused())
+        {
+            client.keep_alive(conn);
+        }
+        Action::None
     }
 
-    /// Returns how many packets were carried out.
     fn carry_out_all(
         &mut self,
         conn: &mut Conn<'_>,
         stream: &mut InputStream,
         input: &[u8],
-    ) -> Result<usize, End> {
+    ) -> Result<(), End> {
         let mut unread = stream.begin(input).map_err(|_| End("too much input"))?;
-        let mut count = 0;
-        while !conn.is_congested() && !conn.is_paused() {
-            let Some((packet, len)) = packet::parse(&unread, self.settings.max_packet)? else {
-                break;
-            };
+        while !conn.is_congested() {
+            let parsed = packet::parse(&unread, self.settings.max_packet)?;
+            let Some((packet, len)) = parsed else { break };
             if self.must_wait(conn, &packet) {
                 conn.pause_reading();
                 break;
             }
             self.carry_out(conn, &packet)?;
             unread.consume(len);
-            count += 1;
+            // What counts is a whole packet [MQTT-3.1.2-24].
+            if let Some(client) = self.clients.get(conn.id()) {
+                client.keep_alive(conn);
+            }
         }
-        Ok(count)
+        Ok(())
     }
 
     /// Returns whether a client has to wait before its next packet is carried out, until it is
@@ -209,7 +205,6 @@ impl Broker {
         conn.write(&encode::suback(packet_id, &codes));
         // The filters of one packet are looked at together, so that each message comes once, with
         // the best QoS: all of them at once are no more than may wait for a client.
-        self.work += self.retained.len();
         for message in self.retained.iter() {
             let (found, places) = granted.find(&message.topic);
             self.work += places;
