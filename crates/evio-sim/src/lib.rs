@@ -2,6 +2,8 @@
 //! by chance, and time that costs nothing. Everything comes from a seed, so that a run that failed
 //! can be repeated.
 //!
+//! [`tutorial`] has a server with a bug, its first simulation, and what follows.
+//!
 //! # What is checked
 //!
 //! Beside what the clients assert:
@@ -53,6 +55,7 @@ mod process;
 mod seeds;
 mod simulation;
 mod tasks;
+pub mod tutorial;
 mod world;
 
 use std::error::Error;

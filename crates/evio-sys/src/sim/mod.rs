@@ -228,6 +228,11 @@ impl Kernel {
         self.0.lock().log = Log::Kept(VecDeque::new(), most);
     }
 
+    /// Ends the trace: the lines that were kept stay, and no others are added.
+    pub fn end_trace(&self) {
+        self.0.lock().log.end();
+    }
+
     /// Returns the lines that were kept.
     #[must_use]
     pub fn kept_trace(&self) -> Vec<String> {

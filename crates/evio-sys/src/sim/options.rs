@@ -50,8 +50,8 @@ impl Default for Options {
 
 impl Options {
     /// Draws options from a seed: buffers of 512 bytes to 64 KiB, a latency of up to 5 ms, calls
-    /// that take up to 50 us, pollers as with epoll in three seeds of four, and each of the faults of [`Faults::all`] in one seed of two, so that
-    /// some are met without the others.
+    /// that take up to 50 us, pollers as with epoll in three seeds of four, and each of the faults
+    /// of [`Faults::all`] in one seed of two, so that some are met without the others.
     #[must_use]
     pub fn drawn_from(seed: u64) -> Self {
         // Another sequence than that of the kernel itself.
