@@ -18,7 +18,8 @@ use crate::backend;
 /// # Examples
 ///
 /// ```
-/// use evio_sys::net::{ListenOptions, MAX_DATAGRAM, UdpSocket};
+/// # use evio_sys as evio;
+/// use evio::net::{ListenOptions, MAX_DATAGRAM, UdpSocket};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), &ListenOptions::default())?;
@@ -35,7 +36,8 @@ pub const MAX_DATAGRAM: usize = 65_535;
 /// # Examples
 ///
 /// ```
-/// use evio_sys::net::{ListenOptions, Received, UdpSocket};
+/// # use evio_sys as evio;
+/// use evio::net::{ListenOptions, Received, UdpSocket};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), &ListenOptions::default())?;
@@ -116,7 +118,8 @@ impl UdpSocket {
     /// # Examples
     ///
     /// ```
-    /// use evio_sys::net::{ListenOptions, UdpSocket};
+    /// # use evio_sys as evio;
+    /// use evio::net::{ListenOptions, UdpSocket};
     ///
     /// # fn main() -> std::io::Result<()> {
     /// let options = ListenOptions::default();
@@ -137,7 +140,8 @@ impl UdpSocket {
     /// # Examples
     ///
     /// ```
-    /// use evio_sys::net::{ListenOptions, UdpSocket};
+    /// # use evio_sys as evio;
+    /// use evio::net::{ListenOptions, UdpSocket};
     ///
     /// # fn main() -> std::io::Result<()> {
     /// let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), &ListenOptions::default())?;
@@ -198,7 +202,8 @@ impl UdpSocket {
     /// # Examples
     ///
     /// ```
-    /// use evio_sys::net::UdpSocket;
+    /// # use evio_sys as evio;
+    /// use evio::net::UdpSocket;
     ///
     /// /// Answers each datagram from the address that it was sent to.
     /// fn echo(socket: &mut UdpSocket, buffer: &mut [u8]) -> std::io::Result<()> {
@@ -240,7 +245,8 @@ impl UdpSocket {
     ///
     /// ```
     /// use std::net::{Ipv4Addr, Ipv6Addr};
-    /// use evio_sys::net::UdpSocket;
+    /// # use evio_sys as evio;
+    /// use evio::net::UdpSocket;
     ///
     /// /// Hears what is said to a group of each family, and then no more.
     /// fn listen(v4: &UdpSocket, v6: &UdpSocket) -> std::io::Result<()> {
