@@ -16,8 +16,9 @@
 //!
 //! # What is not simulated yet
 //!
-//! UDP, Unix sockets, names, several loops, [`Detached`](evio::Detached) sockets, and descriptors
-//! of the program's own: these are errors of kind `Unsupported`, or of `EPERM` for the last.
+//! UDP, abstract names of Unix sockets, host names, several loops, [`Detached`](evio::Detached)
+//! sockets, and descriptors of the program's own: these are errors of kind `Unsupported`, or of
+//! `EPERM` for the last.
 //!
 //! # Examples
 //!

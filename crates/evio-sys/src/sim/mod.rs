@@ -1,4 +1,4 @@
-//! A kernel in memory: TCP, readiness and the clock, under the unchanged types of this crate.
+//! A kernel in memory: sockets, readiness and the clock, under the unchanged types of this crate.
 //!
 //! With the feature `sim`, a thread that has [entered](Kernel::enter) a [`Kernel`] makes simulated
 //! sockets, pollers and wakers, and reads a clock that moves only when a poll waits or the kernel
@@ -10,9 +10,15 @@
 //!
 //! TCP between sockets of one kernel: listening with a backlog, connecting (in progress, refused,
 //! timed out), bytes through buffers of a limited size, FIN, RST, `SO_ERROR`, the events of epoll,
-//! a limit of descriptors, wakers. UDP and Unix sockets are
-//! [`Unsupported`](std::io::ErrorKind::Unsupported); options such as keep-alive are taken and have
-//! no effect; a descriptor of the program's own cannot be registered.
+//! a limit of descriptors, wakers.
+//!
+//! Unix stream sockets, which nothing is on its way between: who listens is found in a table of
+//! paths, in which each byte counts. There are no files and no directories; a path that is left
+//! behind, when a listener is given up for its descriptor, refuses clients until somebody listens
+//! there again.
+//!
+//! UDP and abstract names are [`Unsupported`](std::io::ErrorKind::Unsupported); options such as
+//! keep-alive are taken and have no effect; a descriptor of the program's own cannot be registered.
 //!
 //! [`as_fd`](std::os::fd::AsFd) of something simulated is a descriptor of `/dev/null` of its own:
 //! it tells one from the other, and nothing can be read from it.
@@ -37,10 +43,12 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod asking;
 mod connecting;
 mod endings;
 mod endpoint;
 mod handle;
+mod name;
 mod options;
 mod polling;
 mod random;
@@ -49,6 +57,7 @@ mod state;
 mod stream;
 pub(crate) mod switch;
 mod transfer;
+mod unix;
 mod wire;
 
 use std::cell::RefCell;
@@ -60,9 +69,10 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 pub use options::{Counts, Faults, Options};
-pub use record::{Direction, Mismatch};
+pub use record::{ConnectionId, Direction, Mismatch};
 
 pub(crate) use handle::{Handle, SimListener};
+pub(crate) use name::Name;
 pub(crate) use state::State;
 pub(crate) use stream::SimStream;
 
@@ -230,17 +240,25 @@ impl Kernel {
         self.0.lock().records.check(of, at, bytes)
     }
 
-    /// Returns how many bytes have been sent in a direction of a connection; `None` if there is no
-    /// such connection.
+    /// Returns what the reader of this socket is given; `None` if it is none of this kernel, or no
+    /// connection.
     #[must_use]
-    pub fn sent(&self, of: Direction) -> Option<usize> {
+    pub fn input_of(&self, socket: &impl AsFd) -> Option<Direction> {
+        let mut state = self.0.lock();
+        let id = state.id_of(socket.as_fd().as_raw_fd())?;
+        state.end(id).ok().map(|end| end.incoming())
+    }
+
+    /// Returns how many bytes have been sent in a direction of a connection.
+    #[must_use]
+    pub fn sent(&self, of: Direction) -> usize {
         self.0.lock().records.sent(of)
     }
 
-    /// Returns whether the connection of the client at this address was cut by chance.
+    /// Returns whether a connection was cut by chance.
     #[must_use]
-    pub fn was_cut(&self, client: std::net::SocketAddr) -> bool {
-        self.0.lock().records.was_cut(client)
+    pub fn was_cut(&self, connection: ConnectionId) -> bool {
+        self.0.lock().records.was_cut(connection)
     }
 }
 

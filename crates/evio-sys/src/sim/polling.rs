@@ -121,6 +121,7 @@ impl State {
     fn events_of(&mut self, id: Id) -> u32 {
         match self.node_mut(id).map(|node| &mut node.kind) {
             Some(Kind::Stream(endpoint)) => endpoint.events(),
+            Some(Kind::Unix(end)) => end.events(),
             Some(Kind::Listener(listening)) => listening.events(),
             Some(Kind::Notifier(is_raised)) => mask::OUT | if *is_raised { mask::IN } else { 0 },
             Some(Kind::Poller(list)) if !list.0.is_empty() => mask::IN,

@@ -1,7 +1,7 @@
 //! All that a kernel knows.
 
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::fd::RawFd;
 use std::task::Waker;
 use std::time::Duration;
@@ -10,10 +10,12 @@ use nix::errno::Errno;
 
 use super::connecting::Listening;
 use super::endpoint::Endpoint;
+use super::name::Name;
 use super::options::{Counts, Options};
 use super::polling::{ReadyList, Registration};
 use super::random::Random;
 use super::record::Records;
+use super::unix::UnixEnd;
 use super::wire::Arrival;
 
 /// Names a socket, a poller or a waker; never given out twice.
@@ -28,7 +30,7 @@ pub(crate) struct State {
     pub(super) is_peer: bool,
     pub(super) nodes: Vec<Option<Node>>,
     pub(super) descriptors: BTreeMap<RawFd, Id>,
-    pub(super) listeners: BTreeMap<SocketAddr, Id>,
+    pub(super) listeners: BTreeMap<Name, Id>,
     pub(super) unreachable: BTreeSet<IpAddr>,
     pub(super) arrivals: BinaryHeap<Arrival>,
     pub(super) arrivals_made: u64,
@@ -56,6 +58,7 @@ pub(super) struct Node {
 #[derive(Debug)]
 pub(super) enum Kind {
     Stream(Box<Endpoint>),
+    Unix(Box<UnixEnd>),
     Listener(Listening),
     Poller(ReadyList),
     /// Whether it has ever been raised: the counter is not read back.

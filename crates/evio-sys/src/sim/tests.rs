@@ -1,3 +1,5 @@
+mod unix;
+
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;

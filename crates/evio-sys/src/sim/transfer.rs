@@ -21,7 +21,10 @@ impl State {
     /// Takes as much of `buffers` as there is room for, in the order of `tcp_sendmsg` of Linux.
     pub(super) fn send(&mut self, id: Id, buffers: &[IoSlice<'_>]) -> Result<usize, Errno> {
         self.begin_call(id);
-        let result = self.try_send(id, buffers);
+        let result = match self.unix(id).is_some() {
+            true => self.send_unix(id, buffers),
+            false => self.try_send(id, buffers),
+        };
         self.note_result("send", id, result);
         result
     }
@@ -50,10 +53,8 @@ impl State {
         if self.blocks_by_chance(id, mask::OUT) {
             return Err(Errno::EAGAIN);
         }
-        if taken > 1 && self.is_program(id) && self.random.chance(self.options.faults.short_send) {
-            self.counts.short_sends += 1;
+        if taken > 1 && self.cuts_send(id) {
             taken = 1 + self.random.below(taken - 1);
-            self.wake_later(id, mask::OUT);
         }
         self.take(id, buffers, taken)?;
         if taken < wanted {
@@ -82,6 +83,7 @@ impl State {
         self.begin_call(id);
         let result = match self.blocks_by_chance(id, mask::IN) {
             true => Err(Errno::EAGAIN),
+            false if self.unix(id).is_some() => self.recv_unix(id, buffer),
             false => self.try_recv(id, buffer),
         };
         self.note_result("recv", id, result);
@@ -109,15 +111,20 @@ impl State {
     /// Returns whether a receive would find something (`MSG_PEEK`).
     pub(super) fn has_input(&mut self, id: Id) -> Result<bool, Errno> {
         self.begin_call(id);
-        let endpoint = self.own(id)?;
-        if !endpoint.input.is_empty() {
-            return Ok(true);
-        }
-        match Self::nothing_to_read(endpoint) {
+        let found = match self.unix(id).is_some() {
+            true => self.has_unix_input(id),
+            false => self.has_tcp_input(id),
+        };
+        match found {
             Ok(()) => Ok(true),
             Err(Errno::EAGAIN) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    fn has_tcp_input(&mut self, id: Id) -> Result<(), Errno> {
+        let endpoint = self.own(id)?;
+        if endpoint.input.is_empty() { Self::nothing_to_read(endpoint) } else { Ok(()) }
     }
 
     /// Returns `Ok` for the end of the input.
@@ -136,7 +143,7 @@ impl State {
 
     /// Draws whether a call is told to wait though it need not, and sees to it that the socket is
     /// reported soon: or the promise of an edge would be broken.
-    fn blocks_by_chance(&mut self, id: Id, key: u32) -> bool {
+    pub(super) fn blocks_by_chance(&mut self, id: Id, key: u32) -> bool {
         let blocks = self.is_program(id) && self.random.chance(self.options.faults.would_block);
         if blocks {
             self.counts.would_blocks += 1;
@@ -145,8 +152,19 @@ impl State {
         blocks
     }
 
+    /// Draws whether a send is to take less than it could.
+    pub(super) fn cuts_send(&mut self, id: Id) -> bool {
+        let cuts = self.is_program(id) && self.random.chance(self.options.faults.short_send);
+        if cuts {
+            self.counts.short_sends += 1;
+            self.wake_later(id, mask::OUT);
+        }
+        cuts
+    }
+
     fn wake_later(&mut self, id: Id, key: u32) {
-        let latency = self.endpoint(id).map_or_else(Default::default, |endpoint| endpoint.latency);
+        let longest = self.options.latency;
+        let latency = self.endpoint(id).map_or(longest, |endpoint| endpoint.latency);
         self.schedule(self.now + latency / 2, Packet::Wake(id, key));
     }
 
@@ -197,10 +215,10 @@ impl State {
     /// Makes the network reset both ends.
     fn cut(&mut self, id: Id) {
         let Some(endpoint) = self.endpoint(id) else { return };
-        let client = endpoint.client();
+        let connection = endpoint.connection;
         mem::take(&mut endpoint.output);
         self.counts.resets += 1;
-        self.records.note_cut(client);
+        self.records.note_cut(connection);
         self.send_packet(id, Packet::Cut(id));
     }
 }

@@ -14,6 +14,10 @@ impl Stream {
     #[inline]
     #[must_use]
     pub fn is_unix(&self) -> bool {
+        #[cfg(feature = "sim")]
+        if let Socket::Simulated(stream) = &self.0 {
+            return stream.is_unix();
+        }
         matches!(self.0, Socket::Unix(_))
     }
 }

@@ -138,7 +138,7 @@ impl Stream {
             Socket::Tcp(stream) => canonical(stream.local_addr()?).into(),
             Socket::Unix(stream) => stream.local_addr()?.into(),
             #[cfg(feature = "sim")]
-            Socket::Simulated(stream) => stream.local_addr()?.into(),
+            Socket::Simulated(stream) => stream.local_addr()?,
         })
     }
 
@@ -152,7 +152,7 @@ impl Stream {
             Socket::Tcp(stream) => canonical(stream.peer_addr()?).into(),
             Socket::Unix(stream) => stream.peer_addr()?.into(),
             #[cfg(feature = "sim")]
-            Socket::Simulated(stream) => stream.peer_addr()?.into(),
+            Socket::Simulated(stream) => stream.peer_addr()?,
         })
     }
 }
