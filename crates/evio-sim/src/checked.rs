@@ -166,6 +166,11 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
         peer: SocketAddr,
         input: &[u8],
     ) -> ControlFlow<()> {
+        let bound = socket.local_addr().expect("a simulated socket knows its address");
+        let local = SocketAddr::new(socket.local_ip().unwrap_or(bound.ip()), bound.port());
+        if let Err(stray) = self.kernel.check_datagram(peer, local, input) {
+            panic!("the handler was given {stray}");
+        }
         self.inner.datagram(socket, peer, input)
     }
 

@@ -9,6 +9,8 @@
 //! - Each connection that was opened gets exactly one ending.
 //! - The handler is given the bytes that the client has sent, and all of them before it is told
 //!   that the client has ended its output; the client is given the bytes that the loop has sent.
+//! - A datagram that the handler is given was sent to it by that peer; it comes twice only if the
+//!   network has doubled it.
 //! - The loop has closed every descriptor when it has ended.
 //! - It does not spin, nor try sockets again and again that are known to be full.
 //! - No client waits for what can never come. One that fails with an error fails the test, unless
@@ -16,9 +18,9 @@
 //!
 //! # What is not simulated yet
 //!
-//! UDP, abstract names of Unix sockets, host names, several loops, [`Detached`](evio::Detached)
-//! sockets, and descriptors of the program's own: these are errors of kind `Unsupported`, or of
-//! `EPERM` for the last.
+//! Abstract names of Unix sockets, multicast groups, host names, several loops,
+//! [`Detached`](evio::Detached) sockets, and descriptors of the program's own: these are errors, of
+//! kind `Unsupported` for the most, of `EPERM` for the last.
 //!
 //! # Examples
 //!
@@ -53,6 +55,7 @@ mod process;
 mod seeds;
 mod simulation;
 mod tasks;
+mod udp;
 
 use std::error::Error;
 
@@ -61,6 +64,7 @@ pub use evio_sys::sim::{Counts, Faults, Options};
 pub use net::Net;
 pub use seeds::{Summary, for_each_seed, for_seeds};
 pub use simulation::{Outcome, Simulation};
+pub use udp::ClientUdp;
 
 /// The result of a script, or of what prepares a simulation.
 pub type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;

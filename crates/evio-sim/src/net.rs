@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::net as unix;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use evio_sys::net::{self, Stream};
 use evio_sys::sim::{ConnectionId, Kernel};
 
 use crate::connection::Connection;
+use crate::udp::ClientUdp;
 
 /// What a client's script reaches the simulation with.
 #[derive(Debug)]
@@ -61,6 +63,26 @@ impl Net {
         Ok(Connection::new(self.kernel.clone(), stream, input))
     }
 
+    /// Binds a UDP socket, such as `10.0.0.9:0`; port 0 is one that nobody has had.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the address is in use.
+    pub fn udp(&self, address: &str) -> io::Result<ClientUdp> {
+        ClientUdp::bind(self.kernel.clone(), parse_inet(address)?)
+    }
+
+    /// Waits for `future` for a time at most; `None` if that is over before.
+    pub async fn within<T>(&self, time: Duration, future: impl Future<Output = T>) -> Option<T> {
+        let mut future = pin!(future);
+        let mut end = pin!(self.sleep(time));
+        poll_fn(|context| match future.as_mut().poll(context) {
+            Poll::Ready(value) => Poll::Ready(Some(value)),
+            Poll::Pending => end.as_mut().poll(context).map(|()| None),
+        })
+        .await
+    }
+
     /// Waits for a time, which is virtual and costs nothing.
     pub async fn sleep(&self, time: Duration) {
         let end = self.kernel.now().saturating_add(time);
@@ -98,9 +120,10 @@ impl Net {
 fn parse(address: &str) -> io::Result<net::SocketAddr> {
     match address.strip_prefix("unix://") {
         Some(path) => Ok(unix::SocketAddr::from_pathname(path)?.into()),
-        None => match address.parse::<SocketAddr>() {
-            Ok(address) => Ok(address.into()),
-            Err(error) => Err(io::Error::new(io::ErrorKind::InvalidInput, error)),
-        },
+        None => Ok(parse_inet(address)?.into()),
     }
+}
+
+fn parse_inet(address: &str) -> io::Result<SocketAddr> {
+    address.parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
 }

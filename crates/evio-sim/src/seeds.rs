@@ -30,6 +30,11 @@ impl Summary {
         sum.would_blocks += more.would_blocks;
         sum.resets += more.resets;
         sum.reorders += more.reorders;
+        sum.lost += more.lost;
+        sum.duplicates += more.duplicates;
+        sum.delays += more.delays;
+        sum.refusals += more.refusals;
+        sum.drops += more.drops;
         sum.no_descriptors += more.no_descriptors;
         sum.vain_sends += more.vain_sends;
         self.seeds += 1;

@@ -2,6 +2,7 @@
 //! be the same. It is the types of `evio-sys` that are compared, for the thread chooses the kernel.
 
 mod calls;
+mod datagrams;
 mod world;
 
 use std::env;
@@ -13,6 +14,7 @@ use evio_sys::random;
 use evio_sys::sim::{Kernel, Options};
 
 use calls::{Transport, draw_calls};
+use datagrams::{Datagrams, draw_datagram_calls};
 use world::World;
 
 const SEEDS: u64 = 200;
@@ -20,7 +22,7 @@ const CALLS: usize = 80;
 /// All calls together take less than the 40 ms that an acknowledgement may wait.
 const PAUSES: [Duration; 3] =
     [Duration::ZERO, Duration::from_micros(20), Duration::from_micros(150)];
-/// What a Unix socket has on Linux.
+/// What Unix and UDP sockets have on Linux.
 const BUFFER: usize = 212_992;
 
 /// Sockets that calls are made of.
@@ -81,8 +83,8 @@ fn seeds() -> u64 {
 }
 
 fn play_simulated(play: impl Fn(&dyn Fn()) -> String) -> String {
-    let (latency, send_buffer) = (Duration::ZERO, BUFFER);
-    let options = Options { latency, send_buffer, ..Options::default() };
+    let (latency, send_buffer, recv_buffer) = (Duration::ZERO, BUFFER, BUFFER);
+    let options = Options { latency, send_buffer, recv_buffer, ..Options::default() };
     let kernel = Kernel::new(0, options).expect("there are descriptors");
     let _entered = kernel.enter();
     play(&|| {
@@ -120,6 +122,17 @@ fn compare_streams(transport: Transport) {
         |calls, settle| {
             let world = World::new(transport, settle).expect("there are descriptors");
             play(world, calls, settle)
+        },
+    );
+}
+
+#[test]
+fn both_kernels_say_the_same_of_datagrams() {
+    compare(
+        |random| draw_datagram_calls(random, CALLS),
+        |calls, settle| {
+            let datagrams = Datagrams::new(settle).expect("there are descriptors");
+            play(datagrams, calls, settle)
         },
     );
 }

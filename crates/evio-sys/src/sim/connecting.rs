@@ -99,7 +99,7 @@ impl State {
         SocketAddr::new(ip, port)
     }
 
-    fn next_port(&mut self) -> (u16, u8) {
+    pub(super) fn next_port(&mut self) -> (u16, u8) {
         let given = self.ports_given;
         self.ports_given += 1;
         ((FIRST_PORT + given % PORTS) as u16, (given / PORTS % 254) as u8)

@@ -80,6 +80,7 @@ impl State {
         match &mut node.kind {
             Kind::Stream(_) => self.close_stream(id),
             Kind::Unix(_) => self.close_unix(id, true),
+            Kind::Udp(_) => self.close_udp(id),
             Kind::Listener(listening) => {
                 let Listening { name, waiting, .. } = listening;
                 let (name, waiting) = (name.clone(), std::mem::take(waiting));

@@ -17,8 +17,12 @@
 //! behind, when a listener is given up for its descriptor, refuses clients until somebody listens
 //! there again.
 //!
-//! UDP and abstract names are [`Unsupported`](std::io::ErrorKind::Unsupported); options such as
-//! keep-alive are taken and have no effect; a descriptor of the program's own cannot be registered.
+//! UDP: each address is one of this machine; wildcards with the address that was asked, shared
+//! ports, receive buffers that overflow, datagrams that are lost, doubled or overtaken by chance.
+//!
+//! Abstract names are [`Unsupported`](std::io::ErrorKind::Unsupported), and no group can be joined;
+//! options such as keep-alive are taken and have no effect; a descriptor of the program's own
+//! cannot be registered.
 //!
 //! [`as_fd`](std::os::fd::AsFd) of something simulated is a descriptor of `/dev/null` of its own:
 //! it tells one from the other, and nothing can be read from it.
@@ -45,11 +49,13 @@
 
 mod asking;
 mod connecting;
+mod datagrams;
 mod endings;
 mod endpoint;
 mod handle;
 mod name;
 mod options;
+mod oracle;
 mod polling;
 mod random;
 mod record;
@@ -57,6 +63,8 @@ mod state;
 mod stream;
 pub(crate) mod switch;
 mod transfer;
+mod udp;
+mod udp_socket;
 mod unix;
 mod wire;
 
@@ -68,6 +76,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+pub use datagrams::StrayDatagram;
 pub use options::{Counts, Faults, Options};
 pub use record::{ConnectionId, Direction, Mismatch};
 
@@ -75,6 +84,7 @@ pub(crate) use handle::{Handle, SimListener};
 pub(crate) use name::Name;
 pub(crate) use state::State;
 pub(crate) use stream::SimStream;
+pub(crate) use udp_socket::SimUdp;
 
 thread_local! {
     static CURRENT: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
@@ -229,36 +239,6 @@ impl Kernel {
     #[must_use]
     pub fn open_descriptors(&self) -> usize {
         self.0.lock().open
-    }
-
-    /// Compares bytes that the reader of a stream was given with those that were sent there.
-    ///
-    /// # Errors
-    ///
-    /// Fails at the first byte that is not as it was sent.
-    pub fn check_bytes(&self, of: Direction, at: usize, bytes: &[u8]) -> Result<(), Mismatch> {
-        self.0.lock().records.check(of, at, bytes)
-    }
-
-    /// Returns what the reader of this socket is given; `None` if it is none of this kernel, or no
-    /// connection.
-    #[must_use]
-    pub fn input_of(&self, socket: &impl AsFd) -> Option<Direction> {
-        let mut state = self.0.lock();
-        let id = state.id_of(socket.as_fd().as_raw_fd())?;
-        state.end(id).ok().map(|end| end.incoming())
-    }
-
-    /// Returns how many bytes have been sent in a direction of a connection.
-    #[must_use]
-    pub fn sent(&self, of: Direction) -> usize {
-        self.0.lock().records.sent(of)
-    }
-
-    /// Returns whether a connection was cut by chance.
-    #[must_use]
-    pub fn was_cut(&self, connection: ConnectionId) -> bool {
-        self.0.lock().records.was_cut(connection)
     }
 }
 

@@ -50,13 +50,18 @@ impl Options {
             0 => 0.0,
             _ => most * (1 + random.below(8)) as f64 / 8.0,
         };
-        let Faults { segment, short_send, would_block, reset, reorder } = Faults::all();
+        let Faults { segment, short_send, would_block, reset, reorder, .. } = Faults::all();
+        let Faults { lose, duplicate, delay, refuse, .. } = Faults::all();
         let faults = Faults {
             segment: drawn(segment),
             short_send: drawn(short_send),
             would_block: drawn(would_block),
             reset: drawn(reset),
             reorder: drawn(reorder),
+            lose: drawn(lose),
+            duplicate: drawn(duplicate),
+            delay: drawn(delay),
+            refuse: drawn(refuse),
         };
         Self { send_buffer, recv_buffer, latency, call_cost, descriptors: usize::MAX, faults }
     }
@@ -75,13 +80,32 @@ pub struct Faults {
     pub reset: f64,
     /// An event is reported before others that came first.
     pub reorder: f64,
+    /// A datagram gets lost.
+    pub lose: f64,
+    /// A datagram comes twice.
+    pub duplicate: f64,
+    /// A datagram is held up for up to 20 ms, and others of the same socket overtake it.
+    pub delay: f64,
+    /// A socket is told that nobody was there to take a datagram (`ECONNREFUSED`). Linux tells that
+    /// of sockets that are connected alone.
+    pub refuse: f64,
 }
 
 impl Faults {
     /// Every fault, often enough to meet all of them in a few connections.
     #[must_use]
     pub const fn all() -> Self {
-        Self { segment: 0.3, short_send: 0.1, would_block: 0.1, reset: 0.005, reorder: 0.3 }
+        Self {
+            segment: 0.3,
+            short_send: 0.1,
+            would_block: 0.1,
+            reset: 0.005,
+            reorder: 0.3,
+            lose: 0.1,
+            duplicate: 0.1,
+            delay: 0.2,
+            refuse: 0.5,
+        }
     }
 }
 
@@ -98,6 +122,16 @@ pub struct Counts {
     pub resets: u64,
     /// See [`Faults::reorder`].
     pub reorders: u64,
+    /// See [`Faults::lose`]; also datagrams to an address that nothing arrives at.
+    pub lost: u64,
+    /// See [`Faults::duplicate`].
+    pub duplicates: u64,
+    /// See [`Faults::delay`].
+    pub delays: u64,
+    /// See [`Faults::refuse`].
+    pub refusals: u64,
+    /// Datagrams that nobody took, or that a receive buffer had no room for.
+    pub drops: u64,
     /// Calls that found no descriptor left (`EMFILE`).
     pub no_descriptors: u64,
     /// Sends of the program under test to a socket that has no room and that had refused a send

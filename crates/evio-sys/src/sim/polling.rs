@@ -122,6 +122,7 @@ impl State {
         match self.node_mut(id).map(|node| &mut node.kind) {
             Some(Kind::Stream(endpoint)) => endpoint.events(),
             Some(Kind::Unix(end)) => end.events(),
+            Some(Kind::Udp(end)) => end.events(),
             Some(Kind::Listener(listening)) => listening.events(),
             Some(Kind::Notifier(is_raised)) => mask::OUT | if *is_raised { mask::IN } else { 0 },
             Some(Kind::Poller(list)) if !list.0.is_empty() => mask::IN,

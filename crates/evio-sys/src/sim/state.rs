@@ -9,12 +9,14 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::connecting::Listening;
+use super::datagrams::Datagrams;
 use super::endpoint::Endpoint;
 use super::name::Name;
 use super::options::{Counts, Options};
 use super::polling::{ReadyList, Registration};
 use super::random::Random;
 use super::record::Records;
+use super::udp::{Bound, UdpEnd};
 use super::unix::UnixEnd;
 use super::wire::Arrival;
 
@@ -31,6 +33,7 @@ pub(crate) struct State {
     pub(super) nodes: Vec<Option<Node>>,
     pub(super) descriptors: BTreeMap<RawFd, Id>,
     pub(super) listeners: BTreeMap<Name, Id>,
+    pub(super) udp: Bound,
     pub(super) unreachable: BTreeSet<IpAddr>,
     pub(super) arrivals: BinaryHeap<Arrival>,
     pub(super) arrivals_made: u64,
@@ -42,6 +45,7 @@ pub(crate) struct State {
     pub(super) is_printed: bool,
     pub(super) counts: Counts,
     pub(super) records: Records,
+    pub(super) datagrams: Datagrams,
     /// Bytes between two buffers.
     pub(super) scratch: Vec<u8>,
 }
@@ -59,6 +63,7 @@ pub(super) struct Node {
 pub(super) enum Kind {
     Stream(Box<Endpoint>),
     Unix(Box<UnixEnd>),
+    Udp(Box<UdpEnd>),
     Listener(Listening),
     Poller(ReadyList),
     /// Whether it has ever been raised: the counter is not read back.
@@ -77,6 +82,7 @@ impl State {
             nodes: Vec::new(),
             descriptors: BTreeMap::new(),
             listeners: BTreeMap::new(),
+            udp: Bound::new(),
             unreachable: BTreeSet::new(),
             arrivals: BinaryHeap::new(),
             arrivals_made: 0,
@@ -86,6 +92,7 @@ impl State {
             is_printed: false,
             counts: Counts::default(),
             records: Records::default(),
+            datagrams: Datagrams::default(),
             scratch: Vec::new(),
         }
     }

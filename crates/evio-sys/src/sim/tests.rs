@@ -1,3 +1,4 @@
+mod udp;
 mod unix;
 
 use std::io;
@@ -141,12 +142,17 @@ fn other_threads_keep_the_systems_kernel() {
     let kernel = Kernel::new(1, Options::default()).unwrap();
     let entered = kernel.enter();
     let any = "127.0.0.1:0".parse().unwrap();
-    assert!(UdpSocket::bind(any, &ListenOptions::default()).is_err(), "not simulated");
-    std::thread::spawn(move || {
-        UdpSocket::bind(any, &ListenOptions::default()).unwrap();
-    })
-    .join()
-    .unwrap();
+    let send = move || {
+        let socket = UdpSocket::bind(any, &ListenOptions::default()).unwrap();
+        socket.send_to(b"to myself", socket.local_addr().unwrap()).unwrap();
+    };
+    let calls = kernel.trace_hash();
+    std::thread::spawn(send).join().unwrap();
+    assert_eq!(kernel.trace_hash(), calls, "it has its own kernel");
+    send();
+    let calls_here = kernel.trace_hash();
+    assert_ne!(calls_here, calls);
     drop(entered);
-    UdpSocket::bind(any, &ListenOptions::default()).unwrap();
+    send();
+    assert_eq!(kernel.trace_hash(), calls_here);
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::endpoint::{Fin, Phase, RCV_SHUTDOWN, mask, take_front};
 use super::state::{Id, State};
+use super::udp::Datagram;
 
 /// Something that happens at a time.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ pub(super) enum Packet {
     TimedOut(Id),
     /// A socket that was said to be blocked is ready.
     Wake(Id, u32),
+    Datagram(Box<Datagram>),
     Timer(Waker),
 }
 
@@ -121,6 +123,7 @@ impl State {
             }
             Packet::TimedOut(client) => self.time_out(client),
             Packet::Wake(id, key) => self.wake(id, key),
+            Packet::Datagram(datagram) => self.receive_datagram(*datagram),
             Packet::Timer(waker) => waker.wake(),
         }
     }
