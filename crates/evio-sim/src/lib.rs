@@ -11,7 +11,8 @@
 //!   that the client has ended its output; the client is given the bytes that the loop has sent.
 //! - A datagram that the handler is given was sent to it by that peer; it comes twice only if the
 //!   network has doubled it.
-//! - The loop has closed every descriptor when it has ended.
+//! - The loop has closed every descriptor when it has ended, and one of which a call has failed
+//!   within a second.
 //! - It does not spin, nor try sockets again and again that are known to be full.
 //! - No client waits for what can never come. One that fails with an error fails the test, unless
 //!   one of its connections was cut by chance.
@@ -56,6 +57,7 @@ mod seeds;
 mod simulation;
 mod tasks;
 mod udp;
+mod world;
 
 use std::error::Error;
 
@@ -65,6 +67,7 @@ pub use net::Net;
 pub use seeds::{Summary, for_each_seed, for_seeds};
 pub use simulation::{Outcome, Simulation};
 pub use udp::ClientUdp;
+pub use world::World;
 
 /// The result of a script, or of what prepares a simulation.
 pub type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;

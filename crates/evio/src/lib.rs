@@ -69,6 +69,7 @@ mod bind;
 mod bound_address;
 mod error;
 mod events;
+mod loop_threads;
 mod loops;
 mod resolver;
 mod run;

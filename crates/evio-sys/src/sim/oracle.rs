@@ -45,6 +45,13 @@ impl Kernel {
         self.0.lock().records.sent(of)
     }
 
+    /// Returns whether any connection was cut by chance, or a call of the program has failed so.
+    #[must_use]
+    pub fn any_was_cut(&self) -> bool {
+        let state = self.0.lock();
+        state.counts.call_errors > 0 || state.records.any_was_cut()
+    }
+
     /// Returns whether a connection was cut by chance.
     #[must_use]
     pub fn was_cut(&self, connection: ConnectionId) -> bool {

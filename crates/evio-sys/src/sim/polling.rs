@@ -37,7 +37,16 @@ impl State {
         if node.registrations.iter().any(|registration| registration.poller == poller) {
             return Err(Errno::EEXIST);
         }
+        let is_peer = node.is_peer;
+        if let Ok(end) = self.end(id)
+            && !is_peer
+        {
+            let connection = end.incoming().connection();
+            self.fail_by_chance(&[Errno::ENOSPC, Errno::ENOMEM])
+                .inspect_err(|_| self.records.note_cut(connection))?;
+        }
         let events = events | mask::ERR | mask::HUP;
+        let node = self.node_mut(id).ok_or(Errno::EBADF)?;
         node.registrations.push(Registration { poller, token, events, is_listed: false });
         self.list_if_ready(poller, id);
         Ok(())

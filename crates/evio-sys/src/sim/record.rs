@@ -78,6 +78,10 @@ impl Records {
         self.0[connection.0].was_cut
     }
 
+    pub(super) fn any_was_cut(&self) -> bool {
+        self.0.iter().any(|record| record.was_cut)
+    }
+
     pub(super) fn sent(&self, of: Direction) -> usize {
         self.bytes(of).len()
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use nix::errno::Errno;
 
@@ -109,6 +110,16 @@ impl SimStream {
 
     pub(crate) fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.ask(|end| end.peer_addr())
+    }
+
+    /// Nothing happens for a Unix socket, whose peer cannot vanish.
+    pub(crate) fn set_user_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.ask(|end| {
+            if let End::Tcp(end) = end {
+                end.user_timeout = timeout;
+            }
+            Ok(())
+        })
     }
 
     fn ask<T>(&self, ask: impl FnOnce(End<'_>) -> io::Result<T>) -> io::Result<T> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
+use super::connecting::PROGRAM_HOST;
 use super::endpoint::mask;
 use super::state::{Id, Kind, State};
 use crate::net::Received;
@@ -171,12 +172,16 @@ impl State {
             return Err(error);
         }
         let local = end.local;
+        if !is_peer {
+            self.fail_by_chance(&[Errno::ENOBUFS, Errno::EPERM, Errno::ENETUNREACH])?;
+        }
         if self.blocks_by_chance(id, mask::OUT) {
             return Err(Errno::EAGAIN);
         }
         let source = source.unwrap_or(local.ip());
         let to = SocketAddr::new(destination(to.ip(), source), to.port());
-        let source = if source.is_unspecified() { source_for(to.ip(), is_peer) } else { source };
+        let host = if is_peer { self.peer_host } else { PROGRAM_HOST };
+        let source = if source.is_unspecified() { source_for(to.ip(), host) } else { source };
         let from = SocketAddr::new(source, local.port());
         self.post(Datagram { sender: id, from, to, bytes: bytes.to_vec() })?;
         Ok(bytes.len())
@@ -198,6 +203,9 @@ impl State {
     }
 
     fn try_recv_datagram(&mut self, id: Id, buffer: &mut [u8]) -> Result<Received, Errno> {
+        if self.is_program(id) {
+            self.fail_by_chance(&[Errno::ENOMEM, Errno::EHOSTUNREACH])?;
+        }
         let end = self.own_udp(id)?;
         if let Some(error) = end.error.take() {
             return Err(error);
@@ -223,11 +231,14 @@ fn destination(ip: IpAddr, source: IpAddr) -> IpAddr {
 }
 
 /// Returns the address that a datagram to `ip` leaves from, where the socket has none.
-fn source_for(ip: IpAddr, is_peer: bool) -> IpAddr {
+fn source_for(ip: IpAddr, host: Ipv4Addr) -> IpAddr {
     match ip {
         IpAddr::V4(ip) if ip.is_loopback() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V4(_) => Ipv4Addr::new(10, u8::from(is_peer), 0, 1).into(),
+        IpAddr::V4(_) => host.into(),
         IpAddr::V6(ip) if ip.is_loopback() => Ipv6Addr::LOCALHOST.into(),
-        IpAddr::V6(_) => Ipv6Addr::new(0xFD00, 0, 0, 0, 0, 0, u16::from(is_peer), 1).into(),
+        IpAddr::V6(_) => {
+            let [a, b, c, d] = host.octets().map(u16::from);
+            Ipv6Addr::new(0xFD00, 0, 0, 0, 0, 0, a << 8 | b, c << 8 | d).into()
+        }
     }
 }

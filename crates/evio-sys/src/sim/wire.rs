@@ -37,6 +37,10 @@ pub(super) enum Packet {
     Cut(Id),
     /// Nobody has answered the client.
     TimedOut(Id),
+    /// This end sends again what was lost.
+    Again(Id),
+    /// This end gives up, if what it has sent has been lost since then.
+    GiveUp(Id, Duration),
     /// A socket that was said to be blocked is ready.
     Wake(Id, u32),
     Datagram(Box<Datagram>),
@@ -81,8 +85,9 @@ impl State {
         if self.endpoint(from).is_some_and(|endpoint| endpoint.owes_ack) {
             self.send_owed_ack(from);
         }
+        let late = self.lose_by_chance();
         let Some(endpoint) = self.endpoint(from) else { return };
-        let at = endpoint.last_arrival.max(now + endpoint.latency);
+        let at = endpoint.last_arrival.max(now + endpoint.latency) + late;
         endpoint.last_arrival = at;
         self.schedule(at, packet);
     }
@@ -103,9 +108,10 @@ impl State {
         self.now = now;
     }
 
-    fn deliver(&mut self, packet: Packet) {
-        if self.is_printed {
-            eprintln!("{:?} arrives {packet:?}", self.now);
+    pub(super) fn deliver(&mut self, packet: Packet) {
+        let Some(packet) = self.pass(packet) else { return };
+        if self.log.is_on() {
+            self.log.add(self.now, &format!("    arrives {packet:?}"));
         }
         match packet {
             Packet::Syn(client, attempt) => self.receive_syn(client, attempt),
@@ -122,6 +128,8 @@ impl State {
                 }
             }
             Packet::TimedOut(client) => self.time_out(client),
+            Packet::Again(sender) => self.send_again(sender),
+            Packet::GiveUp(sender, since) => self.give_up(sender, since),
             Packet::Wake(id, key) => self.wake(id, key),
             Packet::Datagram(datagram) => self.receive_datagram(*datagram),
             Packet::Timer(waker) => waker.wake(),
