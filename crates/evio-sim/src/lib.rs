@@ -19,7 +19,8 @@
 //!
 //! # What is not simulated yet
 //!
-//! Abstract names of Unix sockets, multicast groups, host names, several loops,
+//! Abstract names of Unix sockets, multicast groups, several loops, a
+//! [`WorkerPool`](evio::WorkerPool), which has its threads and the system's time,
 //! [`Detached`](evio::Detached) sockets, and descriptors of the program's own: these are errors, of
 //! kind `Unsupported` for the most, of `EPERM` for the last.
 //!
@@ -51,6 +52,7 @@
 
 mod checked;
 mod connection;
+mod hosts;
 mod net;
 mod process;
 mod seeds;

@@ -37,6 +37,7 @@ impl Summary {
         sum.duplicates += more.duplicates;
         sum.delays += more.delays;
         sum.refusals += more.refusals;
+        sum.failed_look_ups += more.failed_look_ups;
         sum.drops += more.drops;
         sum.losses += more.losses;
         sum.call_errors += more.call_errors;

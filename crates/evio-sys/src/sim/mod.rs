@@ -20,6 +20,8 @@
 //! UDP: each address is one of this machine; wildcards with the address that was asked, shared
 //! ports, receive buffers that overflow, datagrams that are lost, doubled or overtaken by chance.
 //!
+//! Names of hosts, which are looked up in a table; that takes a time, and fails by chance.
+//!
 //! Abstract names are [`Unsupported`](std::io::ErrorKind::Unsupported), and no group can be joined;
 //! options such as keep-alive are taken and have no effect; a descriptor of the program's own
 //! cannot be registered.
@@ -54,6 +56,7 @@ mod endings;
 mod endpoint;
 mod handle;
 mod log;
+mod lookup;
 mod name;
 mod network;
 mod options;
@@ -86,6 +89,7 @@ pub use options::{Counts, Faults, Options};
 pub use record::{ConnectionId, Direction, Mismatch};
 
 pub(crate) use handle::{Handle, SimListener};
+pub(crate) use lookup::{look_up, look_up_later};
 pub(crate) use name::Name;
 pub(crate) use state::State;
 pub(crate) use stream::SimStream;
@@ -155,7 +159,8 @@ impl Kernel {
     /// Returns when the next segment arrives or timer runs down, if any is under way.
     #[must_use]
     pub fn next_event(&self) -> Option<Duration> {
-        self.0.lock().next_arrival()
+        let state = self.0.lock();
+        if state.answers.is_empty() { state.next_arrival() } else { Some(state.now) }
     }
 
     /// Moves the clock on, and delivers what arrives until then. It never goes back.
@@ -163,11 +168,14 @@ impl Kernel {
         let mut state = self.0.lock();
         state.now = state.now.max(now);
         state.settle();
+        drop(state);
+        self.0.answer();
     }
 
     /// Returns whether a poll of the poller with this descriptor would report something.
     #[must_use]
     pub fn is_ready(&self, poller: &impl AsFd) -> bool {
+        self.0.answer();
         let mut state = self.0.lock();
         state.settle();
         let id = state.id_of(poller.as_fd().as_raw_fd());
@@ -288,6 +296,10 @@ impl Drop for Entered {
 /// Returns the kernel that this thread has entered.
 pub(crate) fn current() -> Option<Arc<Shared>> {
     CURRENT.with_borrow(Clone::clone)
+}
+
+pub(crate) fn is_entered() -> bool {
+    CURRENT.with_borrow(Option::is_some)
 }
 
 /// Returns the virtual time, on a thread that has one.

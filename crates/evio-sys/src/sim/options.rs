@@ -13,6 +13,8 @@ pub struct Options {
     pub recv_buffer: usize,
     /// The longest time that a segment takes; each connection draws its own.
     pub latency: Duration,
+    /// The longest time that it takes to look a name up; each look-up draws its own.
+    pub look_up: Duration,
     /// The time that each call of the program under test takes, so that it can be late.
     pub call_cost: Duration,
     /// How many descriptors the program under test may have.
@@ -27,6 +29,7 @@ impl Default for Options {
             send_buffer: 64 * 1024,
             recv_buffer: 64 * 1024,
             latency: Duration::from_micros(200),
+            look_up: Duration::from_millis(10),
             call_cost: Duration::ZERO,
             descriptors: usize::MAX,
             faults: Faults::default(),
@@ -35,9 +38,9 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Draws options from a seed: buffers of 512 bytes to 64 KiB, a latency of up to 5 ms, calls
-    /// that take up to 50 us, and each of the faults of [`Faults::all`] in one seed of two, so that
-    /// some are met without the others.
+    /// Draws options from a seed: buffers of 512 bytes to 64 KiB, a latency of up to 5 ms,
+    /// look-ups of up to 2 s, calls that take up to 50 us, and each of the faults of [`Faults::all`]
+    /// in one seed of two, so that some are met without the others.
     #[must_use]
     pub fn drawn_from(seed: u64) -> Self {
         // Another sequence than that of the kernel itself.
@@ -52,7 +55,7 @@ impl Options {
         };
         let Faults { segment, short_send, would_block, reset, reorder, loss, call_error, .. } =
             Faults::all();
-        let Faults { duplicate, delay, refuse, .. } = Faults::all();
+        let Faults { duplicate, delay, refuse, look_up, .. } = Faults::all();
         let faults = Faults {
             segment: drawn(segment),
             short_send: drawn(short_send),
@@ -64,8 +67,11 @@ impl Options {
             duplicate: drawn(duplicate),
             delay: drawn(delay),
             refuse: drawn(refuse),
+            look_up: drawn(look_up),
         };
-        Self { send_buffer, recv_buffer, latency, call_cost, descriptors: usize::MAX, faults }
+        let look_up = Duration::from_millis(random.below(2_001) as u64);
+        let descriptors = usize::MAX;
+        Self { send_buffer, recv_buffer, latency, look_up, call_cost, descriptors, faults }
     }
 }
 
@@ -94,6 +100,8 @@ pub struct Faults {
     /// A socket is told that nobody was there to take a datagram (`ECONNREFUSED`). Linux tells that
     /// of sockets that are connected alone.
     pub refuse: f64,
+    /// A look-up of a name fails.
+    pub look_up: f64,
 }
 
 impl Faults {
@@ -111,6 +119,7 @@ impl Faults {
             duplicate: 0.1,
             delay: 0.2,
             refuse: 0.5,
+            look_up: 0.2,
         }
     }
 }
@@ -142,6 +151,8 @@ pub struct Counts {
     pub delays: u64,
     /// See [`Faults::refuse`].
     pub refusals: u64,
+    /// See [`Faults::look_up`].
+    pub failed_look_ups: u64,
     /// Datagrams that nobody took, or that a receive buffer had no room for.
     pub drops: u64,
     /// Calls that found no descriptor left (`EMFILE`).

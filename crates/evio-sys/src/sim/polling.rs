@@ -161,22 +161,22 @@ impl State {
         })
     }
 
-    /// Reports up to `most` events as token and bits, and waits for the first of them at most for
-    /// `timeout`: the clock jumps to the next arrival.
+    /// Reports up to `most` events as token and bits, and waits for the first of them until
+    /// `deadline` or the end of a look-up: the clock jumps to the next arrival.
     pub(super) fn wait(
         &mut self,
         poller: Id,
         most: usize,
-        timeout: Option<Duration>,
+        deadline: Option<Duration>,
         found: &mut Vec<(u64, u32)>,
     ) -> Result<(), Errno> {
         self.begin_call(poller);
-        let deadline = timeout.map(|timeout| self.now.saturating_add(timeout));
         loop {
             self.settle();
             self.report(poller, most, found);
             self.note("wait", poller, found.len() as u64);
-            if !found.is_empty() || deadline.is_some_and(|deadline| deadline <= self.now) {
+            let is_over = deadline.is_some_and(|deadline| deadline <= self.now);
+            if !found.is_empty() || is_over || !self.answers.is_empty() {
                 return Ok(());
             }
             let next = self.next_arrival().into_iter().chain(deadline).min();

@@ -12,6 +12,7 @@ use super::connecting::Listening;
 use super::datagrams::Datagrams;
 use super::endpoint::Endpoint;
 use super::log::Log;
+use super::lookup::{Answer, Hosts};
 use super::name::Name;
 use super::network::Network;
 use super::options::{Counts, Options};
@@ -39,11 +40,14 @@ pub(crate) struct State {
     pub(super) descriptors: BTreeMap<RawFd, Id>,
     pub(super) listeners: BTreeMap<Name, Id>,
     pub(super) udp: Bound,
+    pub(super) hosts: Hosts,
     pub(super) network: Network,
     /// The host on which a peer makes what it makes now.
     pub(super) peer_host: Ipv4Addr,
     pub(super) arrivals: BinaryHeap<Arrival>,
     pub(super) arrivals_made: u64,
+    /// What is to be told to those who have looked names up.
+    pub(super) answers: Vec<Answer>,
     pub(super) ports_given: u32,
     /// Descriptors of the program under test.
     pub(super) open: usize,
@@ -89,10 +93,12 @@ impl State {
             descriptors: BTreeMap::new(),
             listeners: BTreeMap::new(),
             udp: Bound::new(),
+            hosts: Hosts::new(),
             network: Network::default(),
             peer_host: FIRST_PEER,
             arrivals: BinaryHeap::new(),
             arrivals_made: 0,
+            answers: Vec::new(),
             ports_given: 0,
             open: 0,
             trace: 0xCBF2_9CE4_8422_2325,

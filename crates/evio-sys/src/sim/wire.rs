@@ -6,6 +6,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::endpoint::{Fin, Phase, RCV_SHUTDOWN, mask, take_front};
+use super::lookup::LookUp;
 use super::state::{Id, State};
 use super::udp::Datagram;
 
@@ -44,6 +45,7 @@ pub(super) enum Packet {
     /// A socket that was said to be blocked is ready.
     Wake(Id, u32),
     Datagram(Box<Datagram>),
+    LookUp(Box<LookUp>),
     Timer(Waker),
 }
 
@@ -131,6 +133,7 @@ impl State {
             Packet::Again(sender) => self.send_again(sender),
             Packet::GiveUp(sender, since) => self.give_up(sender, since),
             Packet::Wake(id, key) => self.wake(id, key),
+            Packet::LookUp(look_up) => self.end_look_up(*look_up),
             Packet::Datagram(datagram) => self.receive_datagram(*datagram),
             Packet::Timer(waker) => waker.wake(),
         }
