@@ -2,6 +2,8 @@
 //! by chance, and time that costs nothing. Everything comes from a seed, so that a run that failed
 //! can be repeated.
 //!
+//! [`tutorial`] has a server with a bug, its first simulation, and what follows.
+//!
 //! # What is checked
 //!
 //! Beside what the clients assert:
@@ -58,6 +60,7 @@ mod process;
 mod seeds;
 mod simulation;
 mod tasks;
+pub mod tutorial;
 mod udp;
 mod world;
 

@@ -8,6 +8,7 @@ use std::io;
 use std::mem;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
+use std::thread;
 use std::time::Duration;
 
 use evio::{Handler, Progress, Server};
@@ -370,6 +371,15 @@ impl Simulation {
             connections: report.opened(),
             turns: self.turns,
             time: self.kernel.now(),
+        }
+    }
+}
+
+/// What is closed because of a panic has nothing to do with its cause.
+impl Drop for Simulation {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.kernel.end_trace();
         }
     }
 }

@@ -61,6 +61,12 @@ pub(super) enum Call {
     Poll(PollerIndex),
 }
 
+impl Call {
+    pub(super) fn is_again(self) -> bool {
+        matches!(self, Self::Reregister(..))
+    }
+}
+
 /// Draws calls; the endings are rarer than the rest.
 pub(super) fn draw_calls(random: &Kernel, count: usize) -> Vec<Call> {
     let mut calls = vec![Call::Connect];

@@ -55,6 +55,7 @@ mod datagrams;
 mod endings;
 mod endpoint;
 mod handle;
+mod kqueue;
 mod log;
 mod lookup;
 mod name;
@@ -85,7 +86,7 @@ use std::time::{Duration, Instant};
 
 pub use datagrams::StrayDatagram;
 use log::Log;
-pub use options::{Counts, Faults, Options};
+pub use options::{Counts, Faults, Interface, Options};
 pub use record::{ConnectionId, Direction, Mismatch};
 
 pub(crate) use handle::{Handle, SimListener};
@@ -253,6 +254,11 @@ impl Kernel {
     /// Keeps the last `most` lines of what [`print_trace`](Self::print_trace) would print.
     pub fn keep_trace(&self, most: usize) {
         self.0.lock().log = Log::Kept(VecDeque::new(), most);
+    }
+
+    /// Ends the trace: the lines that were kept stay, and no others are added.
+    pub fn end_trace(&self) {
+        self.0.lock().log.end();
     }
 
     /// Returns the lines that were kept.

@@ -4,9 +4,22 @@ use std::time::Duration;
 
 use super::random::Random;
 
+/// As which interface of a system pollers behave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Interface {
+    /// That of Linux: one event for a socket, edges.
+    #[default]
+    Epoll,
+    /// That of FreeBSD and its relatives: reading and writing are reported by themselves, in any
+    /// order, as long as they are possible.
+    Kqueue,
+}
+
 /// How a [`Kernel`](super::Kernel) is made.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// As which interface pollers behave.
+    pub interface: Interface,
     /// The size of each socket's send buffer.
     pub send_buffer: usize,
     /// The size of each socket's receive buffer.
@@ -26,6 +39,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            interface: Interface::Epoll,
             send_buffer: 64 * 1024,
             recv_buffer: 64 * 1024,
             latency: Duration::from_micros(200),
@@ -38,9 +52,10 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Draws options from a seed: buffers of 512 bytes to 64 KiB, a latency of up to 5 ms,
-    /// look-ups of up to 2 s, calls that take up to 50 us, and each of the faults of [`Faults::all`]
-    /// in one seed of two, so that some are met without the others.
+    /// Draws options from a seed: buffers of 512 bytes to 64 KiB, a latency of up to 5 ms, look-ups
+    /// of up to 2 s, calls that take up to 50 us, pollers as with epoll in three seeds of four, and
+    /// each of the faults of [`Faults::all`] in one seed of two, so that some are met without the
+    /// others.
     #[must_use]
     pub fn drawn_from(seed: u64) -> Self {
         // Another sequence than that of the kernel itself.
@@ -69,9 +84,18 @@ impl Options {
             refuse: drawn(refuse),
             look_up: drawn(look_up),
         };
+        let interface = if random.below(4) == 0 { Interface::Kqueue } else { Interface::Epoll };
         let look_up = Duration::from_millis(random.below(2_001) as u64);
-        let descriptors = usize::MAX;
-        Self { send_buffer, recv_buffer, latency, look_up, call_cost, descriptors, faults }
+        Self {
+            interface,
+            send_buffer,
+            recv_buffer,
+            latency,
+            look_up,
+            call_cost,
+            descriptors: usize::MAX,
+            faults,
+        }
     }
 }
 

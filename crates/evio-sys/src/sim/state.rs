@@ -82,6 +82,13 @@ pub(super) enum Kind {
     Reserve,
 }
 
+impl Node {
+    /// Returns whether a kqueue waits for it.
+    pub(super) fn is_filtered(&self) -> bool {
+        self.registrations.iter().any(|registration| registration.filters.is_some())
+    }
+}
+
 impl State {
     pub(super) fn new(seed: u64, options: Options) -> Self {
         Self {

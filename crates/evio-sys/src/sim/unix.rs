@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use super::endpoint::{BOTH, RCV_SHUTDOWN, SEND_SHUTDOWN, mask};
 use super::name::Name;
 use super::record::{ConnectionId, Direction};
-use super::state::{Id, Kind, State};
+use super::state::{Id, Kind, Node, State};
 
 /// How much of a message Linux keeps in one piece (`SKB_MAX_HEAD(0)`), and in pages beside it
 /// (`UNIX_SKB_FRAGS_SZ`).
@@ -28,21 +28,21 @@ pub(super) struct UnixEnd {
     /// The name that the other end has connected to, for the server's.
     pub(super) local: Option<Name>,
     pub(super) remote: Option<Name>,
-    shutdown: u8,
+    pub(super) shutdown: u8,
     /// `SO_ERROR`.
     pub(super) error: Option<Errno>,
     /// Sent by the other end and not read.
-    input: VecDeque<Message>,
+    pub(super) input: VecDeque<Message>,
     /// What the messages of this end take that the other one has not read (`sk_wmem_alloc`).
     pub(super) held: usize,
-    send_buffer: usize,
+    pub(super) send_buffer: usize,
     /// A send was told that there is no room, and none has been made since.
     was_refused: bool,
 }
 
 /// A part of a send.
 #[derive(Debug)]
-struct Message {
+pub(super) struct Message {
     bytes: Vec<u8>,
     /// How many of them have been read.
     read: usize,
@@ -220,13 +220,13 @@ impl State {
         Ok(copied)
     }
 
-    /// Tells the sender of a message that it is gone, whether or not it has asked
-    /// (`unix_write_space`).
+    /// Tells the sender of a message that it is gone, whether or not it has asked: an epoll if
+    /// there is much room (`unix_write_space`), a kqueue each time.
     fn make_unix_room(&mut self, sender: Id, held: usize) {
         let Some(end) = self.unix(sender) else { return };
         end.held -= held;
         end.was_refused = false;
-        if end.is_writable() {
+        if end.is_writable() || self.node(sender).is_some_and(Node::is_filtered) {
             self.wake(sender, mask::OUT);
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::endpoint::{Fin, Phase, RCV_SHUTDOWN, mask, take_front};
 use super::lookup::LookUp;
-use super::state::{Id, State};
+use super::state::{Id, Node, State};
 use super::udp::Datagram;
 
 /// Something that happens at a time.
@@ -168,9 +168,12 @@ impl State {
         self.note_room(from);
     }
 
-    /// Tells a sender of room, if it was told that there is none (`sk_stream_write_space` of
-    /// Linux).
+    /// Tells a sender of room: a kqueue each time (`sowwakeup` of FreeBSD), an epoll if it was told
+    /// that there is none (`sk_stream_write_space` of Linux).
     fn note_room(&mut self, id: Id) {
+        if self.node(id).is_some_and(Node::is_filtered) {
+            self.wake(id, mask::OUT);
+        }
         let Some(endpoint) = self.endpoint(id) else { return };
         endpoint.was_refused = false;
         if endpoint.no_space && endpoint.is_writable() {
