@@ -21,10 +21,14 @@
 //!
 //! # What is not simulated yet
 //!
-//! Abstract names of Unix sockets, multicast groups, several loops, a
-//! [`WorkerPool`](evio::WorkerPool), which has its threads and the system's time,
-//! [`Detached`](evio::Detached) sockets, and descriptors of the program's own: these are errors, of
-//! kind `Unsupported` for the most, of `EPERM` for the last.
+//! - Abstract names of Unix sockets, and multicast groups.
+//! - Several loops.
+//! - A [`WorkerPool`](evio::WorkerPool): it has threads, and the system's time. That of a
+//!   [`Resolver`](evio::Resolver) is not asked.
+//! - Calls of a [`Detached`](evio::Detached) socket that wait. It reads what is there and writes
+//!   what there is room for; what would wait is an error of kind `Unsupported`, or `WouldBlock`
+//!   after [`Stream::set_nonblocking`](evio::Stream::set_nonblocking).
+//! - Descriptors of the program's own: watching one fails with `EPERM`.
 //!
 //! # Examples
 //!

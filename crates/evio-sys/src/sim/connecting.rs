@@ -43,11 +43,9 @@ impl State {
     /// Listens. A path that a listener has left behind is taken over, for nobody answers there.
     pub(super) fn listen(&mut self, mut name: Name, backlog: u16) -> Result<Id, Errno> {
         self.check_descriptors()?;
-        if let Name::Inet(address) = &mut name
-            && address.port() == 0
-        {
-            let (port, _) = self.next_port();
-            address.set_port(port);
+        match &mut name {
+            Name::Inet(address) if address.port() == 0 => address.set_port(self.next_port().0),
+            Name::Inet(_) | Name::Path(_) => {}
         }
         if self.listeners.get(&name).is_some_and(|&id| self.node(id).is_some()) {
             return Err(Errno::EADDRINUSE);

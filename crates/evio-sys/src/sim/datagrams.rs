@@ -132,9 +132,10 @@ impl State {
     /// elsewhere.
     fn refuse_datagram(&mut self, sender: Id) {
         self.counts.drops += 1;
-        if self.random.chance(self.options.faults.refuse)
-            && let Some(end) = self.udp_end(sender)
-        {
+        if !self.random.chance(self.options.faults.refuse) {
+            return;
+        }
+        if let Some(end) = self.udp_end(sender) {
             end.error = Some(Errno::ECONNREFUSED);
             self.counts.refusals += 1;
             self.wake(sender, mask::ERR);

@@ -53,9 +53,7 @@ impl State {
             return Err(Errno::EEXIST);
         }
         let is_peer = node.is_peer;
-        if let Ok(end) = self.end(id)
-            && !is_peer
-        {
+        if let Some(end) = self.end(id).ok().filter(|_| !is_peer) {
             let connection = end.incoming().connection();
             self.fail_by_chance(&[Errno::ENOSPC, Errno::ENOMEM])
                 .inspect_err(|_| self.records.note_cut(connection))?;

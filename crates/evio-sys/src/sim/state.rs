@@ -64,6 +64,8 @@ pub(crate) struct State {
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) is_peer: bool,
+    /// Reading and writing are to wait; they cannot.
+    pub(super) is_blocking: bool,
     pub(super) kind: Kind,
     pub(super) registrations: Vec<Registration>,
     pub(super) wakers: Vec<Waker>,
@@ -172,6 +174,7 @@ impl State {
     pub(super) fn add(&mut self, kind: Kind, is_peer: bool) -> Id {
         self.nodes.push(Some(Node {
             is_peer,
+            is_blocking: false,
             kind,
             registrations: Vec::new(),
             wakers: Vec::new(),

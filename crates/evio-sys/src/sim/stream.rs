@@ -72,6 +72,33 @@ impl SimStream {
         self.call(|state, id| state.send(id, buffers))
     }
 
+    /// As `recv`, for a socket that may be blocking.
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.recv(buffer).map_err(|error| self.cannot_wait(error))
+    }
+
+    /// As `send`, for a socket that may be blocking.
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.send(&[IoSlice::new(bytes)]).map_err(|error| self.cannot_wait(error))
+    }
+
+    /// Time moves between calls only, so one that waits would wait for ever.
+    fn cannot_wait(&self, error: io::Error) -> io::Error {
+        let waits =
+            || self.call(|state, id| Ok(state.node(id).is_some_and(|node| node.is_blocking)));
+        if error.kind() == io::ErrorKind::WouldBlock && waits().unwrap_or(false) {
+            return io::Error::new(io::ErrorKind::Unsupported, "a simulated socket cannot wait");
+        }
+        error
+    }
+
+    pub(crate) fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        self.call(|state, id| {
+            state.node_mut(id).ok_or(Errno::EBADF)?.is_blocking = !nonblocking;
+            Ok(())
+        })
+    }
+
     pub(crate) fn shutdown(&self, both: bool) -> io::Result<()> {
         self.call(|state, id| state.shutdown(id, both))
     }

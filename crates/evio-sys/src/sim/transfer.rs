@@ -149,9 +149,8 @@ impl State {
     ) -> Result<usize, Errno> {
         self.note_result(call, id, result);
         let now = self.now;
-        if let (Err(error), Some(endpoint)) = (result, self.endpoint(id))
-            && error != Errno::EAGAIN
-        {
+        let has_failed = result.is_err_and(|error| error != Errno::EAGAIN);
+        if let Some(endpoint) = self.endpoint(id).filter(|_| has_failed) {
             endpoint.failed_at.get_or_insert(now);
         }
         result
@@ -185,7 +184,9 @@ impl State {
     /// Draws whether a call is told to wait though it need not, and sees to it that the socket is
     /// reported soon: or the promise of an edge would be broken.
     pub(super) fn blocks_by_chance(&mut self, id: Id, key: u32) -> bool {
-        let blocks = self.is_program(id) && self.random.chance(self.options.faults.would_block);
+        let waits = self.node(id).is_some_and(|node| node.is_blocking);
+        let blocks =
+            !waits && self.is_program(id) && self.random.chance(self.options.faults.would_block);
         if blocks {
             self.counts.would_blocks += 1;
             self.wake_later(id, key);

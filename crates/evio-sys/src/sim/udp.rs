@@ -124,14 +124,10 @@ impl State {
     }
 
     pub(super) fn close_udp(&mut self, id: Id) {
-        if let Some(local) = self.udp_end(id).map(|end| end.local)
-            && let Some(ids) = self.udp.get_mut(&local)
-        {
+        self.udp.retain(|_, ids| {
             ids.retain(|&bound| bound != id);
-            if ids.is_empty() {
-                self.udp.remove(&local);
-            }
-        }
+            !ids.is_empty()
+        });
         self.nodes[id] = None;
     }
 
