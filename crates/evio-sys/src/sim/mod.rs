@@ -24,7 +24,23 @@
 //!
 //! Abstract names are [`Unsupported`](std::io::ErrorKind::Unsupported), and no group can be joined;
 //! options such as keep-alive are taken and have no effect; a descriptor of the program's own
-//! cannot be registered.
+//! cannot be registered. [`Read`](std::io::Read) and [`Write`](std::io::Write) of a stream that is
+//! in blocking mode are `Unsupported` where they would wait.
+//!
+//! # What differs from Linux
+//!
+//! The same calls, drawn at random, are made of both kernels by a test of `evio-sim`. What it does
+//! not compare, since it is known to differ:
+//!
+//! - When the FIN of TCP is acknowledged, and with it the events of an end that has sent one and is
+//!   told of changes only: Linux decides by an estimate of the traffic.
+//! - How much fits into the buffers of TCP and of UDP, how much of it has to be read until there is
+//!   room, and when data of TCP is acknowledged, which is what
+//!   [`output_len`](crate::net::Stream::output_len) tells of. Of Unix sockets it is as on x86-64.
+//! - What is still counted as output of a TCP connection that was reset.
+//! - Every address is one of the machine, and datagrams between two of them take their time.
+//! - Which of the UDP sockets that share an address is given the datagrams of a peer.
+//! - The order of events.
 //!
 //! [`as_fd`](std::os::fd::AsFd) of something simulated is a descriptor of `/dev/null` of its own:
 //! it tells one from the other, and nothing can be read from it.
@@ -75,7 +91,6 @@ mod unix;
 mod wire;
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -85,7 +100,6 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 pub use datagrams::StrayDatagram;
-use log::Log;
 pub use options::{Counts, Faults, Interface, Options};
 pub use record::{ConnectionId, Direction, Mismatch};
 
@@ -243,37 +257,6 @@ impl Kernel {
     #[must_use]
     pub fn trace_hash(&self) -> u64 {
         self.0.lock().trace
-    }
-
-    /// Prints every call and every arrival to standard error from here on: the time, who calls, the
-    /// call, the number of the socket, poller or waker, and the result.
-    pub fn print_trace(&self) {
-        self.0.lock().log = Log::Printed;
-    }
-
-    /// Keeps the last `most` lines of what [`print_trace`](Self::print_trace) would print.
-    pub fn keep_trace(&self, most: usize) {
-        self.0.lock().log = Log::Kept(VecDeque::new(), most);
-    }
-
-    /// Ends the trace: the lines that were kept stay, and no others are added.
-    pub fn end_trace(&self) {
-        self.0.lock().log.end();
-    }
-
-    /// Returns the lines that were kept.
-    #[must_use]
-    pub fn kept_trace(&self) -> Vec<String> {
-        self.0.lock().log.lines().cloned().collect()
-    }
-
-    /// Adds a line of the caller's own to the trace, if there is one.
-    pub fn tell(&self, line: impl FnOnce() -> String) {
-        let mut state = self.0.lock();
-        if state.log.is_on() {
-            let now = state.now;
-            state.log.add(now, &line());
-        }
     }
 
     /// Returns how many descriptors the program under test has.
