@@ -45,8 +45,8 @@ impl Kernel {
         self.0.lock().records.sent(of)
     }
 
-    /// Looks for a connection of which a loop that sleeps ought to know something: it waits for that,
-    /// was told of it, and has left it as it was. Returns what it is.
+    /// Looks for a connection of which a loop that sleeps ought to know something: it waits for
+    /// that, was told of it, and has left it as it was. Returns what it is.
     #[must_use]
     pub fn find_overlooked(&self) -> Option<String> {
         self.0.lock().find_overlooked()
