@@ -7,6 +7,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::endpoint::{Endpoint, Fin, Phase, mask};
+use super::name::Name;
+use super::record::ConnectionId;
 use super::state::{Id, Kind, State};
 use super::wire::Packet;
 
@@ -17,11 +19,11 @@ const SYN_RETRIES: u32 = 6;
 const FIRST_PORT: u32 = 32_768;
 const PORTS: u32 = 28_232;
 /// Where the program under test connects from.
-const PROGRAM_HOST: Ipv4Addr = Ipv4Addr::new(10, 64, 0, 1);
+pub(super) const PROGRAM_HOST: Ipv4Addr = Ipv4Addr::new(10, 64, 0, 1);
 
 #[derive(Debug)]
 pub(super) struct Listening {
-    pub(super) address: SocketAddr,
+    pub(super) name: Name,
     backlog: usize,
     pub(super) waiting: VecDeque<Id>,
 }
@@ -30,33 +32,46 @@ impl Listening {
     pub(super) fn events(&self) -> u32 {
         if self.waiting.is_empty() { 0 } else { mask::IN }
     }
+
+    /// One more than the backlog may wait (`sk_acceptq_is_full`, `unix_recvq_full`).
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting.len() > self.backlog
+    }
 }
 
 impl State {
-    /// Listens on an address, alone or with others who share it.
+    /// Listens, alone or with others who share the name. A path that a listener has left behind is
+    /// taken over, for nobody answers there.
     pub(super) fn listen(
         &mut self,
-        mut address: SocketAddr,
+        mut name: Name,
         backlog: u16,
         shares: bool,
     ) -> Result<Id, Errno> {
         self.check_descriptors()?;
-        if address.port() == 0 {
-            let (port, _) = self.next_port();
-            address.set_port(port);
+        match &mut name {
+            Name::Inet(address) if address.port() == 0 => address.set_port(self.next_port()),
+            Name::Inet(_) | Name::Path(_) => {}
         }
-        self.listeners.check(address, shares)?;
+        if let Some(id) = self.listeners.get(&name).filter(|&id| self.node(id).is_none()) {
+            self.listeners.remove(&name, id);
+        }
+        self.listeners.check(&name, shares)?;
+        let port = match &name {
+            Name::Inet(address) => address.port(),
+            Name::Path(_) => 0,
+        };
         let backlog = usize::from(backlog);
-        let listening = Listening { address, backlog, waiting: VecDeque::new() };
+        let listening = Listening { name: name.clone(), backlog, waiting: VecDeque::new() };
         let id = self.add(Kind::Listener(listening), self.is_peer);
-        self.listeners.add(address, id, shares);
-        self.note("listen", id, u64::from(address.port()));
+        self.listeners.add(name, id, shares);
+        self.note("listen", id, u64::from(port));
         Ok(id)
     }
 
-    pub(super) fn listens_at(&self, id: Id) -> Result<SocketAddr, Errno> {
+    pub(super) fn listens_at(&self, id: Id) -> Result<&Name, Errno> {
         match self.node(id).map(|node| &node.kind) {
-            Some(Kind::Listener(listening)) => Ok(listening.address),
+            Some(Kind::Listener(listening)) => Ok(&listening.name),
             _ => Err(Errno::EBADF),
         }
     }
@@ -68,39 +83,34 @@ impl State {
             self.fail_by_chance(&[Errno::EADDRNOTAVAIL, Errno::ENETUNREACH, Errno::EACCES])?;
         }
         let local = self.client_address(remote);
-        let id = self.add_endpoint(local, remote, true, self.is_peer);
-        self.records.begin(local);
+        let connection = self.records.begin();
+        let id = self.add_endpoint((local, remote), (connection, true), self.is_peer);
         self.send_packet(id, Packet::Syn(id, 0));
         self.note("connect", id, u64::from(remote.port()));
         Ok(id)
     }
 
-    /// Returns an address that no client has had: for a host after 28,232 clients another one.
+    /// Returns the address of a new client: ports come again after 28,232 clients.
     fn client_address(&mut self, remote: SocketAddr) -> SocketAddr {
-        let (port, round) = self.next_port();
         let ip = match remote.ip() {
-            IpAddr::V4(ip) if ip.is_loopback() => Ipv4Addr::new(127, 0, 0, round + 1).into(),
-            IpAddr::V4(_) => {
-                let host = if self.is_peer { self.peer_host } else { PROGRAM_HOST };
-                let [first, network, rest @ ..] = host.octets();
-                Ipv4Addr::from([first, network.wrapping_add(round), rest[0], rest[1]]).into()
-            }
-            IpAddr::V6(_) => Ipv6Addr::new(0xFD00, 0, 0, 0, 0, 0, 0, u16::from(round) + 1).into(),
+            IpAddr::V4(ip) if ip.is_loopback() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V4(_) if self.is_peer => self.peer_host.into(),
+            IpAddr::V4(_) => PROGRAM_HOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::new(0xFD00, 0, 0, 0, 0, 0, 0, 1).into(),
         };
-        SocketAddr::new(ip, port)
+        SocketAddr::new(ip, self.next_port())
     }
 
-    fn next_port(&mut self) -> (u16, u8) {
+    pub(super) fn next_port(&mut self) -> u16 {
         let given = self.ports_given;
         self.ports_given += 1;
-        ((FIRST_PORT + given % PORTS) as u16, (given / PORTS % 254) as u8)
+        (FIRST_PORT + given % PORTS) as u16
     }
 
     fn add_endpoint(
         &mut self,
-        local: SocketAddr,
-        remote: SocketAddr,
-        is_client: bool,
+        (local, remote): (SocketAddr, SocketAddr),
+        (connection, is_client): (ConnectionId, bool),
         is_peer: bool,
     ) -> Id {
         let longest = self.options.latency.as_nanos() as usize;
@@ -108,6 +118,7 @@ impl State {
         let endpoint = Endpoint {
             local,
             remote,
+            connection,
             is_client,
             peer: None,
             phase: Phase::Connecting,
@@ -138,18 +149,17 @@ impl State {
         if endpoint.phase != Phase::Connecting {
             return;
         }
-        let (local, remote) = (endpoint.local, endpoint.remote);
+        let (local, remote, connection) = (endpoint.local, endpoint.remote, endpoint.connection);
         let Some(listener) = self.listeners.of_client(local, remote) else {
             return self.send_packet(client, Packet::Rst(client));
         };
         let Some(node) = self.node(listener) else { return };
         let is_peer = node.is_peer;
         let Kind::Listener(listening) = &node.kind else { return };
-        // `sk_acceptq_is_full` of Linux: one more than the backlog may wait.
-        if listening.waiting.len() > listening.backlog {
+        if listening.is_full() {
             return self.retry_syn(client, attempt);
         }
-        let server = self.add_endpoint(remote, local, false, is_peer);
+        let server = self.add_endpoint((remote, local), (connection, false), is_peer);
         if let Some(endpoint) = self.endpoint(server) {
             endpoint.peer = Some(client);
             endpoint.phase = Phase::Connected;
@@ -162,7 +172,7 @@ impl State {
             listening.waiting.push_back(server);
         }
         self.wake(listener, mask::IN);
-        self.send_packet(server, Packet::SynAck(client));
+        self.send_packet(server, Packet::SynAck(client, server));
     }
 
     /// A full queue drops the segment, and the client sends it again.
@@ -180,11 +190,16 @@ impl State {
         self.schedule(self.now + wait - under_way, packet);
     }
 
-    pub(super) fn receive_syn_ack(&mut self, client: Id) {
-        let Some(endpoint) = self.endpoint(client) else { return };
-        if endpoint.phase == Phase::Connecting {
-            endpoint.phase = Phase::Connected;
-            self.wake(client, mask::STATE);
+    pub(super) fn receive_syn_ack(&mut self, client: Id, server: Id) {
+        match self.endpoint(client) {
+            Some(endpoint) if endpoint.phase == Phase::Connecting => {
+                endpoint.phase = Phase::Connected;
+                self.wake(client, mask::STATE);
+                self.cut_by_chance(client);
+            }
+            Some(endpoint) if endpoint.phase == Phase::Connected => {}
+            // It does not wait any more.
+            _ => self.refuse(server),
         }
     }
 
@@ -198,17 +213,18 @@ impl State {
         }
     }
 
-    /// Takes a connection that waits, and its client's address. A descriptor comes first, as in
-    /// `accept4(2)` of Linux, which fails for want of one even if nobody waits.
-    pub(super) fn accept(&mut self, listener: Id) -> Result<(Id, SocketAddr), Errno> {
+    /// Takes a connection that waits, and its client's address, if that has one. A descriptor comes
+    /// first, as in `accept4(2)` of Linux, which fails for want of one even if nobody waits.
+    pub(super) fn accept(&mut self, listener: Id) -> Result<(Id, Option<SocketAddr>), Errno> {
         self.begin_call(listener);
         let result = self.try_accept(listener);
         self.note_result("accept", listener, result.map(|(id, _)| id));
         result
     }
 
-    fn try_accept(&mut self, listener: Id) -> Result<(Id, SocketAddr), Errno> {
+    fn try_accept(&mut self, listener: Id) -> Result<(Id, Option<SocketAddr>), Errno> {
         self.check_descriptors()?;
+        let now = self.now;
         let is_program = self.is_program(listener);
         let Some(Kind::Listener(listening)) = self.node_mut(listener).map(|node| &mut node.kind)
         else {
@@ -223,14 +239,18 @@ impl State {
         {
             listening.waiting.pop_front();
         }
-        let client = self.own(id)?.remote;
+        // A connection of Unix sockets is there, or not.
+        let Some(endpoint) = self.endpoint(id) else { return Ok((id, None)) };
+        let (client, connection) = (endpoint.remote, endpoint.connection);
+        // Before, nobody could know of it.
+        endpoint.failed_at = endpoint.failed_at.map(|_| now);
         if is_program {
             self.fail_by_chance(&[Errno::ECONNABORTED, Errno::EPROTO]).inspect_err(|_| {
-                self.records.note_cut(client);
+                self.records.note_cut(connection);
                 self.abandon(id);
             })?;
         }
-        Ok((id, client))
+        Ok((id, Some(client)))
     }
     /// Notes of the clients that wait at a listener that they are turned away, as they may be when
     /// no descriptor is left for a while.
@@ -239,8 +259,8 @@ impl State {
             return;
         };
         for id in listening.waiting.clone() {
-            if let Some(client) = self.endpoint(id).map(|endpoint| endpoint.remote) {
-                self.records.note_cut(client);
+            if let Some(connection) = self.endpoint(id).map(|endpoint| endpoint.connection) {
+                self.records.note_cut(connection);
             }
         }
     }

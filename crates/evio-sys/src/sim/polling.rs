@@ -54,12 +54,11 @@ impl State {
         if node.registrations.iter().any(|registration| registration.poller == poller) {
             return Err(Errno::EEXIST);
         }
-        if let Kind::Stream(endpoint) = &node.kind
-            && !node.is_peer
-        {
-            let client = endpoint.client();
+        let is_peer = node.is_peer;
+        if let Some(end) = self.end(id).ok().filter(|_| !is_peer) {
+            let connection = end.incoming().connection();
             self.fail_by_chance(&[Errno::ENOSPC, Errno::ENOMEM])
-                .inspect_err(|_| self.records.note_cut(client))?;
+                .inspect_err(|_| self.records.note_cut(connection))?;
         }
         let filters = self.filters(poller, id, events);
         let events = events | mask::ERR | mask::HUP;
@@ -165,6 +164,8 @@ impl State {
     fn events_of(&mut self, id: Id) -> u32 {
         match self.node_mut(id).map(|node| &mut node.kind) {
             Some(Kind::Stream(endpoint)) => endpoint.events(),
+            Some(Kind::Unix(end)) => end.events(),
+            Some(Kind::Udp(end)) => end.events(),
             Some(Kind::Listener(listening)) => listening.events(),
             Some(Kind::Notifier(is_raised)) => mask::OUT | if *is_raised { mask::IN } else { 0 },
             Some(Kind::Poller(list)) if !list.ids.is_empty() => mask::IN,
@@ -190,6 +191,36 @@ impl State {
         listed.into_iter().any(|id| self.would_report(poller, id))
     }
 
+    /// Looks for a connection of the program that an epoll was asked to report, that has something
+    /// to report, and that is in no list: its edge has been reported, and it was left as it was.
+    pub(super) fn find_overlooked(&mut self) -> Option<String> {
+        let ids: Vec<Id> = self.descriptors.values().copied().collect();
+        ids.into_iter().find_map(|id| {
+            let node = self.node(id).filter(|node| !node.is_peer && node.owed_wakes == 0)?;
+            if !matches!(node.kind, Kind::Stream(_) | Kind::Unix(_)) {
+                return None;
+            }
+            let has_been_told = |registration: &&Registration| {
+                registration.filters.is_none() && !registration.is_listed
+            };
+            let waits_for = node.registrations.iter().filter(has_been_told);
+            let wanted = waits_for.fold(0, |wanted, registration| wanted | registration.events);
+            let found = self.look_at(id) & wanted & !mask::PRIVATE;
+            (found != 0).then(|| format!("#{id} has {}", shown(found)))
+        })
+    }
+
+    /// Returns the events of a connection, and leaves it as it is: a poll remembers who asked for
+    /// room.
+    fn look_at(&mut self, id: Id) -> u32 {
+        let no_space = self.endpoint(id).map(|endpoint| endpoint.no_space);
+        let events = self.events_of(id);
+        if let (Some(no_space), Some(endpoint)) = (no_space, self.endpoint(id)) {
+            endpoint.no_space = no_space;
+        }
+        events
+    }
+
     fn would_report(&mut self, poller: Id, id: Id) -> bool {
         let Some(registration) = self.registration(poller, id) else { return false };
         let (wanted, filters) = (registration.events & !mask::PRIVATE, registration.filters);
@@ -210,17 +241,16 @@ impl State {
         }
     }
 
-    /// Reports up to `most` events as token and bits, and waits for the first of them at most for
-    /// `timeout`: the clock jumps to the next arrival.
+    /// Reports up to `most` events as token and bits, and waits for the first of them until
+    /// `deadline` or the end of a look-up: the clock jumps to the next arrival.
     pub(super) fn wait(
         &mut self,
         poller: Id,
         most: usize,
-        timeout: Option<Duration>,
+        deadline: Option<Duration>,
         found: &mut Vec<Event>,
     ) -> Result<(), Errno> {
         self.begin_call(poller);
-        let deadline = timeout.map(|timeout| self.now.saturating_add(timeout));
         loop {
             self.settle();
             self.set_asleep(poller, false);
@@ -230,7 +260,8 @@ impl State {
                 _ => self.report(poller, most, found),
             }
             self.note("wait", poller, found.len() as u64);
-            if !found.is_empty() || deadline.is_some_and(|deadline| deadline <= self.now) {
+            let is_over = deadline.is_some_and(|deadline| deadline <= self.now);
+            if !found.is_empty() || is_over || !self.answers.is_empty() {
                 return Ok(());
             }
             self.set_asleep(poller, true);
@@ -273,6 +304,23 @@ impl State {
             list.ids = listed;
         }
     }
+}
+
+/// Writes events as epoll_ctl(2) names them.
+pub(super) fn shown(events: u32) -> String {
+    let names = [
+        (mask::IN, "IN"),
+        (mask::PRI, "PRI"),
+        (mask::OUT, "OUT"),
+        (mask::ERR, "ERR"),
+        (mask::HUP, "HUP"),
+        (mask::RDHUP, "RDHUP"),
+        (mask::EXCLUSIVE, "EXCLUSIVE"),
+        (mask::ONESHOT, "ONESHOT"),
+        (mask::ET, "ET"),
+    ];
+    let set = names.iter().filter(|(bit, _)| events & bit != 0);
+    set.map(|(_, name)| *name).collect::<Vec<_>>().join("|")
 }
 
 /// As the backend for epoll decodes an event.

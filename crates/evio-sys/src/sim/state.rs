@@ -9,14 +9,18 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::connecting::Listening;
+use super::datagrams::Datagrams;
 use super::endpoint::Endpoint;
 use super::listeners::Listeners;
 use super::log::Log;
+use super::lookup::{Answer, Hosts};
 use super::network::Network;
 use super::options::{Counts, Options};
 use super::polling::{ReadyList, Registration};
 use super::random::Random;
 use super::record::Records;
+use super::udp::{Bound, UdpEnd};
+use super::unix::UnixEnd;
 use super::wire::Arrival;
 
 /// Names a socket, a poller or a waker; never given out twice.
@@ -35,11 +39,15 @@ pub(crate) struct State {
     pub(super) nodes: Vec<Option<Node>>,
     pub(super) descriptors: BTreeMap<RawFd, Id>,
     pub(super) listeners: Listeners,
+    pub(super) udp: Bound,
+    pub(super) hosts: Hosts,
     pub(super) network: Network,
     /// The host on which a peer makes what it makes now.
     pub(super) peer_host: Ipv4Addr,
     pub(super) arrivals: BinaryHeap<Arrival>,
     pub(super) arrivals_made: u64,
+    /// What is to be told to those who have looked names up.
+    pub(super) answers: Vec<Answer>,
     pub(super) ports_given: u32,
     /// Descriptors of the program under test.
     pub(super) open: usize,
@@ -47,6 +55,7 @@ pub(crate) struct State {
     pub(super) log: Log,
     pub(super) counts: Counts,
     pub(super) records: Records,
+    pub(super) datagrams: Datagrams,
     /// Bytes between two buffers.
     pub(super) scratch: Vec<u8>,
 }
@@ -55,14 +64,20 @@ pub(crate) struct State {
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) is_peer: bool,
+    /// Reading and writing are to wait; they cannot.
+    pub(super) is_blocking: bool,
     pub(super) kind: Kind,
     pub(super) registrations: Vec<Registration>,
     pub(super) wakers: Vec<Waker>,
+    /// How many wakes are on their way because a call was told to wait by chance.
+    pub(super) owed_wakes: u32,
 }
 
 #[derive(Debug)]
 pub(super) enum Kind {
     Stream(Box<Endpoint>),
+    Unix(Box<UnixEnd>),
+    Udp(Box<UdpEnd>),
     Listener(Listening),
     Poller(ReadyList),
     /// Whether it has ever been raised: the counter is not read back.
@@ -88,16 +103,20 @@ impl State {
             nodes: Vec::new(),
             descriptors: BTreeMap::new(),
             listeners: Listeners::new(seed),
+            udp: Bound::new(),
+            hosts: Hosts::new(),
             network: Network::default(),
             peer_host: FIRST_PEER,
             arrivals: BinaryHeap::new(),
             arrivals_made: 0,
+            answers: Vec::new(),
             ports_given: 0,
             open: 0,
             trace: 0xCBF2_9CE4_8422_2325,
             log: Log::Off,
             counts: Counts::default(),
             records: Records::default(),
+            datagrams: Datagrams::default(),
             scratch: Vec::new(),
         }
     }
@@ -107,10 +126,23 @@ impl State {
         if self.log.is_on() {
             self.tell_call(call, id, result);
         }
-        let name = call.bytes().fold(0, |name, byte| name << 8 | u64::from(byte));
-        for word in [name, id as u64, result, self.now.as_nanos() as u64] {
-            self.trace = (self.trace ^ word).wrapping_mul(0x0100_0000_01B3);
+        self.note_bytes(call.as_bytes());
+        for word in [id as u64, result, self.now.as_nanos() as u64] {
+            self.note_word(word);
         }
+    }
+
+    /// Adds what was sent.
+    pub(super) fn note_bytes(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.note_word(u64::from_le_bytes(word));
+        }
+    }
+
+    fn note_word(&mut self, word: u64) {
+        self.trace = (self.trace ^ word).wrapping_mul(0x0100_0000_01B3);
     }
 
     #[cold]
@@ -157,9 +189,11 @@ impl State {
     pub(super) fn add(&mut self, kind: Kind, is_peer: bool) -> Id {
         self.nodes.push(Some(Node {
             is_peer,
+            is_blocking: false,
             kind,
             registrations: Vec::new(),
             wakers: Vec::new(),
+            owed_wakes: 0,
         }));
         self.nodes.len() - 1
     }

@@ -16,6 +16,8 @@ const SEGMENT: usize = 1460;
 const LARGE_SEGMENT: usize = 32 * 1024;
 /// The longest time in microseconds between the parts of a segment that was cut.
 const MAX_PAUSE: usize = 2_000;
+/// The latest time in milliseconds at which the network ends a connection.
+const LATEST_CUT: usize = 5_000;
 
 impl State {
     /// Takes as much of `buffers` as there is room for, in the order of `tcp_sendmsg` of Linux.
@@ -23,6 +25,7 @@ impl State {
         self.begin_call(id);
         let result = match self.break_by_chance(id) {
             Some(error) => Err(error),
+            None if self.unix(id).is_some() => self.send_unix(id, buffers),
             None => self.try_send(id, buffers),
         };
         self.note_transfer("send", id, result)
@@ -52,10 +55,8 @@ impl State {
         if self.blocks_by_chance(id, mask::OUT) {
             return Err(Errno::EAGAIN);
         }
-        if taken > 1 && self.is_program(id) && self.random.chance(self.options.faults.short_send) {
-            self.counts.short_sends += 1;
+        if taken > 1 && self.cuts_send(id) {
             taken = 1 + self.random.below(taken - 1);
-            self.wake_later(id, mask::OUT);
         }
         self.take(id, buffers, taken)?;
         if taken < wanted {
@@ -73,6 +74,7 @@ impl State {
             let part = &buffer[..left.min(buffer.len())];
             self.own(id)?.output.extend(part);
             self.records.note_sent(of, part);
+            self.note_bytes(part);
             left -= part.len();
         }
         Ok(())
@@ -82,9 +84,13 @@ impl State {
     /// are read before its error, and a FIN hides what came after it.
     pub(super) fn recv(&mut self, id: Id, buffer: &mut [u8]) -> Result<usize, Errno> {
         self.begin_call(id);
-        let result = match self.break_by_chance(id) {
+        // What has come is given out first, as Linux does.
+        let is_empty = self.endpoint(id).is_none_or(|endpoint| endpoint.input.is_empty());
+        let broken = if is_empty { self.break_by_chance(id) } else { None };
+        let result = match broken {
             Some(error) => Err(error),
             None if self.blocks_by_chance(id, mask::IN) => Err(Errno::EAGAIN),
+            None if self.unix(id).is_some() => self.recv_unix(id, buffer),
             None => self.try_recv(id, buffer),
         };
         self.note_transfer("recv", id, result)
@@ -111,15 +117,20 @@ impl State {
     /// Returns whether a receive would find something (`MSG_PEEK`).
     pub(super) fn has_input(&mut self, id: Id) -> Result<bool, Errno> {
         self.begin_call(id);
-        let endpoint = self.own(id)?;
-        if !endpoint.input.is_empty() {
-            return Ok(true);
-        }
-        match Self::nothing_to_read(endpoint) {
+        let found = match self.unix(id).is_some() {
+            true => self.has_unix_input(id),
+            false => self.has_tcp_input(id),
+        };
+        match found {
             Ok(()) => Ok(true),
             Err(Errno::EAGAIN) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    fn has_tcp_input(&mut self, id: Id) -> Result<(), Errno> {
+        let endpoint = self.own(id)?;
+        if endpoint.input.is_empty() { Self::nothing_to_read(endpoint) } else { Ok(()) }
     }
 
     /// Returns `Ok` for the end of the input.
@@ -144,9 +155,8 @@ impl State {
     ) -> Result<usize, Errno> {
         self.note_result(call, id, result);
         let now = self.now;
-        if let (Err(error), Some(endpoint)) = (result, self.endpoint(id))
-            && error != Errno::EAGAIN
-        {
+        let has_failed = result.is_err_and(|error| error != Errno::EAGAIN);
+        if let Some(endpoint) = self.endpoint(id).filter(|_| has_failed) {
             endpoint.failed_at.get_or_insert(now);
         }
         result
@@ -179,8 +189,10 @@ impl State {
 
     /// Draws whether a call is told to wait though it need not, and sees to it that the socket is
     /// reported soon: or the promise of an edge would be broken.
-    fn blocks_by_chance(&mut self, id: Id, key: u32) -> bool {
-        let blocks = self.is_program(id) && self.random.chance(self.options.faults.would_block);
+    pub(super) fn blocks_by_chance(&mut self, id: Id, key: u32) -> bool {
+        let waits = self.node(id).is_some_and(|node| node.is_blocking);
+        let blocks =
+            !waits && self.is_program(id) && self.random.chance(self.options.faults.would_block);
         if blocks {
             self.counts.would_blocks += 1;
             self.wake_later(id, key);
@@ -188,8 +200,22 @@ impl State {
         blocks
     }
 
+    /// Draws whether a send is to take less than it could.
+    pub(super) fn cuts_send(&mut self, id: Id) -> bool {
+        let cuts = self.is_program(id) && self.random.chance(self.options.faults.short_send);
+        if cuts {
+            self.counts.short_sends += 1;
+            self.wake_later(id, mask::OUT);
+        }
+        cuts
+    }
+
     fn wake_later(&mut self, id: Id, key: u32) {
-        let latency = self.endpoint(id).map_or_else(Default::default, |endpoint| endpoint.latency);
+        let longest = self.options.latency;
+        let latency = self.endpoint(id).map_or(longest, |endpoint| endpoint.latency);
+        if let Some(node) = self.node_mut(id) {
+            node.owed_wakes += 1;
+        }
         self.schedule(self.now + latency / 2, Packet::Wake(id, key));
     }
 
@@ -208,7 +234,8 @@ impl State {
             }
         }
         let Some(endpoint) = self.endpoint(id) else { return };
-        if endpoint.fin == Fin::Wanted && endpoint.output.is_empty() {
+        let is_connected = endpoint.phase == Phase::Connected;
+        if is_connected && endpoint.fin == Fin::Wanted && endpoint.output.is_empty() {
             endpoint.fin = Fin::Sent;
             self.send_packet(id, Packet::Fin(id));
         }
@@ -237,13 +264,34 @@ impl State {
         (len > 0).then_some((len, pause))
     }
 
+    /// Draws whether the network is to end a connection some time, whatever happens in it.
+    pub(super) fn cut_by_chance(&mut self, client: Id) {
+        // Of a connection that there is once, not of each of its segments.
+        if self.random.chance((10.0 * self.options.faults.reset).min(1.0)) {
+            let at = self.now + Duration::from_millis(self.random.below(LATEST_CUT) as u64);
+            self.schedule(at, Packet::LateCut(client));
+        }
+    }
+
+    pub(super) fn cut_late(&mut self, client: Id) {
+        let Some(endpoint) = self.endpoint(client) else { return };
+        let (connection, peer) = (endpoint.connection, endpoint.peer);
+        if endpoint.phase == Phase::Connected {
+            self.counts.resets += 1;
+            self.records.note_cut(connection);
+            for end in [Some(client), peer].into_iter().flatten() {
+                self.receive_rst(end);
+            }
+        }
+    }
+
     /// Makes the network reset both ends.
     fn cut(&mut self, id: Id) {
         let Some(endpoint) = self.endpoint(id) else { return };
-        let client = endpoint.client();
+        let connection = endpoint.connection;
         mem::take(&mut endpoint.output);
         self.counts.resets += 1;
-        self.records.note_cut(client);
+        self.records.note_cut(connection);
         self.send_packet(id, Packet::Cut(id));
     }
 }
