@@ -20,7 +20,8 @@ use crate::sim::SimUdp;
 /// # Examples
 ///
 /// ```
-/// use evio_sys::net::{ListenOptions, MAX_DATAGRAM, UdpSocket};
+/// # use evio_sys as evio;
+/// use evio::net::{ListenOptions, MAX_DATAGRAM, UdpSocket};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), &ListenOptions::default())?;
@@ -37,7 +38,8 @@ pub const MAX_DATAGRAM: usize = 65_535;
 /// # Examples
 ///
 /// ```
-/// use evio_sys::net::{ListenOptions, Received, UdpSocket};
+/// # use evio_sys as evio;
+/// use evio::net::{ListenOptions, Received, UdpSocket};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), &ListenOptions::default())?;
@@ -148,7 +150,8 @@ impl UdpSocket {
     /// # Examples
     ///
     /// ```
-    /// use evio_sys::net::{ListenOptions, UdpSocket};
+    /// # use evio_sys as evio;
+    /// use evio::net::{ListenOptions, UdpSocket};
     ///
     /// # fn main() -> std::io::Result<()> {
     /// let options = ListenOptions::default();
@@ -173,7 +176,8 @@ impl UdpSocket {
     /// # Examples
     ///
     /// ```
-    /// use evio_sys::net::{ListenOptions, UdpSocket};
+    /// # use evio_sys as evio;
+    /// use evio::net::{ListenOptions, UdpSocket};
     ///
     /// # fn main() -> std::io::Result<()> {
     /// let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), &ListenOptions::default())?;
@@ -242,7 +246,8 @@ impl UdpSocket {
     /// # Examples
     ///
     /// ```
-    /// use evio_sys::net::UdpSocket;
+    /// # use evio_sys as evio;
+    /// use evio::net::UdpSocket;
     ///
     /// /// Answers each datagram from the address that it was sent to.
     /// fn echo(socket: &mut UdpSocket, buffer: &mut [u8]) -> std::io::Result<()> {
@@ -288,7 +293,8 @@ impl UdpSocket {
     ///
     /// ```
     /// use std::net::{Ipv4Addr, Ipv6Addr};
-    /// use evio_sys::net::UdpSocket;
+    /// # use evio_sys as evio;
+    /// use evio::net::UdpSocket;
     ///
     /// /// Hears what is said to a group of each family, and then no more.
     /// fn listen(v4: &UdpSocket, v6: &UdpSocket) -> std::io::Result<()> {

@@ -28,7 +28,8 @@ use crate::sim::{Name, SimListener};
 ///
 /// ```
 /// use std::os::unix::net::UnixStream;
-/// use evio_sys::net::{ListenOptions, Listener, UnixName};
+/// # use evio_sys as evio;
+/// use evio::net::{ListenOptions, Listener, UnixName};
 ///
 /// let path = std::env::temp_dir().join(format!("evio-example-{}.sock", std::process::id()));
 /// let options = ListenOptions::default().mode(0o600);
@@ -179,7 +180,8 @@ impl Listener {
     /// # Examples
     ///
     /// ```
-    /// use evio_sys::net::{ListenOptions, Listener};
+    /// # use evio_sys as evio;
+    /// use evio::net::{ListenOptions, Listener};
     ///
     /// # fn main() -> std::io::Result<()> {
     /// let options = ListenOptions::default();
@@ -259,7 +261,8 @@ impl TryFrom<UnixListener> for Listener {
 /// ```
 /// use std::fs;
 /// use std::os::fd::OwnedFd;
-/// use evio_sys::net::{ListenOptions, Listener, UnixName};
+/// # use evio_sys as evio;
+/// use evio::net::{ListenOptions, Listener, UnixName};
 ///
 /// let path = std::env::temp_dir().join(format!("evio-doc-given-up-{}", std::process::id()));
 /// let listen = || Listener::unix(UnixName::Path(&path), &ListenOptions::default());

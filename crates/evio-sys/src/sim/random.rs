@@ -19,8 +19,8 @@ impl Random {
 
     /// Returns a number below `bound`, or zero.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
-        let high = self.next() >> 32;
-        ((high * bound as u64) >> 32) as usize
+        let product = u128::from(self.next()) * bound as u128;
+        (product >> 64) as usize
     }
 
     /// Returns true with this probability. What never happens draws nothing.
