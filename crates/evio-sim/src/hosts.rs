@@ -4,7 +4,7 @@ use crate::simulation::Simulation;
 
 impl Simulation {
     /// Lets a host of this name have these addresses, in this order, for who looks it up: as
-    /// [`Resolver`](evio::Resolver) and [`Server::bind`] do.
+    /// [`Resolver`](evio::Resolver) and [`Server::bind`](evio::Server::bind) do.
     ///
     /// # Panics
     ///

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::vec;
 
 /// Looks up the addresses of a host, as the system's resolver does, which can take many seconds.
 ///
@@ -14,16 +15,17 @@ use std::net::{SocketAddr, ToSocketAddrs};
 /// # Examples
 ///
 /// ```
-/// let addresses = evio_sys::names::look_up("127.0.0.1", 80)?;
-/// assert_eq!(addresses, ["127.0.0.1:80".parse().unwrap()]);
+/// let mut addresses = evio_sys::names::look_up("127.0.0.1", 80)?;
+/// assert_eq!(addresses.next(), Some("127.0.0.1:80".parse().unwrap()));
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+#[inline]
+pub fn look_up(host: &str, port: u16) -> io::Result<vec::IntoIter<SocketAddr>> {
     #[cfg(feature = "sim")]
     if let Some(found) = crate::sim::look_up(host, port) {
-        return found;
+        return found.map(Vec::into_iter);
     }
-    Ok((host, port).to_socket_addrs()?.collect())
+    (host, port).to_socket_addrs()
 }
 
 /// Looks up `name`, a host and a port, without a thread that waits for it, where that can be: then

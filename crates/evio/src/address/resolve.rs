@@ -52,7 +52,7 @@ fn resolve_name(scheme: Scheme, name: &str, port: u16) -> io::Result<Vec<SocketA
     let found = evio_sys::names::look_up(name, port).map_err(|error| {
         io::Error::new(error.kind(), format!("cannot resolve host {name:?}: {error}"))
     })?;
-    bindable(scheme, name, found.into_iter())
+    bindable(scheme, name, found)
 }
 
 /// Keeps the addresses that a socket of the scheme can be bound to, each once.
