@@ -19,8 +19,7 @@ impl Random {
 
     /// Returns a number below `bound`, or zero.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
-        let high = self.next() >> 32;
-        ((high * bound as u64) >> 32) as usize
+        ((u128::from(self.next()) * bound as u128) >> 64) as usize
     }
 
     /// Returns true with this probability. What never happens draws nothing.
@@ -42,6 +41,17 @@ mod tests {
             numbers,
             [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]
         );
+    }
+
+    #[test]
+    fn numbers_are_below_any_bound() {
+        let mut random = Random::new(7);
+        for bound in [1, 3, 1 << 32, usize::MAX] {
+            let drawn: Vec<_> = (0..100).map(|_| random.below(bound)).collect();
+            assert!(drawn.iter().all(|&number| number < bound), "{bound}: {drawn:?}");
+            assert!(drawn.iter().any(|&number| number >= bound / 2), "{bound}: {drawn:?}");
+        }
+        assert_eq!(random.below(0), 0);
     }
 
     #[test]
