@@ -57,7 +57,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use options::{Counts, Faults, Options};
 pub use record::{Direction, Mismatch};
@@ -65,6 +65,9 @@ pub use record::{Direction, Mismatch};
 pub(crate) use handle::{Handle, SimListener};
 pub(crate) use state::State;
 pub(crate) use stream::SimStream;
+
+/// What the time of day is when a simulation begins: the same each time, and a whole second.
+const START: Duration = Duration::from_secs(1_000_000_000);
 
 thread_local! {
     static CURRENT: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
@@ -262,6 +265,13 @@ pub(crate) fn current() -> Option<Arc<Shared>> {
 /// Returns the virtual time, on a thread that has one.
 pub(crate) fn now() -> Option<Instant> {
     CURRENT.with_borrow(|current| current.as_ref().map(|shared| shared.base + shared.lock().now))
+}
+
+/// Returns the virtual time of day, on a thread that has one.
+pub(crate) fn time_of_day() -> Option<SystemTime> {
+    CURRENT.with_borrow(|current| {
+        current.as_ref().map(|shared| UNIX_EPOCH + START + shared.lock().now)
+    })
 }
 
 /// Draws a seed, on a thread that is simulated.
