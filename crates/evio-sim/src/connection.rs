@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::task::Poll;
 
@@ -48,6 +49,37 @@ impl Connection {
         Ok(())
     }
 
+    /// Sends all of `bytes`, and meanwhile keeps what comes for the next read. So a peer goes on
+    /// that stops reading while its replies are not taken.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the connection has ended.
+    ///
+    /// # Panics
+    ///
+    /// Those of [`read`](Self::read).
+    pub async fn write_and_read(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        let mut buffer = [0; BUFFER];
+        let mut has_ended = false;
+        while !bytes.is_empty() {
+            let call = |stream: &Stream| match stream.send(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !has_ended => {
+                    stream.recv(&mut buffer).map(|received| (0, Some(received)))
+                }
+                result => result.map(|sent| (sent, None)),
+            };
+            let (sent, received) = self.when_ready(call).await?;
+            bytes = &bytes[sent..];
+            if let Some(len) = received {
+                has_ended = len == 0;
+                self.take(&buffer[..len]);
+                self.unread.extend(&buffer[..len]);
+            }
+        }
+        Ok(())
+    }
+
     /// Reads what is there, and waits for it; empty is the end of the input.
     ///
     /// # Errors
@@ -59,18 +91,21 @@ impl Connection {
     /// Panics when it is not what was sent: then the simulated kernel is at fault.
     pub async fn read(&mut self) -> io::Result<Vec<u8>> {
         if !self.unread.is_empty() {
-            return Ok(std::mem::take(&mut self.unread));
+            return Ok(mem::take(&mut self.unread));
         }
         let mut buffer = [0; BUFFER];
         let len = self.when_ready(|stream| stream.recv(&mut buffer)).await?;
-        let bytes = &buffer[..len];
-        let checked =
-            self.kernel.check_bytes(Direction::ToClient(self.local), self.received, bytes);
-        if let Err(mismatch) = checked {
+        self.take(&buffer[..len]);
+        Ok(buffer[..len].to_vec())
+    }
+
+    /// Compares what was received with what was sent.
+    fn take(&mut self, bytes: &[u8]) {
+        let of = Direction::ToClient(self.local);
+        if let Err(mismatch) = self.kernel.check_bytes(of, self.received, bytes) {
             panic!("a client has read what was not sent: {mismatch}");
         }
-        self.received += len;
-        Ok(bytes.to_vec())
+        self.received += bytes.len();
     }
 
     /// Reads so many bytes.
@@ -79,7 +114,7 @@ impl Connection {
     ///
     /// Fails when the input ends before, and when the connection was reset.
     pub async fn read_exact(&mut self, len: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
+        let mut bytes = mem::take(&mut self.unread);
         while bytes.len() < len {
             self.read_some(&mut bytes).await?;
         }
