@@ -1,0 +1,40 @@
+//! The example servers under every fault.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod http;
+mod redis;
+
+use std::env;
+use std::io;
+use std::time::Duration;
+
+use evio_sim::{Connection, Net};
+
+/// Where the server listens.
+const ADDRESS: &str = "10.0.0.1:80";
+
+/// Returns how many seeds a test tries: so many, or `EVIO_SEEDS` times as many.
+fn seeds(ordinary: u64) -> u64 {
+    let times = env::var("EVIO_SEEDS").map_or(1, |times| times.parse().expect("a number"));
+    ordinary * times
+}
+
+/// Sends bytes that are cut anywhere, with a rest between some of the pieces, and reads meanwhile.
+async fn send_in_pieces(net: &Net, conn: &mut Connection, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let longest = [10, 200, bytes.len()][net.random_below(3)];
+        let (piece, rest) = bytes.split_at(bytes.len().min(1 + net.random_below(longest)));
+        conn.write_and_read(piece).await?;
+        bytes = rest;
+        if net.random_below(4) == 0 {
+            rest_for(net, Duration::from_millis(20)).await;
+        }
+    }
+    Ok(())
+}
+
+/// Waits for some time below `most`.
+async fn rest_for(net: &Net, most: Duration) {
+    let micros = net.random_below(most.as_micros() as usize);
+    net.sleep(Duration::from_micros(micros as u64)).await;
+}
