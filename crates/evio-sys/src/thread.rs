@@ -27,8 +27,8 @@ pub fn pin(number: usize) -> io::Result<()> {
 
 /// Gives the calling thread the policy `SCHED_BATCH` (sched(7)): when it is woken, it waits until
 /// a processor is free, and does not take it from the thread that runs there. This is for more
-/// threads than processors. A thread with a policy of its own, such as a realtime one, keeps it. Threads
-/// that this one starts take it over.
+/// threads than processors. A thread with a policy of its own, such as a realtime one, keeps it.
+/// Threads that this one starts take it over.
 ///
 /// # Errors
 ///

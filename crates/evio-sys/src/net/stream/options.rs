@@ -142,7 +142,7 @@ impl Stream {
             }
             Socket::Unix(_) => Ok(()),
             #[cfg(feature = "sim")]
-            Socket::Simulated(_) => Ok(()),
+            Socket::Simulated(stream) => stream.set_user_timeout(timeout),
         }
     }
 }
