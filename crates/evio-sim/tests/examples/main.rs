@@ -8,7 +8,7 @@ use std::env;
 use std::io;
 use std::time::Duration;
 
-use evio_sim::{Connection, Net};
+use evio_sim::{Connection, Faults, Net, Options, Simulation};
 
 /// Where the server listens.
 const ADDRESS: &str = "10.0.0.1:80";
@@ -17,6 +17,23 @@ const ADDRESS: &str = "10.0.0.1:80";
 fn seeds(ordinary: u64) -> u64 {
     let times = env::var("EVIO_SEEDS").map_or(1, |times| times.parse().expect("a number"));
     ordinary * times
+}
+
+/// How late a deadline may be noticed where nothing is lost: three steps of the loop's clock, and
+/// what the latency and the other faults add.
+const LATE: Duration = Duration::from_millis(100);
+
+/// Asserts that a time is this long, within what it may be late.
+fn check_wait(waited: Duration, expected: Option<Duration>) {
+    let expected = expected.expect("there is a limit");
+    assert!(waited + LATE >= expected && waited <= expected + LATE, "{waited:?} of {expected:?}");
+}
+
+/// Leaves out what makes a time uncertain: segments that are lost and sent again, and calls that
+/// fail, which end a connection early.
+fn measure_times(sim: &mut Simulation) {
+    let drawn = Options::drawn_from(sim.seed()).faults;
+    sim.set_faults(Faults { loss: 0.0, call_error: 0.0, ..drawn });
 }
 
 /// Sends bytes that are cut anywhere, with a rest between some of the pieces, and reads meanwhile.

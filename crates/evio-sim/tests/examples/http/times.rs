@@ -8,23 +8,14 @@ use evio_sim::{Net, Result, for_each_seed};
 
 use super::client::Client;
 use super::{TIMEOUTS, serve};
-use crate::seeds;
+use crate::{check_wait, measure_times, seeds};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-
-/// How late a deadline may be noticed: three steps of the loop's clock, and what the faults and the
-/// latency of a simulation add.
-const LATE: Duration = Duration::from_millis(100);
-
-/// Asserts that a time is this long, within what it may be late.
-fn check_wait(waited: Duration, expected: Option<Duration>) {
-    let expected = expected.expect("there is a limit");
-    assert!(waited + LATE >= expected && waited <= expected + LATE, "{waited:?} of {expected:?}");
-}
 
 /// Runs this script as several clients, with a connection each.
 fn for_each_client(script: impl AsyncFn(Rc<Net>, Client) -> Result + Copy + 'static) {
     for_each_seed(seeds(200), |sim| {
+        measure_times(sim);
         serve(sim, b"page".to_vec())?;
         for _ in 0..3 {
             sim.client(move |net| async move {
@@ -46,6 +37,7 @@ fn for_each_client(script: impl AsyncFn(Rc<Net>, Client) -> Result + Copy + 'sta
 #[test]
 fn who_asks_for_nothing_is_closed_when_the_time_is_up() {
     for_each_seed(seeds(200), |sim| {
+        measure_times(sim);
         serve(sim, b"page".to_vec())?;
         sim.client(|net| async move {
             let mut client = Client::connect(&net).await?;
