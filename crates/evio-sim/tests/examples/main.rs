@@ -1,11 +1,14 @@
 //! The example servers under every fault.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod chat;
 mod http;
 mod redis;
 
+use std::cell::Cell;
 use std::env;
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 use evio_sim::{Connection, Faults, Net, Options, Simulation};
@@ -48,6 +51,32 @@ async fn send_in_pieces(net: &Net, conn: &mut Connection, mut bytes: &[u8]) -> i
         }
     }
     Ok(())
+}
+
+/// A place where scripts wait for each other. Each of them has one: dropped, it has arrived, also if
+/// that is because its script has failed.
+struct Arrival(Rc<Cell<usize>>);
+
+impl Arrival {
+    /// Makes the arrivals of so many scripts, and what counts those that are not there yet.
+    fn of(scripts: usize) -> (impl Iterator<Item = Self>, Rc<Cell<usize>>) {
+        let missing = Rc::new(Cell::new(scripts));
+        let of_each = Rc::clone(&missing);
+        ((0..scripts).map(move |_| Self(Rc::clone(&of_each))), missing)
+    }
+}
+
+impl Drop for Arrival {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+/// Waits until all have arrived.
+async fn all_of(net: &Net, missing: &Cell<usize>) {
+    while missing.get() > 0 {
+        net.sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// Waits for some time below `most`.

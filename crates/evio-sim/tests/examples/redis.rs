@@ -1,6 +1,7 @@
 //! The redis server: random commands against a model, and what connections do to each other.
 
 mod limits;
+mod mini;
 mod model;
 mod resp;
 mod together;

@@ -93,6 +93,17 @@ impl Model {
         line.map_or(words, |line| command(&line))
     }
 
+    /// Draws one of the commands that a redis of five has.
+    pub(super) fn draw_simple(&self, net: &Net) -> Command {
+        let key = format!("{}:{}", self.prefix, net.random_below(4));
+        match net.random_below(5) {
+            0 => vec![b"SET".to_vec(), key.into(), net.random_bytes(net.random_below(3_000))],
+            1 => command(&format!("del {key}")),
+            2 => command(&format!("EXPIRE {key} {}", 1 + net.random_below(20))),
+            _ => command(&format!("GET {key}")),
+        }
+    }
+
     /// Carries out a command that was sent and whose reply was read at these times.
     pub(super) fn run(&mut self, command: &Command, sent: Duration, read: Duration) -> Expected {
         let name = String::from_utf8_lossy(&command[0]).to_ascii_uppercase();
@@ -101,7 +112,7 @@ impl Model {
         let is_certain = !matches!(was, Some(Key::Unknown));
         let (expected, key_is) = match (name.as_str(), was) {
             ("SET", _) => {
-                let life = command.get(4).map(|millis| interval(millis, sent, read));
+                let life = command.get(4).map(|millis| interval(millis, 1, sent, read));
                 (Expected::Is(ok()), Some(Key::Is(Value::String(command[2].clone()), life)))
             }
             ("DEL", was) if is_certain => (Expected::Is(Reply::count(was.iter().count())), None),
@@ -109,8 +120,9 @@ impl Model {
             (_, Some(Key::Unknown)) => (Expected::Anything, Some(Key::Unknown)),
             (_, None) => Self::run_without_key(&name, command),
             (_, Some(Key::Is(value, life))) => match name.as_str() {
-                "PEXPIRE" => {
-                    let life = interval(&command[2], sent, read);
+                "PEXPIRE" | "EXPIRE" => {
+                    let unit = if name == "EXPIRE" { 1_000 } else { 1 };
+                    let life = interval(&command[2], unit, sent, read);
                     (Expected::Is(Reply::Integer(1)), Some(Key::Is(value, Some(life))))
                 }
                 "PERSIST" => {
@@ -181,11 +193,11 @@ impl Model {
     }
 }
 
-/// Returns when a key expires at the earliest, and at the latest, in a server that counts whole
-/// milliseconds.
-fn interval(millis: &[u8], sent: Duration, read: Duration) -> (Duration, Duration) {
-    let millis = std::str::from_utf8(millis).ok().and_then(|text| text.parse().ok());
-    let life = Duration::from_millis(millis.expect("a number of milliseconds"));
+/// Returns when a key expires at the earliest, and at the latest, that lives for so many units of
+/// milliseconds, which a server counts as a whole.
+fn interval(units: &[u8], unit: u64, sent: Duration, read: Duration) -> (Duration, Duration) {
+    let units: u64 = std::str::from_utf8(units).unwrap().parse().unwrap();
+    let life = Duration::from_millis(units * unit);
     let step = Duration::from_millis(1);
     ((sent + life).saturating_sub(step), read + life + step)
 }
