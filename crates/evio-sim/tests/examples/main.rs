@@ -1,6 +1,7 @@
 //! The example servers under every fault.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod broker;
 mod chat;
 mod http;
 mod redis;
