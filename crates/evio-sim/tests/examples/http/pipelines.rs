@@ -150,7 +150,7 @@ async fn talk(net: Rc<Net>, page: Rc<[u8]>) -> Result {
             (0..count).map(|_| Asked::draw(&net, &page, After::KeepAlive)).collect();
         round(&mut client, &asked, &page).await?;
         if net.random_below(4) == 0 {
-            client.rest(Duration::from_secs(59)).await;
+            client.rest(Duration::from_secs(50)).await;
         }
     }
     match net.random_below(4) {

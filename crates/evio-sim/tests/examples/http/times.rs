@@ -44,9 +44,10 @@ fn who_asks_for_nothing_is_closed_when_the_time_is_up() {
             let mut begun = net.now();
             let mut limit = TIMEOUTS.head;
             for _ in 0..net.random_below(4) {
-                begun = net.now();
+                let sent = net.now();
                 client.send(GET).await?;
-                assert_eq!(client.read(false, begun).await?.status, 200);
+                assert_eq!(client.read(false, sent).await?.status, 200);
+                begun = net.now();
                 limit = TIMEOUTS.keep_alive;
             }
             client.expect_end().await?;
