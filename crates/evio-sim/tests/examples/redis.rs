@@ -18,6 +18,9 @@ use self::model::Model;
 use self::resp::{Client, Command, Reply, command};
 use crate::{ADDRESS, seeds};
 
+/// How much virtual time a simulation may take.
+const LONGEST: Duration = Duration::from_secs(600);
+
 fn settings() -> ClientSettings {
     ClientSettings {
         // Replies often have to wait, even those of small commands.
@@ -29,6 +32,8 @@ fn settings() -> ClientSettings {
 }
 
 fn serve(sim: &mut Simulation, clients: ClientSettings) -> Result {
+    // Ten ticks a second are made meanwhile, also when a client waits in vain.
+    sim.set_longest(LONGEST);
     let bound = evio::Server::bind([format!("tcp://{ADDRESS}")])?.limits(clients.limits());
     let server = Server::new(Options { loops: 1, ..Options::default() });
     sim.serve(bound, Redis::new(Arc::new(server), clients, 0))?;

@@ -15,6 +15,7 @@ fn keys_expire_by_themselves_after_an_hour() {
     for_each_seed(3, |sim| {
         measure_times(sim);
         serve(sim, settings())?;
+        sim.set_longest(Duration::from_secs(4_000));
         sim.client(|net| async move {
             let mut client = Client::connect(&net).await?;
             let sent = net.now();

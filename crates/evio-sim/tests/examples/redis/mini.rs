@@ -6,6 +6,7 @@ use std::time::Duration;
 use evio::{Limits, Server};
 use evio_sim::{Net, Result, for_each_seed};
 
+use super::LONGEST;
 use super::model::Model;
 use super::resp::Client;
 use crate::{ADDRESS, seeds};
@@ -37,6 +38,7 @@ async fn talk(net: Rc<Net>, number: usize) -> Result {
 #[test]
 fn five_commands_do_what_they_say_whatever_goes_wrong() {
     for_each_seed(seeds(200), |sim| {
+        sim.set_longest(LONGEST);
         let limits = Limits::default().high_watermark(4_000).low_watermark(1_000);
         let server = Server::bind([format!("tcp://{ADDRESS}")])?.limits(limits);
         sim.serve(server, mini_redis::Store::default())?;
