@@ -3,10 +3,9 @@
 use std::future::poll_fn;
 use std::io;
 use std::mem;
-use std::net::SocketAddr;
 use std::task::Poll;
 
-use evio_sys::net::Stream;
+use evio_sys::net::{SocketAddr, Stream};
 use evio_sys::sim::{Direction, Kernel};
 
 /// How much is read at once.
@@ -18,7 +17,7 @@ const BUFFER: usize = 4096;
 pub struct Connection {
     kernel: Kernel,
     stream: Stream,
-    local: SocketAddr,
+    input: Direction,
     /// How many bytes have come.
     received: usize,
     /// Read from the socket, and not by the script.
@@ -26,14 +25,18 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(kernel: Kernel, stream: Stream, local: SocketAddr) -> Self {
-        Self { kernel, stream, local, received: 0, unread: Vec::new() }
+    pub(crate) fn new(kernel: Kernel, stream: Stream, input: Direction) -> Self {
+        Self { kernel, stream, input, received: 0, unread: Vec::new() }
     }
 
-    /// Returns the address of this end, which no other client has.
-    #[must_use]
-    pub fn local_addr(&self) -> SocketAddr {
-        self.local
+    /// Returns the address of this end: of TCP one that no other client has, of a Unix socket one
+    /// without a name.
+    ///
+    /// # Errors
+    ///
+    /// Does not fail.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.stream.local_addr()
     }
 
     /// Sends all of `bytes`, as fast as the peer takes them.
@@ -101,8 +104,7 @@ impl Connection {
 
     /// Compares what was received with what was sent.
     fn take(&mut self, bytes: &[u8]) {
-        let of = Direction::ToClient(self.local);
-        if let Err(mismatch) = self.kernel.check_bytes(of, self.received, bytes) {
+        if let Err(mismatch) = self.kernel.check_bytes(self.input, self.received, bytes) {
             panic!("a client has read what was not sent: {mismatch}");
         }
         self.received += bytes.len();

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU64;
 
 use evio::Limits;
 use evio_core::{Config, EventLoop};
-use evio_examples::mqtt::{Broker, MAILBOX_BYTES, MAILBOX_MESSAGES, Settings};
+use evio_examples::mqtt::{Broker, Settings};
 use evio_sim::{Net, Result, Simulation};
 use evio_sys::net::{ListenOptions, Listener};
 
@@ -20,11 +20,7 @@ use crate::ADDRESS;
 fn serve(sim: &mut Simulation) -> Result {
     // Who publishes often has to wait for those who read.
     let limits = Limits::default().high_watermark(4_000).low_watermark(1_000);
-    let config = Config::default()
-        .limits(limits)
-        .mailbox_bytes(MAILBOX_BYTES)
-        .mailbox_capacity(MAILBOX_MESSAGES);
-    let mut event_loop = EventLoop::new(config)?;
+    let mut event_loop = EventLoop::new(Config::default().limits(limits))?;
     event_loop.listen(0, Listener::tcp(ADDRESS.parse()?, &ListenOptions::default())?)?;
     let stamps = Arc::new(AtomicU64::new(0));
     let settings = Settings { max_packet: 64 << 10, patience: None, stamps };
