@@ -4,6 +4,7 @@
 mod broker;
 mod chat;
 mod http;
+mod proxy;
 mod redis;
 
 use std::cell::Cell;
