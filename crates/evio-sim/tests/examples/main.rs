@@ -55,8 +55,8 @@ async fn send_in_pieces(net: &Net, conn: &mut Connection, mut bytes: &[u8]) -> i
     Ok(())
 }
 
-/// A place where scripts wait for each other. Each of them has one: dropped, it has arrived, also if
-/// that is because its script has failed.
+/// What a script has that others wait for: when it is dropped, the script has arrived, or has
+/// failed.
 struct Arrival(Rc<Cell<usize>>);
 
 impl Arrival {
