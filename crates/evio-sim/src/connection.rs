@@ -1,8 +1,10 @@
 //! A client's end of a connection.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::mem;
+use std::rc::Rc;
 use std::task::Poll;
 
 use evio_sys::net::{SocketAddr, Stream};
@@ -22,11 +24,18 @@ pub struct Connection {
     received: usize,
     /// Read from the socket, and not by the script.
     unread: Vec<u8>,
+    /// Set when a call fails because the connection was cut by chance.
+    excuse: Rc<Cell<bool>>,
 }
 
 impl Connection {
-    pub(crate) fn new(kernel: Kernel, stream: Stream, input: Direction) -> Self {
-        Self { kernel, stream, input, received: 0, unread: Vec::new() }
+    pub(crate) fn new(
+        kernel: Kernel,
+        stream: Stream,
+        input: Direction,
+        excuse: Rc<Cell<bool>>,
+    ) -> Self {
+        Self { kernel, stream, input, received: 0, unread: Vec::new(), excuse }
     }
 
     /// Returns the address of this end: of TCP one that no other client has, of a Unix socket one
@@ -75,9 +84,7 @@ impl Connection {
             let (sent, received) = self.when_ready(call).await?;
             bytes = &bytes[sent..];
             if let Some(len) = received {
-                has_ended = len == 0;
-                self.take(&buffer[..len]);
-                self.unread.extend(&buffer[..len]);
+                has_ended = self.receive(&buffer[..len])? == 0;
             }
         }
         Ok(())
@@ -87,27 +94,38 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// Fails when the connection was reset.
+    /// Fails when the connection was reset. One that was cut by chance fails also if its end looks
+    /// like any other: a client could not tell it from an empty reply.
     ///
     /// # Panics
     ///
     /// Panics when it is not what was sent: then the simulated kernel is at fault.
     pub async fn read(&mut self) -> io::Result<Vec<u8>> {
-        if !self.unread.is_empty() {
-            return Ok(mem::take(&mut self.unread));
+        if self.unread.is_empty() {
+            self.fill().await?;
         }
-        let mut buffer = [0; BUFFER];
-        let len = self.when_ready(|stream| stream.recv(&mut buffer)).await?;
-        self.take(&buffer[..len]);
-        Ok(buffer[..len].to_vec())
+        Ok(mem::take(&mut self.unread))
     }
 
-    /// Compares what was received with what was sent.
-    fn take(&mut self, bytes: &[u8]) {
+    /// Reads what is there and adds it to what is unread; returns how much that is.
+    async fn fill(&mut self) -> io::Result<usize> {
+        let mut buffer = [0; BUFFER];
+        let len = self.when_ready(|stream| stream.recv(&mut buffer)).await?;
+        self.receive(&buffer[..len])
+    }
+
+    /// Checks what was received, and adds it to what is unread; returns how much it is.
+    fn receive(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if let Err(mismatch) = self.kernel.check_bytes(self.input, self.received, bytes) {
             panic!("a client has read what was not sent: {mismatch}");
         }
         self.received += bytes.len();
+        if bytes.is_empty() && self.was_cut() {
+            self.excuse.set(true);
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        self.unread.extend_from_slice(bytes);
+        Ok(bytes.len())
     }
 
     /// Reads so many bytes.
@@ -116,12 +134,10 @@ impl Connection {
     ///
     /// Fails when the input ends before, and when the connection was reset.
     pub async fn read_exact(&mut self, len: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = mem::take(&mut self.unread);
-        while bytes.len() < len {
-            self.read_some(&mut bytes).await?;
+        while self.unread.len() < len {
+            self.fill_some().await?;
         }
-        self.unread = bytes.split_off(len);
-        Ok(bytes)
+        Ok(self.take(len))
     }
 
     /// Reads up to the end of a line, which is a part of what is returned.
@@ -130,15 +146,14 @@ impl Connection {
     ///
     /// Fails when the input ends before, when it is not UTF-8, and when the connection was reset.
     pub async fn read_line(&mut self) -> io::Result<String> {
-        let mut bytes = Vec::new();
         let end = loop {
-            if let Some(end) = bytes.iter().position(|&byte| byte == b'\n') {
+            if let Some(end) = self.unread.iter().position(|&byte| byte == b'\n') {
                 break end + 1;
             }
-            self.read_some(&mut bytes).await?;
+            self.fill_some().await?;
         };
-        self.unread = bytes.split_off(end);
-        String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+        String::from_utf8(self.take(end))
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
     /// Reads up to the end of the input.
@@ -147,14 +162,8 @@ impl Connection {
     ///
     /// Fails when the connection was reset.
     pub async fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        loop {
-            let more = self.read().await?;
-            if more.is_empty() {
-                return Ok(bytes);
-            }
-            bytes.extend(more);
-        }
+        while self.fill().await? > 0 {}
+        Ok(mem::take(&mut self.unread))
     }
 
     /// Ends the output: the peer reads what was sent, then the end of its input.
@@ -163,7 +172,7 @@ impl Connection {
     ///
     /// Fails when the connection has ended.
     pub fn shutdown_write(&mut self) -> io::Result<()> {
-        self.stream.shutdown_write()
+        self.excused(self.stream.shutdown_write())
     }
 
     /// Resets the connection.
@@ -171,13 +180,28 @@ impl Connection {
         let _ = self.stream.reset();
     }
 
-    async fn read_some(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
-        let more = self.read().await?;
-        if more.is_empty() {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+    async fn fill_some(&mut self) -> io::Result<()> {
+        match self.fill().await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
         }
-        bytes.extend(more);
-        Ok(())
+    }
+
+    /// Takes the first bytes of what is unread.
+    fn take(&mut self, len: usize) -> Vec<u8> {
+        let rest = self.unread.split_off(len);
+        mem::replace(&mut self.unread, rest)
+    }
+
+    fn was_cut(&self) -> bool {
+        self.kernel.was_cut(self.input.connection())
+    }
+
+    fn excused<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        if result.is_err() && self.was_cut() {
+            self.excuse.set(true);
+        }
+        result
     }
 
     /// Calls `call` until it need not wait.
@@ -187,7 +211,7 @@ impl Connection {
                 self.kernel.on_change(&self.stream, context.waker().clone());
                 Poll::Pending
             }
-            result => Poll::Ready(result),
+            result => Poll::Ready(self.excused(result)),
         })
         .await
     }

@@ -1,6 +1,6 @@
 //! The network, as a client sees it.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,7 +11,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use evio_sys::net::{self, Stream};
-use evio_sys::sim::{ConnectionId, Kernel};
+use evio_sys::sim::Kernel;
 
 use crate::connection::Connection;
 use crate::udp::ClientUdp;
@@ -21,13 +21,13 @@ use crate::udp::ClientUdp;
 pub struct Net {
     kernel: Kernel,
     host: Ipv4Addr,
-    /// The connections that the client has made.
-    made: RefCell<Vec<ConnectionId>>,
+    /// Whether a call has failed because its connection was cut by chance.
+    excuse: Rc<Cell<bool>>,
 }
 
 impl Net {
     pub(crate) fn new(kernel: Kernel, host: Ipv4Addr) -> Rc<Self> {
-        Rc::new(Self { kernel, host, made: RefCell::default() })
+        Rc::new(Self { kernel, host, excuse: Rc::default() })
     }
 
     /// Returns the address of the client's host, which no other client has.
@@ -42,9 +42,9 @@ impl Net {
         self.kernel.set_cut_off(self.host.into(), is_cut_off);
     }
 
-    /// Returns whether one of the client's connections was cut by chance.
-    pub(crate) fn was_cut(&self) -> bool {
-        self.made.borrow().iter().any(|&made| self.kernel.was_cut(made))
+    /// Returns whether a call of the client has failed because its connection was cut by chance.
+    pub(crate) fn is_excused(&self) -> bool {
+        self.excuse.get()
     }
 
     /// Returns whether any connection of the simulation was cut by chance: one that the program
@@ -63,8 +63,7 @@ impl Net {
     pub async fn connect(&self, address: &str) -> io::Result<Connection> {
         let (stream, _) = Stream::connect(&parse(address)?)?;
         let input = self.kernel.input_of(&stream).ok_or(io::ErrorKind::Unsupported)?;
-        self.made.borrow_mut().push(input.connection());
-        poll_fn(|context| match stream.finish_connect() {
+        let result = poll_fn(|context| match stream.finish_connect() {
             Ok(true) => Poll::Ready(Ok(())),
             Ok(false) => {
                 self.kernel.on_change(&stream, context.waker().clone());
@@ -72,8 +71,12 @@ impl Net {
             }
             Err(error) => Poll::Ready(Err(error)),
         })
-        .await?;
-        Ok(Connection::new(self.kernel.clone(), stream, input))
+        .await;
+        if result.is_err() && self.kernel.was_cut(input.connection()) {
+            self.excuse.set(true);
+        }
+        result?;
+        Ok(Connection::new(self.kernel.clone(), stream, input, Rc::clone(&self.excuse)))
     }
 
     /// Binds a UDP socket, such as `10.0.0.9:0`; port 0 is one that nobody has had.

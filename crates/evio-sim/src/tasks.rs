@@ -64,7 +64,8 @@ impl Tasks {
     ///
     /// # Panics
     ///
-    /// Panics when a script fails and none of its connections was cut by chance.
+    /// Panics when a script fails, and none of its calls did because its connection was cut by
+    /// chance.
     pub(crate) fn run_ready(&mut self, kernel: &Kernel) -> bool {
         let mut ready = mem::take(&mut *lock(&self.ready));
         if ready.is_empty() {
@@ -101,7 +102,7 @@ impl Tasks {
         };
         task.script = None;
         if let Err(error) = result {
-            assert!(task.net.was_cut(), "client {number} failed: {error}");
+            assert!(task.net.is_excused(), "client {number} failed: {error}");
         }
     }
 

@@ -12,7 +12,7 @@ fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-/// Sends ten times as much as comes. Which bytes those are is checked by the simulation.
+/// Sends each byte ten times.
 struct Tenfold;
 
 impl Handler for Tenfold {
@@ -21,11 +21,13 @@ impl Handler for Tenfold {
     fn context(&mut self, _: &Conn<'_>) {}
 
     fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
-        for _ in 0..10 {
-            conn.write(input);
-        }
+        conn.write(&tenfold(input));
         Action::None
     }
+}
+
+fn tenfold(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().flat_map(|&byte| [byte; 10]).collect()
 }
 
 fn server() -> Result<Server> {
@@ -46,7 +48,7 @@ fn what_is_lost_comes_late_and_in_order() {
                 let message = net.random_bytes(1 + net.random_below(3_000));
                 conn.write_all(&message).await?;
                 conn.shutdown_write()?;
-                assert_eq!(conn.read_to_end().await?.len(), message.len() * 10);
+                assert!(conn.read_to_end().await? == tenfold(&message));
                 Ok(())
             });
         }
@@ -69,7 +71,7 @@ fn a_host_that_was_cut_off_for_a_while_loses_nothing() {
                 let away = Duration::from_millis(net.random_below(3_000) as u64);
                 net.sleep(away).await;
                 net.cut_off(false);
-                conn.read_exact(message.len() * 10).await?;
+                assert!(conn.read_exact(message.len() * 10).await? == tenfold(&message));
             }
             Ok(())
         });
@@ -116,10 +118,54 @@ fn a_peer_that_has_vanished_is_given_up_in_time() {
             assert_eq!(net.connections(), 1, "a peer is given up early");
             net.sleep(secs(6)).await;
             assert_eq!(net.connections(), 0, "a connection is left to a peer that has vanished");
+            // Who comes back finds nobody there any more.
+            net.cut_off(false);
+            let sent = conn.write_all(b"hello").await;
+            assert!(sent.is_err() || conn.read_to_end().await.is_err());
             Ok(())
         });
         Ok(())
     });
+}
+
+#[test]
+fn a_reset_that_is_lost_leaves_the_other_end_alone() {
+    for_each_seed(SEEDS, |sim| {
+        sim.set_faults(Faults::default());
+        let idle = secs(60);
+        sim.serve(server()?.limits(Limits::default().idle_timeout(Some(idle))), Tenfold)?;
+        sim.client(move |net| async move {
+            let mut conn = net.connect(ADDRESS).await?;
+            conn.write_all(b"hello").await?;
+            conn.read_exact(50).await?;
+            net.cut_off(true);
+            conn.reset();
+            net.sleep(secs(1)).await;
+            net.cut_off(false);
+            net.sleep(secs(30)).await;
+            assert_eq!(net.connections(), 1, "nobody has told the server");
+            net.sleep(idle).await;
+            assert_eq!(net.connections(), 0, "nothing was heard of the client for too long");
+            Ok(())
+        });
+        Ok(())
+    });
+}
+
+#[test]
+fn what_was_read_ahead_stays_for_the_next_read() {
+    let mut sim = Simulation::with_options(1, Options::default()).unwrap();
+    sim.serve(server().unwrap(), Tenfold).unwrap();
+    sim.client(|net| async move {
+        let mut conn = net.connect(ADDRESS).await?;
+        conn.write_all(b"a\n").await?;
+        assert_eq!(conn.read_exact(4).await?, b"aaaa");
+        assert_eq!(conn.read_exact(0).await?, b"");
+        assert_eq!(conn.read_line().await?, "aaaaaa\n");
+        assert_eq!(conn.read_exact(9).await?, b"\n".repeat(9));
+        Ok(())
+    });
+    sim.run();
 }
 
 #[test]

@@ -44,7 +44,7 @@ impl State {
     pub(super) fn listen(&mut self, mut name: Name, backlog: u16) -> Result<Id, Errno> {
         self.check_descriptors()?;
         match &mut name {
-            Name::Inet(address) if address.port() == 0 => address.set_port(self.next_port().0),
+            Name::Inet(address) if address.port() == 0 => address.set_port(self.next_port()),
             Name::Inet(_) | Name::Path(_) => {}
         }
         if self.listeners.get(&name).is_some_and(|&id| self.node(id).is_some()) {
@@ -83,25 +83,21 @@ impl State {
         Ok(id)
     }
 
-    /// Returns an address that no client has had: for a host after 28,232 clients another one.
+    /// Returns the address of a new client: ports come again after 28,232 clients.
     fn client_address(&mut self, remote: SocketAddr) -> SocketAddr {
-        let (port, round) = self.next_port();
         let ip = match remote.ip() {
-            IpAddr::V4(ip) if ip.is_loopback() => Ipv4Addr::new(127, 0, 0, round + 1).into(),
-            IpAddr::V4(_) => {
-                let host = if self.is_peer { self.peer_host } else { PROGRAM_HOST };
-                let [first, network, rest @ ..] = host.octets();
-                Ipv4Addr::from([first, network.wrapping_add(round), rest[0], rest[1]]).into()
-            }
-            IpAddr::V6(_) => Ipv6Addr::new(0xFD00, 0, 0, 0, 0, 0, 0, u16::from(round) + 1).into(),
+            IpAddr::V4(ip) if ip.is_loopback() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V4(_) if self.is_peer => self.peer_host.into(),
+            IpAddr::V4(_) => PROGRAM_HOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::new(0xFD00, 0, 0, 0, 0, 0, 0, 1).into(),
         };
-        SocketAddr::new(ip, port)
+        SocketAddr::new(ip, self.next_port())
     }
 
-    pub(super) fn next_port(&mut self) -> (u16, u8) {
+    pub(super) fn next_port(&mut self) -> u16 {
         let given = self.ports_given;
         self.ports_given += 1;
-        ((FIRST_PORT + given % PORTS) as u16, (given / PORTS % 254) as u8)
+        (FIRST_PORT + given % PORTS) as u16
     }
 
     fn add_endpoint(
@@ -169,7 +165,7 @@ impl State {
             listening.waiting.push_back(server);
         }
         self.wake(listener, mask::IN);
-        self.send_packet(server, Packet::SynAck(client));
+        self.send_packet(server, Packet::SynAck(client, server));
     }
 
     /// The listener of the address itself comes before that of all addresses.
@@ -198,11 +194,16 @@ impl State {
         self.schedule(self.now + wait - under_way, packet);
     }
 
-    pub(super) fn receive_syn_ack(&mut self, client: Id) {
-        let Some(endpoint) = self.endpoint(client) else { return };
-        if endpoint.phase == Phase::Connecting {
-            endpoint.phase = Phase::Connected;
-            self.wake(client, mask::STATE);
+    pub(super) fn receive_syn_ack(&mut self, client: Id, server: Id) {
+        match self.endpoint(client) {
+            Some(endpoint) if endpoint.phase == Phase::Connecting => {
+                endpoint.phase = Phase::Connected;
+                self.wake(client, mask::STATE);
+                self.cut_by_chance(client);
+            }
+            Some(endpoint) if endpoint.phase == Phase::Connected => {}
+            // It does not wait any more.
+            _ => self.refuse(server),
         }
     }
 
@@ -227,6 +228,7 @@ impl State {
 
     fn try_accept(&mut self, listener: Id) -> Result<(Id, Option<SocketAddr>), Errno> {
         self.check_descriptors()?;
+        let now = self.now;
         let is_program = self.is_program(listener);
         let Some(Kind::Listener(listening)) = self.node_mut(listener).map(|node| &mut node.kind)
         else {
@@ -243,6 +245,8 @@ impl State {
         // A connection of Unix sockets is there, or not.
         let Some(endpoint) = self.endpoint(id) else { return Ok((id, None)) };
         let (client, connection) = (endpoint.remote, endpoint.connection);
+        // Before, nobody could know of it.
+        endpoint.failed_at = endpoint.failed_at.map(|_| now);
         if is_program {
             self.fail_by_chance(&[Errno::ECONNABORTED, Errno::EPROTO]).inspect_err(|_| {
                 self.records.note_cut(connection);

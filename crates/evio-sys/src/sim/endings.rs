@@ -154,10 +154,10 @@ impl State {
     pub(super) fn receive_fin(&mut self, from: Id) {
         let Some(sender) = self.endpoint(from) else { return };
         let peer = sender.peer;
-        let Some(receiver) = peer.and_then(|to| self.endpoint(to)) else { return };
-        if receiver.phase == Phase::Closed {
-            return;
-        }
+        let receiver = peer.and_then(|to| self.endpoint(to));
+        let Some(receiver) = receiver.filter(|end| end.phase != Phase::Closed) else {
+            return self.refuse(from);
+        };
         receiver.fin_received = true;
         receiver.shutdown |= RCV_SHUTDOWN;
         receiver.owes_ack = true;
@@ -199,11 +199,16 @@ impl State {
 
     /// Receives a reset (`tcp_reset` of Linux).
     pub(super) fn receive_rst(&mut self, id: Id) {
+        let now = self.now;
         let Some(endpoint) = self.endpoint(id) else { return };
         if endpoint.phase == Phase::Closed {
             return;
         }
         let is_half_closed = endpoint.fin_received && endpoint.fin == Fin::No;
+        if endpoint.phase == Phase::Connected {
+            // Whoever owns it is told.
+            endpoint.failed_at.get_or_insert(now);
+        }
         endpoint.error = Some(match endpoint.phase {
             Phase::Connecting => Errno::ECONNREFUSED,
             _ if is_half_closed => Errno::EPIPE,

@@ -19,6 +19,8 @@ const RETRANSMISSION: Duration = Duration::from_millis(200);
 const LONGEST_RETRANSMISSION: Duration = Duration::from_secs(120);
 /// When a sender without a timeout of its own gives up (`tcp_retries2` of tcp(7), 15 times).
 const GIVE_UP: Duration = Duration::from_millis(924_600);
+/// How long connecting takes when nobody answers (`tcp_syn_retries` of tcp(7), 6 times).
+const SYN_TIMEOUT: Duration = Duration::from_secs(127);
 
 #[derive(Debug, Default)]
 pub(super) struct Network {
@@ -31,6 +33,8 @@ pub(super) struct Network {
 #[derive(Debug)]
 struct Held {
     since: Duration,
+    /// Since when there is output among it.
+    unacknowledged: Option<Duration>,
     packets: VecDeque<Packet>,
 }
 
@@ -75,33 +79,72 @@ impl State {
 
     /// Keeps back a packet that cannot arrive, and returns one that can.
     pub(super) fn pass(&mut self, packet: Packet) -> Option<Packet> {
-        let Some(sender) = self.sender_of(&packet) else { return Some(packet) };
+        let Some((end, sender)) = self.path_of(&packet) else { return Some(packet) };
         let is_behind = self.network.held.contains_key(&sender);
-        if !is_behind && !self.is_cut_off(sender) {
+        // A reset does not wait for what is sent again.
+        let waits = is_behind && !matches!(packet, Packet::Rst(_));
+        if !waits && !self.is_cut_off(end) {
             return Some(packet);
         }
         self.counts.losses += 1;
-        if let Packet::Syn(client, attempt) = packet {
-            self.retry_syn(client, attempt);
-            return None;
-        }
-        let now = self.now;
-        let held = self.network.held.entry(sender);
-        let held = held.or_insert_with(|| Held { since: now, packets: VecDeque::new() });
-        held.packets.push_back(packet);
-        if !is_behind {
-            let patience = self.endpoint(sender).and_then(|endpoint| endpoint.user_timeout);
-            self.schedule(now + patience.unwrap_or(GIVE_UP), Packet::GiveUp(sender, now));
+        match packet {
+            Packet::Syn(client, attempt) => self.retry_syn(client, attempt),
+            // Nobody repeats a reset, nor what was sent before it: the peer learns of it when it
+            // sends something itself.
+            Packet::Rst(_) => self.forget_held(sender),
+            Packet::SynAck(client, _) => {
+                self.schedule(self.now + SYN_TIMEOUT, Packet::TimedOut(client));
+                self.hold(sender, packet);
+            }
+            Packet::Data(..) | Packet::Fin(_) => {
+                self.hold(sender, packet);
+                match self.endpoint(sender).is_some_and(|end| end.phase != Phase::Closed) {
+                    true => self.begin_to_give_up(sender),
+                    // Who has given up sends nothing again.
+                    false => self.forget_held(sender),
+                }
+            }
+            packet => self.hold(sender, packet),
         }
         None
     }
 
-    /// Returns which end has sent a packet; `None` for what is none.
-    fn sender_of(&mut self, packet: &Packet) -> Option<Id> {
-        let peer_of = |state: &mut Self, id: Id| state.endpoint(id)?.peer;
+    fn hold(&mut self, sender: Id, packet: Packet) {
+        let new = || Held { since: self.now, unacknowledged: None, packets: VecDeque::new() };
+        self.network.held.entry(sender).or_insert_with(new).packets.push_back(packet);
+    }
+
+    /// Output that is not acknowledged is given up after a time, which begins with the first.
+    fn begin_to_give_up(&mut self, sender: Id) {
+        let now = self.now;
+        let patience = self.endpoint(sender).and_then(|endpoint| endpoint.user_timeout);
+        let Some(held) = self.network.held.get_mut(&sender) else { return };
+        if held.unacknowledged.is_none() {
+            held.unacknowledged = Some(now);
+            self.schedule(now + patience.unwrap_or(GIVE_UP), Packet::GiveUp(sender, now));
+        }
+    }
+
+    /// Forgets what a sender would have sent again.
+    fn forget_held(&mut self, sender: Id) {
+        let held = self.network.held.remove(&sender);
+        for packet in held.into_iter().flat_map(|held| held.packets) {
+            if let (Packet::Data(_, len), Some(endpoint)) = (packet, self.endpoint(sender)) {
+                endpoint.in_flight.drain(..len);
+            }
+        }
+        self.free_if_over(sender);
+    }
+
+    /// Returns an end of the connection of a packet that may still be there, and who has sent it;
+    /// `None` for what is no packet.
+    fn path_of(&mut self, packet: &Packet) -> Option<(Id, Id)> {
         match *packet {
-            Packet::Syn(from, _) | Packet::Data(from, _) | Packet::Fin(from) => Some(from),
-            Packet::SynAck(to) | Packet::FinAck(to) | Packet::Rst(to) => peer_of(self, to),
+            Packet::Syn(from, _) | Packet::Data(from, _) | Packet::Fin(from) => Some((from, from)),
+            Packet::SynAck(_, from) => Some((from, from)),
+            Packet::FinAck(to) | Packet::Rst(to) => {
+                Some((to, self.endpoint(to)?.peer.unwrap_or(to)))
+            }
             _ => None,
         }
     }
@@ -133,17 +176,11 @@ impl State {
 
     /// Ends a connection whose output nobody has acknowledged for too long.
     pub(super) fn give_up(&mut self, sender: Id, since: Duration) {
-        let is_the_same = self.network.held.get(&sender).is_some_and(|held| held.since == since);
-        if !is_the_same {
-            return;
+        let held = self.network.held.get(&sender);
+        if held.is_some_and(|held| held.unacknowledged == Some(since)) {
+            self.fail(sender, Errno::ETIMEDOUT);
+            self.forget_held(sender);
         }
-        let held = self.network.held.remove(&sender);
-        for packet in held.into_iter().flat_map(|held| held.packets) {
-            if let (Packet::Data(_, len), Some(endpoint)) = (packet, self.endpoint(sender)) {
-                endpoint.in_flight.drain(..len);
-            }
-        }
-        self.fail(sender, Errno::ETIMEDOUT);
     }
 
     /// Ends a connection for one end, with an error of the network.

@@ -108,7 +108,8 @@ pub struct Faults {
     pub short_send: f64,
     /// A send or a receive says `WouldBlock`; the socket is ready again a little later.
     pub would_block: f64,
-    /// Both ends of a connection are reset in the place of a segment.
+    /// Both ends of a connection are reset: in the place of a segment, or, ten times as
+    /// probable, some time within five seconds after it has come about.
     pub reset: f64,
     /// An event is reported before others that came first.
     pub reorder: f64,

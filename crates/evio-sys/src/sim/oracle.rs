@@ -45,6 +45,13 @@ impl Kernel {
         self.0.lock().records.sent(of)
     }
 
+    /// Looks for a connection of which a loop that sleeps ought to know something: it waits for
+    /// that, was told of it, and has left it as it was. Returns what it is.
+    #[must_use]
+    pub fn find_overlooked(&self) -> Option<String> {
+        self.0.lock().find_overlooked()
+    }
+
     /// Returns whether any connection was cut by chance, or a call of the program has failed so.
     #[must_use]
     pub fn any_was_cut(&self) -> bool {

@@ -174,6 +174,36 @@ impl State {
         listed.into_iter().any(|id| self.would_report(poller, id))
     }
 
+    /// Looks for a connection of the program that an epoll was asked to report, that has something
+    /// to report, and that is in no list: its edge has been reported, and it was left as it was.
+    pub(super) fn find_overlooked(&mut self) -> Option<String> {
+        let ids: Vec<Id> = self.descriptors.values().copied().collect();
+        ids.into_iter().find_map(|id| {
+            let node = self.node(id).filter(|node| !node.is_peer && node.owed_wakes == 0)?;
+            if !matches!(node.kind, Kind::Stream(_) | Kind::Unix(_)) {
+                return None;
+            }
+            let has_been_told = |registration: &&Registration| {
+                registration.filters.is_none() && !registration.is_listed
+            };
+            let waits_for = node.registrations.iter().filter(has_been_told);
+            let wanted = waits_for.fold(0, |wanted, registration| wanted | registration.events);
+            let found = self.look_at(id) & wanted & !mask::PRIVATE;
+            (found != 0).then(|| format!("#{id} has {}", shown(found)))
+        })
+    }
+
+    /// Returns the events of a connection, and leaves it as it is: a poll remembers who asked for
+    /// room.
+    fn look_at(&mut self, id: Id) -> u32 {
+        let no_space = self.endpoint(id).map(|endpoint| endpoint.no_space);
+        let events = self.events_of(id);
+        if let (Some(no_space), Some(endpoint)) = (no_space, self.endpoint(id)) {
+            endpoint.no_space = no_space;
+        }
+        events
+    }
+
     fn would_report(&mut self, poller: Id, id: Id) -> bool {
         let Some(registration) = self.registration(poller, id) else { return false };
         let (wanted, filters) = (registration.events & !mask::PRIVATE, registration.filters);
@@ -255,6 +285,23 @@ impl State {
             list.ids = listed;
         }
     }
+}
+
+/// Writes events as epoll_ctl(2) names them.
+pub(super) fn shown(events: u32) -> String {
+    let names = [
+        (mask::IN, "IN"),
+        (mask::PRI, "PRI"),
+        (mask::OUT, "OUT"),
+        (mask::ERR, "ERR"),
+        (mask::HUP, "HUP"),
+        (mask::RDHUP, "RDHUP"),
+        (mask::EXCLUSIVE, "EXCLUSIVE"),
+        (mask::ONESHOT, "ONESHOT"),
+        (mask::ET, "ET"),
+    ];
+    let set = names.iter().filter(|(bit, _)| events & bit != 0);
+    set.map(|(_, name)| *name).collect::<Vec<_>>().join("|")
 }
 
 /// As the backend for epoll decodes an event.

@@ -19,7 +19,8 @@ impl Random {
 
     /// Returns a number below `bound`, or zero.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
-        ((u128::from(self.next()) * bound as u128) >> 64) as usize
+        let product = u128::from(self.next()) * bound as u128;
+        (product >> 64) as usize
     }
 
     /// Returns true with this probability. What never happens draws nothing.

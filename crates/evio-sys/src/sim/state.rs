@@ -69,6 +69,8 @@ pub(super) struct Node {
     pub(super) kind: Kind,
     pub(super) registrations: Vec<Registration>,
     pub(super) wakers: Vec<Waker>,
+    /// How many wakes are on their way because a call was told to wait by chance.
+    pub(super) owed_wakes: u32,
 }
 
 #[derive(Debug)]
@@ -124,10 +126,23 @@ impl State {
         if self.log.is_on() {
             self.tell_call(call, id, result);
         }
-        let name = call.bytes().fold(0, |name, byte| name << 8 | u64::from(byte));
-        for word in [name, id as u64, result, self.now.as_nanos() as u64] {
-            self.trace = (self.trace ^ word).wrapping_mul(0x0100_0000_01B3);
+        self.note_bytes(call.as_bytes());
+        for word in [id as u64, result, self.now.as_nanos() as u64] {
+            self.note_word(word);
         }
+    }
+
+    /// Adds what was sent.
+    pub(super) fn note_bytes(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.note_word(u64::from_le_bytes(word));
+        }
+    }
+
+    fn note_word(&mut self, word: u64) {
+        self.trace = (self.trace ^ word).wrapping_mul(0x0100_0000_01B3);
     }
 
     #[cold]
@@ -178,6 +193,7 @@ impl State {
             kind,
             registrations: Vec::new(),
             wakers: Vec::new(),
+            owed_wakes: 0,
         }));
         self.nodes.len() - 1
     }

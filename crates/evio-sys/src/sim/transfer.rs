@@ -16,6 +16,8 @@ const SEGMENT: usize = 1460;
 const LARGE_SEGMENT: usize = 32 * 1024;
 /// The longest time in microseconds between the parts of a segment that was cut.
 const MAX_PAUSE: usize = 2_000;
+/// The latest time in milliseconds at which the network ends a connection.
+const LATEST_CUT: usize = 5_000;
 
 impl State {
     /// Takes as much of `buffers` as there is room for, in the order of `tcp_sendmsg` of Linux.
@@ -72,6 +74,7 @@ impl State {
             let part = &buffer[..left.min(buffer.len())];
             self.own(id)?.output.extend(part);
             self.records.note_sent(of, part);
+            self.note_bytes(part);
             left -= part.len();
         }
         Ok(())
@@ -81,7 +84,10 @@ impl State {
     /// are read before its error, and a FIN hides what came after it.
     pub(super) fn recv(&mut self, id: Id, buffer: &mut [u8]) -> Result<usize, Errno> {
         self.begin_call(id);
-        let result = match self.break_by_chance(id) {
+        // What has come is given out first, as Linux does.
+        let is_empty = self.endpoint(id).is_none_or(|endpoint| endpoint.input.is_empty());
+        let broken = if is_empty { self.break_by_chance(id) } else { None };
+        let result = match broken {
             Some(error) => Err(error),
             None if self.blocks_by_chance(id, mask::IN) => Err(Errno::EAGAIN),
             None if self.unix(id).is_some() => self.recv_unix(id, buffer),
@@ -207,6 +213,9 @@ impl State {
     fn wake_later(&mut self, id: Id, key: u32) {
         let longest = self.options.latency;
         let latency = self.endpoint(id).map_or(longest, |endpoint| endpoint.latency);
+        if let Some(node) = self.node_mut(id) {
+            node.owed_wakes += 1;
+        }
         self.schedule(self.now + latency / 2, Packet::Wake(id, key));
     }
 
@@ -225,7 +234,8 @@ impl State {
             }
         }
         let Some(endpoint) = self.endpoint(id) else { return };
-        if endpoint.fin == Fin::Wanted && endpoint.output.is_empty() {
+        let is_connected = endpoint.phase == Phase::Connected;
+        if is_connected && endpoint.fin == Fin::Wanted && endpoint.output.is_empty() {
             endpoint.fin = Fin::Sent;
             self.send_packet(id, Packet::Fin(id));
         }
@@ -252,6 +262,27 @@ impl State {
             pause = Duration::from_micros(self.random.below(MAX_PAUSE) as u64);
         }
         (len > 0).then_some((len, pause))
+    }
+
+    /// Draws whether the network is to end a connection some time, whatever happens in it.
+    pub(super) fn cut_by_chance(&mut self, client: Id) {
+        // Of a connection that there is once, not of each of its segments.
+        if self.random.chance((10.0 * self.options.faults.reset).min(1.0)) {
+            let at = self.now + Duration::from_millis(self.random.below(LATEST_CUT) as u64);
+            self.schedule(at, Packet::LateCut(client));
+        }
+    }
+
+    pub(super) fn cut_late(&mut self, client: Id) {
+        let Some(endpoint) = self.endpoint(client) else { return };
+        let (connection, peer) = (endpoint.connection, endpoint.peer);
+        if endpoint.phase == Phase::Connected {
+            self.counts.resets += 1;
+            self.records.note_cut(connection);
+            for end in [Some(client), peer].into_iter().flatten() {
+                self.receive_rst(end);
+            }
+        }
     }
 
     /// Makes the network reset both ends.

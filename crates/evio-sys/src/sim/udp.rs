@@ -71,7 +71,7 @@ impl State {
     ) -> Result<Id, Errno> {
         self.check_descriptors()?;
         if local.port() == 0 {
-            let (port, _) = self.next_port();
+            let port = self.next_port();
             local.set_port(port);
         }
         let takes_v4 = local.is_ipv4() || local.ip().is_unspecified() && !only_v6;

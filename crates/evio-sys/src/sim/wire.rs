@@ -23,7 +23,8 @@ pub(super) struct Arrival {
 pub(super) enum Packet {
     /// The first segment of a connection; how often it was sent before.
     Syn(Id, u32),
-    SynAck(Id),
+    /// The answer to it, for the client, by the server's end.
+    SynAck(Id, Id),
     /// So many of the bytes in flight from this end.
     Data(Id, usize),
     /// The end of the output of this end.
@@ -36,6 +37,8 @@ pub(super) enum Packet {
     Rst(Id),
     /// A reset for this end and its peer.
     Cut(Id),
+    /// The network ends a connection that may have nothing under way, by one of its ends.
+    LateCut(Id),
     /// Nobody has answered the client.
     TimedOut(Id),
     /// This end sends again what was lost.
@@ -117,7 +120,7 @@ impl State {
         }
         match packet {
             Packet::Syn(client, attempt) => self.receive_syn(client, attempt),
-            Packet::SynAck(client) => self.receive_syn_ack(client),
+            Packet::SynAck(client, server) => self.receive_syn_ack(client, server),
             Packet::Data(from, len) => self.receive_data(from, len),
             Packet::Fin(from) => self.receive_fin(from),
             Packet::FinAck(to) => self.receive_fin_ack(to),
@@ -129,10 +132,16 @@ impl State {
                     self.receive_rst(end);
                 }
             }
+            Packet::LateCut(client) => self.cut_late(client),
             Packet::TimedOut(client) => self.time_out(client),
             Packet::Again(sender) => self.send_again(sender),
             Packet::GiveUp(sender, since) => self.give_up(sender, since),
-            Packet::Wake(id, key) => self.wake(id, key),
+            Packet::Wake(id, key) => {
+                if let Some(node) = self.node_mut(id) {
+                    node.owed_wakes -= 1;
+                }
+                self.wake(id, key);
+            }
             Packet::LookUp(look_up) => self.end_look_up(*look_up),
             Packet::Datagram(datagram) => self.receive_datagram(*datagram),
             Packet::Timer(waker) => waker.wake(),
@@ -153,10 +162,9 @@ impl State {
     }
 
     fn receive_bytes(&mut self, from: Id, to: Id, bytes: &[u8]) {
-        let Some(receiver) = self.endpoint(to) else { return };
-        if receiver.phase == Phase::Closed {
-            return;
-        }
+        let Some(receiver) = self.endpoint(to).filter(|end| end.phase != Phase::Closed) else {
+            return self.refuse(from);
+        };
         // RFC 1122, 4.2.2.13: who has closed and cannot read must reset what is sent on.
         let has_closed = receiver.fin != Fin::No && receiver.shutdown & RCV_SHUTDOWN != 0;
         if receiver.is_orphan || has_closed && !receiver.fin_received {
@@ -166,6 +174,13 @@ impl State {
         receiver.input.extend(bytes);
         self.wake(to, mask::IN | mask::PRI);
         self.note_room(from);
+    }
+
+    /// Answers what was sent to an end that is gone (RFC 9293, 3.5.2, group 1).
+    pub(super) fn refuse(&mut self, sender: Id) {
+        if let Some(latency) = self.endpoint(sender).map(|endpoint| endpoint.latency) {
+            self.schedule(self.now + latency, Packet::Rst(sender));
+        }
     }
 
     /// Tells a sender of room: a kqueue each time (`sowwakeup` of FreeBSD), an epoll if it was told
