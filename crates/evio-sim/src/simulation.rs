@@ -40,6 +40,7 @@ pub struct Simulation {
     agenda: Agenda,
     checks: Vec<Check>,
     longest: Duration,
+    vain_sends: u64,
     turns: u64,
     /// Behind the process, which it has to outlive.
     _entered: Entered,
@@ -102,6 +103,7 @@ impl Simulation {
             agenda: Agenda::default(),
             checks: Vec::new(),
             longest: Duration::from_secs(7 * 24 * 3600),
+            vain_sends: VAIN_SENDS,
             turns: 0,
             _entered: entered,
         })
@@ -132,6 +134,12 @@ impl Simulation {
     /// Sets how much virtual time the simulation may take; a week if this is not called.
     pub fn set_longest(&mut self, time: Duration) {
         self.longest = time;
+    }
+
+    /// Sets how many sends to a full socket are forgiven, for each connection; ten if this is not
+    /// called. [`Conn::write_now`](evio::Conn::write_now) makes one more each time.
+    pub fn set_vain_sends(&mut self, most: u64) {
+        self.vain_sends = most;
     }
 
     /// Begins to run a server with one loop. It has to be bound after the simulation was made.
@@ -363,7 +371,7 @@ impl Simulation {
         let late = self.kernel.counts().late_closes;
         assert_eq!(late, 0, "sockets that had failed were kept for more than a second");
         let vain = self.kernel.counts().vain_sends;
-        let most = VAIN_SENDS * (1 + report.opened());
+        let most = self.vain_sends * (1 + report.opened());
         assert!(vain <= most, "{vain} sends to sockets that were known to be full");
         Outcome {
             trace_hash: self.kernel.trace_hash(),
