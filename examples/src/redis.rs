@@ -1,8 +1,10 @@
-//! A small redis: a keyspace and the commands on it, with no network in sight.
+//! A small redis: a keyspace and the commands on it, with no network in sight but in `handler.rs`.
 //!
-//! A [`Server`] is what all loops share. A [`Batch`] runs the commands of one client, one at a
-//! time, and appends the replies to an output: so the caller can stop between two of them when
-//! the output grows faster than the peer takes it, or when it is time for other clients.
+//! A [`Server`] is what all loops share. [`Redis`] is the handler of one loop, which passes what a
+//! connection has received to its [`Session`]; that finds the commands. A [`Batch`] runs the
+//! commands of one client, one at a time, and appends the replies to an output: so the caller can
+//! stop between two of them when the output grows faster than the peer takes it, or when it is time
+//! for other clients.
 //!
 //! The replies, the errors among them, are those of redis 7, within what is implemented.
 //!
@@ -54,6 +56,7 @@ mod connection;
 mod dense;
 mod expiry;
 mod glob;
+mod handler;
 mod hashes;
 mod info;
 mod keys;
@@ -72,6 +75,7 @@ mod ranks;
 mod scan;
 mod score;
 mod server;
+mod session;
 mod set_algebra;
 mod sets;
 mod settings;
@@ -95,9 +99,11 @@ pub use change_log::{ChangeLog, LogStatus};
 pub use channels::Channels;
 pub use client::Client;
 pub use clients::{Card, Clients, Place};
+pub use handler::{ClientSettings, Redis};
 pub use keyspace::{DEFAULT_MAX_MEMORY, Store, View};
 pub use look_ahead::look_ahead;
 pub use server::Server;
+pub use session::Session;
 pub use settings::parse_memory;
 pub use table::COMMANDS;
 

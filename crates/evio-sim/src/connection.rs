@@ -61,6 +61,35 @@ impl Connection {
         Ok(())
     }
 
+    /// Sends all of `bytes`, and meanwhile keeps what comes for the next read. So a peer goes on
+    /// that stops reading while its replies are not taken.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the connection has ended.
+    ///
+    /// # Panics
+    ///
+    /// Those of [`read`](Self::read).
+    pub async fn write_and_read(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        let mut buffer = [0; BUFFER];
+        let mut has_ended = false;
+        while !bytes.is_empty() {
+            let call = |stream: &Stream| match stream.send(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !has_ended => {
+                    stream.recv(&mut buffer).map(|received| (0, Some(received)))
+                }
+                result => result.map(|sent| (sent, None)),
+            };
+            let (sent, received) = self.when_ready(call).await?;
+            bytes = &bytes[sent..];
+            if let Some(len) = received {
+                has_ended = self.receive(&buffer[..len])? == 0;
+            }
+        }
+        Ok(())
+    }
+
     /// Reads what is there, and waits for it; empty is the end of the input.
     ///
     /// # Errors
@@ -82,17 +111,21 @@ impl Connection {
     async fn fill(&mut self) -> io::Result<usize> {
         let mut buffer = [0; BUFFER];
         let len = self.when_ready(|stream| stream.recv(&mut buffer)).await?;
-        let bytes = &buffer[..len];
+        self.receive(&buffer[..len])
+    }
+
+    /// Checks what was received, and adds it to what is unread; returns how much it is.
+    fn receive(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if let Err(mismatch) = self.kernel.check_bytes(self.input, self.received, bytes) {
             panic!("a client has read what was not sent: {mismatch}");
         }
-        self.received += len;
-        if len == 0 && self.was_cut() {
+        self.received += bytes.len();
+        if bytes.is_empty() && self.was_cut() {
             self.excuse.set(true);
             return Err(io::ErrorKind::ConnectionReset.into());
         }
         self.unread.extend_from_slice(bytes);
-        Ok(len)
+        Ok(bytes.len())
     }
 
     /// Reads so many bytes.

@@ -31,6 +31,7 @@ pub struct Simulation {
     pub(crate) stop: Option<Box<dyn Fn()>>,
     pub(crate) report: Rc<RefCell<Report>>,
     longest: Duration,
+    vain_sends: u64,
     /// Behind the loops, which it has to outlive.
     _entered: Entered,
 }
@@ -89,6 +90,7 @@ impl Simulation {
             stop: None,
             report: Rc::default(),
             longest: Duration::from_secs(7 * 24 * 3600),
+            vain_sends: VAIN_SENDS,
             _entered: entered,
         })
     }
@@ -124,6 +126,12 @@ impl Simulation {
     /// [`serve_each`](Self::serve_each), that draws it from the seed. A loop alone is not held up.
     pub fn set_stalls(&mut self, stalls: Stalls) {
         self.scheduler.stalls.set(Some(stalls));
+    }
+
+    /// Sets how many sends to a full socket are forgiven, for each connection; ten if this is not
+    /// called. [`Conn::write_now`](evio::Conn::write_now) makes one more each time.
+    pub fn set_vain_sends(&mut self, most: u64) {
+        self.vain_sends = most;
     }
 
     /// Returns what a handler can block its loop with.
@@ -239,7 +247,7 @@ impl Simulation {
         let is_late = late > 0 && !self.scheduler.was_held_up();
         assert!(!is_late, "{late} sockets that had failed were kept for more than a second");
         let vain = self.kernel.counts().vain_sends;
-        let most = VAIN_SENDS * (1 + report.opened());
+        let most = self.vain_sends * (1 + report.opened());
         assert!(vain <= most, "{vain} sends to sockets that were known to be full");
         self.scheduler.check_idle();
         Outcome {

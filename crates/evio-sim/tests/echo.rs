@@ -86,6 +86,25 @@ fn the_same_seed_goes_the_same_way() {
 }
 
 #[test]
+fn what_a_script_has_not_read_yet_stays() {
+    let mut sim = Simulation::new(1).unwrap();
+    sim.set_faults(Faults::default());
+    sim.serve(Server::bind([format!("tcp://{ADDRESS}")]).unwrap(), Echo).unwrap();
+    sim.client(|net| async move {
+        let mut conn = net.connect(ADDRESS).await?;
+        let large = net.random_bytes(1_000_000);
+        // More than all buffers hold, so its beginning is read meanwhile.
+        conn.write_and_read(b"line\n").await?;
+        conn.write_and_read(&large).await?;
+        assert_eq!(conn.read_line().await?, "line\n");
+        assert_eq!(conn.read_exact(0).await?, b"");
+        assert!(conn.read_exact(large.len()).await? == large);
+        Ok(())
+    });
+    sim.run();
+}
+
+#[test]
 fn an_hour_of_sleep_takes_no_time() {
     let mut sim = Simulation::new(1).unwrap();
     sim.set_faults(Faults::default());

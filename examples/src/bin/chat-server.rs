@@ -42,12 +42,12 @@ const HELP: &[u8] = b"Type /nick NAME to take another name, /quit to leave.\n";
 
 /// The room, as one loop has it.
 #[derive(Clone, Default)]
-struct Room {
+pub(crate) struct Room {
     /// The names that guests of all loops have chosen.
     names: Arc<Mutex<HashSet<String>>>,
 }
 
-struct Guest {
+pub(crate) struct Guest {
     name: String,
     input: InputStream,
 }

@@ -70,15 +70,23 @@ struct RequestLimits {
 
 /// What this server does with requests.
 #[derive(Clone)]
-struct Site {
+pub(crate) struct Site {
     page: Page,
     /// What is served instead of the page.
     files: Option<Arc<Files>>,
     date: Date,
 }
 
+impl Site {
+    /// Makes a site of one page.
+    pub(crate) fn new(page: Vec<u8>) -> Self {
+        let date = Date::new(SystemTime::now());
+        Self { page: Page::new("text/plain", page, &date), files: None, date }
+    }
+}
+
 /// What is kept of a request until it is whole.
-enum Pending {
+pub(crate) enum Pending {
     Page,
     /// The file is opened when the body has come: until then it would take a descriptor.
     File(Arc<Files>, KeptRequest),
@@ -152,18 +160,11 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         Some(size) => vec![b'x'; size as usize],
         None => b"Hello World!\r\n".to_vec(),
     };
-    let date = Date::new(SystemTime::now());
-    let files = options.dir.as_ref().map(|dir| {
-        Files::open(
-            dir,
-            files::Config { list_directories: options.index, ..files::Config::default() },
-        )
-    });
-    let site = Site {
-        page: Page::new("text/plain", body, &date),
-        files: files.transpose()?.map(Arc::new),
-        date,
-    };
+    let mut site = Site::new(body);
+    if let Some(dir) = &options.dir {
+        let config = files::Config { list_directories: options.index, ..files::Config::default() };
+        site.files = Some(Arc::new(Files::open(dir, config)?));
+    }
     let (access_log, _guard) = open_log(options)?.unzip();
     let RequestLimits { max_body, header_timeout, body_timeout, keep_alive_timeout } =
         options.requests;

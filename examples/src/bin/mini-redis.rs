@@ -32,7 +32,7 @@ const EXPIRE_AT_ONCE: usize = 10_000;
 const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
 
 #[derive(Default)]
-struct Store {
+pub(crate) struct Store {
     entries: HashMap<Vec<u8>, Entry>,
     /// When keys expire, the next one first: the deadlines of `entries`.
     deadlines: BTreeSet<(Instant, Vec<u8>)>,
@@ -144,7 +144,7 @@ impl Store {
 
 /// What a client has sent that is no whole command yet, and how far that was parsed.
 #[derive(Default)]
-struct Session {
+pub(crate) struct Session {
     input: InputStream,
     parser: resp::Parser,
 }

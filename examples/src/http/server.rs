@@ -3,9 +3,10 @@
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use evio::{Action, Conn, Handler, InputStream};
+use evio_sys::clock;
 use nix::sys::socket::{MsgFlags, recv};
 
 use super::access_log::AccessLog;
@@ -71,7 +72,7 @@ pub struct Session<P> {
 impl<S: Service> HttpServer<S> {
     /// Makes a handler with the default limits and without a log.
     pub fn new(mut service: S) -> Self {
-        let date = Date::new(SystemTime::now());
+        let date = Date::new(clock::time_of_day());
         service.set_date(&date);
         Self {
             service,
@@ -79,7 +80,7 @@ impl<S: Service> HttpServer<S> {
             max_body: DEFAULT_MAX_BODY,
             log: None,
             date,
-            date_due: Instant::now() + DATE_LAG,
+            date_due: clock::now() + DATE_LAG,
         }
     }
 
@@ -108,7 +109,7 @@ impl<S: Service> HttpServer<S> {
     fn update_date(&mut self, now: Instant) {
         if now >= self.date_due {
             self.date_due = now + DATE_LAG;
-            let now = SystemTime::now();
+            let now = clock::time_of_day();
             if !self.date.is_at(now) {
                 self.date = Date::new(now);
                 self.service.set_date(&self.date);

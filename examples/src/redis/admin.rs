@@ -1,7 +1,9 @@
 //! Commands on the server itself.
 
 use std::sync::atomic::Ordering;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
+
+use evio_sys::clock;
 
 use super::Outcome;
 use super::call::{Call, Failure};
@@ -25,7 +27,7 @@ pub(super) fn shutdown(call: &mut Call<'_, '_>) -> Result<(), Failure> {
 
 /// `TIME`
 pub(super) fn time(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = clock::time_of_day().duration_since(UNIX_EPOCH).unwrap_or_default();
     call.reply.array(2);
     call.reply.bulk(now.as_secs().to_string());
     call.reply.bulk(now.subsec_micros().to_string());

@@ -99,7 +99,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use datagrams::StrayDatagram;
 pub use options::{Counts, Faults, Interface, Options};
@@ -111,6 +111,9 @@ pub(crate) use name::Name;
 pub(crate) use state::State;
 pub(crate) use stream::SimStream;
 pub(crate) use udp_socket::SimUdp;
+
+/// What the time of day is when a simulation begins: the same each time, and a whole second.
+const START: Duration = Duration::from_secs(1_000_000_000);
 
 thread_local! {
     static CURRENT: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
@@ -306,6 +309,13 @@ pub(crate) fn is_entered() -> bool {
 /// Returns the virtual time, on a thread that has one.
 pub(crate) fn now() -> Option<Instant> {
     CURRENT.with_borrow(|current| current.as_ref().map(|shared| shared.base + shared.lock().now))
+}
+
+/// Returns the virtual time of day, on a thread that has one.
+pub(crate) fn time_of_day() -> Option<SystemTime> {
+    CURRENT.with_borrow(|current| {
+        current.as_ref().map(|shared| UNIX_EPOCH + START + shared.lock().now)
+    })
 }
 
 /// Draws a seed, on a thread that is simulated.

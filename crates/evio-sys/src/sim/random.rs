@@ -45,6 +45,17 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_below_any_bound() {
+        let mut random = Random::new(7);
+        for bound in [1, 3, 1 << 32, usize::MAX] {
+            let drawn: Vec<_> = (0..100).map(|_| random.below(bound)).collect();
+            assert!(drawn.iter().all(|&number| number < bound), "{bound}: {drawn:?}");
+            assert!(drawn.iter().any(|&number| number >= bound / 2), "{bound}: {drawn:?}");
+        }
+        assert_eq!(random.below(0), 0);
+    }
+
+    #[test]
     fn chances_are_as_asked_for() {
         let mut random = Random::new(7);
         let hits = (0..10_000).filter(|_| random.chance(0.25)).count();

@@ -2,8 +2,9 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
+use evio_sys::clock;
 use parking_lot::MutexGuard;
 
 use super::LOCKS;
@@ -331,6 +332,6 @@ fn stray<'v>(pins: &'v mut Option<Box<Pins<'_>>>, store: &Store) -> &'v mut Shar
 }
 
 fn unix_millis() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = clock::time_of_day().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(NEVER - 1)
 }
