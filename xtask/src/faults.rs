@@ -14,6 +14,7 @@ mod process;
 mod protocol;
 mod random;
 mod servers;
+mod storms;
 mod strace;
 mod workload;
 
@@ -26,6 +27,7 @@ use errors::CALLS;
 use lab::Lab;
 use random::Random;
 use servers::{SERVERS, Server};
+use storms::Storm;
 
 /// How long the quick run goes on with cases.
 const QUICK: Duration = Duration::from_secs(30);
@@ -34,6 +36,9 @@ const QUICK: Duration = Duration::from_secs(30);
 const RANDOM: u64 = 150_000;
 const RANDOM_QUICK: u64 = 20_000;
 
+/// Storms of the quick run.
+const STORMS_QUICK: usize = 3;
+
 /// The kinds of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
@@ -41,6 +46,8 @@ enum Part {
     Enumerated,
     /// Calls of all kinds do less than they could, at random
     Random,
+    /// Many clients behave badly, the server is stopped or runs out of descriptors
+    Storms,
 }
 
 /// Options of `cargo xtask faults`.
@@ -102,12 +109,35 @@ pub(crate) fn run(args: &Args) -> crate::Result {
     if asks_for(Part::Enumerated) {
         enumerate(args, &mut lab)?;
     }
-    // Who asks for a case or a call means strace's.
-    if asks_for(Part::Random) && args.case.is_none() && args.call.is_empty() && !args.list {
-        let servers: Vec<_> = SERVERS.into_iter().filter(|server| args.has(*server)).collect();
+    // A case or a call is strace's.
+    if args.case.is_some() || !args.call.is_empty() || args.list {
+        return Ok(());
+    }
+    let servers: Vec<_> = SERVERS.into_iter().filter(|server| args.has(*server)).collect();
+    if asks_for(Part::Random) {
         let faults = if args.quick { RANDOM_QUICK } else { RANDOM };
         println!("{}", preload::describe(&preload::run(&lab, &servers, faults)?));
     }
+    if asks_for(Part::Storms) {
+        storm(&lab, &servers, args.quick)?;
+    }
+    Ok(())
+}
+
+/// Runs all storms, or a few.
+fn storm(lab: &Lab<'_>, servers: &[Server], quick: bool) -> crate::Result {
+    let of = |&server| Storm::ALL.map(|storm| (server, storm));
+    let mut storms: Vec<(Server, Storm)> = servers.iter().flat_map(of).collect();
+    Random::of(lab.seed, "storms", 0).shuffle(&mut storms);
+    storms.truncate(if quick { STORMS_QUICK } else { usize::MAX });
+    for (server, storm) in &storms {
+        storm.run(lab, *server).map_err(|what| {
+            let (seed, name) = (lab.seed, server.name);
+            let repeat = format!("cargo xtask faults --only storms --server {name} --seed {seed}");
+            format!("{name}, {storm}: {what}\n    to repeat it: {repeat}")
+        })?;
+    }
+    println!("{} storms", storms.len());
     Ok(())
 }
 

@@ -3,14 +3,12 @@
 use std::fmt;
 use std::path::Path;
 
-use nix::sys::signal::Signal;
-
 use super::errors::{Cost, cost_of};
 use super::lab::Lab;
 use super::process::Process;
 use super::protocol::Endpoint;
 use super::servers::Server;
-use super::strace::{self, Injection, Phase};
+use super::strace::{self, Injected, Injection, Phase};
 use super::workload::Clients;
 
 /// A call of a server that is to fail.
@@ -36,8 +34,8 @@ impl fmt::Display for Case {
 /// What became of a case.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The server is as it should be, after so many faults.
-    Passed(usize),
+    /// The server is as it should be after the fault.
+    Passed,
     /// The call was not made this time.
     NotFired,
     /// What is wrong.
@@ -54,10 +52,13 @@ impl Case {
         let log = lab.log(&name);
         let outcome = match self.judge(lab, &name, &log) {
             Err(what) => Outcome::Found(what),
-            Ok(()) => match strace::injected(&log) {
-                Ok(0) => Outcome::NotFired,
-                Ok(faults) => Outcome::Passed(faults),
+            Ok(()) => match Injected::read(&log) {
                 Err(error) => Outcome::Found(format!("the log of strace: {error}")),
+                Ok(Injected { stale, .. }) if !stale.is_empty() => {
+                    Outcome::Found(format!("a descriptor that is not open: {}", stale.join("; ")))
+                }
+                Ok(Injected { faults: 0, .. }) => Outcome::NotFired,
+                Ok(_) => Outcome::Passed,
             },
         };
         let _ = std::fs::remove_file(log);
@@ -80,11 +81,11 @@ impl Case {
         if !serves && self.phase == Phase::Start && process.ends_soon() {
             return self.is_refused(&mut process).map(|Refused| ());
         }
-        let faults = strace::injected(log).map_err(|error| error.to_string())?;
-        self.judge_clients(&process, &clients, serves, faults)?;
-        self.judge_idle(&process, lab.descriptors(self.server), faults)?;
-        process.signal(Signal::SIGTERM);
-        self.judge_end(&mut process)
+        let injected = Injected::read(log).map_err(|error| error.to_string())?;
+        self.judge_clients(&process, &clients, serves, &injected)?;
+        // A close that is not made leaves its descriptor to nobody.
+        let left = if call == "close" { injected.faults } else { 0 };
+        process.judge_end(lab.descriptors(self.server) + left)
     }
 
     fn judge_clients(
@@ -92,11 +93,12 @@ impl Case {
         process: &Process<'_>,
         clients: &Clients<'_>,
         serves: bool,
-        faults: usize,
+        injected: &Injected,
     ) -> Result<(), String> {
+        let faults = injected.faults;
         let Clients { lost, wrong, .. } = clients;
         let may_be_lost = match cost_of(self.call, self.error) {
-            Some(Cost::OneConnection) => faults,
+            Some(Cost::OneConnection) => faults - injected.at_the_end,
             Some(Cost::Nothing) | None => 0,
         };
         let has_ended = (!lost.is_empty() && process.ends_soon()) || process.has_ended();
@@ -108,49 +110,18 @@ impl Case {
             None => return Ok(()),
         };
         let lost = lost.join("; ");
-        let said = process.said();
+        let said = process.excerpt();
         Err(format!("{what} ({faults} faults; lost: {lost})\n{said}"))
-    }
-
-    fn judge_idle(
-        &self,
-        process: &Process<'_>,
-        baseline: usize,
-        faults: usize,
-    ) -> Result<(), String> {
-        // A close that is not made leaves its descriptor to nobody.
-        let left = if self.call == "close" { faults } else { 0 };
-        let descriptors = process.settle(|count| count <= baseline + left);
-        if descriptors > baseline + left {
-            return Err(format!("{descriptors} descriptors are open, {baseline} were before"));
-        }
-        if !process.is_idle() {
-            return Err("the server is busy with nothing".into());
-        }
-        Ok(())
-    }
-
-    fn judge_end(&self, process: &mut Process<'_>) -> Result<(), String> {
-        let status = process.wait();
-        let said = process.said();
-        match status {
-            Err(error) => Err(format!("SIGTERM does not end the server: {error}\n{said}")),
-            Ok(status) if !status.success() => {
-                Err(format!("SIGTERM ends the server with {status}\n{said}"))
-            }
-            Ok(_) if said.contains("panicked") => Err(format!("a panic:\n{said}")),
-            Ok(_) => Ok(()),
-        }
     }
 
     /// Checks a server that ends because it could not start.
     fn is_refused(&self, process: &mut Process<'_>) -> Result<Refused, String> {
         let status = process.wait();
-        let said = process.said();
+        let said = process.excerpt();
         let problem = match status {
             Err(error) => format!("the server neither listens nor ends: {error}"),
             Ok(_) if self.phase != Phase::Start => "the server ended before the fault".into(),
-            Ok(_) if said.contains("panicked") => "a panic".into(),
+            Ok(_) if process.has_panicked() => "a panic".into(),
             Ok(status) if status.success() => "the server ends with success".into(),
             Ok(status) if status.code().is_none() => format!("the server is killed: {status}"),
             Ok(_) if !said.contains("error: ") => "the server ends without a word".into(),

@@ -64,12 +64,18 @@ impl Client {
         self.transfer(requests, len, true)
     }
 
-    /// Sends a request and the end of the output, and checks the reply and the end of the input.
-    pub(super) fn last_exchange(&mut self, len: usize) -> Done {
+    /// Sends a request, and returns the reply that must come.
+    pub(super) fn ask(&mut self, len: usize) -> Done<Reply> {
         let (request, reply) = self.protocol.request(len, self.number, &mut self.bytes);
         self.send(&request)?;
+        Ok(reply)
+    }
+
+    /// Sends a request and the end of the output, and checks the reply and the end of the input.
+    pub(super) fn last_exchange(&mut self, len: usize) -> Done {
+        let reply = self.ask(len)?;
         self.finish()?;
-        self.receive(&reply)?;
+        self.hear(&reply)?;
         self.receive_end()
     }
 
@@ -81,8 +87,7 @@ impl Client {
 
     /// Sends a request that nobody waits for, and resets the connection.
     pub(super) fn reset_behind(mut self, len: usize) -> Done {
-        let (request, _) = self.protocol.request(len, self.number, &mut self.bytes);
-        self.send(&request)?;
+        self.ask(len)?;
         self.reset()
     }
 
@@ -109,7 +114,7 @@ impl Client {
                 // The slowness of a client that is acted out.
                 thread::sleep(SLOW);
             }
-            let received = replies.iter().try_for_each(|reply| self.receive(reply));
+            let received = replies.iter().try_for_each(|reply| self.hear(reply));
             if received.is_err() {
                 // The other thread need not wait any more.
                 let _ = writer.shutdown(Shutdown::Both);
@@ -129,7 +134,8 @@ impl Client {
         finished.map_err(|error| trouble("ending the output", &error))
     }
 
-    fn receive(&mut self, reply: &Reply) -> Done {
+    /// Checks the reply to what was [asked](Self::ask).
+    pub(super) fn hear(&mut self, reply: &Reply) -> Done {
         match reply {
             Reply::Bytes(bytes) => self.receive_bytes(bytes),
             Reply::Http(body) => {

@@ -71,7 +71,7 @@ impl Summary {
         row.cases += 1;
         match outcome {
             Outcome::NotFired => self.not_fired.push(case.to_string()),
-            Outcome::Passed(_) => row.fired += 1,
+            Outcome::Passed => row.fired += 1,
             Outcome::Found(_) => {
                 row.fired += 1;
                 row.found += 1;

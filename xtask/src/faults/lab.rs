@@ -119,7 +119,7 @@ impl<'a> Lab<'a> {
         let mut process = Process::start(self.children, &mut command)?;
         let complain = |what: &str, said: &str| format!("{}: {what}\n{said}", server.name);
         let Some(address) = process.address() else {
-            return Err(complain("it does not listen", &process.said()).into());
+            return Err(complain("it does not listen", &process.excerpt()).into());
         };
         let endpoint = Endpoint { protocol: server.protocol, address };
         let mut clients = Clients::new(endpoint, self.seed, server.name);
@@ -127,13 +127,13 @@ impl<'a> Lab<'a> {
         let serves = clients.serves_the_next();
         if !serves || !clients.wrong.is_empty() || !clients.lost.is_empty() {
             let what = [clients.wrong, clients.lost].concat().join("; ");
-            return Err(complain(&what, &process.said()).into());
+            return Err(complain(&what, &process.excerpt()).into());
         }
         self.descriptors.insert(server.name, process.fewest_descriptors());
         process.signal(Signal::SIGTERM);
         let status = process.wait()?;
         if !status.success() {
-            return Err(complain(&format!("it ends with {status}"), &process.said()).into());
+            return Err(complain(&format!("it ends with {status}"), &process.excerpt()).into());
         }
         let calls = Calls::read(&log)?;
         fs::remove_file(&log)?;

@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
-use nix::sys::signal::Signal;
-
 use super::client::{Client, Done};
 use super::lab::Lab;
 use super::process::Process;
@@ -97,13 +95,13 @@ fn stress(
     faults: u64,
 ) -> std::result::Result<Counts, String> {
     let file = lab.log(&format!("{}.counts", server.name));
-    let mut process = start(lab, shim, server, &file).map_err(|error| error.to_string())?;
-    let address = process.address().ok_or_else(|| format!("no start:\n{}", process.said()))?;
+    let process = start(lab, shim, server, &file).map_err(|error| error.to_string())?;
+    let address = process.address().ok_or_else(|| format!("no start:\n{}", process.excerpt()))?;
     let endpoint = Endpoint { protocol: server.protocol, address };
     let client = |round, number| {
         let random = Random::of(lab.seed, server.name, round * CLIENTS + number);
         converse(endpoint, random).map_err(|trouble| {
-            format!("client {number} of round {round}: {trouble:?}\n{}", process.said())
+            format!("client {number} of round {round}: {trouble:?}\n{}", process.excerpt())
         })
     };
     client(0, 0)?;
@@ -125,18 +123,8 @@ fn stress(
     if let Some((kind, _)) = missing.into_iter().next() {
         return Err(format!("no fault of the kind \"{kind}\" was injected"));
     }
-    let descriptors = process.settle(|count| count <= baseline);
-    if descriptors > baseline {
-        return Err(format!("{descriptors} descriptors are open, {baseline} were before"));
-    }
-    if !process.is_idle() {
-        return Err("the server is busy with nothing".into());
-    }
-    process.signal(Signal::SIGTERM);
-    match process.wait() {
-        Ok(status) if status.success() && !process.said().contains("panicked") => Ok(counts),
-        status => Err(format!("the end is {status:?}\n{}", process.said())),
-    }
+    process.judge_end(baseline)?;
+    Ok(counts)
 }
 
 fn start<'a>(

@@ -35,6 +35,9 @@ const IDLE: Duration = Duration::from_millis(6);
 /// How often it is watched: a server has work left now and then, one that spins always does.
 const WATCHES: usize = 20;
 
+/// The most lines of a server that are printed.
+const EXCERPT: usize = 16;
+
 /// A running server. It is killed when this is dropped.
 #[derive(Debug)]
 pub(super) struct Process<'a> {
@@ -80,33 +83,29 @@ impl<'a> Process<'a> {
         until(SOON, || self.has_ended())
     }
 
-    /// Waits until the server has so many descriptors. Returns how many it has in the end.
-    pub(super) fn settle(&self, descriptors: impl Fn(usize) -> bool) -> usize {
-        until(LIMIT, || self.descriptors().is_none_or(&descriptors));
-        self.descriptors().unwrap_or(0)
-    }
-
     /// Returns how many descriptors the server has open, unless it has ended.
-    pub(super) fn descriptors(&self) -> Option<usize> {
+    fn descriptors(&self) -> Option<usize> {
         fs::read_dir(self.proc("fd")).ok().map(Iterator::count)
     }
 
     /// Tells whether a server without work sleeps.
     pub(super) fn is_idle(&self) -> bool {
         (0..WATCHES).any(|_| {
-            let before = self.cpu_time();
+            let before = self.busy_time();
             // The window that is measured.
             thread::sleep(WATCHED);
-            self.cpu_time().saturating_sub(before) <= IDLE
+            self.busy_time().saturating_sub(before) <= IDLE
         })
     }
 
-    /// Returns the processor time of all threads.
-    fn cpu_time(&self) -> Duration {
+    /// Returns how long the threads ran, or would have, had there been a processor for them: on a
+    /// busy machine a server that spins gets little.
+    fn busy_time(&self) -> Duration {
         let tasks = fs::read_dir(self.proc("task")).into_iter().flatten().flatten();
         let times = tasks.filter_map(|task| {
             let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
-            text.split(' ').next()?.parse::<u64>().ok()
+            let mut numbers = text.split(' ').map(|number| number.parse::<u64>().ok());
+            Some(numbers.next()?? + numbers.next()??)
         });
         Duration::from_nanos(times.sum())
     }
@@ -126,6 +125,30 @@ impl<'a> Process<'a> {
         let _ = kill(Pid::from_raw(self.pid as i32), signal);
     }
 
+    /// Checks that a server whose clients have gone has closed what it opened, sleeps, and ends with
+    /// success after SIGTERM.
+    pub(super) fn judge_end(mut self, descriptors: usize) -> Result<(), String> {
+        until(LIMIT, || self.descriptors().is_none_or(|count| count <= descriptors));
+        let left = self.descriptors().ok_or("the server has ended")?;
+        if left > descriptors {
+            return Err(format!("{left} descriptors are open, {descriptors} were before"));
+        }
+        if !self.is_idle() {
+            return Err("the server is busy with nothing".into());
+        }
+        self.signal(Signal::SIGTERM);
+        let status = self.wait();
+        let said = self.excerpt();
+        match status {
+            Err(error) => Err(format!("SIGTERM does not end the server: {error}\n{said}")),
+            Ok(status) if !status.success() => {
+                Err(format!("SIGTERM ends the server with {status}\n{said}"))
+            }
+            Ok(_) if self.has_panicked() => Err(format!("a panic:\n{said}")),
+            Ok(_) => Ok(()),
+        }
+    }
+
     /// Waits for the end of the server and of what it says.
     ///
     /// # Errors
@@ -139,8 +162,27 @@ impl<'a> Process<'a> {
     }
 
     /// Returns everything that the server has said so far.
-    pub(super) fn said(&self) -> String {
+    fn said(&self) -> String {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells whether a thread has panicked, by the message of the runtime.
+    pub(super) fn has_panicked(&self) -> bool {
+        self.said().contains("panicked at ")
+    }
+
+    /// Returns the beginning and the end of what it has said: a panic begins with its reason, and
+    /// warnings may come by the thousand.
+    pub(super) fn excerpt(&self) -> String {
+        let said = self.said();
+        let lines: Vec<&str> = said.lines().collect();
+        match lines.len() {
+            ..=EXCERPT => said,
+            count => {
+                let (begin, end) = (&lines[..EXCERPT / 2], &lines[count - EXCERPT / 2..]);
+                format!("{}\n[...]\n{}\n", begin.join("\n"), end.join("\n"))
+            }
+        }
     }
 
     fn proc(&self, file: &str) -> PathBuf {

@@ -66,7 +66,8 @@ pub(super) fn observe(log: &Path, server: &[OsString]) -> Command {
 pub(super) fn inject(log: &Path, injection: &Injection<'_>, server: &[OsString]) -> Command {
     let Injection { call, error, when } = injection;
     let fault = format!("inject={call}:error={error}:when={when}");
-    trace(log, &format!("trace={call}"), Some(&fault), server)
+    // A descriptor that is closed twice shows in any case.
+    trace(log, &format!("trace={call},close"), Some(&fault), server)
 }
 
 /// `-D` makes the server itself the child, `-f` follows its threads, and the filter of
@@ -79,9 +80,32 @@ fn trace(log: &Path, calls: &str, fault: Option<&str>, server: &[OsString]) -> C
     command
 }
 
-/// Returns how many calls were made to fail.
-pub(super) fn injected(log: &Path) -> io::Result<usize> {
-    Ok(fs::read_to_string(log)?.matches("(INJECTED)").count())
+/// What a log says of one fault.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Injected {
+    /// How often it was injected.
+    pub(super) faults: usize,
+    /// How many of these were made for a connection that the server is done with.
+    pub(super) at_the_end: usize,
+    /// Calls with a descriptor that is not open: it was closed twice, or too early.
+    pub(super) stale: Vec<String>,
+}
+
+impl Injected {
+    pub(super) fn read(log: &Path) -> io::Result<Self> {
+        Ok(Self::parse(&fs::read_to_string(log)?))
+    }
+
+    fn parse(log: &str) -> Self {
+        let (injected, made): (Vec<&str>, _) =
+            log.lines().partition(|line| line.ends_with("(INJECTED)"));
+        let is_stale = |line: &&str| line.contains(" = -1 EBADF ");
+        Self {
+            faults: injected.len(),
+            at_the_end: injected.iter().filter(|line| line.contains("EPOLL_CTL_DEL")).count(),
+            stale: made.into_iter().filter(is_stale).map(str::to_owned).collect(),
+        }
+    }
 }
 
 /// The calls that the first thread of a server made. What the loader does before `main` is in no
@@ -133,7 +157,7 @@ impl Calls {
 
 #[cfg(test)]
 mod tests {
-    use super::{Calls, Phase};
+    use super::{Calls, Injected, Phase};
 
     const LOG: &str = "\
 7 close(3) = 0
@@ -151,6 +175,19 @@ mod tests {
 7 --- SIGTERM {si_signo=SIGTERM} ---
 7 close(7) = 0
 ";
+
+    #[test]
+    fn faults_are_counted_and_stale_descriptors_seen() {
+        let log = "\
+7 epoll_ctl(3, EPOLL_CTL_DEL, 4, NULL) = -1 ENOENT (No such file or directory) (INJECTED)
+7 epoll_ctl(3, EPOLL_CTL_MOD, 5, NULL) = -1 ENOENT (No such file or directory) (INJECTED)
+7 close(4) = 0
+7 close(4) = -1 EBADF (Bad file descriptor)
+";
+        let stale = vec!["7 close(4) = -1 EBADF (Bad file descriptor)".to_owned()];
+        assert_eq!(Injected::parse(log), Injected { faults: 2, at_the_end: 1, stale });
+        assert_eq!(Injected::parse("7 close(4) = 0\n"), Injected::default());
+    }
 
     #[test]
     fn calls_are_numbered_as_strace_counts_them() {
