@@ -1,8 +1,11 @@
 //! Faults of the kernel under the unchanged release servers, judged from outside.
 //!
-//! A server is run by strace, which has one of its system calls fail, with one error, once
-//! ([`case`]). Clients that know every byte they must get use the server meanwhile ([`workload`]);
-//! `/proc` says whether it spins and what it has left open ([`process`]).
+//! - strace runs a server and makes one of its system calls fail, with one error, once ([`case`]).
+//! - A library between server and kernel makes calls do less than they could ([`preload`]).
+//! - Clients come in storms, the server is stopped or lacks descriptors ([`storms`]).
+//!
+//! Clients that know every byte they must get use the server meanwhile ([`client`]); `/proc` says
+//! whether it spins and what it has left open ([`process`]).
 
 mod case;
 mod client;
@@ -18,8 +21,9 @@ mod storms;
 mod strace;
 mod workload;
 
-use clap::ValueEnum;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::ValueEnum;
 
 use crate::bench::children::Children;
 use case::Case;
@@ -54,7 +58,8 @@ enum Part {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A case is named SERVER/CALL/ERROR/PHASE/POSITION: the fourth accept4 while serving fails with EMFILE
-is echo-server/accept4/EMFILE/serve/4. The phases are start, serve and end.
+is echo-server/accept4/EMFILE/serve/4. The phases are start, serve and end. The server echo-loops is
+echo-server with two loops.
 
 A case passes if the server lives, does not spin, sends nobody a wrong byte, loses no more
 connections than the error may cost, serves the next client, closes what it has opened and ends with
@@ -80,7 +85,8 @@ pub(crate) struct Args {
     seed: Option<u64>,
     /// Cases at a time
     #[arg(long, value_name = "NUMBER", default_value_t = 2)]
-    jobs: usize,
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: u16,
     /// Run the servers that were built last
     #[arg(long)]
     no_build: bool,
@@ -96,10 +102,6 @@ fn parse_call(name: &str) -> Result<String, String> {
 
 /// Injects faults and fails if a server cannot cope with one.
 pub(crate) fn run(args: &Args) -> crate::Result {
-    if let Some(obstacle) = strace::obstacle() {
-        println!("left out: faults, because {obstacle}");
-        return Ok(());
-    }
     let clock = SystemTime::now().duration_since(UNIX_EPOCH)?;
     let seed = args.seed.unwrap_or(clock.as_nanos() as u64);
     println!("seed {seed}");
@@ -107,7 +109,10 @@ pub(crate) fn run(args: &Args) -> crate::Result {
     let mut lab = Lab::open(&children, seed, args.no_build)?;
     let asks_for = |part| args.only.is_empty() || args.only.contains(&part);
     if asks_for(Part::Enumerated) {
-        enumerate(args, &mut lab)?;
+        match strace::obstacle() {
+            Some(obstacle) => println!("left out: enumerated faults, because {obstacle}"),
+            None => enumerate(args, &mut lab)?,
+        }
     }
     // A case or a call is strace's.
     if args.case.is_some() || !args.call.is_empty() || args.list {

@@ -29,7 +29,7 @@ struct Row {
 }
 
 /// Runs the cases until `limit` is over, and prints what is found as it is.
-pub(super) fn run(cases: &[Case], lab: &Lab<'_>, jobs: usize, limit: Option<Duration>) -> Summary {
+pub(super) fn run(cases: &[Case], lab: &Lab<'_>, jobs: u16, limit: Option<Duration>) -> Summary {
     let bar = ProgressBar::new(cases.len() as u64);
     let style = ProgressStyle::with_template("{wide_bar} {pos} of {len} cases  {msg}  {eta}");
     bar.set_style(style.expect("the template names only fields that exist"));

@@ -125,8 +125,8 @@ impl<'a> Process<'a> {
         let _ = kill(Pid::from_raw(self.pid as i32), signal);
     }
 
-    /// Checks that a server whose clients have gone has closed what it opened, sleeps, and ends with
-    /// success after SIGTERM.
+    /// Checks that a server whose clients have gone has closed what it opened, sleeps, and ends
+    /// with success after SIGTERM.
     pub(super) fn judge_end(mut self, descriptors: usize) -> Result<(), String> {
         until(LIMIT, || self.descriptors().is_none_or(|count| count <= descriptors));
         let left = self.descriptors().ok_or("the server has ended")?;

@@ -12,6 +12,8 @@ pub(super) struct Server {
     pub(super) program: &'static str,
     pub(super) protocol: Protocol,
     arguments: &'static [&'static str],
+    /// How many threads have a loop.
+    pub(super) loops: usize,
     /// Whether it passes on to another server.
     has_upstream: bool,
 }
@@ -24,6 +26,7 @@ pub(super) const SERVERS: [Server; 5] = [
         program: "echo-server",
         protocol: Protocol::Echo,
         arguments: &["--port", "0"],
+        loops: 1,
         has_upstream: false,
     },
     Server {
@@ -31,6 +34,7 @@ pub(super) const SERVERS: [Server; 5] = [
         program: "echo-server",
         protocol: Protocol::Echo,
         arguments: &["--port", "0", "--loops", "2"],
+        loops: 2,
         has_upstream: false,
     },
     Server {
@@ -38,6 +42,7 @@ pub(super) const SERVERS: [Server; 5] = [
         program: "redis-server",
         protocol: Protocol::Redis,
         arguments: &["--port", "0"],
+        loops: 1,
         has_upstream: false,
     },
     Server {
@@ -45,6 +50,7 @@ pub(super) const SERVERS: [Server; 5] = [
         program: "http-server",
         protocol: Protocol::Http,
         arguments: &["--port", "0"],
+        loops: 1,
         has_upstream: false,
     },
     Server {
@@ -52,6 +58,7 @@ pub(super) const SERVERS: [Server; 5] = [
         program: "tcp-proxy",
         protocol: Protocol::Echo,
         arguments: &["--listen", "127.0.0.1:0"],
+        loops: 1,
         has_upstream: true,
     },
 ];
