@@ -108,15 +108,16 @@ pub(crate) fn run(args: &Args) -> crate::Result {
     let children = Children::new()?;
     let mut lab = Lab::open(&children, seed, args.no_build)?;
     let asks_for = |part| args.only.is_empty() || args.only.contains(&part);
+    let mut enumerated = Ok(());
     if asks_for(Part::Enumerated) {
         match strace::obstacle() {
             Some(obstacle) => println!("left out: enumerated faults, because {obstacle}"),
-            None => enumerate(args, &mut lab)?,
+            None => enumerated = enumerate(args, &mut lab),
         }
     }
     // A case or a call is strace's.
     if args.case.is_some() || !args.call.is_empty() || args.list {
-        return Ok(());
+        return enumerated;
     }
     let servers: Vec<_> = SERVERS.into_iter().filter(|server| args.has(*server)).collect();
     if asks_for(Part::Random) {
@@ -126,7 +127,7 @@ pub(crate) fn run(args: &Args) -> crate::Result {
     if asks_for(Part::Storms) {
         storm(&lab, &servers, args.quick)?;
     }
-    Ok(())
+    enumerated
 }
 
 /// Runs all storms, or a few.
