@@ -5,6 +5,9 @@
 //! `flow.rs` has publishers wait for those who get their messages, which is what this example is
 //! about.
 //!
+//! The packets have a parser of their own: the crates for that trust the peer in some of what the
+//! specification has a server refuse, or are not kept any more.
+//!
 //! What it leaves out:
 //!
 //! - A will is short, and a filter has eight levels at most.
@@ -16,8 +19,8 @@
 //! - Clients that publish to each other at QoS 1, faster than they acknowledge, can come to wait
 //!   for each other: what would set them going lies behind what has to wait. The congestion timeout
 //!   ends one of them.
-//! - Others can have to wait, too, when 250 publishers flood a slow subscriber, or 250 / loops of
-//!   one loop.
+//! - Others can have to wait, too, when 250 / loops publishers of their loop flood a slow
+//!   subscriber.
 
 mod broker;
 mod client;
@@ -29,5 +32,5 @@ mod session;
 pub mod topics;
 
 pub use broker::{Broker, Settings};
-pub use flow::{MAILBOX_BYTES, MAILBOX_MESSAGES, Message};
+pub use flow::{Message, Owed};
 pub use retained::Publication;

@@ -113,6 +113,27 @@ fn a_client_comes_back_and_what_was_typed_meanwhile_waits() {
 }
 
 #[test]
+fn the_end_of_what_is_typed_ends_a_client_that_has_no_room() {
+    let (room, address) = {
+        let room = TcpListener::bind("localhost:0").unwrap();
+        let address = room.local_addr().unwrap();
+        (format!("localhost:{}", address.port()), address)
+    };
+    let mut client = start(&room);
+    client.logs("cannot connect to localhost:");
+    client.stdin = None;
+    assert!(client.child.wait().unwrap().success());
+    // What was typed before that is said first.
+    let mut client = start(&room);
+    client.type_line("late");
+    client.stdin = None;
+    client.logs("cannot connect to localhost:");
+    let room = TcpListener::bind(address).unwrap();
+    assert_eq!(read_line(&accept(&room)), "late\n");
+    assert!(client.child.wait().unwrap().success());
+}
+
+#[test]
 fn a_room_that_cannot_be_found_is_named() {
     let mut client = start("no.such.name.invalid:5555");
     client.logs("cannot connect to no.such.name.invalid:5555: ");

@@ -52,7 +52,7 @@ pub use api::serving::Serving;
 pub use api::udp::Udp;
 pub use api::watched::Watched;
 pub use dial::dial_error::{DialError, DialFailure, DialId};
-pub use evio_sys::net::{Keepalive, SocketAddr, Stream};
+pub use evio_sys::net::{self, Keepalive, SocketAddr, Stream};
 pub use evio_sys::{BACKEND, Interest};
 pub use input::frame::{FrameTooLong, LengthPrefix};
 pub use input::stream::{InputStream, InputTooLong, Unread};

@@ -68,12 +68,11 @@ impl<H> Checked<H> {
 
     /// Returns which bytes a connection is to be given.
     fn input_of(&self, conn: &Conn<'_>) -> Option<Direction> {
-        let direction = match conn.origin() {
-            Origin::Accepted { .. } => Direction::FromClient(conn.peer_addr().ok()?.as_inet()?),
-            Origin::Connected(_) => Direction::ToClient(conn.local_addr().ok()?.as_inet()?),
-            Origin::Adopted(_) => return None,
-        };
-        self.kernel.sent(direction).map(|_| direction)
+        match conn.origin() {
+            Origin::Accepted { .. } | Origin::Connected(_) => self.kernel.input_of(conn),
+            // What was read before is not known here.
+            Origin::Adopted(_) => None,
+        }
     }
 }
 
@@ -124,7 +123,7 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
 
     fn peer_closed(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
         self.tell("peer_closed", conn.id());
-        if let Some(sent) = context.input.and_then(|direction| self.kernel.sent(direction)) {
+        if let Some(sent) = context.input.map(|direction| self.kernel.sent(direction)) {
             let read = context.read;
             assert_eq!(read, sent, "the end came before the last byte: {:?}", context.input);
         }
@@ -184,6 +183,11 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
         peer: SocketAddr,
         input: &[u8],
     ) -> ControlFlow<()> {
+        let bound = socket.local_addr().expect("a simulated socket knows its address");
+        let local = SocketAddr::new(socket.local_ip().unwrap_or(bound.ip()), bound.port());
+        if let Err(stray) = self.kernel.check_datagram(peer, local, input) {
+            panic!("the handler was given {stray}");
+        }
         self.inner.datagram(socket, peer, input)
     }
 

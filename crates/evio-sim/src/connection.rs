@@ -2,10 +2,9 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::task::Poll;
 
-use evio_sys::net::Stream;
+use evio_sys::net::{SocketAddr, Stream};
 use evio_sys::sim::{Direction, Kernel};
 
 /// How much is read at once.
@@ -17,7 +16,7 @@ const BUFFER: usize = 4096;
 pub struct Connection {
     kernel: Kernel,
     stream: Stream,
-    local: SocketAddr,
+    input: Direction,
     /// How many bytes have come.
     received: usize,
     /// Read from the socket, and not by the script.
@@ -25,14 +24,18 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(kernel: Kernel, stream: Stream, local: SocketAddr) -> Self {
-        Self { kernel, stream, local, received: 0, unread: Vec::new() }
+    pub(crate) fn new(kernel: Kernel, stream: Stream, input: Direction) -> Self {
+        Self { kernel, stream, input, received: 0, unread: Vec::new() }
     }
 
-    /// Returns the address of this end, which no other client has.
-    #[must_use]
-    pub fn local_addr(&self) -> SocketAddr {
-        self.local
+    /// Returns the address of this end: of TCP one that no other client has, of a Unix socket one
+    /// without a name.
+    ///
+    /// # Errors
+    ///
+    /// Does not fail.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.stream.local_addr()
     }
 
     /// Sends all of `bytes`, as fast as the peer takes them.
@@ -64,9 +67,7 @@ impl Connection {
         let mut buffer = [0; BUFFER];
         let len = self.when_ready(|stream| stream.recv(&mut buffer)).await?;
         let bytes = &buffer[..len];
-        let checked =
-            self.kernel.check_bytes(Direction::ToClient(self.local), self.received, bytes);
-        if let Err(mismatch) = checked {
+        if let Err(mismatch) = self.kernel.check_bytes(self.input, self.received, bytes) {
             panic!("a client has read what was not sent: {mismatch}");
         }
         self.received += len;

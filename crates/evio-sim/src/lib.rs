@@ -11,6 +11,8 @@
 //! - Each connection that was opened gets exactly one ending.
 //! - The handler is given the bytes that the client has sent, and all of them before it is told
 //!   that the client has ended its output; the client is given the bytes that the loop has sent.
+//! - A datagram that the handler is given was sent to it by that peer; it comes twice only if the
+//!   network has doubled it.
 //! - The loop has closed every descriptor when it has ended, and one of which a call has failed
 //!   within a second.
 //! - It does not spin, nor try sockets again and again that are known to be full.
@@ -19,8 +21,14 @@
 //!
 //! # What is not simulated yet
 //!
-//! UDP, Unix sockets, names, several loops, [`Detached`](evio::Detached) sockets, and descriptors
-//! of the program's own: these are errors of kind `Unsupported`, or of `EPERM` for the last.
+//! - Abstract names of Unix sockets, and multicast groups.
+//! - Several loops.
+//! - A [`WorkerPool`](evio::WorkerPool): it has threads, and the system's time. That of a
+//!   [`Resolver`](evio::Resolver) is not asked.
+//! - Calls of a [`Detached`](evio::Detached) socket that wait. It reads what is there and writes
+//!   what there is room for; what would wait is an error of kind `Unsupported`, or `WouldBlock`
+//!   after [`Stream::set_nonblocking`](evio::Stream::set_nonblocking).
+//! - Descriptors of the program's own: watching one fails with `EPERM`.
 //!
 //! # Examples
 //!
@@ -50,12 +58,14 @@
 
 mod checked;
 mod connection;
+mod hosts;
 mod net;
 mod process;
 mod seeds;
 mod simulation;
 mod tasks;
 pub mod tutorial;
+mod udp;
 mod world;
 
 use std::error::Error;
@@ -65,6 +75,7 @@ pub use evio_sys::sim::{Counts, Faults, Options};
 pub use net::Net;
 pub use seeds::{Summary, for_each_seed, for_seeds};
 pub use simulation::{Outcome, Simulation};
+pub use udp::ClientUdp;
 pub use world::World;
 
 /// The result of a script, or of what prepares a simulation.

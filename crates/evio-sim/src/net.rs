@@ -4,23 +4,25 @@ use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::net as unix;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use evio_sys::net::Stream;
-use evio_sys::sim::Kernel;
+use evio_sys::net::{self, Stream};
+use evio_sys::sim::{ConnectionId, Kernel};
 
 use crate::connection::Connection;
+use crate::udp::ClientUdp;
 
 /// What a client's script reaches the simulation with.
 #[derive(Debug)]
 pub struct Net {
     kernel: Kernel,
     host: Ipv4Addr,
-    /// The addresses of the connections that the client has made.
-    made: RefCell<Vec<SocketAddr>>,
+    /// The connections that the client has made.
+    made: RefCell<Vec<ConnectionId>>,
 }
 
 impl Net {
@@ -42,7 +44,7 @@ impl Net {
 
     /// Returns whether one of the client's connections was cut by chance.
     pub(crate) fn was_cut(&self) -> bool {
-        self.made.borrow().iter().any(|&client| self.kernel.was_cut(client))
+        self.made.borrow().iter().any(|&made| self.kernel.was_cut(made))
     }
 
     /// Returns whether any connection of the simulation was cut by chance: one that the program
@@ -52,17 +54,16 @@ impl Net {
         self.kernel.any_was_cut()
     }
 
-    /// Connects to an address, such as `10.0.0.1:80`.
+    /// Connects to an address, such as `10.0.0.1:80` or `unix:///run/x.sock`.
     ///
     /// # Errors
     ///
-    /// Fails when nobody listens there, and when nobody answers, after 127 seconds of virtual time.
+    /// Fails when nobody listens there; of TCP, when nobody answers, after 127 seconds of virtual
+    /// time; of a Unix socket, when too many clients wait to be accepted.
     pub async fn connect(&self, address: &str) -> io::Result<Connection> {
-        let address: SocketAddr =
-            address.parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        let (stream, _) = Stream::connect(&address.into())?;
-        let local = stream.local_addr()?.as_inet().ok_or(io::ErrorKind::Unsupported)?;
-        self.made.borrow_mut().push(local);
+        let (stream, _) = Stream::connect(&parse(address)?)?;
+        let input = self.kernel.input_of(&stream).ok_or(io::ErrorKind::Unsupported)?;
+        self.made.borrow_mut().push(input.connection());
         poll_fn(|context| match stream.finish_connect() {
             Ok(true) => Poll::Ready(Ok(())),
             Ok(false) => {
@@ -72,7 +73,16 @@ impl Net {
             Err(error) => Poll::Ready(Err(error)),
         })
         .await?;
-        Ok(Connection::new(self.kernel.clone(), stream, local))
+        Ok(Connection::new(self.kernel.clone(), stream, input))
+    }
+
+    /// Binds a UDP socket, such as `10.0.0.9:0`; port 0 is one that nobody has had.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the address is in use.
+    pub fn udp(&self, address: &str) -> io::Result<ClientUdp> {
+        ClientUdp::bind(self.kernel.clone(), parse_inet(address)?)
     }
 
     /// Waits for what `future` returns, at most for a time.
@@ -134,4 +144,15 @@ impl Net {
         self.kernel.fill_random(&mut bytes);
         bytes
     }
+}
+
+fn parse(address: &str) -> io::Result<net::SocketAddr> {
+    match address.strip_prefix("unix://") {
+        Some(path) => Ok(unix::SocketAddr::from_pathname(path)?.into()),
+        None => Ok(parse_inet(address)?.into()),
+    }
+}
+
+fn parse_inet(address: &str) -> io::Result<SocketAddr> {
+    address.parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
 }

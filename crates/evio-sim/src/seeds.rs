@@ -34,6 +34,11 @@ impl Summary {
         sum.would_blocks += more.would_blocks;
         sum.resets += more.resets;
         sum.reorders += more.reorders;
+        sum.duplicates += more.duplicates;
+        sum.delays += more.delays;
+        sum.refusals += more.refusals;
+        sum.failed_look_ups += more.failed_look_ups;
+        sum.drops += more.drops;
         sum.losses += more.losses;
         sum.call_errors += more.call_errors;
         sum.late_closes += more.late_closes;

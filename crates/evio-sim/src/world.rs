@@ -70,6 +70,7 @@ impl Agenda {
 
     /// Takes one whose time has come.
     pub(crate) fn take_due(&mut self, now: Duration) -> Option<Step> {
-        self.steps.pop_if(|(time, _)| *time <= now).map(|(_, step)| step)
+        let is_due = self.next_time().is_some_and(|time| time <= now);
+        if is_due { self.steps.pop().map(|(_, step)| step) } else { None }
     }
 }

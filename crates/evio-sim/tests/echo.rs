@@ -1,4 +1,4 @@
-//! An echo server under every fault.
+//! An echo server on TCP and on a Unix socket, under every fault.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use evio::{Action, Conn, Handler, Server};
 use evio_sim::{Counts, Faults, Net, Result, Simulation, Summary, for_each_seed};
 
 const ADDRESS: &str = "10.0.0.1:7";
+const PATH: &str = "unix:///run/echo.sock";
 const SEEDS: u64 = 2_000;
 
 struct Echo;
@@ -23,7 +24,8 @@ impl Handler for Echo {
 
 /// Sends messages of up to `longest` bytes, reads each back, and ends in one of three ways.
 async fn talk(net: std::rc::Rc<Net>, longest: usize) -> Result {
-    let mut conn = net.connect(ADDRESS).await?;
+    let address = [ADDRESS, PATH][net.random_below(2)];
+    let mut conn = net.connect(address).await?;
     for _ in 0..1 + net.random_below(10) {
         let message = net.random_bytes(1 + net.random_below(longest));
         conn.write_all(&message).await?;
@@ -46,7 +48,7 @@ async fn talk(net: std::rc::Rc<Net>, longest: usize) -> Result {
 }
 
 fn prepare(sim: &mut Simulation, longest: usize) -> Result {
-    sim.serve(Server::bind([format!("tcp://{ADDRESS}")])?, Echo)?;
+    sim.serve(Server::bind([format!("tcp://{ADDRESS}").as_str(), PATH])?, Echo)?;
     for _ in 0..1 + sim.kernel().random_below(10) {
         sim.client(move |net| talk(net, longest));
     }

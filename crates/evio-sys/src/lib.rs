@@ -46,6 +46,7 @@ pub mod descriptor;
 mod event;
 mod flag;
 mod interest;
+pub mod names;
 pub mod net;
 mod poller;
 pub mod random;

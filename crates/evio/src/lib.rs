@@ -98,7 +98,7 @@ pub use evio_core::{
     Unsent, WatchId, Watched, WrongMessageType,
 };
 pub use evio_sys::BACKEND;
-pub use evio_sys::net::ListenOptions;
+pub use evio_sys::net::{self, ListenOptions};
 pub use loops::Loops;
 pub use resolver::Resolver;
 pub use running_server::RunningServer;

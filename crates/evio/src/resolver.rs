@@ -3,7 +3,8 @@
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 
-use evio_core::{ConnectOptions, DialId, Loop};
+use evio_core::{ConnectOptions, DialId, Loop, PendingAddresses};
+use evio_sys::names::look_up_later;
 
 use crate::worker_pool::{PoolFull, WorkerPool};
 
@@ -112,31 +113,41 @@ impl Resolver {
             return event_loop.dial([address], options);
         }
         let (id, addresses) = event_loop.dial_name(name, options)?;
-        let name = name.to_owned();
+        if let Err(addresses) = look_up_later(name, addresses, give) {
+            self.look_up(name.to_owned(), addresses);
+        }
+        Ok(id)
+    }
+
+    /// Looks the name up on a thread of the pool.
+    fn look_up(&self, name: String, addresses: PendingAddresses) {
         match self.pool.reserve() {
             Ok(place) => place.run(move || {
                 // Names that have waited for too long cost the others no more time.
                 if addresses.is_wanted() {
-                    addresses.give(resolve(&name));
+                    give(addresses, name.to_socket_addrs().map(Iterator::collect));
                 }
             }),
             Err(PoolFull) => addresses.give(Err(busy())),
         }
-        Ok(id)
     }
+}
+
+/// Gives a dial what was found.
+fn give(addresses: PendingAddresses, found: io::Result<Vec<SocketAddr>>) {
+    addresses.give(found.map_err(explain));
 }
 
 fn busy() -> io::Error {
     io::Error::new(io::ErrorKind::WouldBlock, "too many names wait to be resolved")
 }
 
-fn resolve(name: &str) -> io::Result<Vec<SocketAddr>> {
-    match name.to_socket_addrs() {
-        Ok(addresses) => Ok(addresses.collect()),
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Err(io::Error::new(
-            error.kind(),
+fn explain(error: io::Error) -> io::Error {
+    match error.kind() {
+        kind @ io::ErrorKind::InvalidInput => io::Error::new(
+            kind,
             "not a host and a port, such as example.org:80 or [2001:db8::1]:80",
-        )),
-        Err(error) => Err(error),
+        ),
+        _ => error,
     }
 }

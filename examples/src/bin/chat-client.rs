@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
+use std::mem;
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
@@ -10,14 +11,14 @@ use std::time::Duration;
 
 use clap::Parser;
 use evio::{
-    Action, CloseReason, Conn, ConnectOptions, DialError, Handler, Interest, Limits, Loop,
-    LoopTimer, Resolver, Server, Serving, WatchId, Watched,
+    Action, CloseReason, Conn, ConnId, ConnectOptions, DialError, Handler, Interest, Limits, Loop,
+    LoopTimer, Resolver, Server, Serving, Watched,
 };
 use evio_examples::cli;
 use log::{error, info, warn};
 
 /// Sends what is typed to a chat room, and prints what is said there. Ctrl-C ends it, and so does
-/// the end of what is typed (Ctrl-D) once the room has it all.
+/// the end of what is typed (Ctrl-D) once the room has it all, or at once when there is none.
 #[derive(Parser)]
 #[command(name = "chat-client", version)]
 struct Options {
@@ -40,47 +41,54 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 struct Client {
-    room: String,
+    address: String,
     resolver: Resolver,
     options: ConnectOptions,
     pause: Duration,
-    /// What is typed, while it is watched, and whether that has ended.
-    typed: Option<WatchId>,
+    /// The connection to the room.
+    room: Option<ConnId>,
+    is_stdin_watched: bool,
+    /// What was typed and has to wait, and whether nothing more will be.
+    typed: Vec<u8>,
     has_ended: bool,
 }
 
 impl Client {
     fn connect(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<()> {
-        match self.resolver.dial(event_loop, &self.room, &self.options) {
-            Ok(_) => ControlFlow::Continue(()),
-            // The client is ending.
-            Err(_) => ControlFlow::Break(()),
-        }
-    }
-
-    /// Watches standard input on behalf of a connection, if it is not watched.
-    fn watch_stdin(&mut self, conn: &mut Conn<'_>) -> io::Result<()> {
-        if self.typed.is_some() || self.has_ended {
-            return Ok(());
-        }
-        let (room, stdin) = (conn.id(), io::stdin().as_fd().try_clone_to_owned()?);
-        self.typed = Some(conn.event_loop().watch(stdin, Interest::READABLE, room)?);
-        Ok(())
-    }
-
-    fn stop_reading(&mut self, typed: &mut Watched<'_>) -> ControlFlow<()> {
-        typed.unwatch();
-        self.typed = None;
-        ControlFlow::Continue(())
+        let dial = self.resolver.dial(event_loop, &self.address, &self.options);
+        // It fails when the client is ending.
+        dial.map_or(ControlFlow::Break(()), |_| ControlFlow::Continue(()))
     }
 
     fn connect_later(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<()> {
         let pause = self.pause;
         self.pause = (2 * pause).min(LONGEST_PAUSE);
-        match event_loop.set_timer(pause, 0) {
-            Ok(_) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
+        let timer = event_loop.set_timer(pause, 0);
+        timer.map_or(ControlFlow::Break(()), |_| ControlFlow::Continue(()))
+    }
+
+    /// Sends what was typed, and waits for more: unless the room has not taken what was typed
+    /// before, or is gone. Then it waits, and nothing more is read.
+    fn go_on(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<()> {
+        let room = self.room.and_then(|room| event_loop.conn(room));
+        if let Some(mut room) = room.filter(|room| room.output_room() > 0) {
+            room.write(&mem::take(&mut self.typed));
+            if self.has_ended {
+                room.shutdown_write();
+            }
         }
+        match (self.has_ended, self.room) {
+            (true, None) => return ControlFlow::Break(()),
+            (false, _) if self.typed.is_empty() && !self.is_stdin_watched => {}
+            _ => return ControlFlow::Continue(()),
+        }
+        let stdin = io::stdin().as_fd().try_clone_to_owned();
+        if let Err(error) = stdin.and_then(|fd| event_loop.watch(fd, Interest::READABLE, 0)) {
+            error!("cannot wait for standard input, which must be a terminal or a pipe: {error}");
+            return ControlFlow::Break(());
+        }
+        self.is_stdin_watched = true;
+        ControlFlow::Continue(())
     }
 }
 
@@ -90,7 +98,8 @@ impl Handler for Client {
     fn context(&mut self, _: &Conn<'_>) {}
 
     fn serving(&mut self, event_loop: &mut Loop<'_>, _: &Serving) -> ControlFlow<()> {
-        self.connect(event_loop)
+        self.connect(event_loop)?;
+        self.go_on(event_loop)
     }
 
     fn opened(&mut self, conn: &mut Conn<'_>, _: &mut ()) -> Action {
@@ -98,15 +107,14 @@ impl Handler for Client {
             info!("connected to {peer}");
         }
         self.pause = FIRST_PAUSE;
-        match self.watch_stdin(conn) {
-            Ok(()) => Action::None,
-            Err(error) => {
-                error!(
-                    "cannot wait for standard input, which must be a terminal or a pipe: {error}"
-                );
-                Action::Shutdown
-            }
-        }
+        self.room = Some(conn.id());
+        self.drained(conn, &mut ())
+    }
+
+    /// The room takes what is typed, for the first time or again.
+    fn drained(&mut self, conn: &mut Conn<'_>, _: &mut ()) -> Action {
+        let goes_on = self.go_on(&mut conn.event_loop()).is_continue();
+        if goes_on { Action::None } else { Action::Shutdown }
     }
 
     /// Prints what the room says.
@@ -119,58 +127,32 @@ impl Handler for Client {
         }
     }
 
-    /// Sends what was typed, unless the room has not taken what was typed before, or is gone: then
-    /// nothing is read, and what is typed waits.
-    fn ready(&mut self, typed: &mut Watched<'_>) -> ControlFlow<()> {
-        let Some(room) = typed.tag().conn else { return ControlFlow::Continue(()) };
-        let has_room = typed.event_loop().conn(room).is_some_and(|room| room.output_room() > 0);
-        if !has_room {
-            // `drained` or the next `opened` goes on.
-            return self.stop_reading(typed);
-        }
+    /// Something was typed, or that has ended.
+    fn ready(&mut self, stdin: &mut Watched<'_>) -> ControlFlow<()> {
         let mut text = [0; 4096];
-        let len = match typed.read(&mut text) {
-            Ok(len) => len,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {
-                return ControlFlow::Continue(());
+        match stdin.read(&mut text) {
+            Ok(len) => {
+                self.has_ended = len == 0;
+                self.typed.extend_from_slice(&text[..len]);
             }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => {
                 error!("cannot read standard input: {error}");
                 return ControlFlow::Break(());
             }
-        };
-        self.has_ended = len == 0;
-        if self.has_ended {
-            typed.unwatch();
         }
-        if let Some(mut room) = typed.event_loop().conn(room) {
-            room.write(&text[..len]);
-            if self.has_ended {
-                room.shutdown_write();
-            }
-        }
-        ControlFlow::Continue(())
+        stdin.unwatch();
+        self.is_stdin_watched = false;
+        self.go_on(&mut stdin.event_loop())
     }
 
-    /// The room has taken what was too much.
-    fn drained(&mut self, conn: &mut Conn<'_>, _: &mut ()) -> Action {
-        match self.watch_stdin(conn) {
-            Ok(()) => Action::None,
-            Err(_) => Action::Shutdown,
-        }
-    }
-
-    /// What is typed waits until there is a room again.
     fn closed(&mut self, conn: &mut Conn<'_>, _: (), reason: CloseReason) -> ControlFlow<()> {
         if self.has_ended {
             return ControlFlow::Break(());
         }
         warn!("lost the room: {reason}");
-        let mut event_loop = conn.event_loop();
-        if let Some(typed) = self.typed.take() {
-            event_loop.unwatch(typed);
-        }
-        self.connect_later(&mut event_loop)
+        self.room = None;
+        self.connect_later(&mut conn.event_loop())
     }
 
     fn dial_failed(&mut self, event_loop: &mut Loop<'_>, error: DialError) -> ControlFlow<()> {
@@ -191,11 +173,13 @@ fn main() -> ExitCode {
 fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let limits = Limits::default().connect_timeout(options.connect_timeout);
     let client = Client {
-        room: options.room,
+        address: options.room,
         resolver: Resolver::new()?,
         options: ConnectOptions::default().limits(limits),
         pause: FIRST_PAUSE,
-        typed: None,
+        room: None,
+        is_stdin_watched: false,
+        typed: Vec::new(),
         has_ended: false,
     };
     let server = Server::without_addresses().shutdown_on_signals(Duration::from_secs(1))?;

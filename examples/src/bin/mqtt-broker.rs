@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicU64;
 
 use clap::Parser;
 use evio_examples::cli::{self, ClientLimits, Listen, Timeout};
-use evio_examples::mqtt::{Broker, MAILBOX_BYTES, MAILBOX_MESSAGES, Settings};
+use evio_examples::mqtt::{Broker, Settings};
 
 /// A broker of MQTT 3.1.1, QoS 0 and 1. Ctrl-C ends it.
 ///
@@ -45,12 +45,16 @@ struct Options {
     max_output: usize,
 }
 
-/// The least limit of output: on two loops, the retained messages, the window of the other loop,
-/// and a message that goes beyond that. The default is enough for 32 loops.
+/// The least limit of output: the retained messages, what all publishers may owe, and on two loops
+/// a packet for each that goes beyond that. The default is enough for 32 loops.
 const MIN_MAX_OUTPUT: usize = 8 << 20;
 
-/// The largest limit of packets: one has to find room in a mailbox.
-const MAX_MAX_PACKET: usize = MAILBOX_BYTES / 2;
+/// The largest limit of packets; see [`MIN_MAX_OUTPUT`].
+const MAX_MAX_PACKET: usize = 256 << 10;
+
+/// Mailboxes have room for all messages that may be on their way: those that publishers owe, and
+/// one for each client that comes, leaves with a will, or is woken.
+const MAILBOX: usize = 1 << 20;
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -62,7 +66,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let limits = clients.limits();
     let limits = limits.max_output(*max_output).congestion_timeout(congestion_timeout.0);
     let server = listen.bind("tcp", *port)?.limits(limits);
-    let server = server.mailbox_bytes(MAILBOX_BYTES).mailbox_capacity(MAILBOX_MESSAGES);
+    let server = server.mailbox_bytes(usize::MAX).mailbox_capacity(MAILBOX);
     let settings = Settings {
         max_packet: *max_packet,
         patience: congestion_timeout.0,

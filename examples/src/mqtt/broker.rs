@@ -1,6 +1,6 @@
 //! The broker, as one loop has it: its callbacks, and how clients come and go.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::mem;
 use std::ops::ControlFlow;
@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use evio::{Action, CloseReason, Conn, ConnId, ConnMap, Handler, Loop, LoopHandle, LoopTimer};
+use evio::{
+    Action, CloseReason, Conn, ConnId, ConnMap, Handler, InputStream, Loop, LoopHandle,
+    MessageSender,
+};
 use log::info;
 
 use super::client::{CONNECT_TIME, Client};
-use super::flow::{Gate, Link, Message};
-use super::packet::Qos;
+use super::flow::{Account, Message, Owed};
 use super::retained::{Publication, Retained};
 use super::topics::Filters;
 
@@ -29,7 +31,7 @@ pub struct Settings {
 }
 
 /// One loop's part of the broker: its clients, what they have subscribed to, and a copy of the
-/// retained messages. Loops share a counter alone; they tell each other what is published.
+/// retained messages. Loops share counters alone; they tell each other what is published.
 #[derive(Debug)]
 pub struct Broker {
     pub(super) settings: Settings,
@@ -38,16 +40,13 @@ pub struct Broker {
     pub(super) names: HashMap<Arc<str>, ConnId>,
     pub(super) filters: Filters<ConnId>,
     pub(super) retained: Retained,
-    pub(super) links: Vec<Link>,
-    /// The subscribers of the message that is being delivered.
-    pub(super) found: Vec<(ConnId, Qos)>,
-    /// The gates that have opened, and the clients that may go on.
-    pub(super) opened: VecDeque<Gate>,
-    pub(super) ready: VecDeque<ConnId>,
-    /// The clients that go on later, and how much was done in this callback for the others.
-    pub(super) later: Vec<ConnId>,
+    others: Vec<MessageSender<Message>>,
+    /// What all publishers of this loop owe.
+    pub(super) account: Arc<Account>,
+    /// The publishers that wait because that is too much.
+    pub(super) waiting: Vec<ConnId>,
+    /// How much was done in this callback.
     pub(super) work: usize,
-    pub(super) has_timer: bool,
 }
 
 impl Broker {
@@ -58,24 +57,20 @@ impl Broker {
     /// Panics in a server whose handlers take other messages.
     #[must_use]
     pub fn new(here: &LoopHandle, settings: Settings) -> Self {
+        let sender = |of_loop: LoopHandle| {
+            of_loop.message_sender().expect("each loop has a handler of this type")
+        };
         let others = (0..here.loops()).filter(|loop_id| *loop_id != here.loop_id());
-        let links = others.filter_map(|loop_id| here.of_loop(loop_id)).map(|other| {
-            let sender = other.message_sender().expect("each loop has a handler of this type");
-            Link::new(sender, here.loops())
-        });
         Self {
             settings,
             clients: ConnMap::new(),
             names: HashMap::new(),
             filters: Filters::default(),
             retained: Retained::default(),
-            links: links.collect(),
-            found: Vec::new(),
-            opened: VecDeque::new(),
-            ready: VecDeque::new(),
-            later: Vec::new(),
+            others: others.filter_map(|loop_id| here.of_loop(loop_id)).map(sender).collect(),
+            account: Account::of_loop(sender(here.clone()), here.loops()),
+            waiting: Vec::new(),
             work: 0,
-            has_timer: false,
         }
     }
 
@@ -83,16 +78,54 @@ impl Broker {
         self.settings.stamps.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Forgets a client, has those go on who wait for it, and publishes its will (3.1.2.5). A
+    /// Sends a message to all the other loops.
+    pub(super) fn send_all(&self, message: &Message) {
+        for other in &self.others {
+            // A mailbox has room for all that there can be, so one that refuses it is ending.
+            let _ = other.send(message.clone());
+        }
+    }
+
+    /// Publishes a message of a client of this loop on all loops.
+    pub(super) fn publish(
+        &mut self,
+        event_loop: &mut Loop<'_>,
+        message: Publication,
+        publisher: Arc<Account>,
+    ) {
+        let owed = Owed::new(publisher, &self.account, message.len());
+        self.deliver(event_loop, &message, &owed);
+        self.send_all(&Message::Publish(message, owed));
+    }
+
+    /// Delivers a message to its subscribers on this loop. They are sent it in any case; if it is
+    /// too much for one of them, that one has its publisher wait.
+    fn deliver(&mut self, event_loop: &mut Loop<'_>, message: &Publication, owed: &Arc<Owed>) {
+        if message.retain {
+            self.retained.keep(message);
+        }
+        let (found, places) = self.filters.find(&message.topic);
+        self.work += places + found.len();
+        for (id, granted) in found {
+            let (client, conn) = (self.clients.get_mut(id), event_loop.conn(id));
+            let (Some(client), Some(mut conn)) = (client, conn) else { continue };
+            // A message that was not sent because of a new subscription is not a retained one
+            // [MQTT-3.3.1-9].
+            client.send(&mut conn, message, granted, false, self.settings.patience);
+            // A client does not wait for itself: its acknowledgements come behind what it
+            // publishes, and while its output is congested, it is not read from anyhow.
+            if client.is_full(&conn) && !owed.is_by(&client.account) {
+                client.owed.push(Arc::clone(owed));
+            }
+        }
+    }
+
+    /// Forgets a client, which has those go on who wait for it, and publishes its will (3.1.2.5). A
     /// client that leaves in order has none any more.
-    fn leave(&mut self, event_loop: &mut Loop<'_>, id: ConnId, reason: &dyn Display) {
+    pub(super) fn leave(&mut self, event_loop: &mut Loop<'_>, id: ConnId, reason: &dyn Display) {
         let Some(client) = self.clients.remove(id) else { return };
         for filter in &client.filters {
             self.filters.remove(filter, id);
-        }
-        client.credits.into_iter().for_each(|credit| self.give_back(event_loop, credit));
-        for publisher in client.waiting {
-            self.release(event_loop, Gate::Subscriber(id), publisher);
         }
         if let Some(name) = client.name {
             info!("{id} {name:?} has left: {reason}");
@@ -100,114 +133,74 @@ impl Broker {
                 self.names.remove(&name);
             }
         }
-        if let Some(mut will) = client.will {
-            will.stamp = self.stamp();
-            self.work += self.filters.find(&will.topic, &mut self.found);
-            self.deliver(event_loop, &will, id);
+        if let Some(will) = client.will {
+            self.publish(event_loop, Publication { stamp: self.stamp(), ..will }, client.account);
         }
     }
 
-    /// Closes a connection; what was written to it is sent.
-    pub(super) fn close(&mut self, event_loop: &mut Loop<'_>, id: ConnId, reason: &dyn Display) {
-        self.leave(event_loop, id, reason);
-        if let Some(mut conn) = event_loop.conn(id) {
+    /// Ends a client that another one has taken the name of; what was written to it is sent.
+    pub(super) fn replace(&mut self, event_loop: &mut Loop<'_>, older: ConnId) {
+        self.leave(event_loop, older, &"another client has its name");
+        if let Some(mut conn) = event_loop.conn(older) {
             conn.close();
         }
-    }
-
-    /// Delivers a message to those who were found for it on this loop. They are sent it in any
-    /// case; if it came from another loop and is too much for one of them, its publisher is to
-    /// wait. If it came from here, the other loops are sent it.
-    pub(super) fn deliver(
-        &mut self,
-        event_loop: &mut Loop<'_>,
-        message: &Publication,
-        publisher: ConnId,
-    ) {
-        if message.retain {
-            self.retained.keep(message);
-        }
-        let is_from_here = publisher.loop_id() == event_loop.loop_id();
-        let credit = Arc::new((publisher, message.len()));
-        let found = mem::take(&mut self.found);
-        self.work += found.len();
-        for &(id, granted) in &found {
-            let (client, conn) = (self.clients.get_mut(id), event_loop.conn(id));
-            let (Some(client), Some(mut conn)) = (client, conn) else { continue };
-            // A message that was not sent because of a new subscription is not a retained one
-            // [MQTT-3.3.1-9].
-            client.send(&mut conn, message, granted, false, self.settings.patience);
-            if !is_from_here && client.is_full(&conn) {
-                client.credits.push(Arc::clone(&credit));
-                self.wait_at(event_loop, Gate::Subscriber(id), publisher);
-            }
-        }
-        self.found = found;
-        self.give_back(event_loop, credit);
-        let links = self.links.iter_mut().filter(|_| is_from_here);
-        let full = links.map(|link| usize::from(link.publish(publisher, message))).sum();
-        (0..full).for_each(|_| self.hold(event_loop, publisher));
     }
 }
 
 impl Handler<Message> for Broker {
-    type Context = ();
+    /// What the client has sent, from the first packet on that was not carried out.
+    type Context = InputStream;
 
-    fn context(&mut self, conn: &Conn<'_>) {
-        self.clients.insert(conn, Client::new());
+    fn context(&mut self, conn: &Conn<'_>) -> InputStream {
+        self.clients.insert(conn, Client::new(Account::of_publisher(conn.handle())));
+        // The parser refuses what is too large, and nothing is read while packets wait.
+        InputStream::with_max_len(usize::MAX)
     }
 
-    fn opened(&mut self, conn: &mut Conn<'_>, (): &mut ()) -> Action {
+    fn opened(&mut self, conn: &mut Conn<'_>, _: &mut InputStream) -> Action {
         conn.set_read_timeout(Some(CONNECT_TIME));
         Action::None
     }
 
-    fn data(&mut self, conn: &mut Conn<'_>, (): &mut (), input: &[u8]) -> Action {
-        self.work = 0;
-        self.serve(conn, input);
-        self.go_on(&mut conn.event_loop());
-        Action::None
+    fn data(&mut self, conn: &mut Conn<'_>, stream: &mut InputStream, input: &[u8]) -> Action {
+        self.serve(conn, stream, input)
     }
 
-    fn drained(&mut self, conn: &mut Conn<'_>, (): &mut ()) -> Action {
-        // The client has packets left of which the replies were too much, and publishers to wait
-        // for it.
-        self.opened.push_back(Gate::Subscriber(conn.id()));
-        self.data(conn, &mut (), &[])
+    /// A publisher that has waited goes on.
+    fn woken(&mut self, conn: &mut Conn<'_>, stream: &mut InputStream) -> Action {
+        conn.resume_reading();
+        self.serve(conn, stream, &[])
     }
 
-    fn peer_closed(&mut self, conn: &mut Conn<'_>, (): &mut ()) -> Action {
+    /// The client has packets left of which the replies were too much, and publishers to wait for
+    /// it.
+    fn drained(&mut self, conn: &mut Conn<'_>, stream: &mut InputStream) -> Action {
+        if let Some(client) = self.clients.get_mut(conn.id()) {
+            client.make_room(conn);
+        }
+        self.serve(conn, stream, &[])
+    }
+
+    fn peer_closed(&mut self, conn: &mut Conn<'_>, _: &mut InputStream) -> Action {
         // `closed` comes when all output is sent, and nobody has to wait for that.
         let id = conn.id();
         self.leave(&mut conn.event_loop(), id, &CloseReason::PeerClosed);
-        self.go_on(&mut conn.event_loop());
         Action::Close
     }
 
-    fn timer(&mut self, conn: &mut Conn<'_>, (): &mut ()) -> Action {
+    fn timer(&mut self, conn: &mut Conn<'_>, _: &mut InputStream) -> Action {
         // It has had too much to acknowledge for too long; `closed` has the others go on.
         conn.abort();
         Action::None
     }
 
     fn message(&mut self, event_loop: &mut Loop<'_>, message: Message) -> ControlFlow<()> {
-        self.work = 0;
         match message {
-            Message::Publish(publisher, message) => {
-                self.work += self.filters.find(&message.topic, &mut self.found);
-                self.deliver(event_loop, &message, publisher);
-            }
-            Message::Hold(publisher) => self.hold(event_loop, publisher),
-            Message::Release(subscriber, publisher) => {
-                self.release(event_loop, Gate::Subscriber(subscriber), publisher);
-                self.go_on(event_loop);
-                self.send(subscriber.loop_id(), Message::Next(subscriber));
-            }
-            Message::Next(subscriber) => self.opened.push_back(Gate::Subscriber(subscriber)),
-            Message::Credit(loop_id, credits) => {
-                for (publisher, bytes) in credits {
-                    if self.link(loop_id).is_some_and(|link| link.put_back(publisher, bytes)) {
-                        self.release(event_loop, Gate::Subscriber(publisher), publisher);
+            Message::Publish(message, owed) => self.deliver(event_loop, &message, &owed),
+            Message::Room => {
+                for id in mem::take(&mut self.waiting) {
+                    if let Some(mut conn) = event_loop.conn(id) {
+                        conn.wake();
                     }
                 }
             }
@@ -216,28 +209,25 @@ impl Handler<Message> for Broker {
                 let is_older =
                     |id: &ConnId| self.clients.get(*id).is_some_and(|held| held.stamp < stamp);
                 if let Some(older) = holder.filter(is_older) {
-                    self.close(event_loop, older, &"another client has its name");
+                    self.replace(event_loop, older);
                 }
             }
         }
-        self.go_on(event_loop);
         ControlFlow::Continue(())
     }
 
-    fn loop_timer(&mut self, event_loop: &mut Loop<'_>, _: LoopTimer) -> ControlFlow<()> {
-        self.work = 0;
-        self.retry(event_loop);
-        ControlFlow::Continue(())
-    }
-
-    fn closed(&mut self, conn: &mut Conn<'_>, (): (), reason: CloseReason) -> ControlFlow<()> {
-        if let (CloseReason::Shutdown, Some(client)) = (&reason, self.clients.get_mut(conn.id())) {
+    fn closed(
+        &mut self,
+        conn: &mut Conn<'_>,
+        _: InputStream,
+        reason: CloseReason,
+    ) -> ControlFlow<()> {
+        let id = conn.id();
+        if let (CloseReason::Shutdown, Some(client)) = (&reason, self.clients.get_mut(id)) {
             // Everybody goes at once; a will may wait for the next start then, or for ever.
             client.will = None;
         }
-        let id = conn.id();
         self.leave(&mut conn.event_loop(), id, &reason);
-        self.go_on(&mut conn.event_loop());
         ControlFlow::Continue(())
     }
 }

@@ -4,10 +4,10 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use evio::{Conn, ConnId, InputStream};
+use evio::Conn;
 
 use super::encode;
-use super::flow::Credit;
+use super::flow::{Account, Owed};
 use super::packet::Qos;
 use super::retained::Publication;
 
@@ -19,11 +19,10 @@ const MAX_INFLIGHT: usize = 1000;
 pub(super) const CONNECT_TIME: Duration = Duration::from_secs(10);
 
 /// The state of a connection. It lies in a map of the loop and not in the context of the
-/// connection, since others come to it: those who publish to this client, and those it waits for.
+/// connection, since others come to it: those who publish to this client, and one that takes its
+/// name.
 #[derive(Debug)]
 pub(super) struct Client {
-    /// What it has sent, from the first packet on that was not carried out.
-    pub(super) input: InputStream,
     /// `None` until it has sent its CONNECT.
     pub(super) name: Option<Arc<str>>,
     /// When it connected, among all clients of the broker.
@@ -33,28 +32,23 @@ pub(super) struct Client {
     pub(super) will: Option<Publication>,
     pub(super) filters: HashSet<Box<str>>,
     pub(super) inflight: Inflight,
-    /// The publishers that wait until this client has taken what it was sent, of any loop.
-    pub(super) waiting: VecDeque<ConnId>,
-    /// What other loops get back then.
-    pub(super) credits: Vec<Credit>,
-    /// For how many subscribers, and other loops, this client has to wait.
-    pub(super) holds: u32,
+    /// What it owes for its messages.
+    pub(super) account: Arc<Account>,
+    /// What others owe until this client has room for more.
+    pub(super) owed: Vec<Arc<Owed>>,
 }
 
 impl Client {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(account: Arc<Account>) -> Self {
         Self {
-            // The parser refuses what is too large, and nothing is read while packets wait.
-            input: InputStream::with_max_len(usize::MAX),
             name: None,
             stamp: 0,
             keep_alive: Some(CONNECT_TIME),
             will: None,
             filters: HashSet::new(),
             inflight: Inflight::default(),
-            waiting: VecDeque::new(),
-            credits: Vec::new(),
-            holds: 0,
+            account,
+            owed: Vec::new(),
         }
     }
 
@@ -62,6 +56,13 @@ impl Client {
     /// it has not acknowledged enough.
     pub(super) fn is_full(&self, conn: &Conn<'_>) -> bool {
         conn.is_congested() || self.inflight.is_full
+    }
+
+    /// Has the others go on if there is room.
+    pub(super) fn make_room(&mut self, conn: &Conn<'_>) {
+        if !self.is_full(conn) {
+            self.owed = Vec::new();
+        }
     }
 
     /// Begins the time in which it must send something (3.1.2.10). It stands still while nothing is

@@ -1,6 +1,8 @@
 //! The packets that a client sends, read from bytes. The sections named are those of
 //! <https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/mqtt-v3.1.1.html>.
 
+use std::mem;
+
 use super::topics;
 
 /// How well a message is delivered. There is no "exactly once" here; who asks for it as a
@@ -94,8 +96,11 @@ pub fn parse(input: &[u8], max_len: usize) -> Result<Option<(Packet<'_>, usize)>
         1 => connect(&mut body)?,
         3 => Packet::Publish(publish(flags, &mut body)?),
         4 => Packet::PubAck(body.packet_id()?),
-        8 => subscribe(&mut body)?,
-        10 => unsubscribe(&mut body)?,
+        8 => Packet::Subscribe(
+            body.packet_id()?,
+            body.until_end(|body| Ok((body.str()?, granted(body.u8()?)?)))?,
+        ),
+        10 => Packet::Unsubscribe(body.packet_id()?, body.until_end(Body::str)?),
         12 => Packet::PingReq,
         _ => Packet::Disconnect,
     };
@@ -141,16 +146,12 @@ fn connect<'a>(body: &mut Body<'a>) -> Result<Packet<'a>, End> {
     }
     let keep_alive = body.u16()?;
     let client_id = body.str()?;
-    let will = match has_will {
-        true => Some(Publish {
-            topic: body.topic()?,
-            payload: body.bytes()?,
-            qos: granted((flags >> 3) & 3)?,
-            retain: has(0x20),
-            packet_id: None,
-        }),
-        false => None,
-    };
+    let mut will = None;
+    if has_will {
+        let (topic, payload) = (body.topic()?, body.bytes()?);
+        let qos = granted((flags >> 3) & 3)?;
+        will = Some(Publish { topic, payload, qos, retain: has(0x20), packet_id: None });
+    }
     // Everybody is let in, whatever the name and the password are.
     let _user = has_user.then(|| body.str()).transpose()?;
     let _password = has_password.then(|| body.bytes()).transpose()?;
@@ -168,19 +169,8 @@ fn publish<'a>(flags: u8, body: &mut Body<'a>) -> Result<Publish<'a>, End> {
     };
     let topic = body.topic()?;
     let packet_id = (qos == Qos::AtLeastOnce).then(|| body.packet_id()).transpose()?;
-    let payload = body.rest();
+    let payload = mem::take(&mut body.0);
     Ok(Publish { topic, payload, qos, retain, packet_id })
-}
-
-fn subscribe<'a>(body: &mut Body<'a>) -> Result<Packet<'a>, End> {
-    let packet_id = body.packet_id()?;
-    let filters = body.until_end(|body| Ok((body.str()?, granted(body.u8()?)?)))?;
-    Ok(Packet::Subscribe(packet_id, filters))
-}
-
-fn unsubscribe<'a>(body: &mut Body<'a>) -> Result<Packet<'a>, End> {
-    let packet_id = body.packet_id()?;
-    Ok(Packet::Unsubscribe(packet_id, body.until_end(Body::str)?))
 }
 
 /// Returns what a client gets that asks for a QoS: of a subscription [MQTT-3-8.3-4], or of a will
@@ -203,25 +193,17 @@ impl<'a> Body<'a> {
         Ok(taken)
     }
 
-    fn rest(&mut self) -> &'a [u8] {
-        std::mem::take(&mut self.0)
-    }
-
     fn u8(&mut self) -> Result<u8, End> {
         Ok(self.take(1)?[0])
     }
 
     fn u16(&mut self) -> Result<u16, End> {
-        let bytes = self.take(2)?;
-        Ok(u16::from_be_bytes([bytes[0], bytes[1]]))
+        Ok(u16::from_be_bytes([self.u8()?, self.u8()?]))
     }
 
     /// [MQTT-2.3.1-1]
     fn packet_id(&mut self) -> Result<u16, End> {
-        match self.u16()? {
-            0 => Err(End("a packet id of zero")),
-            id => Ok(id),
-        }
+        Some(self.u16()?).filter(|id| *id != 0).ok_or(End("a packet id of zero"))
     }
 
     fn bytes(&mut self) -> Result<&'a [u8], End> {

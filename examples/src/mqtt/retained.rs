@@ -12,8 +12,8 @@ const MAX_RETAINED: usize = 10_000;
 /// less than may wait for a client.
 const MAX_RETAINED_BYTES: usize = 4 << 20;
 
-/// What one message takes beside its text: the head of its packet, and its place where it is kept.
-const OVERHEAD: usize = 64;
+/// What one message takes beside its text: its place where it is kept or waits.
+const OVERHEAD: usize = 128;
 
 /// The most topics of which is known that their message was taken back.
 const MAX_REMOVED: usize = 1000;
@@ -86,11 +86,8 @@ impl Retained {
             self.removed.push_back((Arc::clone(topic), *stamp));
         }
         if self.removed.len() > MAX_REMOVED {
-            let oldest = self.removed.pop_front();
-            let is_there = |(topic, stamp): &(Arc<str>, u64)| {
-                self.messages.get(topic).is_some_and(|kept| kept.stamp == *stamp)
-            };
-            if let Some((topic, _)) = oldest.filter(is_there) {
+            let (topic, stamp) = self.removed.pop_front().expect("there are many");
+            if self.messages.get(&topic).is_some_and(|kept| kept.stamp == stamp) {
                 self.remove(&topic);
             }
         }
@@ -100,11 +97,6 @@ impl Retained {
         if let Some(message) = self.messages.remove(topic) {
             self.bytes -= message.len();
         }
-    }
-
-    /// Returns how many [`iter`](Self::iter) looks at.
-    pub(super) fn len(&self) -> usize {
-        self.messages.len()
     }
 
     /// Returns the messages.

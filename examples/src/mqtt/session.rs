@@ -1,15 +1,14 @@
 //! What the broker does with the packets of a client.
 
-use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evio::{Conn, ConnId, InputStream};
+use evio::{Action, Conn, InputStream};
 
 use super::broker::Broker;
 use super::encode::{self, ConnectCode};
-use super::flow::{Gate, Message};
-use super::packet::{self, Connect, End, Packet, Publish, Qos};
+use super::flow::Message;
+use super::packet::{self, Connect, End, Packet, Qos};
 use super::retained::Publication;
 use super::topics::{self, Filters};
 
@@ -23,64 +22,84 @@ const MAX_SUBSCRIPTIONS: usize = 100;
 /// come in any case, and those of many clients at once when their network fails.
 const MAX_WILL: usize = 1024;
 
+/// How much is done in one callback before other clients get their turn: messages that are written
+/// to somebody, and places among the filters where their subscribers are looked for.
+const MAX_WORK: usize = 50_000;
+
 /// A filter that cannot be subscribed to, in a SUBACK.
 const FAILURE: u8 = 0x80;
 
 impl Broker {
     /// Carries out the packets of a client that are whole, until it has to wait: for itself, while
-    /// it does not take the replies, or at a gate. `drained` and `go_on` come back here then,
-    /// without input.
-    pub(super) fn serve(&mut self, conn: &mut Conn<'_>, input: &[u8]) {
+    /// it does not take the replies, or for those who get its messages. `drained` and `woken` come
+    /// back here then, without input.
+    pub(super) fn serve(
+        &mut self,
+        conn: &mut Conn<'_>,
+        stream: &mut InputStream,
+        input: &[u8],
+    ) -> Action {
+        self.work = 0;
         let id = conn.id();
-        let Some(client) = self.clients.get_mut(id) else { return };
-        // Out of the map, since a packet can concern any client.
-        let mut stream = mem::take(&mut client.input);
-        let result = self.carry_out_all(conn, &mut stream, input);
-        match (result, self.clients.get_mut(id)) {
-            (Ok(count), Some(client)) => {
-                client.input = stream;
-                // What counts is a whole packet [MQTT-3.1.2-24], and that it is read from again.
-                if count > 0 || input.is_empty() {
-                    client.keep_alive(conn);
-                }
-            }
-            (Ok(_), None) => {}
-            (Err(End(reason)), _) => self.close(&mut conn.event_loop(), id, &reason),
+        if let Err(End(reason)) = self.carry_out_all(conn, stream, input) {
+            self.leave(&mut conn.event_loop(), id, &reason);
+            return Action::Close;
         }
+        // Time goes on when it is read from again, and stands still while it is not.
+        if let Some(client) = self.clients.get(id).filter(|_| input.is_empty() || conn.is_paused())
+        {
+            client.keep_alive(conn);
+        }
+        Action::None
     }
 
-    /// Returns how many packets were carried out.
     fn carry_out_all(
         &mut self,
         conn: &mut Conn<'_>,
         stream: &mut InputStream,
         input: &[u8],
-    ) -> Result<usize, End> {
-        let id = conn.id();
+    ) -> Result<(), End> {
         let mut unread = stream.begin(input).map_err(|_| End("too much input"))?;
-        let mut count = 0;
-        while !conn.is_congested() && !conn.is_paused() {
-            if self.had_its_share(&mut conn.event_loop(), id) {
+        while !conn.is_congested() {
+            let parsed = packet::parse(&unread, self.settings.max_packet)?;
+            let Some((packet, len)) = parsed else { break };
+            if self.must_wait(conn, &packet) {
+                conn.pause_reading();
                 break;
             }
-            let Some((packet, len)) = packet::parse(&unread, self.settings.max_packet)? else {
-                break;
-            };
-            if !self.carry_out(conn, &packet)? {
-                break;
-            }
+            self.carry_out(conn, &packet)?;
             unread.consume(len);
-            count += 1;
+            // What counts is a whole packet [MQTT-3.1.2-24].
+            if let Some(client) = self.clients.get(conn.id()) {
+                client.keep_alive(conn);
+            }
         }
-        Ok(count)
+        Ok(())
     }
 
-    /// Returns whether a packet was carried out; otherwise the client has to wait.
-    fn carry_out(&mut self, conn: &mut Conn<'_>, packet: &Packet<'_>) -> Result<bool, End> {
+    /// Returns whether a client has to wait before its next packet is carried out, until it is
+    /// woken.
+    fn must_wait(&mut self, conn: &mut Conn<'_>, packet: &Packet<'_>) -> bool {
         let id = conn.id();
-        let is_connected = self.clients.get(id).is_some_and(|client| client.name.is_some());
+        if self.work > MAX_WORK {
+            conn.wake();
+            return true;
+        }
+        if !matches!(packet, Packet::Publish(_)) {
+            return false;
+        }
+        if self.account.is_full() {
+            self.waiting.push(id);
+            return true;
+        }
+        self.clients.get(id).is_some_and(|client| client.account.is_full())
+    }
+
+    fn carry_out(&mut self, conn: &mut Conn<'_>, packet: &Packet<'_>) -> Result<(), End> {
+        let id = conn.id();
+        let Some(client) = self.clients.get_mut(id) else { return Ok(()) };
         let introduces = matches!(packet, Packet::Connect(_) | Packet::ConnectOtherLevel);
-        if introduces == is_connected {
+        if introduces == client.name.is_some() {
             // [MQTT-3.1.0-1], [MQTT-3.1.0-2]
             return Err(End("the first packet is a CONNECT, and no other"));
         }
@@ -90,29 +109,38 @@ impl Broker {
                 conn.write(&encode::connack(ConnectCode::WrongLevel));
                 return Err(End("another version of the protocol"));
             }
-            Packet::Publish(publish) => return Ok(self.publish(conn, publish)),
+            Packet::Publish(publish) => {
+                let publisher = Arc::clone(&client.account);
+                let message = Publication::new(publish, self.stamp());
+                self.publish(&mut conn.event_loop(), message, publisher);
+                // The broker has taken it [MQTT-3.3.4-1].
+                if let Some(packet_id) = publish.packet_id {
+                    conn.write(&encode::ack(0x40, packet_id));
+                }
+            }
             Packet::PubAck(packet_id) => {
-                let client = self.clients.get_mut(id);
-                if client.is_some_and(|client| client.inflight.acknowledge(*packet_id)) {
+                if client.inflight.acknowledge(*packet_id) {
                     conn.set_timer(None);
-                    self.opened.push_back(Gate::Subscriber(id));
+                    client.make_room(conn);
                 }
             }
             Packet::Subscribe(packet_id, filters) => self.subscribe(conn, *packet_id, filters)?,
             Packet::Unsubscribe(packet_id, filters) => {
-                self.unsubscribe(id, filters);
+                for filter in filters {
+                    // Without a subscription, that is confirmed as well [MQTT-3.10.4-5].
+                    if client.filters.remove(*filter) {
+                        self.filters.remove(filter, id);
+                    }
+                }
                 conn.write(&encode::ack(0xb0, *packet_id));
             }
             Packet::PingReq => conn.write(&encode::PINGRESP),
             Packet::Disconnect => {
-                // [MQTT-3.14.4-3]
-                if let Some(client) = self.clients.get_mut(id) {
-                    client.will = None;
-                }
+                client.will = None; // [MQTT-3.14.4-3]
                 return Err(End("it has disconnected"));
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     fn connect(&mut self, conn: &mut Conn<'_>, connect: &Connect<'_>) -> Result<(), End> {
@@ -140,29 +168,11 @@ impl Broker {
         // with the same name ends [MQTT-3.1.4-2], on whatever loop it is.
         if !name.is_empty() {
             if let Some(older) = self.names.insert(Arc::clone(&name), id) {
-                self.close(&mut conn.event_loop(), older, &"another client has its name");
+                self.replace(&mut conn.event_loop(), older);
             }
             self.send_all(&Message::Connected(name, stamp));
         }
         Ok(())
-    }
-
-    /// Returns whether a message was published; otherwise its publisher has to wait.
-    fn publish(&mut self, conn: &mut Conn<'_>, publish: &Publish<'_>) -> bool {
-        let id = conn.id();
-        let event_loop = &mut conn.event_loop();
-        self.work += self.filters.find(publish.topic, &mut self.found);
-        if let Some(gate) = self.shut_gate(event_loop, id) {
-            self.wait_at(event_loop, gate, id);
-            return false;
-        }
-        let message = Publication::new(publish, self.stamp());
-        self.deliver(event_loop, &message, id);
-        // The broker has taken it [MQTT-3.3.4-1].
-        if let Some(packet_id) = publish.packet_id {
-            conn.write(&encode::ack(0x40, packet_id));
-        }
-        true
     }
 
     fn subscribe(
@@ -195,25 +205,14 @@ impl Broker {
         conn.write(&encode::suback(packet_id, &codes));
         // The filters of one packet are looked at together, so that each message comes once, with
         // the best QoS: all of them at once are no more than may wait for a client.
-        self.work += self.retained.len();
-        let mut found = Vec::new();
         for message in self.retained.iter() {
-            self.work += granted.find(&message.topic, &mut found);
+            let (found, places) = granted.find(&message.topic);
+            self.work += places;
             if let Some(((), qos)) = found.first() {
                 // [MQTT-3.3.1-6], [MQTT-3.3.1-8]
                 client.send(conn, message, *qos, true, self.settings.patience);
             }
         }
         Ok(())
-    }
-
-    fn unsubscribe(&mut self, id: ConnId, filters: &[&str]) {
-        let Some(client) = self.clients.get_mut(id) else { return };
-        for &filter in filters {
-            // Without a subscription, that is confirmed as well [MQTT-3.10.4-5].
-            if client.filters.remove(filter) {
-                self.filters.remove(filter, id);
-            }
-        }
     }
 }

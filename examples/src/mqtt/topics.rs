@@ -32,22 +32,11 @@ pub fn is_filter(filter: &str) -> bool {
 /// beginning.
 #[derive(Debug)]
 pub struct Filters<S> {
-    root: Node<S>,
-}
-
-#[derive(Debug)]
-struct Node<S> {
-    next: HashMap<Box<str>, Node<S>>,
+    next: HashMap<Box<str>, Self>,
     subscribers: BTreeMap<S, Qos>,
 }
 
 impl<S> Default for Filters<S> {
-    fn default() -> Self {
-        Self { root: Node::default() }
-    }
-}
-
-impl<S> Default for Node<S> {
     fn default() -> Self {
         Self { next: HashMap::new(), subscribers: BTreeMap::new() }
     }
@@ -56,72 +45,54 @@ impl<S> Default for Node<S> {
 impl<S: Ord + Copy> Filters<S> {
     /// Adds a subscription, or changes its QoS [MQTT-3.8.4-3].
     pub fn insert(&mut self, filter: &str, subscriber: S, qos: Qos) {
-        let mut node = &mut self.root;
-        for level in filter.split('/') {
-            if !node.next.contains_key(level) {
-                node.next.insert(level.into(), Node::default());
-            }
-            node = node.next.get_mut(level).expect("it was inserted");
-        }
+        let levels = filter.split('/');
+        let node = levels.fold(self, |node, level| node.next.entry(level.into()).or_default());
         node.subscribers.insert(subscriber, qos);
     }
 
-    /// Removes a subscription.
+    /// Removes a subscription, and what nobody needs any more on the way to it.
     pub fn remove(&mut self, filter: &str, subscriber: S) {
-        self.root.remove(Some(filter), subscriber);
-    }
-
-    /// Returns whether nobody has subscribed to anything; then no node is left.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.root.is_empty()
-    }
-
-    /// Puts those who get the messages of a topic into `found`, each once and with the best QoS of
-    /// all its filters that match [MQTT-3.3.5-1]. Returns in how many places it has looked.
-    pub fn find(&self, topic: &str, found: &mut Vec<(S, Qos)>) -> usize {
-        found.clear();
-        let places = self.root.find(Some(topic), topic.starts_with('$'), found);
-        found.sort_unstable_by(|a, b| b.cmp(a));
-        found.dedup_by_key(|(subscriber, _)| *subscriber);
-        places
-    }
-}
-
-impl<S: Ord + Copy> Node<S> {
-    fn is_empty(&self) -> bool {
-        self.next.is_empty() && self.subscribers.is_empty()
-    }
-
-    /// Removes a subscriber, and the nodes on the way that nobody needs any more.
-    fn remove(&mut self, filter: Option<&str>, subscriber: S) {
-        let Some(filter) = filter else {
-            self.subscribers.remove(&subscriber);
-            return;
-        };
         let (level, rest) = first_level(filter);
         let Some(next) = self.next.get_mut(level) else { return };
-        next.remove(rest, subscriber);
+        match rest {
+            Some(rest) => next.remove(rest, subscriber),
+            None => drop(next.subscribers.remove(&subscriber)),
+        }
         if next.is_empty() {
             self.next.remove(level);
         }
     }
 
+    /// Returns whether nobody has subscribed to anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.next.is_empty() && self.subscribers.is_empty()
+    }
+
+    /// Returns those who get the messages of a topic, each once and with the best QoS of all its
+    /// filters that match [MQTT-3.3.5-1], and in how many places it has looked.
+    #[must_use]
+    pub fn find(&self, topic: &str) -> (Vec<(S, Qos)>, usize) {
+        let mut found = Vec::new();
+        let places = self.collect(Some(topic), topic.starts_with('$'), &mut found);
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        found.dedup_by_key(|(subscriber, _)| *subscriber);
+        (found, places)
+    }
+
     /// Looks for what is left of a topic, `None` behind its end: "a/#" matches "a", too (4.7.1.2).
     /// Wildcards at the beginning do not match topics of the server's own [MQTT-4.7.2-1].
-    fn find(&self, topic: Option<&str>, is_special: bool, found: &mut Vec<(S, Qos)>) -> usize {
+    fn collect(&self, topic: Option<&str>, is_special: bool, found: &mut Vec<(S, Qos)>) -> usize {
+        let wildcard = |level| self.next.get(level).filter(|_| !is_special);
         let mut add = |node: &Self| found.extend(node.subscribers.iter().map(|(s, q)| (*s, *q)));
-        if let Some(all) = self.next.get("#").filter(|_| !is_special) {
-            add(all);
-        }
+        wildcard("#").into_iter().for_each(&mut add);
         let Some(topic) = topic else {
             add(self);
             return 1;
         };
         let (level, rest) = first_level(topic);
-        let any = self.next.get("+").filter(|_| !is_special);
-        let next = any.into_iter().chain(self.next.get(level));
-        1 + next.map(|next| next.find(rest, false, found)).sum::<usize>()
+        let next = wildcard("+").into_iter().chain(self.next.get(level));
+        1 + next.map(|next| next.collect(rest, false, found)).sum::<usize>()
     }
 }
 

@@ -52,7 +52,9 @@ pub struct Life {
     drain: Option<Drain>,
 }
 
-/// Signals that ask the proxy to end.
+/// Signals that ask the proxy to end. `Server::shutdown_on_signals` ends a program at its second
+/// signal, and begins with the server's own shutdown: this one resets its pairs before it ends, and
+/// drains without a signal when it has handed over.
 #[derive(Debug)]
 struct Signals {
     /// Has a byte to read after each; a loop adopts it.

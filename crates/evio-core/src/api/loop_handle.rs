@@ -166,7 +166,7 @@ impl LoopHandle {
     /// use std::ops::ControlFlow;
     /// # use evio_core as evio;
     /// use evio::LoopHandle;
-    /// use evio_sys::net::{ListenOptions, Listener};
+    /// use evio::net::{ListenOptions, Listener};
     ///
     /// /// Lets the server listen on one more address while it runs, with the index 1.
     /// fn listen(server: &LoopHandle, address: std::net::SocketAddr) -> io::Result<()> {
@@ -208,7 +208,7 @@ impl LoopHandle {
     /// use std::io;
     /// # use evio_core as evio;
     /// use evio::LoopHandle;
-    /// use evio_sys::net::{ListenOptions, Listener, UdpSocket};
+    /// use evio::net::{ListenOptions, Listener, UdpSocket};
     ///
     /// /// Gives every loop a listener and a UDP socket of its own for the same port: the kernel
     /// /// spreads what comes in.

@@ -14,7 +14,8 @@ use super::is_defunct;
 ///
 /// ```
 /// use std::io;
-/// use evio_sys::net::AcceptError;
+/// # use evio_sys as evio;
+/// use evio::net::AcceptError;
 ///
 /// let empty = AcceptError::from(io::Error::from(io::ErrorKind::WouldBlock));
 /// assert!(matches!(empty, AcceptError::Empty));

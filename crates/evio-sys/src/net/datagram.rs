@@ -12,13 +12,16 @@ use super::options::ListenOptions;
 use super::taken_over::{check_datagrams, check_kind};
 use super::uninterrupted;
 use crate::backend;
+#[cfg(feature = "sim")]
+use crate::sim::SimUdp;
 
 /// A buffer of this size takes any datagram whole: UDP counts length in 16 bits.
 ///
 /// # Examples
 ///
 /// ```
-/// use evio_sys::net::{ListenOptions, MAX_DATAGRAM, UdpSocket};
+/// # use evio_sys as evio;
+/// use evio::net::{ListenOptions, MAX_DATAGRAM, UdpSocket};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), &ListenOptions::default())?;
@@ -35,7 +38,8 @@ pub const MAX_DATAGRAM: usize = 65_535;
 /// # Examples
 ///
 /// ```
-/// use evio_sys::net::{ListenOptions, Received, UdpSocket};
+/// # use evio_sys as evio;
+/// use evio::net::{ListenOptions, Received, UdpSocket};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), &ListenOptions::default())?;
@@ -49,6 +53,9 @@ pub const MAX_DATAGRAM: usize = 65_535;
 /// ```
 #[derive(Debug)]
 pub struct UdpSocket {
+    /// Before the socket, for it is to be dropped before its descriptor.
+    #[cfg(feature = "sim")]
+    simulated: Option<SimUdp>,
     socket: std::net::UdpSocket,
     /// Whether it knows addresses by their IPv6 form, those of IPv4 by their mapped one.
     is_v6: bool,
@@ -83,13 +90,32 @@ impl UdpSocket {
     /// of file descriptors.
     pub fn bind(address: SocketAddr, options: &ListenOptions) -> io::Result<Self> {
         #[cfg(feature = "sim")]
-        if crate::sim::current().is_some() {
-            return Err(io::ErrorKind::Unsupported.into());
+        if let Some(shared) = crate::sim::current() {
+            return Self::bind_simulated(
+                SimUdp::bind(shared, canonical(address), options)?,
+                options,
+            );
         }
         let socket = backend::open_socket(family_of(&address), SockType::Datagram)?;
         bind_inet(&socket, address, options)?;
         backend::disable_multicast_all(socket.as_fd(), address.is_ipv6());
         Self::bound(socket.into())
+    }
+
+    #[cfg(feature = "sim")]
+    fn bind_simulated(
+        (simulated, descriptor): (SimUdp, std::os::fd::OwnedFd),
+        options: &ListenOptions,
+    ) -> io::Result<Self> {
+        let local = simulated.local_addr()?;
+        Ok(Self {
+            simulated: Some(simulated),
+            socket: descriptor.into(),
+            is_v6: false,
+            takes_v4: local.is_ipv4() || local.ip().is_unspecified() && !options.only_v6,
+            takes_v6: local.is_ipv6(),
+            control: None,
+        })
     }
 
     fn bound(socket: std::net::UdpSocket) -> io::Result<Self> {
@@ -103,7 +129,15 @@ impl UdpSocket {
             None
         };
         let takes_v4 = !is_v6 || !getsockopt(&socket, sockopt::Ipv6V6Only)?;
-        Ok(Self { socket, is_v6, takes_v4, takes_v6: address.is_ipv6(), control })
+        Ok(Self {
+            #[cfg(feature = "sim")]
+            simulated: None,
+            socket,
+            is_v6,
+            takes_v4,
+            takes_v6: address.is_ipv6(),
+            control,
+        })
     }
 
     /// Lets further sockets bind the same address, each taking some of the peers
@@ -116,7 +150,8 @@ impl UdpSocket {
     /// # Examples
     ///
     /// ```
-    /// use evio_sys::net::{ListenOptions, UdpSocket};
+    /// # use evio_sys as evio;
+    /// use evio::net::{ListenOptions, UdpSocket};
     ///
     /// # fn main() -> std::io::Result<()> {
     /// let options = ListenOptions::default();
@@ -129,6 +164,10 @@ impl UdpSocket {
     /// # }
     /// ```
     pub fn set_reuse_port(&self) -> io::Result<()> {
+        #[cfg(feature = "sim")]
+        if let Some(simulated) = &self.simulated {
+            return simulated.set_reuse_port();
+        }
         backend::set_reuse_port(self.socket.as_fd())
     }
 
@@ -137,7 +176,8 @@ impl UdpSocket {
     /// # Examples
     ///
     /// ```
-    /// use evio_sys::net::{ListenOptions, UdpSocket};
+    /// # use evio_sys as evio;
+    /// use evio::net::{ListenOptions, UdpSocket};
     ///
     /// # fn main() -> std::io::Result<()> {
     /// let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), &ListenOptions::default())?;
@@ -161,6 +201,10 @@ impl UdpSocket {
     /// fails again and again is short of memory or permission, so leave it alone for a while.
     #[inline]
     pub fn recv_from(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
+        #[cfg(feature = "sim")]
+        if let Some(simulated) = &self.simulated {
+            return simulated.recv_from(buffer);
+        }
         let Some(control) = &mut self.control else {
             let (len, peer) = uninterrupted(|| self.socket.recv_from(buffer))?;
             return Ok(Received { len, peer: canonical(peer), local: None });
@@ -180,6 +224,10 @@ impl UdpSocket {
     /// too large for the network or the peer cannot be reached.
     #[inline]
     pub fn send_to(&self, bytes: &[u8], peer: SocketAddr) -> io::Result<usize> {
+        #[cfg(feature = "sim")]
+        if let Some(simulated) = &self.simulated {
+            return simulated.send(bytes, None, canonical(peer));
+        }
         let peer = self.native(peer);
         uninterrupted(|| self.socket.send_to(bytes, peer))
     }
@@ -198,7 +246,8 @@ impl UdpSocket {
     /// # Examples
     ///
     /// ```
-    /// use evio_sys::net::UdpSocket;
+    /// # use evio_sys as evio;
+    /// use evio::net::UdpSocket;
     ///
     /// /// Answers each datagram from the address that it was sent to.
     /// fn echo(socket: &mut UdpSocket, buffer: &mut [u8]) -> std::io::Result<()> {
@@ -213,6 +262,10 @@ impl UdpSocket {
     /// }
     /// ```
     pub fn send_from(&self, bytes: &[u8], source: IpAddr, peer: SocketAddr) -> io::Result<usize> {
+        #[cfg(feature = "sim")]
+        if let Some(simulated) = &self.simulated {
+            return simulated.send(bytes, Some(source), canonical(peer));
+        }
         let source = self.native((source, 0).into()).ip();
         let peer = self.native(peer);
         uninterrupted(|| backend::send_from(self.socket.as_fd(), bytes, source, peer))
@@ -240,7 +293,8 @@ impl UdpSocket {
     ///
     /// ```
     /// use std::net::{Ipv4Addr, Ipv6Addr};
-    /// use evio_sys::net::UdpSocket;
+    /// # use evio_sys as evio;
+    /// use evio::net::UdpSocket;
     ///
     /// /// Hears what is said to a group of each family, and then no more.
     /// fn listen(v4: &UdpSocket, v6: &UdpSocket) -> std::io::Result<()> {
@@ -303,6 +357,10 @@ impl UdpSocket {
     ///
     /// Fails only when the system call does.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        #[cfg(feature = "sim")]
+        if let Some(simulated) = &self.simulated {
+            return simulated.local_addr();
+        }
         self.socket.local_addr()
     }
 }

@@ -15,10 +15,12 @@ use super::options::ListenOptions;
 use super::stream::Stream;
 use super::taken_over::{check_kind, check_listens, close_without_waiting};
 use super::uninterrupted;
+#[cfg(feature = "sim")]
+use super::unix_path::unix_address;
 use super::unix_path::{SocketFile, bind_path, take_turn};
 use crate::backend;
 #[cfg(feature = "sim")]
-use crate::sim::SimListener;
+use crate::sim::{Name, SimListener};
 
 /// The name of a Unix domain socket.
 ///
@@ -26,7 +28,8 @@ use crate::sim::SimListener;
 ///
 /// ```
 /// use std::os::unix::net::UnixStream;
-/// use evio_sys::net::{ListenOptions, Listener, UnixName};
+/// # use evio_sys as evio;
+/// use evio::net::{ListenOptions, Listener, UnixName};
 ///
 /// let path = std::env::temp_dir().join(format!("evio-example-{}.sock", std::process::id()));
 /// let options = ListenOptions::default().mode(0o600);
@@ -84,8 +87,7 @@ impl Listener {
     pub fn tcp(address: net::SocketAddr, options: &ListenOptions) -> io::Result<Self> {
         #[cfg(feature = "sim")]
         if let Some(shared) = crate::sim::current() {
-            let listener = SimListener::new(shared, address, options.backlog)?;
-            return Ok(Self { socket: Socket::Simulated(listener), file: None });
+            return Self::simulated(SimListener::new(shared, Name::Inet(address), options.backlog));
         }
         let family = family_of(&address);
         let socket = backend::open_socket(family, SockType::Stream)?;
@@ -115,8 +117,12 @@ impl Listener {
     /// See [`UnixName`].
     pub fn unix(name: UnixName<'_>, options: &ListenOptions) -> io::Result<Self> {
         #[cfg(feature = "sim")]
-        if crate::sim::current().is_some() {
-            return Err(io::ErrorKind::Unsupported.into());
+        if let Some(shared) = crate::sim::current() {
+            let UnixName::Path(path) = name else {
+                return Err(io::ErrorKind::Unsupported.into());
+            };
+            unix_address(path)?;
+            return Self::simulated(SimListener::new(shared, path.into(), options.backlog));
         }
         let socket = backend::open_socket(AddressFamily::Unix, SockType::Stream)?;
         // Held until the socket listens.
@@ -133,6 +139,11 @@ impl Listener {
         };
         start_listening(&socket, options)?;
         Ok(Self { socket: Socket::Unix(socket.into()), file })
+    }
+
+    #[cfg(feature = "sim")]
+    fn simulated(listener: io::Result<SimListener>) -> io::Result<Self> {
+        Ok(Self { socket: Socket::Simulated(listener?), file: None })
     }
 
     /// Accepts one connection, with the peer's address unless it is a Unix one.
@@ -153,7 +164,7 @@ impl Listener {
             #[cfg(feature = "sim")]
             Socket::Simulated(listener) => {
                 let (stream, peer) = listener.accept()?;
-                (Stream::from(stream), Some(canonical(peer)))
+                (Stream::from(stream), peer.map(canonical))
             }
         };
         Ok((stream, peer))
@@ -169,7 +180,8 @@ impl Listener {
     /// # Examples
     ///
     /// ```
-    /// use evio_sys::net::{ListenOptions, Listener};
+    /// # use evio_sys as evio;
+    /// use evio::net::{ListenOptions, Listener};
     ///
     /// # fn main() -> std::io::Result<()> {
     /// let options = ListenOptions::default();
@@ -200,7 +212,7 @@ impl Listener {
             Socket::Tcp(listener) => listener.local_addr()?.into(),
             Socket::Unix(listener) => listener.local_addr()?.into(),
             #[cfg(feature = "sim")]
-            Socket::Simulated(listener) => listener.local_addr()?.into(),
+            Socket::Simulated(listener) => listener.local_addr()?,
         })
     }
 }
@@ -249,7 +261,8 @@ impl TryFrom<UnixListener> for Listener {
 /// ```
 /// use std::fs;
 /// use std::os::fd::OwnedFd;
-/// use evio_sys::net::{ListenOptions, Listener, UnixName};
+/// # use evio_sys as evio;
+/// use evio::net::{ListenOptions, Listener, UnixName};
 ///
 /// let path = std::env::temp_dir().join(format!("evio-doc-given-up-{}", std::process::id()));
 /// let listen = || Listener::unix(UnixName::Path(&path), &ListenOptions::default());

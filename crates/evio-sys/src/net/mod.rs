@@ -32,7 +32,8 @@ pub use stream::Stream;
 /// # Examples
 ///
 /// ```
-/// assert!(evio_sys::net::interface_index("no-such-interface").is_err());
+/// # use evio_sys as evio;
+/// assert!(evio::net::interface_index("no-such-interface").is_err());
 /// ```
 pub fn interface_index(name: &str) -> io::Result<u32> {
     Ok(nix::net::if_::if_nametoindex(name)?)
@@ -44,7 +45,8 @@ pub fn interface_index(name: &str) -> io::Result<u32> {
 /// # Examples
 ///
 /// ```
-/// use evio_sys::net::{ListenOptions, Listener, is_unavailable};
+/// # use evio_sys as evio;
+/// use evio::net::{ListenOptions, Listener, is_unavailable};
 ///
 /// let listen = |ip| Listener::tcp((ip, 0).into(), &ListenOptions::default());
 /// assert!(is_unavailable(&listen([192, 0, 2, 1]).unwrap_err()), "set aside for documentation");
@@ -70,7 +72,8 @@ pub fn is_unavailable(error: &io::Error) -> bool {
 ///
 /// ```
 /// use std::io;
-/// use evio_sys::net::is_defunct;
+/// # use evio_sys as evio;
+/// use evio::net::is_defunct;
 ///
 /// assert!(!is_defunct(&io::Error::from(io::ErrorKind::ConnectionRefused)));
 /// ```

@@ -16,7 +16,8 @@ use crate::backend;
 ///
 /// ```
 /// use std::io::Read;
-/// use evio_sys::net::{ListenOptions, Listener, Reserve};
+/// # use evio_sys as evio;
+/// use evio::net::{ListenOptions, Listener, Reserve};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), &ListenOptions::default())?;

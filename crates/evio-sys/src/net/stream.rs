@@ -101,8 +101,8 @@ impl Stream {
     pub fn connect(peer: &SocketAddr) -> io::Result<(Self, bool)> {
         #[cfg(feature = "sim")]
         if let Some(shared) = crate::sim::current() {
-            let address = peer.destination().ok_or(io::ErrorKind::Unsupported)?;
-            return Ok((Self(Socket::Simulated(SimStream::connect(shared, address)?)), false));
+            let (stream, done) = SimStream::connect(shared, peer).map_err(queue_is_full)?;
+            return Ok((Self(Socket::Simulated(stream)), done));
         }
         match peer {
             SocketAddr::Inet(address) => {

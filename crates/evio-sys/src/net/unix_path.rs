@@ -114,7 +114,7 @@ pub(super) fn bind_path(
     Ok(file)
 }
 
-fn unix_address(path: &Path) -> io::Result<UnixAddr> {
+pub(super) fn unix_address(path: &Path) -> io::Result<UnixAddr> {
     UnixAddr::new(path).map_err(|error| match error {
         Errno::ENAMETOOLONG => io::Error::new(
             io::ErrorKind::InvalidInput,

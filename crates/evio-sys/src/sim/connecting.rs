@@ -7,6 +7,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::endpoint::{Endpoint, Fin, Phase, mask};
+use super::name::Name;
+use super::record::ConnectionId;
 use super::state::{Id, Kind, State};
 use super::wire::Packet;
 
@@ -17,11 +19,11 @@ const SYN_RETRIES: u32 = 6;
 const FIRST_PORT: u32 = 32_768;
 const PORTS: u32 = 28_232;
 /// Where the program under test connects from.
-const PROGRAM_HOST: Ipv4Addr = Ipv4Addr::new(10, 64, 0, 1);
+pub(super) const PROGRAM_HOST: Ipv4Addr = Ipv4Addr::new(10, 64, 0, 1);
 
 #[derive(Debug)]
 pub(super) struct Listening {
-    pub(super) address: SocketAddr,
+    pub(super) name: Name,
     backlog: usize,
     pub(super) waiting: VecDeque<Id>,
 }
@@ -30,29 +32,39 @@ impl Listening {
     pub(super) fn events(&self) -> u32 {
         if self.waiting.is_empty() { 0 } else { mask::IN }
     }
+
+    /// One more than the backlog may wait (`sk_acceptq_is_full`, `unix_recvq_full`).
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting.len() > self.backlog
+    }
 }
 
 impl State {
-    pub(super) fn listen(&mut self, mut address: SocketAddr, backlog: u16) -> Result<Id, Errno> {
+    /// Listens. A path that a listener has left behind is taken over, for nobody answers there.
+    pub(super) fn listen(&mut self, mut name: Name, backlog: u16) -> Result<Id, Errno> {
         self.check_descriptors()?;
-        if address.port() == 0 {
-            let (port, _) = self.next_port();
-            address.set_port(port);
+        match &mut name {
+            Name::Inet(address) if address.port() == 0 => address.set_port(self.next_port().0),
+            Name::Inet(_) | Name::Path(_) => {}
         }
-        if self.listeners.contains_key(&address) {
+        if self.listeners.get(&name).is_some_and(|&id| self.node(id).is_some()) {
             return Err(Errno::EADDRINUSE);
         }
+        let port = match &name {
+            Name::Inet(address) => address.port(),
+            Name::Path(_) => 0,
+        };
         let backlog = usize::from(backlog);
-        let listening = Listening { address, backlog, waiting: VecDeque::new() };
+        let listening = Listening { name: name.clone(), backlog, waiting: VecDeque::new() };
         let id = self.add(Kind::Listener(listening), self.is_peer);
-        self.listeners.insert(address, id);
-        self.note("listen", id, u64::from(address.port()));
+        self.listeners.insert(name, id);
+        self.note("listen", id, u64::from(port));
         Ok(id)
     }
 
-    pub(super) fn listens_at(&self, id: Id) -> Result<SocketAddr, Errno> {
+    pub(super) fn listens_at(&self, id: Id) -> Result<&Name, Errno> {
         match self.node(id).map(|node| &node.kind) {
-            Some(Kind::Listener(listening)) => Ok(listening.address),
+            Some(Kind::Listener(listening)) => Ok(&listening.name),
             _ => Err(Errno::EBADF),
         }
     }
@@ -64,8 +76,8 @@ impl State {
             self.fail_by_chance(&[Errno::EADDRNOTAVAIL, Errno::ENETUNREACH, Errno::EACCES])?;
         }
         let local = self.client_address(remote);
-        let id = self.add_endpoint(local, remote, true, self.is_peer);
-        self.records.begin(local);
+        let connection = self.records.begin();
+        let id = self.add_endpoint((local, remote), (connection, true), self.is_peer);
         self.send_packet(id, Packet::Syn(id, 0));
         self.note("connect", id, u64::from(remote.port()));
         Ok(id)
@@ -86,7 +98,7 @@ impl State {
         SocketAddr::new(ip, port)
     }
 
-    fn next_port(&mut self) -> (u16, u8) {
+    pub(super) fn next_port(&mut self) -> (u16, u8) {
         let given = self.ports_given;
         self.ports_given += 1;
         ((FIRST_PORT + given % PORTS) as u16, (given / PORTS % 254) as u8)
@@ -94,9 +106,8 @@ impl State {
 
     fn add_endpoint(
         &mut self,
-        local: SocketAddr,
-        remote: SocketAddr,
-        is_client: bool,
+        (local, remote): (SocketAddr, SocketAddr),
+        (connection, is_client): (ConnectionId, bool),
         is_peer: bool,
     ) -> Id {
         let longest = self.options.latency.as_nanos() as usize;
@@ -104,6 +115,7 @@ impl State {
         let endpoint = Endpoint {
             local,
             remote,
+            connection,
             is_client,
             peer: None,
             phase: Phase::Connecting,
@@ -134,18 +146,17 @@ impl State {
         if endpoint.phase != Phase::Connecting {
             return;
         }
-        let (local, remote) = (endpoint.local, endpoint.remote);
+        let (local, remote, connection) = (endpoint.local, endpoint.remote, endpoint.connection);
         let Some(listener) = self.listener_at(remote) else {
             return self.send_packet(client, Packet::Rst(client));
         };
         let Some(node) = self.node(listener) else { return };
         let is_peer = node.is_peer;
         let Kind::Listener(listening) = &node.kind else { return };
-        // `sk_acceptq_is_full` of Linux: one more than the backlog may wait.
-        if listening.waiting.len() > listening.backlog {
+        if listening.is_full() {
             return self.retry_syn(client, attempt);
         }
-        let server = self.add_endpoint(remote, local, false, is_peer);
+        let server = self.add_endpoint((remote, local), (connection, false), is_peer);
         if let Some(endpoint) = self.endpoint(server) {
             endpoint.peer = Some(client);
             endpoint.phase = Phase::Connected;
@@ -169,7 +180,7 @@ impl State {
         };
         let dual = SocketAddr::from((Ipv6Addr::UNSPECIFIED, address.port()));
         let addresses = [address, SocketAddr::new(any, address.port()), dual];
-        addresses.iter().find_map(|address| self.listeners.get(address).copied())
+        addresses.iter().find_map(|&address| self.listeners.get(&Name::Inet(address)).copied())
     }
 
     /// A full queue drops the segment, and the client sends it again.
@@ -205,16 +216,16 @@ impl State {
         }
     }
 
-    /// Takes a connection that waits, and its client's address. A descriptor comes first, as in
-    /// `accept4(2)` of Linux, which fails for want of one even if nobody waits.
-    pub(super) fn accept(&mut self, listener: Id) -> Result<(Id, SocketAddr), Errno> {
+    /// Takes a connection that waits, and its client's address, if that has one. A descriptor comes
+    /// first, as in `accept4(2)` of Linux, which fails for want of one even if nobody waits.
+    pub(super) fn accept(&mut self, listener: Id) -> Result<(Id, Option<SocketAddr>), Errno> {
         self.begin_call(listener);
         let result = self.try_accept(listener);
         self.note_result("accept", listener, result.map(|(id, _)| id));
         result
     }
 
-    fn try_accept(&mut self, listener: Id) -> Result<(Id, SocketAddr), Errno> {
+    fn try_accept(&mut self, listener: Id) -> Result<(Id, Option<SocketAddr>), Errno> {
         self.check_descriptors()?;
         let is_program = self.is_program(listener);
         let Some(Kind::Listener(listening)) = self.node_mut(listener).map(|node| &mut node.kind)
@@ -229,13 +240,15 @@ impl State {
         {
             listening.waiting.pop_front();
         }
-        let client = self.own(id)?.remote;
+        // A connection of Unix sockets is there, or not.
+        let Some(endpoint) = self.endpoint(id) else { return Ok((id, None)) };
+        let (client, connection) = (endpoint.remote, endpoint.connection);
         if is_program {
             self.fail_by_chance(&[Errno::ECONNABORTED, Errno::EPROTO]).inspect_err(|_| {
-                self.records.note_cut(client);
+                self.records.note_cut(connection);
                 self.abandon(id);
             })?;
         }
-        Ok((id, client))
+        Ok((id, Some(client)))
     }
 }

@@ -19,6 +19,9 @@ impl State {
     pub(super) fn shutdown(&mut self, id: Id, both: bool) -> Result<(), Errno> {
         self.begin_call(id);
         self.note("shutdown", id, u64::from(both));
+        if self.unix(id).is_some() {
+            return self.shutdown_unix(id, both);
+        }
         let endpoint = self.own(id)?;
         match endpoint.phase {
             Phase::Connecting => {
@@ -40,8 +43,11 @@ impl State {
         if is_closed { Err(Errno::ENOTCONN) } else { Ok(()) }
     }
 
-    /// Resets the connection at once (`tcp_disconnect` of Linux).
+    /// Resets the connection at once (`tcp_disconnect` of Linux); one of Unix sockets is shut down.
     pub(super) fn reset(&mut self, id: Id) -> Result<(), Errno> {
+        if self.unix(id).is_some() {
+            return self.shutdown(id, true);
+        }
         self.begin_call(id);
         self.note("reset", id, 0);
         let endpoint = self.own(id)?;
@@ -63,8 +69,8 @@ impl State {
         Ok(())
     }
 
-    /// Closes the last descriptor.
-    pub(super) fn close(&mut self, id: Id, descriptor: std::os::fd::RawFd) {
+    /// Closes the last descriptor. With `leaves_name`, the socket file of a listener stays.
+    pub(super) fn close(&mut self, id: Id, descriptor: std::os::fd::RawFd, leaves_name: bool) {
         self.begin_call(id);
         self.note("close", id, 0);
         self.descriptors.remove(&descriptor);
@@ -78,12 +84,17 @@ impl State {
                 self.note_late_close(id);
                 self.close_stream(id);
             }
+            Kind::Unix(_) => self.close_unix(id, true),
+            Kind::Udp(_) => self.close_udp(id),
             Kind::Listener(listening) => {
-                let Listening { address, waiting, .. } = listening;
-                let (address, waiting) = (*address, std::mem::take(waiting));
-                self.listeners.remove(&address);
+                let Listening { name, waiting, .. } = listening;
+                let (name, waiting) = (name.clone(), std::mem::take(waiting));
+                if !leaves_name {
+                    self.listeners.remove(&name);
+                }
                 for server in waiting {
                     self.abandon(server);
+                    self.close_unix(server, false);
                 }
                 self.nodes[id] = None;
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::record::Direction;
+use super::record::{ConnectionId, Direction};
 use super::state::Id;
 
 /// The bits of an event, with the values of `epoll_ctl(2)`.
@@ -55,6 +55,7 @@ pub(super) enum Fin {
 pub(super) struct Endpoint {
     pub(super) local: SocketAddr,
     pub(super) remote: SocketAddr,
+    pub(super) connection: ConnectionId,
     /// The client of the connection is this end.
     pub(super) is_client: bool,
     pub(super) peer: Option<Id>,
@@ -90,15 +91,8 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn client(&self) -> SocketAddr {
-        if self.is_client { self.local } else { self.remote }
-    }
-
     pub(super) fn outgoing(&self) -> Direction {
-        match self.is_client {
-            true => Direction::FromClient(self.local),
-            false => Direction::ToClient(self.remote),
-        }
+        Direction::incoming(self.connection, !self.is_client)
     }
 
     /// Output that the peer has not acknowledged.

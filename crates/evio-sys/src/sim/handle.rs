@@ -8,9 +8,10 @@ use std::sync::Arc;
 use nix::errno::Errno;
 
 use super::Shared;
+use super::name::Name;
 use super::state::{Id, Kind, State};
 use super::stream::SimStream;
-use crate::net::AcceptError;
+use crate::net::{self, AcceptError};
 
 /// Something simulated with a descriptor of its own, which is closed with it.
 #[derive(Debug)]
@@ -59,16 +60,16 @@ impl Handle {
     }
 
     /// Closes what it stands for, and returns the descriptor.
-    fn close(&mut self) -> Option<OwnedFd> {
+    fn close(&mut self, leaves_name: bool) -> Option<OwnedFd> {
         let descriptor = self.descriptor.take()?;
-        self.shared.lock().close(self.id, descriptor.as_raw_fd());
+        self.shared.lock().close(self.id, descriptor.as_raw_fd(), leaves_name);
         Some(descriptor)
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        drop(self.close());
+        drop(self.close(false));
     }
 }
 
@@ -83,27 +84,28 @@ impl AsFd for Handle {
 pub(crate) struct SimListener(Handle);
 
 impl SimListener {
-    pub(crate) fn new(shared: Arc<Shared>, address: SocketAddr, backlog: u16) -> io::Result<Self> {
-        let listen = |state: &mut State| Ok((state.listen(address, backlog)?, ()));
+    pub(crate) fn new(shared: Arc<Shared>, name: Name, backlog: u16) -> io::Result<Self> {
+        let listen = |state: &mut State| Ok((state.listen(name, backlog)?, ()));
         Ok(Self(Handle::new(shared, listen)?.0))
     }
 
-    pub(crate) fn accept(&self) -> Result<(SimStream, SocketAddr), AcceptError> {
+    pub(crate) fn accept(&self) -> Result<(SimStream, Option<SocketAddr>), AcceptError> {
         let shared = Arc::clone(&self.0.shared);
         let accept = |state: &mut State| state.accept(self.0.id);
         let (handle, peer) = Handle::new(shared, accept)?;
         Ok((SimStream::new(handle), peer))
     }
 
-    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.0.shared.lock().listens_at(self.0.id)?)
+    pub(crate) fn local_addr(&self) -> io::Result<net::SocketAddr> {
+        Name::to_address(Some(self.0.shared.lock().listens_at(self.0.id)?))
     }
 }
 
-/// Gives up the listener for its descriptor, which is one of `/dev/null`.
+/// Gives up the listener for its descriptor, which is one of `/dev/null`: so nobody answers any
+/// more at its path, which stays.
 impl From<SimListener> for OwnedFd {
     fn from(SimListener(mut handle): SimListener) -> Self {
-        handle.close().expect("it has one until it is dropped")
+        handle.close(true).expect("it has one until it is dropped")
     }
 }
 

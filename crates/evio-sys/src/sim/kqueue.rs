@@ -6,6 +6,8 @@ use std::mem;
 
 use super::endpoint::{BOTH, Endpoint, Phase, RCV_SHUTDOWN, SEND_SHUTDOWN, mask};
 use super::state::{Id, Kind, State};
+use super::udp::UdpEnd;
+use super::unix::UnixEnd;
 use crate::event::{Event, Readiness};
 use crate::token::Token;
 
@@ -85,11 +87,41 @@ impl Endpoint {
     }
 }
 
+/// As for TCP, but for a peer that is there or not.
+impl UnixEnd {
+    fn read_filter(&self) -> Option<Active> {
+        if self.shutdown & RCV_SHUTDOWN != 0 {
+            return Some(self.at_eof());
+        }
+        (!self.input.is_empty() || self.error.is_some()).then(Active::default)
+    }
+
+    fn write_filter(&self) -> Option<Active> {
+        if self.shutdown & SEND_SHUTDOWN != 0 {
+            return Some(self.at_eof());
+        }
+        let room = self.send_buffer.saturating_sub(self.held);
+        (room >= LOW_WATER.min(self.send_buffer)).then(Active::default)
+    }
+
+    fn at_eof(&self) -> Active {
+        Active { is_eof: true, is_over: self.error.is_some() || self.shutdown == BOTH }
+    }
+}
+
+impl UdpEnd {
+    fn read_filter(&self) -> Option<Active> {
+        (!self.input.is_empty() || self.error.is_some()).then(Active::default)
+    }
+}
+
 impl State {
     /// Returns what the filters of a socket, a listener or a notifier say.
     fn active_filters(&self, id: Id) -> [Option<Active>; 2] {
         match self.node(id).map(|node| &node.kind) {
             Some(Kind::Stream(endpoint)) => [endpoint.read_filter(), endpoint.write_filter()],
+            Some(Kind::Unix(end)) => [end.read_filter(), end.write_filter()],
+            Some(Kind::Udp(end)) => [end.read_filter(), Some(Active::default())],
             Some(Kind::Listener(listening)) => {
                 [(!listening.waiting.is_empty()).then(Active::default), None]
             }

@@ -106,13 +106,18 @@ impl State {
         }
     }
 
+    /// Returns whether a packet between these hosts gets lost.
+    pub(super) fn are_cut_off(&self, hosts: [IpAddr; 2]) -> bool {
+        hosts.iter().any(|host| self.network.cut_off.contains(host))
+    }
+
     fn is_cut_off(&mut self, id: Id) -> bool {
         if self.network.cut_off.is_empty() {
             return false;
         }
         let Some(endpoint) = self.endpoint(id) else { return false };
         let hosts = [endpoint.local.ip(), endpoint.remote.ip()];
-        hosts.iter().any(|host| self.network.cut_off.contains(host))
+        self.are_cut_off(hosts)
     }
 
     /// Delivers what was kept back, if it can arrive now.
@@ -147,10 +152,10 @@ impl State {
         if endpoint.phase == Phase::Closed {
             return;
         }
-        let client = endpoint.client();
+        let connection = endpoint.connection;
         endpoint.error = Some(error);
         endpoint.finish();
-        self.records.note_cut(client);
+        self.records.note_cut(connection);
         self.wake(id, mask::STATE);
         self.wake(id, mask::ERR);
         self.free_if_over(id);

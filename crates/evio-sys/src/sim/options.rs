@@ -26,6 +26,8 @@ pub struct Options {
     pub recv_buffer: usize,
     /// The longest time that a segment takes; each connection draws its own.
     pub latency: Duration,
+    /// The longest time that it takes to look a name up; each look-up draws its own.
+    pub look_up: Duration,
     /// The time that each call of the program under test takes, so that it can be late.
     pub call_cost: Duration,
     /// How many descriptors the program under test may have.
@@ -41,6 +43,7 @@ impl Default for Options {
             send_buffer: 64 * 1024,
             recv_buffer: 64 * 1024,
             latency: Duration::from_micros(200),
+            look_up: Duration::from_millis(10),
             call_cost: Duration::ZERO,
             descriptors: usize::MAX,
             faults: Faults::default(),
@@ -49,9 +52,10 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Draws options from a seed: buffers of 512 bytes to 64 KiB, a latency of up to 5 ms, calls
-    /// that take up to 50 us, pollers as with epoll in three seeds of four, and each of the faults
-    /// of [`Faults::all`] in one seed of two, so that some are met without the others.
+    /// Draws options from a seed: buffers of 512 bytes to 64 KiB, a latency of up to 5 ms, look-ups
+    /// of up to 2 s, calls that take up to 50 us, pollers as with epoll in three seeds of four, and
+    /// each of the faults of [`Faults::all`] in one seed of two, so that some are met without the
+    /// others.
     #[must_use]
     pub fn drawn_from(seed: u64) -> Self {
         // Another sequence than that of the kernel itself.
@@ -64,8 +68,9 @@ impl Options {
             0 => 0.0,
             _ => most * (1 + random.below(8)) as f64 / 8.0,
         };
-        let Faults { segment, short_send, would_block, reset, reorder, loss, call_error } =
+        let Faults { segment, short_send, would_block, reset, reorder, loss, call_error, .. } =
             Faults::all();
+        let Faults { duplicate, delay, refuse, look_up, .. } = Faults::all();
         let faults = Faults {
             segment: drawn(segment),
             short_send: drawn(short_send),
@@ -74,13 +79,19 @@ impl Options {
             reorder: drawn(reorder),
             loss: drawn(loss),
             call_error: drawn(call_error),
+            duplicate: drawn(duplicate),
+            delay: drawn(delay),
+            refuse: drawn(refuse),
+            look_up: drawn(look_up),
         };
         let interface = if random.below(4) == 0 { Interface::Kqueue } else { Interface::Epoll };
+        let look_up = Duration::from_millis(random.below(2_001) as u64);
         Self {
             interface,
             send_buffer,
             recv_buffer,
             latency,
+            look_up,
             call_cost,
             descriptors: usize::MAX,
             faults,
@@ -101,11 +112,20 @@ pub struct Faults {
     pub reset: f64,
     /// An event is reported before others that came first.
     pub reorder: f64,
-    /// A segment is lost, and sent again after 200 ms, twice as long and so on.
+    /// A segment is lost, and sent again after 200 ms, twice as long and so on. A datagram is lost.
     pub loss: f64,
     /// A call of the program under test fails with an error that the system may give: of accept(2),
-    /// connect(2), epoll_ctl(2), recv(2) and send(2). Of the last two, the connection breaks.
+    /// connect(2), epoll_ctl(2), recv(2) and send(2). Of the last two, a connection breaks.
     pub call_error: f64,
+    /// A datagram comes twice.
+    pub duplicate: f64,
+    /// A datagram is held up for up to 20 ms, and others of the same socket overtake it.
+    pub delay: f64,
+    /// A socket is told that nobody was there to take a datagram (`ECONNREFUSED`). Linux tells that
+    /// of sockets that are connected alone.
+    pub refuse: f64,
+    /// A look-up of a name fails.
+    pub look_up: f64,
 }
 
 impl Faults {
@@ -120,6 +140,10 @@ impl Faults {
             reorder: 0.3,
             loss: 0.02,
             call_error: 0.003,
+            duplicate: 0.1,
+            delay: 0.2,
+            refuse: 0.5,
+            look_up: 0.2,
         }
     }
 }
@@ -137,13 +161,24 @@ pub struct Counts {
     pub resets: u64,
     /// See [`Faults::reorder`].
     pub reorders: u64,
-    /// Segments that were lost, because of [`Faults::loss`] or of a host that was cut off.
+    /// Segments and datagrams that were lost, because of [`Faults::loss`] or of a host that was cut
+    /// off.
     pub losses: u64,
     /// See [`Faults::call_error`].
     pub call_errors: u64,
     /// Sockets of the program under test that it closed more than a second after a call of them had
     /// failed.
     pub late_closes: u64,
+    /// See [`Faults::duplicate`].
+    pub duplicates: u64,
+    /// See [`Faults::delay`].
+    pub delays: u64,
+    /// See [`Faults::refuse`].
+    pub refusals: u64,
+    /// See [`Faults::look_up`].
+    pub failed_look_ups: u64,
+    /// Datagrams that nobody took, or that a receive buffer had no room for.
+    pub drops: u64,
     /// Calls that found no descriptor left (`EMFILE`).
     pub no_descriptors: u64,
     /// Sends of the program under test to a socket that has no room and that had refused a send

@@ -52,12 +52,11 @@ impl State {
         if node.registrations.iter().any(|registration| registration.poller == poller) {
             return Err(Errno::EEXIST);
         }
-        if let Kind::Stream(endpoint) = &node.kind
-            && !node.is_peer
-        {
-            let client = endpoint.client();
+        let is_peer = node.is_peer;
+        if let Some(end) = self.end(id).ok().filter(|_| !is_peer) {
+            let connection = end.incoming().connection();
             self.fail_by_chance(&[Errno::ENOSPC, Errno::ENOMEM])
-                .inspect_err(|_| self.records.note_cut(client))?;
+                .inspect_err(|_| self.records.note_cut(connection))?;
         }
         let filters = self.filters(poller, id, events);
         let events = events | mask::ERR | mask::HUP;
@@ -148,6 +147,8 @@ impl State {
     fn events_of(&mut self, id: Id) -> u32 {
         match self.node_mut(id).map(|node| &mut node.kind) {
             Some(Kind::Stream(endpoint)) => endpoint.events(),
+            Some(Kind::Unix(end)) => end.events(),
+            Some(Kind::Udp(end)) => end.events(),
             Some(Kind::Listener(listening)) => listening.events(),
             Some(Kind::Notifier(is_raised)) => mask::OUT | if *is_raised { mask::IN } else { 0 },
             Some(Kind::Poller(list)) if !list.ids.is_empty() => mask::IN,
@@ -193,17 +194,16 @@ impl State {
         }
     }
 
-    /// Reports up to `most` events as token and bits, and waits for the first of them at most for
-    /// `timeout`: the clock jumps to the next arrival.
+    /// Reports up to `most` events as token and bits, and waits for the first of them until
+    /// `deadline` or the end of a look-up: the clock jumps to the next arrival.
     pub(super) fn wait(
         &mut self,
         poller: Id,
         most: usize,
-        timeout: Option<Duration>,
+        deadline: Option<Duration>,
         found: &mut Vec<Event>,
     ) -> Result<(), Errno> {
         self.begin_call(poller);
-        let deadline = timeout.map(|timeout| self.now.saturating_add(timeout));
         loop {
             self.settle();
             found.clear();
@@ -212,7 +212,8 @@ impl State {
                 _ => self.report(poller, most, found),
             }
             self.note("wait", poller, found.len() as u64);
-            if !found.is_empty() || deadline.is_some_and(|deadline| deadline <= self.now) {
+            let is_over = deadline.is_some_and(|deadline| deadline <= self.now);
+            if !found.is_empty() || is_over || !self.answers.is_empty() {
                 return Ok(());
             }
             let next = self.next_arrival().into_iter().chain(deadline).min();

@@ -1,21 +1,38 @@
 //! What was sent, for those who check what was received.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
+
+/// Names a connection, which has it from the moment on that its client begins to connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConnectionId(usize);
 
 /// One direction of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// From the client with this address.
-    FromClient(SocketAddr),
-    /// To the client with this address.
-    ToClient(SocketAddr),
+    /// From the client of this connection.
+    FromClient(ConnectionId),
+    /// To the client of this connection.
+    ToClient(ConnectionId),
 }
 
-/// The bytes of every connection, by the address of its client, which is given out once.
+impl Direction {
+    /// Returns what comes in at one end.
+    pub(super) fn incoming(connection: ConnectionId, is_client: bool) -> Self {
+        if is_client { Self::ToClient(connection) } else { Self::FromClient(connection) }
+    }
+
+    /// Returns the connection.
+    #[must_use]
+    pub fn connection(self) -> ConnectionId {
+        match self {
+            Self::FromClient(connection) | Self::ToClient(connection) => connection,
+        }
+    }
+}
+
+/// The bytes of every connection.
 #[derive(Debug, Default)]
-pub(super) struct Records(BTreeMap<SocketAddr, Record>);
+pub(super) struct Records(Vec<Record>);
 
 #[derive(Debug, Default)]
 struct Record {
@@ -40,36 +57,37 @@ impl fmt::Display for Mismatch {
 impl std::error::Error for Mismatch {}
 
 impl Records {
-    pub(super) fn begin(&mut self, client: SocketAddr) {
-        self.0.insert(client, Record::default());
+    pub(super) fn begin(&mut self) -> ConnectionId {
+        self.0.push(Record::default());
+        ConnectionId(self.0.len() - 1)
     }
 
     pub(super) fn note_sent(&mut self, of: Direction, bytes: &[u8]) {
-        if let Some(sent) = self.bytes_mut(of) {
-            sent.extend_from_slice(bytes);
+        let record = &mut self.0[of.connection().0];
+        match of {
+            Direction::FromClient(_) => record.from_client.extend_from_slice(bytes),
+            Direction::ToClient(_) => record.to_client.extend_from_slice(bytes),
         }
     }
 
-    pub(super) fn note_cut(&mut self, client: SocketAddr) {
-        if let Some(record) = self.0.get_mut(&client) {
-            record.was_cut = true;
-        }
+    pub(super) fn note_cut(&mut self, connection: ConnectionId) {
+        self.0[connection.0].was_cut = true;
     }
 
-    pub(super) fn was_cut(&self, client: SocketAddr) -> bool {
-        self.0.get(&client).is_some_and(|record| record.was_cut)
+    pub(super) fn was_cut(&self, connection: ConnectionId) -> bool {
+        self.0[connection.0].was_cut
     }
 
     pub(super) fn any_was_cut(&self) -> bool {
-        self.0.values().any(|record| record.was_cut)
+        self.0.iter().any(|record| record.was_cut)
     }
 
-    pub(super) fn sent(&self, of: Direction) -> Option<usize> {
-        self.bytes(of).map(Vec::len)
+    pub(super) fn sent(&self, of: Direction) -> usize {
+        self.bytes(of).len()
     }
 
     pub(super) fn check(&self, of: Direction, at: usize, bytes: &[u8]) -> Result<(), Mismatch> {
-        let sent = self.bytes(of).and_then(|sent| sent.get(at..)).unwrap_or_default();
+        let sent = self.bytes(of).get(at..).unwrap_or_default();
         if sent.starts_with(bytes) {
             return Ok(());
         }
@@ -77,21 +95,11 @@ impl Records {
         Err(Mismatch { of, at: at + same })
     }
 
-    fn bytes(&self, of: Direction) -> Option<&Vec<u8>> {
+    fn bytes(&self, of: Direction) -> &[u8] {
+        let record = &self.0[of.connection().0];
         match of {
-            Direction::FromClient(client) => self.0.get(&client).map(|record| &record.from_client),
-            Direction::ToClient(client) => self.0.get(&client).map(|record| &record.to_client),
-        }
-    }
-
-    fn bytes_mut(&mut self, of: Direction) -> Option<&mut Vec<u8>> {
-        match of {
-            Direction::FromClient(client) => {
-                self.0.get_mut(&client).map(|record| &mut record.from_client)
-            }
-            Direction::ToClient(client) => {
-                self.0.get_mut(&client).map(|record| &mut record.to_client)
-            }
+            Direction::FromClient(_) => &record.from_client,
+            Direction::ToClient(_) => &record.to_client,
         }
     }
 }

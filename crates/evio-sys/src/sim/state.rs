@@ -1,7 +1,7 @@
 //! All that a kernel knows.
 
 use std::collections::{BTreeMap, BinaryHeap};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::os::fd::RawFd;
 use std::task::Waker;
 use std::time::Duration;
@@ -9,13 +9,18 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::connecting::Listening;
+use super::datagrams::Datagrams;
 use super::endpoint::Endpoint;
 use super::log::Log;
+use super::lookup::{Answer, Hosts};
+use super::name::Name;
 use super::network::Network;
 use super::options::{Counts, Options};
 use super::polling::{ReadyList, Registration};
 use super::random::Random;
 use super::record::Records;
+use super::udp::{Bound, UdpEnd};
+use super::unix::UnixEnd;
 use super::wire::Arrival;
 
 /// Names a socket, a poller or a waker; never given out twice.
@@ -33,12 +38,16 @@ pub(crate) struct State {
     pub(super) is_peer: bool,
     pub(super) nodes: Vec<Option<Node>>,
     pub(super) descriptors: BTreeMap<RawFd, Id>,
-    pub(super) listeners: BTreeMap<SocketAddr, Id>,
+    pub(super) listeners: BTreeMap<Name, Id>,
+    pub(super) udp: Bound,
+    pub(super) hosts: Hosts,
     pub(super) network: Network,
     /// The host on which a peer makes what it makes now.
     pub(super) peer_host: Ipv4Addr,
     pub(super) arrivals: BinaryHeap<Arrival>,
     pub(super) arrivals_made: u64,
+    /// What is to be told to those who have looked names up.
+    pub(super) answers: Vec<Answer>,
     pub(super) ports_given: u32,
     /// Descriptors of the program under test.
     pub(super) open: usize,
@@ -46,6 +55,7 @@ pub(crate) struct State {
     pub(super) log: Log,
     pub(super) counts: Counts,
     pub(super) records: Records,
+    pub(super) datagrams: Datagrams,
     /// Bytes between two buffers.
     pub(super) scratch: Vec<u8>,
 }
@@ -54,6 +64,8 @@ pub(crate) struct State {
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) is_peer: bool,
+    /// Reading and writing are to wait; they cannot.
+    pub(super) is_blocking: bool,
     pub(super) kind: Kind,
     pub(super) registrations: Vec<Registration>,
     pub(super) wakers: Vec<Waker>,
@@ -62,6 +74,8 @@ pub(super) struct Node {
 #[derive(Debug)]
 pub(super) enum Kind {
     Stream(Box<Endpoint>),
+    Unix(Box<UnixEnd>),
+    Udp(Box<UdpEnd>),
     Listener(Listening),
     Poller(ReadyList),
     /// Whether it has ever been raised: the counter is not read back.
@@ -87,16 +101,20 @@ impl State {
             nodes: Vec::new(),
             descriptors: BTreeMap::new(),
             listeners: BTreeMap::new(),
+            udp: Bound::new(),
+            hosts: Hosts::new(),
             network: Network::default(),
             peer_host: FIRST_PEER,
             arrivals: BinaryHeap::new(),
             arrivals_made: 0,
+            answers: Vec::new(),
             ports_given: 0,
             open: 0,
             trace: 0xCBF2_9CE4_8422_2325,
             log: Log::Off,
             counts: Counts::default(),
             records: Records::default(),
+            datagrams: Datagrams::default(),
             scratch: Vec::new(),
         }
     }
@@ -156,6 +174,7 @@ impl State {
     pub(super) fn add(&mut self, kind: Kind, is_peer: bool) -> Id {
         self.nodes.push(Some(Node {
             is_peer,
+            is_blocking: false,
             kind,
             registrations: Vec::new(),
             wakers: Vec::new(),

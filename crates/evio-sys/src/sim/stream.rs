@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,9 +9,11 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::Shared;
-use super::endpoint::{Endpoint, Fin, Phase, mask};
+use super::asking::End;
 use super::handle::Handle;
+use super::name::Name;
 use super::state::{Id, State};
+use crate::net::SocketAddr;
 
 /// The kernel and the name of each stream, by its descriptor.
 static STREAMS: Mutex<BTreeMap<RawFd, (Arc<Shared>, Id)>> = Mutex::new(BTreeMap::new());
@@ -32,16 +33,21 @@ impl Drop for SimStream {
         // Before the descriptor is closed, and its number may be another's.
         let of = streams().remove(&number);
         if let Some((shared, id)) = of {
-            shared.lock().close(id, number);
+            shared.lock().close(id, number, false);
         }
     }
 }
 
 impl SimStream {
-    /// Begins to connect.
-    pub(crate) fn connect(shared: Arc<Shared>, remote: SocketAddr) -> io::Result<Self> {
-        let connect = |state: &mut State| Ok((state.connect(remote)?, ()));
-        Ok(Self::new(Handle::new(shared, connect)?.0))
+    /// Begins to connect, and returns whether that is done already.
+    pub(crate) fn connect(shared: Arc<Shared>, remote: &SocketAddr) -> io::Result<(Self, bool)> {
+        let name = Name::of(remote)?;
+        let connect = |state: &mut State| match name {
+            Name::Inet(remote) => Ok((state.connect(remote)?, false)),
+            Name::Path(_) => Ok((state.connect_unix(name)?, true)),
+        };
+        let (handle, is_connected) = Handle::new(shared, connect)?;
+        Ok((Self::new(handle), is_connected))
     }
 
     pub(super) fn new(handle: Handle) -> Self {
@@ -66,6 +72,33 @@ impl SimStream {
         self.call(|state, id| state.send(id, buffers))
     }
 
+    /// As `recv`, for a socket that may be blocking.
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.recv(buffer).map_err(|error| self.cannot_wait(error))
+    }
+
+    /// As `send`, for a socket that may be blocking.
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.send(&[IoSlice::new(bytes)]).map_err(|error| self.cannot_wait(error))
+    }
+
+    /// Time moves between calls only, so one that waits would wait for ever.
+    fn cannot_wait(&self, error: io::Error) -> io::Error {
+        let waits =
+            || self.call(|state, id| Ok(state.node(id).is_some_and(|node| node.is_blocking)));
+        if error.kind() == io::ErrorKind::WouldBlock && waits().unwrap_or(false) {
+            return io::Error::new(io::ErrorKind::Unsupported, "a simulated socket cannot wait");
+        }
+        error
+    }
+
+    pub(crate) fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        self.call(|state, id| {
+            state.node_mut(id).ok_or(Errno::EBADF)?.is_blocking = !nonblocking;
+            Ok(())
+        })
+    }
+
     pub(crate) fn shutdown(&self, both: bool) -> io::Result<()> {
         self.call(|state, id| state.shutdown(id, both))
     }
@@ -78,52 +111,49 @@ impl SimStream {
         self.call(|state, id| state.has_input(id))
     }
 
+    pub(crate) fn is_unix(&self) -> bool {
+        self.call(|state, id| Ok(matches!(state.end(id)?, End::Unix(_)))).unwrap_or(false)
+    }
+
     pub(crate) fn input_len(&self) -> io::Result<usize> {
-        self.ask(|endpoint| Ok(endpoint.input.len()))
+        self.ask(|end| Ok(end.input_len()))
     }
 
-    /// A FIN counts as a byte until it is acknowledged, as it has a number of its own (RFC 9293,
-    /// 3.4).
     pub(crate) fn output_len(&self) -> io::Result<usize> {
-        self.ask(|endpoint| {
-            let has_fin = matches!(endpoint.fin, Fin::Wanted | Fin::Sent);
-            Ok(endpoint.unacknowledged() + usize::from(has_fin))
-        })
+        self.ask(|end| Ok(end.output_len()))
     }
 
-    /// Returns whether poll(2) for `POLLOUT` says anything.
     pub(crate) fn has_room(&self) -> io::Result<bool> {
-        let asked = mask::OUT | mask::ERR | mask::HUP;
-        self.ask(|endpoint| Ok(endpoint.events() & asked != 0))
+        self.ask(|mut end| Ok(end.has_room()))
     }
 
     pub(crate) fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.ask(|endpoint| Ok(endpoint.error.take().map(io::Error::from)))
+        self.ask(|mut end| Ok(end.take_error().map(io::Error::from)))
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.ask(|endpoint| Ok(endpoint.local))
+        self.ask(|end| end.local_addr())
     }
 
     pub(crate) fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.ask(|endpoint| match endpoint.phase {
-            Phase::Connected => Ok(endpoint.remote),
-            Phase::Connecting | Phase::Closed => Err(Errno::ENOTCONN),
-        })
+        self.ask(|end| end.peer_addr())
     }
 
+    /// Nothing happens for a Unix socket, whose peer cannot vanish.
     pub(crate) fn set_user_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.ask(|endpoint| {
-            endpoint.user_timeout = timeout;
+        self.ask(|end| {
+            if let End::Tcp(end) = end {
+                end.user_timeout = timeout;
+            }
             Ok(())
         })
     }
 
-    fn ask<T>(&self, ask: impl FnOnce(&mut Endpoint) -> Result<T, Errno>) -> io::Result<T> {
+    fn ask<T>(&self, ask: impl FnOnce(End<'_>) -> io::Result<T>) -> io::Result<T> {
         self.call(|state, id| {
             state.begin_call(id);
-            ask(state.own(id)?)
-        })
+            Ok(ask(state.end(id)?))
+        })?
     }
 }
 

@@ -102,9 +102,16 @@ impl Selector {
             Self::Simulated(handle) => {
                 buffer.is_simulated = true;
                 buffer.simulated.clear();
-                let mut state = handle.shared.lock();
-                let most = buffer.capacity;
-                Ok(state.wait(handle.id, most, timeout, &mut buffer.simulated)?)
+                let deadline = timeout.map(|timeout| handle.shared.deadline(timeout));
+                loop {
+                    handle.shared.answer();
+                    let mut state = handle.shared.lock();
+                    state.wait(handle.id, buffer.capacity, deadline, &mut buffer.simulated)?;
+                    // Who is told what a look-up has found may wake this poller.
+                    if state.answers.is_empty() || !buffer.simulated.is_empty() {
+                        return Ok(());
+                    }
+                }
             }
         }
     }

@@ -1,4 +1,7 @@
-use std::io;
+mod udp;
+mod unix;
+
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -139,12 +142,40 @@ fn other_threads_keep_the_systems_kernel() {
     let kernel = Kernel::new(1, Options::default()).unwrap();
     let entered = kernel.enter();
     let any = "127.0.0.1:0".parse().unwrap();
-    assert!(UdpSocket::bind(any, &ListenOptions::default()).is_err(), "not simulated");
-    std::thread::spawn(move || {
-        UdpSocket::bind(any, &ListenOptions::default()).unwrap();
-    })
-    .join()
-    .unwrap();
+    let send = move || {
+        let socket = UdpSocket::bind(any, &ListenOptions::default()).unwrap();
+        socket.send_to(b"to myself", socket.local_addr().unwrap()).unwrap();
+    };
+    let calls = kernel.trace_hash();
+    std::thread::spawn(send).join().unwrap();
+    assert_eq!(kernel.trace_hash(), calls, "it has its own kernel");
+    send();
+    let calls_here = kernel.trace_hash();
+    assert_ne!(calls_here, calls);
     drop(entered);
-    UdpSocket::bind(any, &ListenOptions::default()).unwrap();
+    send();
+    assert_eq!(kernel.trace_hash(), calls_here);
+}
+
+#[test]
+fn what_would_wait_on_a_blocking_socket_is_refused() {
+    let kernel = Kernel::new(1, Options::default()).unwrap();
+    let _entered = kernel.enter();
+    let (mut client, mut server, _listener) = pair(&kernel);
+    let kind = |result: io::Result<usize>| result.map_err(|error| error.kind());
+    assert_eq!(kind(client.read(&mut [0; 8])), Err(io::ErrorKind::WouldBlock));
+    client.set_nonblocking(false).unwrap();
+    assert_eq!(kind(client.read(&mut [0; 8])), Err(io::ErrorKind::Unsupported));
+    assert_eq!(kind(client.recv(&mut [0; 8])), Err(io::ErrorKind::WouldBlock), "it never waits");
+    server.write_all(b"hello").unwrap();
+    settle(&kernel);
+    assert_eq!(kind(client.read(&mut [0; 8])), Ok(5));
+    let refused = loop {
+        if let Err(refused) = kind(client.write(&[7; 50_000])) {
+            break refused;
+        }
+    };
+    assert_eq!(refused, io::ErrorKind::Unsupported);
+    client.take_over().unwrap();
+    assert_eq!(kind(client.write(b"more")), Err(io::ErrorKind::WouldBlock));
 }

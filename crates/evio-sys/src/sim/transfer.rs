@@ -23,6 +23,7 @@ impl State {
         self.begin_call(id);
         let result = match self.break_by_chance(id) {
             Some(error) => Err(error),
+            None if self.unix(id).is_some() => self.send_unix(id, buffers),
             None => self.try_send(id, buffers),
         };
         self.note_transfer("send", id, result)
@@ -52,10 +53,8 @@ impl State {
         if self.blocks_by_chance(id, mask::OUT) {
             return Err(Errno::EAGAIN);
         }
-        if taken > 1 && self.is_program(id) && self.random.chance(self.options.faults.short_send) {
-            self.counts.short_sends += 1;
+        if taken > 1 && self.cuts_send(id) {
             taken = 1 + self.random.below(taken - 1);
-            self.wake_later(id, mask::OUT);
         }
         self.take(id, buffers, taken)?;
         if taken < wanted {
@@ -85,6 +84,7 @@ impl State {
         let result = match self.break_by_chance(id) {
             Some(error) => Err(error),
             None if self.blocks_by_chance(id, mask::IN) => Err(Errno::EAGAIN),
+            None if self.unix(id).is_some() => self.recv_unix(id, buffer),
             None => self.try_recv(id, buffer),
         };
         self.note_transfer("recv", id, result)
@@ -111,15 +111,20 @@ impl State {
     /// Returns whether a receive would find something (`MSG_PEEK`).
     pub(super) fn has_input(&mut self, id: Id) -> Result<bool, Errno> {
         self.begin_call(id);
-        let endpoint = self.own(id)?;
-        if !endpoint.input.is_empty() {
-            return Ok(true);
-        }
-        match Self::nothing_to_read(endpoint) {
+        let found = match self.unix(id).is_some() {
+            true => self.has_unix_input(id),
+            false => self.has_tcp_input(id),
+        };
+        match found {
             Ok(()) => Ok(true),
             Err(Errno::EAGAIN) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    fn has_tcp_input(&mut self, id: Id) -> Result<(), Errno> {
+        let endpoint = self.own(id)?;
+        if endpoint.input.is_empty() { Self::nothing_to_read(endpoint) } else { Ok(()) }
     }
 
     /// Returns `Ok` for the end of the input.
@@ -144,9 +149,8 @@ impl State {
     ) -> Result<usize, Errno> {
         self.note_result(call, id, result);
         let now = self.now;
-        if let (Err(error), Some(endpoint)) = (result, self.endpoint(id))
-            && error != Errno::EAGAIN
-        {
+        let has_failed = result.is_err_and(|error| error != Errno::EAGAIN);
+        if let Some(endpoint) = self.endpoint(id).filter(|_| has_failed) {
             endpoint.failed_at.get_or_insert(now);
         }
         result
@@ -179,8 +183,10 @@ impl State {
 
     /// Draws whether a call is told to wait though it need not, and sees to it that the socket is
     /// reported soon: or the promise of an edge would be broken.
-    fn blocks_by_chance(&mut self, id: Id, key: u32) -> bool {
-        let blocks = self.is_program(id) && self.random.chance(self.options.faults.would_block);
+    pub(super) fn blocks_by_chance(&mut self, id: Id, key: u32) -> bool {
+        let waits = self.node(id).is_some_and(|node| node.is_blocking);
+        let blocks =
+            !waits && self.is_program(id) && self.random.chance(self.options.faults.would_block);
         if blocks {
             self.counts.would_blocks += 1;
             self.wake_later(id, key);
@@ -188,8 +194,19 @@ impl State {
         blocks
     }
 
+    /// Draws whether a send is to take less than it could.
+    pub(super) fn cuts_send(&mut self, id: Id) -> bool {
+        let cuts = self.is_program(id) && self.random.chance(self.options.faults.short_send);
+        if cuts {
+            self.counts.short_sends += 1;
+            self.wake_later(id, mask::OUT);
+        }
+        cuts
+    }
+
     fn wake_later(&mut self, id: Id, key: u32) {
-        let latency = self.endpoint(id).map_or_else(Default::default, |endpoint| endpoint.latency);
+        let longest = self.options.latency;
+        let latency = self.endpoint(id).map_or(longest, |endpoint| endpoint.latency);
         self.schedule(self.now + latency / 2, Packet::Wake(id, key));
     }
 
@@ -240,10 +257,10 @@ impl State {
     /// Makes the network reset both ends.
     fn cut(&mut self, id: Id) {
         let Some(endpoint) = self.endpoint(id) else { return };
-        let client = endpoint.client();
+        let connection = endpoint.connection;
         mem::take(&mut endpoint.output);
         self.counts.resets += 1;
-        self.records.note_cut(client);
+        self.records.note_cut(connection);
         self.send_packet(id, Packet::Cut(id));
     }
 }

@@ -6,7 +6,9 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::endpoint::{Fin, Phase, RCV_SHUTDOWN, mask, take_front};
+use super::lookup::LookUp;
 use super::state::{Id, Node, State};
+use super::udp::Datagram;
 
 /// Something that happens at a time.
 #[derive(Debug)]
@@ -42,6 +44,8 @@ pub(super) enum Packet {
     GiveUp(Id, Duration),
     /// A socket that was said to be blocked is ready.
     Wake(Id, u32),
+    Datagram(Box<Datagram>),
+    LookUp(Box<LookUp>),
     Timer(Waker),
 }
 
@@ -129,6 +133,8 @@ impl State {
             Packet::Again(sender) => self.send_again(sender),
             Packet::GiveUp(sender, since) => self.give_up(sender, since),
             Packet::Wake(id, key) => self.wake(id, key),
+            Packet::LookUp(look_up) => self.end_look_up(*look_up),
+            Packet::Datagram(datagram) => self.receive_datagram(*datagram),
             Packet::Timer(waker) => waker.wake(),
         }
     }

@@ -1,7 +1,7 @@
 //! From an address to the socket addresses that a server binds.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use super::{Address, Endpoint, Host, Scheme};
 
@@ -49,10 +49,10 @@ impl Address {
 }
 
 fn resolve_name(scheme: Scheme, name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let found = (name, port).to_socket_addrs().map_err(|error| {
+    let found = evio_sys::names::look_up(name, port).map_err(|error| {
         io::Error::new(error.kind(), format!("cannot resolve host {name:?}: {error}"))
     })?;
-    bindable(scheme, name, found)
+    bindable(scheme, name, found.into_iter())
 }
 
 /// Keeps the addresses that a socket of the scheme can be bound to, each once.

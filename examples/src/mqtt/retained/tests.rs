@@ -31,12 +31,12 @@ fn there_is_an_end_to_count_and_bytes() {
     for number in 0..2 * MAX_RETAINED {
         retained.keep(&message(&format!("topic/{number}"), b"x", number as u64));
     }
-    assert_eq!(retained.len(), MAX_RETAINED);
+    assert_eq!(retained.messages.len(), MAX_RETAINED);
     // There is room again for each that is taken back, if not at once.
     for number in 0..MAX_RETAINED {
         retained.keep(&message(&format!("topic/{number}"), b"", (3 * MAX_RETAINED) as u64));
     }
-    assert_eq!((retained.iter().count(), retained.len()), (0, MAX_REMOVED));
+    assert_eq!((retained.iter().count(), retained.messages.len()), (0, MAX_REMOVED));
     let half = vec![0; MAX_RETAINED_BYTES / 2];
     let stamp = 4 * MAX_RETAINED as u64;
     retained.keep(&message("first", &half, stamp));

@@ -46,9 +46,9 @@ fn filters_match_as_the_specification_says() {
         ("ACCOUNTS", "Accounts", false),
     ] {
         assert_eq!(naively_matches(filter, topic), expected, "{filter} {topic}");
-        let (mut filters, mut found) = (Filters::default(), Vec::new());
+        let mut filters = Filters::default();
         filters.insert(filter, 1, Qos::AtMostOnce);
-        filters.find(topic, &mut found);
+        let (found, _) = filters.find(topic);
         assert_eq!(!found.is_empty(), expected, "{filter} {topic} in the tree");
     }
 }
@@ -65,23 +65,21 @@ fn wildcards_are_whole_levels() {
         is_filter(&["a"; MAX_LEVELS].join("/")) && !is_filter(&["a"; MAX_LEVELS + 1].join("/"))
     );
     // A topic may have more levels than a filter, and is found all the same.
-    let (deep, mut filters, mut found) = ("/".repeat(1000), Filters::default(), Vec::new());
+    let (deep, mut filters) = ("/".repeat(1000), Filters::default());
     assert!(is_topic(&deep));
     filters.insert("#", 1, Qos::AtMostOnce);
-    filters.find(&deep, &mut found);
-    assert_eq!(found, [(1, Qos::AtMostOnce)]);
+    assert_eq!(filters.find(&deep).0, [(1, Qos::AtMostOnce)]);
 }
 
 #[test]
 fn each_subscriber_is_found_once_with_its_best_qos() {
-    let (mut filters, mut found) = (Filters::default(), Vec::new());
+    let mut filters = Filters::default();
     filters.insert("a/b", 1, Qos::AtMostOnce);
     filters.insert("a/+", 1, Qos::AtLeastOnce);
     filters.insert("#", 1, Qos::AtMostOnce);
     filters.insert("#", 2, Qos::AtLeastOnce);
     filters.insert("#", 2, Qos::AtMostOnce);
-    filters.find("a/b", &mut found);
-    assert_eq!(found, [(2, Qos::AtMostOnce), (1, Qos::AtLeastOnce)]);
+    assert_eq!(filters.find("a/b").0, [(2, Qos::AtMostOnce), (1, Qos::AtLeastOnce)]);
 }
 
 fn path(levels: &'static [&'static str]) -> impl Strategy<Value = String> {
@@ -120,8 +118,7 @@ proptest! {
                     *best = (*best).max(*qos);
                 }
             }
-            let mut found = Vec::new();
-            filters.find(&topic, &mut found);
+            let (found, _) = filters.find(&topic);
             let count = found.len();
             let found: BTreeMap<_, _> = found.into_iter().collect();
             prop_assert_eq!((&found, count), (&expected, expected.len()), "{}", topic);

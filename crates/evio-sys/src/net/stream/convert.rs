@@ -26,6 +26,10 @@ impl Stream {
     #[inline]
     #[must_use]
     pub fn is_unix(&self) -> bool {
+        #[cfg(feature = "sim")]
+        if let Socket::Simulated(stream) = &self.0 {
+            return stream.is_unix();
+        }
         matches!(self.0, Socket::Unix(_))
     }
 }
@@ -88,7 +92,7 @@ impl Read for Stream {
             Socket::Tcp(stream) => stream.read(buffer),
             Socket::Unix(stream) => stream.read(buffer),
             #[cfg(feature = "sim")]
-            Socket::Simulated(stream) => stream.recv(buffer),
+            Socket::Simulated(stream) => stream.read(buffer),
         }
     }
 }
@@ -101,7 +105,7 @@ impl Write for Stream {
             Socket::Tcp(stream) => stream.write(bytes),
             Socket::Unix(stream) => stream.write(bytes),
             #[cfg(feature = "sim")]
-            Socket::Simulated(stream) => stream.send(&[io::IoSlice::new(bytes)]),
+            Socket::Simulated(stream) => stream.write(bytes),
         }
     }
 

@@ -136,7 +136,7 @@ impl Stream {
             }
             Socket::Unix(stream) => check_kind(stream)?,
             #[cfg(feature = "sim")]
-            Socket::Simulated(_) => return Ok(()),
+            Socket::Simulated(stream) => return stream.set_nonblocking(true),
         }
         check_connects(self)?;
         self.set_nonblocking(true)
@@ -166,11 +166,8 @@ impl Stream {
         match &self.0 {
             Socket::Tcp(stream) => stream.set_nonblocking(nonblocking),
             Socket::Unix(stream) => stream.set_nonblocking(nonblocking),
-            // A call that waits would wait for ever: time moves between calls only.
             #[cfg(feature = "sim")]
-            Socket::Simulated(_) if !nonblocking => Err(io::ErrorKind::Unsupported.into()),
-            #[cfg(feature = "sim")]
-            Socket::Simulated(_) => Ok(()),
+            Socket::Simulated(stream) => stream.set_nonblocking(nonblocking),
         }
     }
 

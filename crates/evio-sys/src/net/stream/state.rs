@@ -195,7 +195,7 @@ impl Stream {
             Socket::Tcp(stream) => canonical(stream.local_addr()?).into(),
             Socket::Unix(stream) => stream.local_addr()?.into(),
             #[cfg(feature = "sim")]
-            Socket::Simulated(stream) => stream.local_addr()?.into(),
+            Socket::Simulated(stream) => stream.local_addr()?,
         })
     }
 
@@ -213,7 +213,7 @@ impl Stream {
             Socket::Tcp(stream) => canonical(stream.peer_addr()?).into(),
             Socket::Unix(stream) => stream.peer_addr()?.into(),
             #[cfg(feature = "sim")]
-            Socket::Simulated(stream) => stream.peer_addr()?.into(),
+            Socket::Simulated(stream) => stream.peer_addr()?,
         })
     }
 }

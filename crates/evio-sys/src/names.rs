@@ -1,0 +1,59 @@
+//! Names of hosts.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+
+/// Looks up the addresses of a host, as the system's resolver does, which can take many seconds.
+///
+/// All of evio looks names up here, so that a simulated kernel can bring its own.
+///
+/// # Errors
+///
+/// Fails when there is no such host, and when the resolver cannot find out.
+///
+/// # Examples
+///
+/// ```
+/// let addresses = evio_sys::names::look_up("127.0.0.1", 80)?;
+/// assert_eq!(addresses, ["127.0.0.1:80".parse().unwrap()]);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    #[cfg(feature = "sim")]
+    if let Some(found) = crate::sim::look_up(host, port) {
+        return found;
+    }
+    Ok((host, port).to_socket_addrs()?.collect())
+}
+
+/// Looks up `name`, a host and a port, without a thread that waits for it, where that can be: then
+/// `done` is called with `receiver` and what was found. The operating system has nothing of the
+/// kind, so that the receiver comes back; a simulated kernel has.
+///
+/// # Errors
+///
+/// Gives `receiver` back where somebody has to wait; see [`look_up`].
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::mpsc;
+///
+/// let (sender, _) = mpsc::channel();
+/// let done = |sender: mpsc::Sender<_>, found| _ = sender.send(found);
+/// assert!(evio_sys::names::look_up_later("localhost:80", sender, done).is_err());
+/// ```
+#[inline]
+pub fn look_up_later<T: Send + 'static>(
+    name: &str,
+    receiver: T,
+    done: fn(T, io::Result<Vec<SocketAddr>>),
+) -> Result<(), T> {
+    #[cfg(feature = "sim")]
+    if crate::sim::is_entered() {
+        crate::sim::look_up_later(name, move |found| done(receiver, found));
+        return Ok(());
+    }
+    let _ = (name, done);
+    Err(receiver)
+}
