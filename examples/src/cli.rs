@@ -23,7 +23,13 @@ pub use timeout::{Timeout, parse_time};
 
 /// Runs a program with its log, and ends it the usual way: silently, or with the error in the log.
 pub fn run(program: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {
-    let _logger = logger::install();
+    let _logger = match logger::install() {
+        Ok(logger) => logger,
+        Err(error) => {
+            eprintln!("error: no thread for the log: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     match program() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -26,16 +26,19 @@ struct Logger {
 
 /// Sends all that the program logs to standard error, until the guard is dropped.
 ///
+/// # Errors
+///
+/// Fails when the system refuses a thread.
+///
 /// # Panics
 ///
 /// Panics when there is a logger already.
-#[must_use]
-pub fn install() -> LinesGuard {
-    let (lines, guard) = Lines::new("log", io::stderr());
+pub fn install() -> io::Result<LinesGuard> {
+    let (lines, guard) = Lines::new("log", io::stderr())?;
     let logger = Logger { lines, rate: Rate::new(LINES_PER_SECOND) };
     log::set_boxed_logger(Box::new(logger)).expect("the program has one logger");
     log::set_max_level(LevelFilter::Info);
-    guard
+    Ok(guard)
 }
 
 impl Log for Logger {

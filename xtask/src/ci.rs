@@ -11,7 +11,7 @@ use crate::{Result, workspace_root};
 /// and one step is enough to notice a lock file that was not committed. That command leaves out
 /// `evio-sim`, which is no default member of the workspace: with it, `evio-sys` would be compiled
 /// with the simulated kernel in it, and not as it is shipped.
-const STEPS: [&str; 11] = [
+const STEPS: [&str; 12] = [
     "cargo fmt --all --check",
     "cargo clippy --locked --workspace --all-targets -- -D warnings",
     "cargo test",
@@ -24,6 +24,7 @@ const STEPS: [&str; 11] = [
     "cargo xtask tidy",
     "cargo xtask check-targets",
     "cargo xtask instructions",
+    "cargo xtask faults --quick",
 ];
 
 /// Runs the steps until one fails, then prints how long each took.

@@ -8,6 +8,7 @@ mod bench;
 mod check_oldest;
 mod check_targets;
 mod ci;
+mod faults;
 mod instructions;
 mod portable;
 mod test_kqueue;
@@ -47,6 +48,8 @@ enum Task {
     Tidy,
     /// Counts the instructions and allocations of a request, and compares with those before
     Instructions(instructions::Args),
+    /// Makes system calls of the release servers fail, and judges the servers from outside
+    Faults(faults::Args),
     /// Measures the servers against their peers
     Bench(bench::Args),
 }
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Task::TestKqueue(args) => test_kqueue::run(&args),
         Task::Tidy => tidy::run(),
         Task::Instructions(args) => instructions::run(&args),
+        Task::Faults(args) => faults::run(&args),
         Task::Bench(args) => bench::run(args),
     };
     match done {

@@ -189,13 +189,14 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 /// Opens the access log, if there is to be one; lines are added to a file that is there.
 fn open_log(options: &Options) -> Result<Option<(AccessLog, LinesGuard)>, String> {
     let Some(path) = &options.access_log else { return Ok(None) };
-    let (lines, guard) = match path.to_str() {
+    let name = |error| format!("--access-log {}: {error}", path.display());
+    let lines = match path.to_str() {
         Some("-") => Lines::new("access-log", io::stdout()),
         _ => {
             let file = OpenOptions::new().append(true).create(true).open(path);
-            let name = |error| format!("--access-log {}: {error}", path.display());
             Lines::new("access-log", file.map_err(name)?)
         }
     };
+    let (lines, guard) = lines.map_err(name)?;
     Ok(Some((AccessLog::new(lines), guard)))
 }

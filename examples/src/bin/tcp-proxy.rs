@@ -131,8 +131,11 @@ impl Handler for Proxy {
     }
 
     fn closed(&mut self, conn: &mut Conn<'_>, role: Role, reason: CloseReason) -> ControlFlow<()> {
-        if let Role::Pair(place, side) = role {
-            self.pairs.closed(conn, place, side, &reason);
+        match role {
+            Role::Pair(place, side) => self.pairs.closed(conn, place, side, &reason),
+            // Without this socket it hears no signal any more, and only SIGKILL would end it.
+            Role::Signals => return ControlFlow::Break(()),
+            _ => {}
         }
         ControlFlow::Continue(())
     }

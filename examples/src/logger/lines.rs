@@ -1,7 +1,7 @@
 //! Lines that a thread of their own writes.
 
 use std::fmt::Arguments;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
@@ -51,10 +51,10 @@ enum Item {
 impl Lines {
     /// Starts a thread of this name, which writes the lines to `output`.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// Panics when the system refuses a thread.
-    pub fn new(name: &str, output: impl Write + Send + 'static) -> (Self, LinesGuard) {
+    /// Fails when the system refuses a thread.
+    pub fn new(name: &str, output: impl Write + Send + 'static) -> io::Result<(Self, LinesGuard)> {
         let (waiting, items) = mpsc::sync_channel(MAX_WAITING);
         let left_out = Arc::new(AtomicU64::new(0));
         let writer = Writer {
@@ -63,9 +63,9 @@ impl Lines {
             last_report: Instant::now(),
         };
         let thread = thread::Builder::new().name(name.to_owned());
-        thread.spawn(move || writer.run(&items)).expect("the system has room for a thread");
+        thread.spawn(move || writer.run(&items))?;
         let guard = LinesGuard { waiting: waiting.clone(), patience: LAST_LINES };
-        (Self { waiting, left_out }, guard)
+        Ok((Self { waiting, left_out }, guard))
     }
 
     /// Hands over a line. Control characters in it are escaped: a peer could forge other lines by
@@ -186,7 +186,7 @@ fn printable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Read};
+    use std::io::Read;
     use std::os::unix::net::UnixStream;
     use std::sync::Mutex;
 
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn lines_are_written_in_order_and_without_control_characters() {
         let (mut reader, output) = UnixStream::pair().expect("a pair of sockets");
-        let (lines, guard) = Lines::new("test", output);
+        let (lines, guard) = Lines::new("test", output).expect("a thread");
         lines.write(format_args!("one\x1b[2J\nforged"));
         lines.write(format_args!("{}", "é".repeat(MAX_LINE)));
         drop((guard, lines));
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn a_reader_that_stalls_holds_up_nobody_and_learns_what_was_left_out() {
         let (mut reader, output) = UnixStream::pair().expect("a pair of sockets");
-        let (lines, guard) = Lines::new("test", output);
+        let (lines, guard) = Lines::new("test", output).expect("a thread");
         let line = "x".repeat(1000);
         // More than the queue and the socket hold together.
         for _ in 0..10_000 {
@@ -251,7 +251,8 @@ mod tests {
         }
         let (go_on, may_go_on) = mpsc::channel();
         let written = Arc::default();
-        let (lines, mut guard) = Lines::new("test", Slow(may_go_on, Arc::clone(&written)));
+        let (lines, mut guard) =
+            Lines::new("test", Slow(may_go_on, Arc::clone(&written))).expect("a thread");
         guard.patience = Duration::from_secs(20);
         let line = "x".repeat(1000);
         for _ in 0..2 * MAX_WAITING {
@@ -276,7 +277,7 @@ mod tests {
                 Ok(())
             }
         }
-        let (lines, guard) = Lines::new("test", Gone);
+        let (lines, guard) = Lines::new("test", Gone).expect("a thread");
         for _ in 0..100 {
             lines.write(format_args!("a line"));
         }
