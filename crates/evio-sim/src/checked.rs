@@ -67,6 +67,9 @@ pub(crate) struct Tracked<C> {
     /// What its input is; `None` if the kernel does not know its bytes.
     input: Option<Direction>,
     read: usize,
+    is_open: bool,
+    /// It was told of the end of the input.
+    has_ended: bool,
 }
 
 impl<H> Checked<H> {
@@ -78,6 +81,13 @@ impl<H> Checked<H> {
         report: Rc<RefCell<Report>>,
     ) -> Self {
         Self { inner, loop_id, kernel, blocker, report }
+    }
+
+    /// Ends the simulation if this does not hold, whatever the loop makes of panics.
+    fn require(&self, holds: bool, what: &str, id: ConnId) {
+        if !holds {
+            self.blocker.fail(format!("{id}: {what}"));
+        }
     }
 
     fn tell(&self, callback: &str, id: ConnId) {
@@ -105,17 +115,19 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
         };
         self.report.borrow_mut().open(conn.id(), self.loop_id, client);
         let input = self.input_of(conn);
-        Tracked { inner: self.inner.context(conn), input, read: 0 }
+        let inner = self.inner.context(conn);
+        Tracked { inner, input, read: 0, is_open: false, has_ended: false }
     }
 
     fn data(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context, input: &[u8]) -> Action {
         self.kernel.tell(|| format!("  data {:?}: {} bytes", conn.id(), input.len()));
         if let Some(direction) = context.input {
             if let Err(mismatch) = self.kernel.check_bytes(direction, context.read, input) {
-                panic!("the handler was given what was not sent: {mismatch}");
+                self.blocker.fail(format!("the handler was given what was not sent: {mismatch}"));
             }
             context.read += input.len();
         }
+        self.require(context.is_open && !context.has_ended, "data out of turn", conn.id());
         self.blocker.block_by_chance();
         self.inner.data(conn, &mut context.inner, input)
     }
@@ -126,6 +138,8 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
 
     fn opened(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
         self.tell("opened", conn.id());
+        self.require(!context.is_open, "opened twice", conn.id());
+        context.is_open = true;
         self.blocker.block_by_chance();
         self.inner.opened(conn, &mut context.inner)
     }
@@ -151,9 +165,10 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
     fn peer_closed(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
         self.tell("peer_closed", conn.id());
         if let Some(sent) = context.input.map(|direction| self.kernel.sent(direction)) {
-            let read = context.read;
-            assert_eq!(read, sent, "the end came before the last byte: {:?}", context.input);
+            self.require(context.read == sent, "the end came before the last byte", conn.id());
         }
+        self.require(context.is_open && !context.has_ended, "two ends", conn.id());
+        context.has_ended = true;
         self.blocker.block_by_chance();
         self.inner.peer_closed(conn, &mut context.inner)
     }

@@ -31,6 +31,8 @@ pub(crate) struct Scheduler {
     /// When the loop goes on that was blocked first.
     blocked_until: Cell<Option<Duration>>,
     was_held_up: Cell<bool>,
+    /// What was found wrong in a callback, whose panic the loop may have caught.
+    failure: RefCell<Option<String>>,
 }
 
 /// The place of a loop.
@@ -74,6 +76,7 @@ impl Scheduler {
             stalls: Cell::default(),
             blocked_until: Cell::new(None),
             was_held_up: Cell::new(false),
+            failure: RefCell::default(),
         }
     }
 
@@ -129,10 +132,24 @@ impl Scheduler {
             acted |= !loop_first && self.turn_of_one();
             // What arrived while a loop was asked whether it is due may have woken a script.
             if !acted && !self.tasks.borrow().has_ready() {
-                return;
+                return self.check_asleep();
             }
             in_a_row = if scripts { 0 } else { in_a_row + 1 };
             assert!(in_a_row < most, "a loop spins: it makes turn after turn without a wait");
+        }
+    }
+
+    /// Checks that no loop that sleeps has left something that it was told of.
+    fn check_asleep(&self) {
+        let now = self.kernel.now();
+        let is_up = |seat: &Seat| {
+            let is_in_turn = seat.process.is_none() && !seat.has_ended;
+            is_in_turn || seat.late_until > now
+        };
+        if !self.seats.borrow().iter().any(is_up)
+            && let Some(overlooked) = self.kernel.find_overlooked()
+        {
+            panic!("the loops sleep, and one of them has left what it was told of: {overlooked}");
         }
     }
 
@@ -176,6 +193,9 @@ impl Scheduler {
             Err(error) => panic!("loop {drawn} has failed: {error}"),
         };
         self.seats.borrow_mut()[drawn].end_turn(process, progress);
+        if let Some(failure) = self.failure.take() {
+            panic!("{failure}");
+        }
         self.check_turn();
         true
     }
@@ -215,6 +235,28 @@ impl Scheduler {
     pub(crate) fn next_event(&self) -> Option<Duration> {
         let step = self.agenda.borrow().next_time();
         self.kernel.next_event().into_iter().chain(step).min()
+    }
+
+    /// Returns the same when no client waits any more: its timers are nobody's.
+    pub(crate) fn next_event_without_clients(&self) -> Option<Duration> {
+        let step = self.agenda.borrow().next_time();
+        self.kernel.next_packet().into_iter().chain(step).min()
+    }
+
+    /// Ends the simulation, at the latest after this turn, for what a callback has found.
+    pub(crate) fn fail(&self, failure: String) -> ! {
+        *self.failure.borrow_mut() = Some(failure.clone());
+        panic!("{failure}");
+    }
+
+    /// Says of each client that has not come to its end what it has open.
+    pub(crate) fn describe_unfinished(&self) -> String {
+        let tasks = self.tasks.borrow();
+        let lines = tasks.unfinished_hosts().map(|(client, host)| {
+            let open = self.kernel.describe_host(host.into());
+            format!("\nclient {client}, {host}: {open}")
+        });
+        lines.collect()
     }
 
     /// Lets everything but the loops that are in a turn go on for this time.

@@ -80,6 +80,12 @@ impl Blocker {
         }
     }
 
+    pub(crate) fn fail(&self, failure: String) {
+        if let Some(scheduler) = self.0.upgrade() {
+            scheduler.fail(failure);
+        }
+    }
+
     pub(crate) fn block_by_chance(&self) {
         if let Some(scheduler) = self.0.upgrade() {
             scheduler.block_by_chance();

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::mem;
+use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -109,6 +110,13 @@ impl Tasks {
     /// Returns how many have not come to their end.
     pub(crate) fn count_unfinished(&self) -> usize {
         self.tasks.iter().filter(|task| task.script.is_some()).count()
+    }
+
+    /// Returns the numbers and the hosts of those that have not come to their end.
+    pub(crate) fn unfinished_hosts(&self) -> impl Iterator<Item = (usize, Ipv4Addr)> {
+        let tasks = self.tasks.iter().enumerate();
+        let unfinished = tasks.filter(|(_, task)| task.script.is_some());
+        unfinished.map(|(number, task)| (number, task.net.host()))
     }
 
     /// Returns the number of a client that has not come to its end.

@@ -69,6 +69,7 @@
 mod asking;
 mod connecting;
 mod datagrams;
+mod description;
 mod endings;
 mod endpoint;
 mod handle;
@@ -181,6 +182,13 @@ impl Kernel {
     pub fn next_event(&self) -> Option<Duration> {
         let state = self.0.lock();
         if state.answers.is_empty() { state.next_arrival() } else { Some(state.now) }
+    }
+
+    /// Returns the same of segments, and of what the ends of connections do by themselves: without
+    /// the timers of [`on_time`](Self::on_time).
+    #[must_use]
+    pub fn next_packet(&self) -> Option<Duration> {
+        self.0.lock().next_packet()
     }
 
     /// Moves the clock on, and delivers what arrives until then. It never goes back.

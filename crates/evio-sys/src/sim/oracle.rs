@@ -1,6 +1,6 @@
 //! What a kernel knows of what was sent, for those who check what was received.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
 
 use super::{ConnectionId, Direction, Kernel, Mismatch, StrayDatagram};
@@ -50,6 +50,13 @@ impl Kernel {
     #[must_use]
     pub fn find_overlooked(&self) -> Option<String> {
         self.0.lock().find_overlooked()
+    }
+
+    /// Describes the connections that a peer on a host has open, and their other ends.
+    #[must_use]
+    pub fn describe_host(&self, host: IpAddr) -> String {
+        let lines = self.0.lock().describe_host(host);
+        if lines.is_empty() { "no connection".to_owned() } else { lines.join("; ") }
     }
 
     /// Returns whether any connection was cut by chance, or a call of the program has failed so.

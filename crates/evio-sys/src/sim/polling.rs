@@ -19,7 +19,7 @@ use crate::token::Token;
 pub(super) struct Registration {
     pub(super) poller: Id,
     pub(super) token: u64,
-    events: u32,
+    pub(super) events: u32,
     /// What it waits for in the place of `events`, if the poller is a kqueue.
     pub(super) filters: Option<Filters>,
     /// It is in the poller's list.
@@ -205,7 +205,12 @@ impl State {
             };
             let waits_for = node.registrations.iter().filter(has_been_told);
             let wanted = waits_for.fold(0, |wanted, registration| wanted | registration.events);
-            let found = self.look_at(id) & wanted & !mask::PRIVATE;
+            // What it does not read may have an end, and whether it has something to write, only the
+            // program knows.
+            if wanted & mask::IN == 0 {
+                return None;
+            }
+            let found = self.look_at(id) & wanted & !mask::PRIVATE & !mask::OUT;
             (found != 0).then(|| format!("#{id} has {}", shown(found)))
         })
     }

@@ -16,7 +16,7 @@ use super::log::Log;
 use super::lookup::{Answer, Hosts};
 use super::network::Network;
 use super::options::{Counts, Options};
-use super::polling::{ReadyList, Registration};
+use super::polling::{ReadyList, Registration, shown};
 use super::random::Random;
 use super::record::Records;
 use super::udp::{Bound, UdpEnd};
@@ -151,6 +151,7 @@ impl State {
         // What `note_result` makes of an error.
         let result = match i32::try_from(u64::MAX - result) {
             Ok(errno) => format!("{:?}", Errno::from_raw(errno)),
+            Err(_) if ["register", "reregister"].contains(&call) => shown(result as u32),
             Err(_) => result.to_string(),
         };
         self.log.add(self.now, &format!("    {who} {call} #{id}: {result}"));

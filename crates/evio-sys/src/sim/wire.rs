@@ -101,6 +101,12 @@ impl State {
         self.arrivals.peek().map(|arrival| arrival.at)
     }
 
+    pub(super) fn next_packet(&self) -> Option<Duration> {
+        let is_timer = |arrival: &&Arrival| matches!(arrival.packet, Packet::Timer(_));
+        let packets = self.arrivals.iter().filter(|arrival| !is_timer(arrival));
+        packets.map(|arrival| arrival.at).min()
+    }
+
     /// Delivers what has arrived by now, each at its own time, from which the answers count.
     pub(super) fn settle(&mut self) {
         let now = self.now;
