@@ -10,6 +10,7 @@ mod check_targets;
 mod ci;
 mod instructions;
 mod portable;
+mod proof;
 mod test_kqueue;
 mod test_summary;
 mod test_target;
@@ -47,6 +48,8 @@ enum Task {
     Tidy,
     /// Counts the instructions and allocations of a request, and compares with those before
     Instructions(instructions::Args),
+    /// Runs many seeds of the simulated tests, and with --planted sees planted bugs found
+    Proof(proof::Args),
     /// Measures the servers against their peers
     Bench(bench::Args),
 }
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Task::TestKqueue(args) => test_kqueue::run(&args),
         Task::Tidy => tidy::run(),
         Task::Instructions(args) => instructions::run(&args),
+        Task::Proof(args) => proof::run(&args),
         Task::Bench(args) => bench::run(args),
     };
     match done {

@@ -1,0 +1,108 @@
+//! Evidence that the tests on the simulated kernel find bugs of the loop: many fresh seeds, and
+//! bugs that are planted one after the other and have to be found.
+
+mod bugs;
+mod faults;
+mod matrix;
+mod scratch;
+mod suite;
+
+use std::env;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use bugs::Bug;
+use faults::Faults;
+use matrix::Matrix;
+use scratch::Scratch;
+use suite::Suite;
+
+use crate::{Result, workspace_root};
+
+/// How long one test program may take with the loop as it is; nobody waits for a loop that hangs.
+const SEEDS_LIMIT: Duration = Duration::from_secs(24 * 3600);
+/// How long one test program may take with a planted bug, which may keep a turn from ending.
+const PLANTED_LIMIT: Duration = Duration::from_secs(300);
+
+/// Flags of `cargo xtask proof`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Run this many fresh seeds of each simulated test; none with 0
+    #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
+    seeds: u64,
+    /// Plant the bugs of the list one after the other, too, and see each found
+    #[arg(long)]
+    planted: bool,
+    /// Plant those bugs only whose names contain this
+    #[arg(long, value_name = "NAME", requires = "planted")]
+    bug: Option<String>,
+}
+
+/// Runs the seeds, then the bugs.
+///
+/// # Errors
+/// A test fails, a fault was never injected, or a planted bug is not found.
+pub(crate) fn run(args: &Args) -> Result {
+    if args.seeds > 0 {
+        run_seeds(args.seeds)?;
+    }
+    if args.planted {
+        let name = args.bug.as_deref().unwrap_or("");
+        run_planted(&bugs::all().filter(|bug| bug.name.contains(name)).collect::<Vec<_>>())?;
+    }
+    Ok(())
+}
+
+fn target() -> PathBuf {
+    let target = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    target.unwrap_or_else(|| workspace_root().join("target")).join("proof")
+}
+
+fn run_seeds(seeds: u64) -> Result {
+    let suite = Suite::build(workspace_root(), &target())?;
+    let start = Instant::now();
+    let run = suite.run(Some(seeds), SEEDS_LIMIT)?;
+    let (mut faults, mut all) = (Faults::default(), 0);
+    for line in run.summaries() {
+        println!("{line}");
+        all += faults::seeds_in(line).unwrap_or(0);
+        faults.add(line);
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    println!("\n{faults}");
+    println!("proof: {all} seeds in {seconds:.0} s: {:.0} a second", all as f64 / seconds);
+    let failed: Vec<_> =
+        run.failures().map(|(test, failure)| format!("{test}: {failure}")).collect();
+    if !failed.is_empty() {
+        return Err(format!("failed:\n{}", failed.join("\n")).into());
+    }
+    match faults.never_injected() {
+        never if all > 0 && never.is_empty() => Ok(()),
+        never => Err(format!("faults that no seed has met: {}", never.join(", ")).into()),
+    }
+}
+
+fn run_planted(bugs: &[&Bug]) -> Result {
+    let scratch = Scratch::copy(workspace_root(), &target())?;
+    println!("proof: the tests without a bug");
+    let sound = Suite::build(scratch.workspace(), &target())?.run(None, PLANTED_LIMIT)?;
+    if let Some((test, failure)) = sound.failures().next() {
+        return Err(format!("{test} fails without a bug: {failure}").into());
+    }
+    let mut matrix = Matrix::new(sound.tests());
+    for (number, bug) in bugs.iter().enumerate() {
+        let start = Instant::now();
+        scratch.plant(bug)?;
+        let run = Suite::build(scratch.workspace(), &target())
+            .and_then(|suite| suite.run(None, PLANTED_LIMIT));
+        scratch.restore(bug)?;
+        let seconds = start.elapsed().as_secs();
+        let found = matrix.add(bug.name, run?.failures());
+        println!("{:>3} of {}, {seconds:>3} s: {}: {found}", number + 1, bugs.len(), bug.name);
+    }
+    println!("\n{matrix}");
+    match matrix.not_found() {
+        missed if missed.is_empty() => Ok(()),
+        missed => Err(format!("not found: {}", missed.join(", ")).into()),
+    }
+}
