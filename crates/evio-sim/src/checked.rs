@@ -25,8 +25,10 @@ pub(crate) struct Checked<H> {
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     opened: u64,
-    /// Connections that have not had their last callback, by their id's text: ids have no order.
-    live: BTreeSet<String>,
+    /// Connections that have not had their last callback.
+    live: BTreeSet<ConnId>,
+    /// Those that have had it.
+    ended: BTreeSet<ConnId>,
 }
 
 impl Report {
@@ -41,11 +43,17 @@ impl Report {
 
     fn open(&mut self, id: ConnId) {
         self.opened += 1;
-        assert!(self.live.insert(format!("{id:?}")), "{id:?} was opened twice");
+        assert!(self.live.insert(id), "{id:?} was opened twice");
     }
 
     fn end(&mut self, id: ConnId) {
-        assert!(self.live.remove(&format!("{id:?}")), "{id:?} got two endings");
+        assert!(self.live.remove(&id), "{id:?} got two endings");
+        self.ended.insert(id);
+    }
+
+    fn fail(&mut self, id: ConnId) {
+        assert!(!self.live.contains(&id), "{id:?} was opened, and is said not to have come about");
+        assert!(self.ended.insert(id), "{id:?} got two endings");
     }
 }
 
@@ -55,6 +63,43 @@ pub(crate) struct Tracked<C> {
     /// What its input is; `None` if the kernel does not know its bytes.
     input: Option<Direction>,
     read: usize,
+    /// After its last callback too much output waited.
+    was_congested: bool,
+    /// Its handler has asked for its end.
+    is_ending: bool,
+}
+
+/// The callbacks that are different from the others.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Callback {
+    Data,
+    Drained,
+    Unanswered,
+    Other,
+}
+
+impl<C> Tracked<C> {
+    fn check_before(&self, conn: &Conn<'_>, callback: Callback) {
+        let id = conn.id();
+        if callback == Callback::Unanswered {
+            // The only one that may come while an ending waits for replies.
+            return;
+        }
+        assert!(!self.is_ending, "{id:?} goes on after its handler has asked for its end");
+        let is_congested = conn.is_congested();
+        match callback {
+            Callback::Drained => assert!(!is_congested, "{id:?} is drained and congested"),
+            _ => assert!(is_congested || !self.was_congested, "{id:?} has not been drained"),
+        }
+        if callback == Callback::Data {
+            assert!(!conn.is_paused(), "{id:?} is paused, and its input is read");
+        }
+    }
+
+    fn note(&mut self, conn: &Conn<'_>, action: Action) {
+        self.was_congested = conn.is_congested();
+        self.is_ending |= matches!(action, Action::Close | Action::Detach);
+    }
 }
 
 impl<H> Checked<H> {
@@ -71,6 +116,23 @@ impl<H> Checked<H> {
         };
         self.kernel.sent(direction).map(|_| direction)
     }
+
+    /// Makes a callback, and checks what holds before each.
+    fn call<M>(
+        &mut self,
+        conn: &mut Conn<'_>,
+        context: &mut Tracked<H::Context>,
+        callback: Callback,
+        call: impl FnOnce(&mut H, &mut Conn<'_>, &mut H::Context) -> Action,
+    ) -> Action
+    where
+        H: Handler<M>,
+    {
+        context.check_before(conn, callback);
+        let action = call(&mut self.inner, conn, &mut context.inner);
+        context.note(conn, action);
+        action
+    }
 }
 
 impl<M, H: Handler<M>> Handler<M> for Checked<H> {
@@ -79,7 +141,8 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
     fn context(&mut self, conn: &Conn<'_>) -> Self::Context {
         self.report.borrow_mut().open(conn.id());
         let input = self.input_of(conn);
-        Tracked { inner: self.inner.context(conn), input, read: 0 }
+        let inner = self.inner.context(conn);
+        Tracked { inner, input, read: 0, was_congested: false, is_ending: false }
     }
 
     fn data(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context, input: &[u8]) -> Action {
@@ -89,7 +152,9 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
             }
             context.read += input.len();
         }
-        self.inner.data(conn, &mut context.inner, input)
+        self.call(conn, context, Callback::Data, |inner, conn, context| {
+            inner.data(conn, context, input)
+        })
     }
 
     fn serving(&mut self, event_loop: &mut Loop<'_>, serving: &Serving) -> ControlFlow<()> {
@@ -97,19 +162,19 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
     }
 
     fn opened(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
-        self.inner.opened(conn, &mut context.inner)
+        self.call(conn, context, Callback::Other, H::opened)
     }
 
     fn woken(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
-        self.inner.woken(conn, &mut context.inner)
+        self.call(conn, context, Callback::Other, H::woken)
     }
 
     fn drained(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
-        self.inner.drained(conn, &mut context.inner)
+        self.call(conn, context, Callback::Drained, H::drained)
     }
 
     fn timer(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
-        self.inner.timer(conn, &mut context.inner)
+        self.call(conn, context, Callback::Other, H::timer)
     }
 
     fn peer_closed(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
@@ -117,15 +182,15 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
             let read = context.read;
             assert_eq!(read, sent, "the end came before the last byte: {:?}", context.input);
         }
-        self.inner.peer_closed(conn, &mut context.inner)
+        self.call(conn, context, Callback::Other, H::peer_closed)
     }
 
     fn unanswered(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
-        self.inner.unanswered(conn, &mut context.inner)
+        self.call(conn, context, Callback::Unanswered, H::unanswered)
     }
 
     fn stopping(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
-        self.inner.stopping(conn, &mut context.inner)
+        self.call(conn, context, Callback::Other, H::stopping)
     }
 
     fn closed(
@@ -150,6 +215,7 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
     }
 
     fn connect_failed(&mut self, conn: &mut Conn<'_>, reason: CloseReason) -> ControlFlow<()> {
+        self.report.borrow_mut().fail(conn.id());
         self.inner.connect_failed(conn, reason)
     }
 
