@@ -22,7 +22,7 @@ use crate::{Result, workspace_root};
 /// How long one test program may take with the loop as it is; nobody waits for a loop that hangs.
 const SEEDS_LIMIT: Duration = Duration::from_secs(24 * 3600);
 /// How long one test program may take with a planted bug, which may keep a turn from ending.
-const PLANTED_LIMIT: Duration = Duration::from_secs(300);
+const PLANTED_LIMIT: Duration = Duration::from_secs(120);
 
 /// Flags of `cargo xtask proof`.
 #[derive(Debug, clap::Args)]

@@ -55,14 +55,17 @@ impl Suite {
         let built = cargo
             .current_dir(workspace)
             .args(["test", "--package", "evio-sim", "--tests", "--profile", "proof", "--no-run"])
-            .args(["--quiet", "--message-format", "json-render-diagnostics"])
+            .args(["--quiet", "--message-format", "json"])
             .env("CARGO_TARGET_DIR", target)
             .stderr(Stdio::inherit())
             .output()?;
-        if !built.status.success() {
-            return Err("the tests of evio-sim do not compile".into());
-        }
         let lines = String::from_utf8(built.stdout)?;
+        if !built.status.success() {
+            let errors: Vec<_> = lines.lines().filter_map(error_in_message).collect();
+            return Err(
+                format!("the tests of evio-sim do not compile\n{}", errors.join("\n")).into()
+            );
+        }
         let mut programs: Vec<_> = lines.lines().filter_map(Program::in_message).collect();
         programs.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Self { programs, output: target.join("output.txt") })
@@ -101,6 +104,14 @@ fn wait(mut command: Command, limit: Duration) -> Result<bool> {
         thread::sleep(POLL_INTERVAL);
     }
     Ok(true)
+}
+
+/// Reads an error of the compiler from one of the messages of cargo. A planted bug may be warned of.
+fn error_in_message(line: &str) -> Option<String> {
+    let mut message: serde_json::Value = serde_json::from_str(line).ok()?;
+    let message = message["message"].take();
+    let is_error = message["level"] == "error";
+    is_error.then(|| message["rendered"].as_str().unwrap_or_default().to_owned())
 }
 
 impl Program {

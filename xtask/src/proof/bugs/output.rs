@@ -44,9 +44,9 @@ pub(super) const BUGS: &[Bug] = &[
     },
     Bug {
         name: "a budget that is used up is taken for a full socket",
-        file: UNSENT,
-        text: "queue.is_blocked = sent < budget;",
-        replacement: "queue.is_blocked = sent <= budget;",
+        file: QUEUE,
+        text: "self.is_blocked = count < offered;",
+        replacement: "self.is_blocked = count < offered || total >= budget;",
     },
     Bug {
         name: "output that stopped at its budget is not listed",
@@ -65,9 +65,9 @@ pub(super) const BUGS: &[Bug] = &[
     },
     Bug {
         name: "a queue is tried again after a short send",
-        file: UNSENT,
-        text: "queue.is_blocked = sent < budget;",
-        replacement: "queue.is_blocked = false;",
+        file: QUEUE,
+        text: "self.is_blocked = count < offered;",
+        replacement: "self.is_blocked = false;",
     },
     Bug {
         name: "room is not noticed",
