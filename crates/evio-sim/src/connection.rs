@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::task::Poll;
+use std::time::Duration;
 
 use evio_sys::net::Stream;
 use evio_sys::sim::{Direction, Kernel};
@@ -63,14 +64,28 @@ impl Connection {
         }
         let mut buffer = [0; BUFFER];
         let len = self.when_ready(|stream| stream.recv(&mut buffer)).await?;
-        let bytes = &buffer[..len];
+        Ok(self.checked(&buffer[..len]))
+    }
+
+    /// Reads what is there; `None` if that is nothing.
+    fn read_now(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let mut buffer = [0; BUFFER];
+        match self.stream.recv(&mut buffer) {
+            Ok(len) => Ok(Some(self.checked(&buffer[..len]))),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Compares what has come with what was sent.
+    fn checked(&mut self, bytes: &[u8]) -> Vec<u8> {
         let checked =
             self.kernel.check_bytes(Direction::ToClient(self.local), self.received, bytes);
         if let Err(mismatch) = checked {
             panic!("a client has read what was not sent: {mismatch}");
         }
-        self.received += len;
-        Ok(bytes.to_vec())
+        self.received += bytes.len();
+        bytes.to_vec()
     }
 
     /// Reads so many bytes.
@@ -118,6 +133,57 @@ impl Connection {
             }
             bytes.extend(more);
         }
+    }
+
+    /// Sends all of `output`, and reads what comes until that is done and the `time` is over: who
+    /// only wrote could wait for a peer that waits for a reader. Returns what was read, and whether
+    /// the input has ended.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the connection was reset, or has ended before all was sent.
+    pub async fn exchange(
+        &mut self,
+        mut output: &[u8],
+        time: Duration,
+    ) -> io::Result<(Vec<u8>, bool)> {
+        let end = self.kernel.now().saturating_add(time);
+        let (mut input, mut has_ended) = (std::mem::take(&mut self.unread), false);
+        loop {
+            if !output.is_empty() {
+                match self.stream.send(output) {
+                    Ok(sent) => output = &output[sent..],
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            let read = if has_ended { None } else { self.read_now()? };
+            match read {
+                Some(bytes) if bytes.is_empty() => has_ended = true,
+                Some(bytes) => input.extend(bytes),
+                None if output.is_empty() && self.kernel.now() >= end => {
+                    return Ok((input, has_ended));
+                }
+                None => self.change_or(end).await,
+            }
+        }
+    }
+
+    /// Waits until something happens to the socket, or until `time`.
+    async fn change_or(&self, time: Duration) {
+        let mut has_waited = false;
+        poll_fn(|context| {
+            if has_waited {
+                return Poll::Ready(());
+            }
+            has_waited = true;
+            self.kernel.on_change(&self.stream, context.waker().clone());
+            if self.kernel.now() < time {
+                self.kernel.on_time(time, context.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await;
     }
 
     /// Ends the output: the peer reads what was sent, then the end of its input.

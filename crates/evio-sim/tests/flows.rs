@@ -92,6 +92,34 @@ fn floods_are_read_and_sent_whole() {
     });
 }
 
+#[test]
+fn what_is_sent_at_once_is_followed_by_the_rest() {
+    for_each_seed(SEEDS, |sim| {
+        let [head, now, tail] = [(); 3].map(|()| sim.kernel().random_below(50_000));
+        let act = move |conn: &mut Conn<'_>, callback: On<'_>| match callback {
+            On::Data(_) => {
+                if head % 2 == 0 {
+                    conn.write(&bytes(head));
+                }
+                conn.write_now(&bytes(now));
+                conn.write(&bytes(tail));
+                Action::Close
+            }
+            _ => Action::None,
+        };
+        sim.serve(server(Limits::default())?, Probe::new(act, |_, _| ()))?;
+        sim.client(move |net| async move {
+            let mut conn = net.connect(ADDRESS).await?;
+            conn.write_all(b"x").await?;
+            let first = if head % 2 == 0 { bytes(head) } else { Vec::new() };
+            let expected = [first, bytes(now), bytes(tail)].concat();
+            assert!(conn.read_to_end().await? == expected);
+            Ok(())
+        });
+        Ok(())
+    });
+}
+
 /// The peer writes on, and reads late: a close with unread input would reset the connection.
 #[test]
 fn a_last_reply_arrives_though_the_peer_writes_on() {
