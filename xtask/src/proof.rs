@@ -21,6 +21,8 @@ use crate::{Result, workspace_root};
 
 /// How long one test program may take with the loop as it is; nobody waits for a loop that hangs.
 const SEEDS_LIMIT: Duration = Duration::from_secs(24 * 3600);
+/// The seeds of each test that have to find a planted bug.
+const PLANTED_SEEDS: u64 = 300;
 /// How long one test program may take with a planted bug, which may keep a turn from ending.
 const PLANTED_LIMIT: Duration = Duration::from_secs(120);
 
@@ -61,7 +63,7 @@ fn target() -> PathBuf {
 fn run_seeds(seeds: u64) -> Result {
     let suite = Suite::build(workspace_root(), &target())?;
     let start = Instant::now();
-    let run = suite.run(Some(seeds), SEEDS_LIMIT)?;
+    let run = suite.run(seeds, SEEDS_LIMIT)?;
     let (mut faults, mut all) = (Faults::default(), 0);
     for line in run.summaries() {
         println!("{line}");
@@ -85,7 +87,7 @@ fn run_seeds(seeds: u64) -> Result {
 fn run_planted(bugs: &[&Bug]) -> Result {
     let scratch = Scratch::copy(workspace_root(), &target())?;
     println!("proof: the tests without a bug");
-    let sound = Suite::build(scratch.workspace(), &target())?.run(None, PLANTED_LIMIT)?;
+    let sound = Suite::build(scratch.workspace(), &target())?.run(PLANTED_SEEDS, PLANTED_LIMIT)?;
     if let Some((test, failure)) = sound.failures().next() {
         return Err(format!("{test} fails without a bug: {failure}").into());
     }
@@ -94,7 +96,7 @@ fn run_planted(bugs: &[&Bug]) -> Result {
         let start = Instant::now();
         scratch.plant(bug)?;
         let run = Suite::build(scratch.workspace(), &target())
-            .and_then(|suite| suite.run(None, PLANTED_LIMIT));
+            .and_then(|suite| suite.run(PLANTED_SEEDS, PLANTED_LIMIT));
         scratch.restore(bug)?;
         let seconds = start.elapsed().as_secs();
         let found = matrix.add(bug.name, run?.failures());

@@ -72,14 +72,12 @@ impl Suite {
     }
 
     /// Runs them with so many seeds of each test, each program for `limit` at most.
-    pub(super) fn run(&self, seeds: Option<u64>, limit: Duration) -> Result<Run> {
+    pub(super) fn run(&self, seeds: u64, limit: Duration) -> Result<Run> {
         let mut run = Run::default();
         for Program { name, path } in &self.programs {
             let mut command = Command::new(path);
             command.arg("--show-output").stderr(Stdio::null()).stdout(File::create(&self.output)?);
-            if let Some(seeds) = seeds {
-                command.env("EVIO_SEEDS", seeds.to_string());
-            }
+            command.env("EVIO_SEEDS", seeds.to_string());
             let has_ended = wait(command, limit)?;
             run.read(name, &String::from_utf8_lossy(&fs::read(&self.output)?));
             if !has_ended {
