@@ -15,7 +15,7 @@ use bugs::Bug;
 use faults::Faults;
 use matrix::Matrix;
 use scratch::Scratch;
-use suite::Suite;
+use suite::{Run, Suite};
 
 use crate::{Result, workspace_root};
 
@@ -35,6 +35,9 @@ pub(crate) struct Args {
     /// Plant the bugs of the list one after the other, too, and see each found
     #[arg(long)]
     planted: bool,
+    /// Stop at the first test program that finds a bug, which leaves the others out of the matrix
+    #[arg(long, requires = "planted")]
+    quick: bool,
     /// Plant those bugs only whose names contain this
     #[arg(long, value_name = "NAME", requires = "planted")]
     bug: Option<String>,
@@ -50,7 +53,8 @@ pub(crate) fn run(args: &Args) -> Result {
     }
     if args.planted {
         let name = args.bug.as_deref().unwrap_or("");
-        run_planted(&bugs::all().filter(|bug| bug.name.contains(name)).collect::<Vec<_>>())?;
+        let bugs: Vec<_> = bugs::all().filter(|bug| bug.name.contains(name)).collect();
+        run_planted(&bugs, args.quick)?;
     }
     Ok(())
 }
@@ -61,7 +65,7 @@ fn target() -> PathBuf {
 }
 
 fn run_seeds(seeds: u64) -> Result {
-    let suite = Suite::build(workspace_root(), &target())?;
+    let suite = Suite::build(workspace_root(), &target(), None)?;
     let start = Instant::now();
     let run = suite.run(seeds, SEEDS_LIMIT)?;
     let (mut faults, mut all) = (Faults::default(), 0);
@@ -84,19 +88,25 @@ fn run_seeds(seeds: u64) -> Result {
     }
 }
 
-fn run_planted(bugs: &[&Bug]) -> Result {
+fn run_planted(bugs: &[&Bug], is_quick: bool) -> Result {
     let scratch = Scratch::copy(workspace_root(), &target())?;
     println!("proof: the tests without a bug");
-    let sound = Suite::build(scratch.workspace(), &target())?.run(PLANTED_SEEDS, PLANTED_LIMIT)?;
+    let suite = Suite::build(scratch.workspace(), &target(), None)?;
+    let sound = suite.run(PLANTED_SEEDS, PLANTED_LIMIT)?;
     if let Some((test, failure)) = sound.failures().next() {
         return Err(format!("{test} fails without a bug: {failure}").into());
     }
     let mut matrix = Matrix::new(sound.tests());
+    let mut programs = suite.names();
     for (number, bug) in bugs.iter().enumerate() {
         let start = Instant::now();
         scratch.plant(bug)?;
-        let run = Suite::build(scratch.workspace(), &target())
-            .and_then(|suite| suite.run(PLANTED_SEEDS, PLANTED_LIMIT));
+        let run = if is_quick {
+            find_once(&scratch, &mut programs)
+        } else {
+            Suite::build(scratch.workspace(), &target(), None)
+                .and_then(|suite| suite.run(PLANTED_SEEDS, PLANTED_LIMIT))
+        };
         scratch.restore(bug)?;
         let seconds = start.elapsed().as_secs();
         let found = matrix.add(bug.name, run?.failures());
@@ -107,4 +117,20 @@ fn run_planted(bugs: &[&Bug]) -> Result {
         missed if missed.is_empty() => Ok(()),
         missed => Err(format!("not found: {}", missed.join(", ")).into()),
     }
+}
+
+/// Builds and runs one program after the other until one fails, which is the first to be asked for
+/// the next bug.
+fn find_once(scratch: &Scratch<'_>, programs: &mut Vec<String>) -> Result<Run> {
+    let mut run = Run::default();
+    for place in 0..programs.len() {
+        let suite = Suite::build(scratch.workspace(), &target(), Some(&programs[place]))?;
+        run = suite.run(PLANTED_SEEDS, PLANTED_LIMIT)?;
+        if run.failures().next().is_some() {
+            let program = programs.remove(place);
+            programs.insert(0, program);
+            break;
+        }
+    }
+    Ok(run)
 }

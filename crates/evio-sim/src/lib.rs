@@ -8,8 +8,8 @@
 //!
 //! - Each connection that was opened gets exactly one ending, and an outbound one that was not gets
 //!   `connect_failed`. After a callback has asked for the end, no other is made but the last.
-//! - Input is not read while it is paused. Once a callback has left too much output, `drained` comes
-//!   before any other callback that finds less.
+//! - Input is not read while it is paused. Once a callback has left too much output, `drained`
+//!   comes before any other callback that finds less.
 //! - The handler is given the bytes that the client has sent, and all of them before it is told
 //!   that the client has ended its output; the client is given the bytes that the loop has sent.
 //! - The loop has closed every descriptor when it has ended.

@@ -41,7 +41,8 @@ impl Summary {
 }
 
 /// Runs `count` simulations, each with a seed of its own that was not used before, as `prepare`
-/// prepares them. With `EVIO_SEED` in the environment there is one, with that seed.
+/// prepares them. With `EVIO_SEED` in the environment there is one, with that seed. With
+/// `EVIO_SEEDS` there are so many, and a line about them is printed.
 ///
 /// # Panics
 ///

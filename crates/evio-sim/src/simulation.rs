@@ -116,7 +116,8 @@ impl Simulation {
         self.kernel.set_faults(faults);
     }
 
-    /// Sets the size of the buffers of sockets that are made from here on, which is drawn otherwise.
+    /// Sets the sizes of the buffers of sockets that are made from here on, in the place of those
+    /// that were drawn.
     pub fn set_buffers(&mut self, send: usize, recv: usize) {
         self.kernel.set_buffers(send, recv);
     }

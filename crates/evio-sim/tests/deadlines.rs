@@ -17,7 +17,7 @@ const SEEDS: u64 = 200;
 const CHANCE: Duration = Duration::from_millis(100);
 
 /// How long the network takes for what the buffers take, and the loop to look at the progress.
-const PROGRESS: Duration = Duration::from_millis(500);
+const PROGRESS: Duration = Duration::from_secs(3);
 
 /// More than the buffers of both ends take, and segments that are cut.
 const MUCH: usize = 1 << 20;
@@ -134,7 +134,7 @@ fn write() {
         PROGRESS,
         write_much,
         async |net, _conn, due| {
-            net.sleep(due + Duration::from_secs(2)).await;
+            net.sleep(due + 2 * PROGRESS).await;
             Ok(())
         },
     );
@@ -169,7 +169,7 @@ fn close() {
         PROGRESS,
         write_much_and_close,
         async |net, _conn, due| {
-            net.sleep(due + Duration::from_secs(2)).await;
+            net.sleep(due + 2 * PROGRESS).await;
             Ok(())
         },
     );

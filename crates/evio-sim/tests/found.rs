@@ -2,6 +2,7 @@
 
 mod util;
 
+use std::cell::RefCell;
 use std::io;
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -28,15 +29,15 @@ fn block(kernel: &Kernel, time: Duration) {
     kernel.advance_to(kernel.now() + time);
 }
 
-/// Returns a handler that notes when, and why, the only connection has ended.
-fn probe<F>(
-    sim: &Simulation,
-    on: F,
-) -> (impl Handler<Context = ()> + use<F>, Rc<std::cell::RefCell<Vec<(Duration, String)>>>)
+/// When connections have ended, and why.
+type Ends = Rc<RefCell<Vec<(Duration, String)>>>;
+
+/// Returns a handler that notes the ends of connections.
+fn probe<F>(sim: &Simulation, on: F) -> (impl Handler<Context = ()> + use<F>, Ends)
 where
     F: FnMut(&mut Conn<'_>, On<'_>) -> Action + 'static,
 {
-    let ends = Rc::<std::cell::RefCell<Vec<_>>>::default();
+    let ends = Ends::default();
     let (kernel, noted) = (sim.kernel().clone(), Rc::clone(&ends));
     let end = move |_: &mut Conn<'_>, reason: CloseReason| {
         noted.borrow_mut().push((kernel.now(), format!("{reason:?}")));

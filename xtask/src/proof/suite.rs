@@ -49,12 +49,14 @@ impl fmt::Display for Failure {
 }
 
 impl Suite {
-    /// Builds the programs; an error is one of the compiler, and no bug that a test has found.
-    pub(super) fn build(workspace: &Path, target: &Path) -> Result<Self> {
+    /// Builds the programs, or the one of this name; an error is one of the compiler, and no bug
+    /// that a test has found.
+    pub(super) fn build(workspace: &Path, target: &Path, only: Option<&str>) -> Result<Self> {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         let built = cargo
             .current_dir(workspace)
-            .args(["test", "--package", "evio-sim", "--tests", "--profile", "proof", "--no-run"])
+            .args(["test", "--package", "evio-sim", "--profile", "proof", "--no-run"])
+            .args(["--test", only.unwrap_or("*")])
             .args(["--quiet", "--message-format", "json"])
             .env("CARGO_TARGET_DIR", target)
             .stderr(Stdio::inherit())
@@ -69,6 +71,10 @@ impl Suite {
         let mut programs: Vec<_> = lines.lines().filter_map(Program::in_message).collect();
         programs.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Self { programs, output: target.join("output.txt") })
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        self.programs.iter().map(|program| program.name.clone()).collect()
     }
 
     /// Runs them with so many seeds of each test, each program for `limit` at most.

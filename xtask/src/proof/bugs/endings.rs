@@ -91,7 +91,9 @@ pub(super) const BUGS: &[Bug] = &[
         name: "a place is found by a handle of the connection before",
         file: CONNS,
         text: "self.entries.get(key.index).filter(|entry| entry.generation == key.generation)",
-        replacement: "self.entries.get(key.index).filter(|entry| entry.generation >= key.generation)",
+        replacement: "self.entries.get(key.index).filter(|entry| {
+                entry.generation >= key.generation
+            })",
     },
     Bug {
         name: "the place of an index is changed by a handle of the connection before",

@@ -64,7 +64,8 @@ pub(super) const BUGS: &[Bug] = &[
         name: "a tick waits for another deadline",
         file: "crates/evio-core/src/turn/runner.rs",
         text: "others.into_iter().fold(self.ticker.deadline(), |first, next| match (first, next) {",
-        replacement: "others.into_iter().fold(None, |first: Option<Instant>, next| match (first, next) {",
+        replacement: "others.into_iter().fold(None, \
+             |first: Option<Instant>, next| match (first, next) {",
     },
     Bug {
         name: "a timer of the loop that is cancelled fires",

@@ -83,7 +83,8 @@ pub(super) const BUGS: &[Bug] = &[
         name: "no connect timeout",
         file: DEADLINES,
         text: "[(self.last_activity.after(limits.connect_timeout), Expired::Connect)]",
-        replacement: "[(self.last_activity.after(limits.connect_timeout).and(None), Expired::Connect)]",
+        replacement: "[(self.last_activity.after(limits.connect_timeout).and(None), \
+             Expired::Connect)]",
     },
     Bug {
         name: "a peer that takes output is timed out all the same",
@@ -114,7 +115,8 @@ pub(super) const BUGS: &[Bug] = &[
     Bug {
         name: "a loop that was late does not ask for input",
         file: "crates/evio-core/src/turn/timers.rs",
-        text: "Expired::Idle | Expired::Read if self.state.table.ask_for_input(key, expired) => return,",
+        text: "Expired::Idle | Expired::Read \
+             if self.state.table.ask_for_input(key, expired) => return,",
         replacement: "",
     },
     Bug {
