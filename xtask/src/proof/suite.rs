@@ -110,7 +110,8 @@ fn wait(mut command: Command, limit: Duration) -> Result<bool> {
     Ok(true)
 }
 
-/// Reads an error of the compiler from one of the messages of cargo. A planted bug may be warned of.
+/// Reads an error of the compiler from one of the messages of cargo; warnings of a planted bug are
+/// left out.
 fn error_in_message(line: &str) -> Option<String> {
     let mut message: serde_json::Value = serde_json::from_str(line).ok()?;
     let message = message["message"].take();
