@@ -100,14 +100,14 @@ fn run_planted(bugs: &[&Bug], is_quick: bool) -> Result {
     let mut programs = suite.names();
     for (number, bug) in bugs.iter().enumerate() {
         let start = Instant::now();
-        scratch.plant(bug)?;
+        let sound = scratch.plant(bug)?;
         let run = if is_quick {
             find_once(&scratch, &mut programs)
         } else {
             Suite::build(scratch.workspace(), &target(), None)
                 .and_then(|suite| suite.run(PLANTED_SEEDS, PLANTED_LIMIT))
         };
-        scratch.restore(bug)?;
+        scratch.restore(bug, sound)?;
         let seconds = start.elapsed().as_secs();
         let found = matrix.add(bug.name, run?.failures());
         println!("{:>3} of {}, {seconds:>3} s: {}: {found}", number + 1, bugs.len(), bug.name);
@@ -121,7 +121,7 @@ fn run_planted(bugs: &[&Bug], is_quick: bool) -> Result {
 
 /// Builds and runs one program after the other until one fails, which is the first to be asked for
 /// the next bug.
-fn find_once(scratch: &Scratch<'_>, programs: &mut Vec<String>) -> Result<Run> {
+fn find_once(scratch: &Scratch, programs: &mut Vec<String>) -> Result<Run> {
     let mut run = Run::default();
     for place in 0..programs.len() {
         let suite = Suite::build(scratch.workspace(), &target(), Some(&programs[place]))?;

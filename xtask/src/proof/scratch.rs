@@ -8,14 +8,13 @@ use super::bugs::Bug;
 use crate::Result;
 
 /// A copy of every file that git knows or would add.
-pub(super) struct Scratch<'a> {
-    original: &'a Path,
+pub(super) struct Scratch {
     workspace: PathBuf,
 }
 
-impl<'a> Scratch<'a> {
+impl Scratch {
     /// Copies what has changed since the last time, so that little is built anew.
-    pub(super) fn copy(original: &'a Path, target: &Path) -> Result<Self> {
+    pub(super) fn copy(original: &Path, target: &Path) -> Result<Self> {
         let workspace = target.join("workspace");
         let listing = Command::new("git")
             .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
@@ -41,23 +40,24 @@ impl<'a> Scratch<'a> {
             fs::create_dir_all(copy.parent().ok_or("a file is in a folder")?)?;
             fs::write(&copy, bytes)?;
         }
-        Ok(Self { original, workspace })
+        Ok(Self { workspace })
     }
 
     pub(super) fn workspace(&self) -> &Path {
         &self.workspace
     }
 
-    /// Puts a bug in the place of the text that it replaces; [`restore`](Self::restore) takes it
-    /// back.
-    pub(super) fn plant(&self, bug: &Bug) -> Result {
-        let text = fs::read_to_string(self.original.join(bug.file))?;
-        Ok(fs::write(self.workspace.join(bug.file), bug.planted_in(&text)?)?)
+    /// Puts a bug in the place of the text that it replaces. Returns what the file was like, for
+    /// [`restore`](Self::restore).
+    pub(super) fn plant(&self, bug: &Bug) -> Result<String> {
+        let path = self.workspace.join(bug.file);
+        let sound = fs::read_to_string(&path)?;
+        fs::write(path, bug.planted_in(&sound)?)?;
+        Ok(sound)
     }
 
-    pub(super) fn restore(&self, bug: &Bug) -> Result {
-        let text = fs::read(self.original.join(bug.file))?;
-        Ok(fs::write(self.workspace.join(bug.file), text)?)
+    pub(super) fn restore(&self, bug: &Bug, sound: String) -> Result {
+        Ok(fs::write(self.workspace.join(bug.file), sound)?)
     }
 }
 
