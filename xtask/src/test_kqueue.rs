@@ -29,11 +29,24 @@ pub(crate) struct Args {
 /// Runs the tests, and says which were left out.
 ///
 /// # Errors
-/// A test fails twice; the error names the seed.
+/// A test fails twice, and the error names the seed; or the simulated kernel does not do as the
+/// model does.
 pub(crate) fn run(args: &Args) -> Result {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let first = args.seed.unwrap_or(since.as_secs());
-    (0..args.runs).try_for_each(|run| run_once(first.wrapping_add(run), args.filter.as_deref()))
+    (0..args.runs).try_for_each(|run| run_once(first.wrapping_add(run), args.filter.as_deref()))?;
+    if args.filter.is_none() { compare_with_simulation(first) } else { Ok(()) }
+}
+
+/// Makes the same calls of this model and of the simulated kernel, which has one of its own. A
+/// build by itself, for it turns the feature `sim` of evio-sys on.
+fn compare_with_simulation(seed: u64) -> Result {
+    let mut command = cargo(seed);
+    command.args(["test", "-p", "evio-sim", "--test", "differential"]);
+    match command.status()?.success() {
+        true => Ok(()),
+        false => Err("the simulated kqueue and the model of kevent(2) differ".into()),
+    }
 }
 
 fn run_once(seed: u64, filter: Option<&str>) -> Result {
@@ -62,13 +75,18 @@ fn pass_again(failed: &[String], seed: u64) -> Result<bool> {
 }
 
 fn cargo_test(seed: u64) -> Command {
+    let mut command = cargo(seed);
+    command.args(["test", "--no-fail-fast"]).args(portable::selected(&portable::PACKAGES));
+    command
+}
+
+/// Returns a command of cargo that builds for the model.
+fn cargo(seed: u64) -> Command {
     let mut flags = env::var("RUSTFLAGS").unwrap_or_default();
     flags.push_str(" --cfg evio_kqueue");
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .current_dir(workspace_root())
-        .args(["test", "--no-fail-fast"])
-        .args(portable::selected(&portable::PACKAGES))
         .env("RUSTFLAGS", flags.trim())
         // The programs for the other backend would be built anew each time.
         .env("CARGO_TARGET_DIR", workspace_root().join("target/kqueue"))

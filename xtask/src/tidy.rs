@@ -1,6 +1,7 @@
 //! The style rules that can be read off the source text: of one file at a time ([`rules`]), of the
-//! folders of `evio-core` ([`folders`]) and of its examples ([`examples`]), of the crates
-//! ([`layers`]); and the links of the documents ([`documents`]).
+//! folders of `evio-core` ([`folders`]), of the examples in the documentation, which name the right
+//! crate ([`examples`]) and show every public item ([`shown`]), of the crates ([`layers`]); and the
+//! links of the documents ([`documents`]).
 //!
 //! What a compiler lint can say is left to the lint tables in the workspace's `Cargo.toml`.
 
@@ -12,6 +13,7 @@ mod folders;
 mod imports;
 mod layers;
 mod rules;
+mod shown;
 mod source;
 
 use std::fmt;
@@ -60,6 +62,7 @@ fn check_workspace() -> Result<Vec<Violation>> {
     let mut violations: Vec<_> = sources.iter().flat_map(rules::check).collect();
     violations.extend(folders::check(&sources));
     violations.extend(examples::check(&sources));
+    violations.extend(shown::check(&sources));
     violations.extend(layers::check()?);
     violations.extend(documents::check()?);
     Ok(violations)

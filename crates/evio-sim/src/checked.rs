@@ -107,6 +107,10 @@ impl<H> Checked<H> {
         Self { inner, kernel, report }
     }
 
+    fn tell(&self, callback: &str, id: ConnId) {
+        self.kernel.tell(|| format!("  {callback} {id:?}"));
+    }
+
     /// Returns which bytes a connection is to be given.
     fn input_of(&self, conn: &Conn<'_>) -> Option<Direction> {
         let direction = match conn.origin() {
@@ -139,6 +143,7 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
     type Context = Tracked<H::Context>;
 
     fn context(&mut self, conn: &Conn<'_>) -> Self::Context {
+        self.tell("context", conn.id());
         self.report.borrow_mut().open(conn.id());
         let input = self.input_of(conn);
         let inner = self.inner.context(conn);
@@ -146,6 +151,7 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
     }
 
     fn data(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context, input: &[u8]) -> Action {
+        self.kernel.tell(|| format!("  data {:?}: {} bytes", conn.id(), input.len()));
         if let Some(direction) = context.input {
             if let Err(mismatch) = self.kernel.check_bytes(direction, context.read, input) {
                 panic!("the handler was given what was not sent: {mismatch}");
@@ -162,22 +168,27 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
     }
 
     fn opened(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        self.tell("opened", conn.id());
         self.call(conn, context, Callback::Other, H::opened)
     }
 
     fn woken(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        self.tell("woken", conn.id());
         self.call(conn, context, Callback::Other, H::woken)
     }
 
     fn drained(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        self.tell("drained", conn.id());
         self.call(conn, context, Callback::Drained, H::drained)
     }
 
     fn timer(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        self.tell("timer", conn.id());
         self.call(conn, context, Callback::Other, H::timer)
     }
 
     fn peer_closed(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        self.tell("peer_closed", conn.id());
         if let Some(sent) = context.input.and_then(|direction| self.kernel.sent(direction)) {
             let read = context.read;
             assert_eq!(read, sent, "the end came before the last byte: {:?}", context.input);
@@ -186,10 +197,12 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
     }
 
     fn unanswered(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        self.tell("unanswered", conn.id());
         self.call(conn, context, Callback::Unanswered, H::unanswered)
     }
 
     fn stopping(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
+        self.tell("stopping", conn.id());
         self.call(conn, context, Callback::Other, H::stopping)
     }
 
@@ -199,6 +212,7 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
         context: Self::Context,
         reason: CloseReason,
     ) -> ControlFlow<()> {
+        self.kernel.tell(|| format!("  closed {:?}: {reason:?}", conn.id()));
         self.report.borrow_mut().end(conn.id());
         self.inner.closed(conn, context.inner, reason)
     }
@@ -210,12 +224,14 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
         context: Self::Context,
         socket: Detached,
     ) -> ControlFlow<()> {
+        self.tell("detached", id);
         self.report.borrow_mut().end(id);
         self.inner.detached(event_loop, id, context.inner, socket)
     }
 
     fn connect_failed(&mut self, conn: &mut Conn<'_>, reason: CloseReason) -> ControlFlow<()> {
         self.report.borrow_mut().fail(conn.id());
+        self.kernel.tell(|| format!("  connect_failed {:?}: {reason:?}", conn.id()));
         self.inner.connect_failed(conn, reason)
     }
 
@@ -224,6 +240,7 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
     }
 
     fn message(&mut self, event_loop: &mut Loop<'_>, message: M) -> ControlFlow<()> {
+        self.kernel.tell(|| "  message".to_owned());
         self.inner.message(event_loop, message)
     }
 
@@ -254,10 +271,12 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
     }
 
     fn loop_timer(&mut self, event_loop: &mut Loop<'_>, timer: LoopTimer) -> ControlFlow<()> {
+        self.kernel.tell(|| "  loop_timer".to_owned());
         self.inner.loop_timer(event_loop, timer)
     }
 
     fn tick(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<(), Duration> {
+        self.kernel.tell(|| "  tick".to_owned());
         self.inner.tick(event_loop)
     }
 }

@@ -2,6 +2,8 @@
 //! by chance, and time that costs nothing. Everything comes from a seed, so that a run that failed
 //! can be repeated.
 //!
+//! [`tutorial`] has a server with a bug, its first simulation, and what follows.
+//!
 //! # What is checked
 //!
 //! Beside what the clients assert:
@@ -12,7 +14,8 @@
 //!   comes before any other callback that finds less.
 //! - The handler is given the bytes that the client has sent, and all of them before it is told
 //!   that the client has ended its output; the client is given the bytes that the loop has sent.
-//! - The loop has closed every descriptor when it has ended.
+//! - The loop has closed every descriptor when it has ended, and one of which a call has failed
+//!   within a second.
 //! - It does not spin, nor try sockets again and again that are known to be full.
 //! - No client waits for what can never come. One that fails with an error fails the test, unless
 //!   one of its connections was cut by chance.
@@ -55,6 +58,8 @@ mod process;
 mod seeds;
 mod simulation;
 mod tasks;
+pub mod tutorial;
+mod world;
 
 use std::error::Error;
 
@@ -63,6 +68,7 @@ pub use evio_sys::sim::{Counts, Faults, Options};
 pub use net::Net;
 pub use seeds::{Summary, for_each_seed, for_seeds};
 pub use simulation::{Outcome, Simulation};
+pub use world::World;
 
 /// The result of a script, or of what prepares a simulation.
 pub type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;

@@ -1,9 +1,10 @@
 //! The network, as a client sees it.
 
 use std::cell::RefCell;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -17,13 +18,26 @@ use crate::connection::Connection;
 #[derive(Debug)]
 pub struct Net {
     kernel: Kernel,
+    host: Ipv4Addr,
     /// The addresses of the connections that the client has made.
     made: RefCell<Vec<SocketAddr>>,
 }
 
 impl Net {
-    pub(crate) fn new(kernel: Kernel) -> Rc<Self> {
-        Rc::new(Self { kernel, made: RefCell::default() })
+    pub(crate) fn new(kernel: Kernel, host: Ipv4Addr) -> Rc<Self> {
+        Rc::new(Self { kernel, host, made: RefCell::default() })
+    }
+
+    /// Returns the address of the client's host, which no other client has.
+    #[must_use]
+    pub fn host(&self) -> Ipv4Addr {
+        self.host
+    }
+
+    /// Cuts the client's host off from the network, or ends that: nothing that it or its peers send
+    /// arrives meanwhile. What was lost is sent again, unless one of the ends has given up.
+    pub fn cut_off(&self, is_cut_off: bool) {
+        self.kernel.set_cut_off(self.host.into(), is_cut_off);
     }
 
     /// Returns whether one of the client's connections was cut by chance.
@@ -35,7 +49,7 @@ impl Net {
     /// under test has made, such as a proxy, can be the reason for the end of another.
     #[must_use]
     pub fn any_was_cut(&self) -> bool {
-        self.kernel.counts().resets > 0
+        self.kernel.any_was_cut()
     }
 
     /// Connects to an address, such as `10.0.0.1:80`.
@@ -61,6 +75,27 @@ impl Net {
         Ok(Connection::new(self.kernel.clone(), stream, local))
     }
 
+    /// Waits for what `future` returns, at most for a time.
+    ///
+    /// # Errors
+    ///
+    /// Fails as `future` does, and with [`TimedOut`](io::ErrorKind::TimedOut) when the time is up.
+    pub async fn within<T>(
+        &self,
+        time: Duration,
+        future: impl Future<Output = io::Result<T>>,
+    ) -> io::Result<T> {
+        let mut future = pin!(future);
+        let mut time = pin!(self.sleep(time));
+        poll_fn(|context| match future.as_mut().poll(context) {
+            Poll::Pending => {
+                time.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+            }
+            ready => ready,
+        })
+        .await
+    }
+
     /// Waits for a time, which is virtual and costs nothing.
     pub async fn sleep(&self, time: Duration) {
         let end = self.kernel.now().saturating_add(time);
@@ -78,6 +113,12 @@ impl Net {
     #[must_use]
     pub fn now(&self) -> Duration {
         self.kernel.now()
+    }
+
+    /// Returns how many connections the program under test has, those that it is making among them.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.kernel.open_streams()
     }
 
     /// Draws a number below `bound`; zero if that is zero.

@@ -1,15 +1,19 @@
 //! Many simulations, one after the other.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::env;
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 use std::time::Instant;
 
-use evio_sys::sim::Counts;
+use evio_sys::sim::{Counts, Kernel};
 
 use crate::Result;
 use crate::simulation::{Outcome, Simulation};
+
+/// How many lines of the trace are shown of a simulation that has failed.
+const TRACE: usize = 40;
 
 /// What [`for_each_seed`] has come to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,6 +36,9 @@ impl Summary {
         sum.would_blocks += more.would_blocks;
         sum.resets += more.resets;
         sum.reorders += more.reorders;
+        sum.losses += more.losses;
+        sum.call_errors += more.call_errors;
+        sum.late_closes += more.late_closes;
         sum.no_descriptors += more.no_descriptors;
         sum.vain_sends += more.vain_sends;
         self.seeds += 1;
@@ -88,8 +95,9 @@ pub fn for_seeds(
         match panic::catch_unwind(AssertUnwindSafe(simulate)) {
             Ok(outcome) => summary.add(&outcome),
             Err(panic) => panic!(
-                "seed {seed}: {}\nEVIO_SEED={seed} repeats it ({} seeds went well before)",
+                "seed {seed}: {}\n{}EVIO_SEED={seed} repeats it ({} seeds went well before)",
                 message_of(&*panic),
+                repeat(seed, &prepare),
                 summary.seeds
             ),
         }
@@ -97,8 +105,31 @@ pub fn for_seeds(
     summary
 }
 
+/// Runs a simulation that has failed once more, and returns what happened last in it.
+fn repeat(seed: u64, prepare: &impl Fn(&mut Simulation) -> Result) -> String {
+    if env::var_os("EVIO_TRACE").is_some() {
+        return String::new();
+    }
+    let kept = RefCell::default();
+    let simulate = || {
+        let simulation = Simulation::new(seed).expect("a simulation needs a descriptor");
+        simulation.kernel().keep_trace(TRACE);
+        kept.replace(Some(simulation.kernel().clone()));
+        run(simulation, prepare)
+    };
+    if panic::catch_unwind(AssertUnwindSafe(simulate)).is_ok() {
+        return "It went well the second time: something in it does not come from the seed.\n"
+            .into();
+    }
+    let lines = kept.take().map_or_else(Vec::new, |kernel: Kernel| kernel.kept_trace());
+    format!("The last of what happened; EVIO_TRACE=1 prints all of it:\n{}\n", lines.join("\n"))
+}
+
 fn run_seed(seed: u64, prepare: &impl Fn(&mut Simulation) -> Result) -> Outcome {
-    let mut simulation = Simulation::new(seed).expect("a simulation needs a descriptor");
+    run(Simulation::new(seed).expect("a simulation needs a descriptor"), prepare)
+}
+
+fn run(mut simulation: Simulation, prepare: &impl Fn(&mut Simulation) -> Result) -> Outcome {
     if let Err(error) = prepare(&mut simulation) {
         panic!("it could not be prepared: {error}");
     }

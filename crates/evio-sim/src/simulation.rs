@@ -5,7 +5,10 @@ use std::env;
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::mem;
+use std::net::Ipv4Addr;
 use std::rc::Rc;
+use std::thread;
 use std::time::Duration;
 
 use evio::{Handler, Progress, Server};
@@ -17,6 +20,7 @@ use crate::checked::{Checked, Report};
 use crate::net::Net;
 use crate::process::Process;
 use crate::tasks::Tasks;
+use crate::world::{Agenda, Check, World};
 
 /// After so many turns in a row without a wait, in which no client acts, the loop spins.
 const SPIN: u32 = 10_000;
@@ -33,6 +37,8 @@ pub struct Simulation {
     /// Asks the loop to end.
     stop: Option<Box<dyn Fn()>>,
     report: Rc<RefCell<Report>>,
+    agenda: Agenda,
+    checks: Vec<Check>,
     longest: Duration,
     turns: u64,
     /// Behind the process, which it has to outlive.
@@ -83,7 +89,7 @@ impl Simulation {
     pub fn with_options(seed: u64, options: Options) -> io::Result<Self> {
         let kernel = Kernel::new(seed, options)?;
         if env::var_os("EVIO_TRACE").is_some() {
-            kernel.print_calls();
+            kernel.print_trace();
         }
         let entered = kernel.enter();
         Ok(Self {
@@ -93,6 +99,8 @@ impl Simulation {
             process: None,
             stop: None,
             report: Rc::default(),
+            agenda: Agenda::default(),
+            checks: Vec::new(),
             longest: Duration::from_secs(7 * 24 * 3600),
             turns: 0,
             _entered: entered,
@@ -189,8 +197,53 @@ impl Simulation {
     where
         F: Future<Output = Result> + 'static,
     {
-        let net = Net::new(self.kernel.clone());
+        let [high, low] = (self.tasks.count() as u16).to_be_bytes();
+        let net = Net::new(self.kernel.clone(), Ipv4Addr::new(10, 1, high, low));
         self.tasks.add(Rc::clone(&net), Box::pin(script(net)));
+    }
+
+    /// Has something happen at a virtual time: faults end, a host is cut off, a condition holds. A
+    /// simulation whose clients have come to their ends before goes on until then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use evio::{Action, Events, Server};
+    ///
+    /// evio_sim::for_each_seed(10, |sim| {
+    ///     let server = Server::bind(["tcp://10.0.0.1:80"])?;
+    ///     sim.serve(server, Events::new().data(|_, _, _| Action::Close))?;
+    ///     sim.client(|net| async move {
+    ///         let mut conn = net.connect("10.0.0.1:80").await?;
+    ///         conn.write_all(b"hello\n").await?;
+    ///         conn.read_to_end().await?;
+    ///         Ok(())
+    ///     });
+    ///     sim.at(Duration::from_secs(60), |world| {
+    ///         assert_eq!(world.unfinished_clients(), 0, "a client is still waiting");
+    ///     });
+    ///     Ok(())
+    /// });
+    /// ```
+    pub fn at(&mut self, time: Duration, step: impl FnOnce(&World<'_>) + 'static) {
+        self.agenda.add(time, Box::new(step));
+    }
+
+    /// Checks, when so much virtual time has passed, that every client has come to its end; faults
+    /// end at half of it, for those may take any time.
+    pub fn all_clients_end_within(&mut self, time: Duration) {
+        self.at(time / 2, |world| world.stop_faults());
+        self.at(time, move |world| {
+            let left = world.unfinished_clients();
+            assert_eq!(left, 0, "clients have not come to their ends within {time:?}");
+        });
+    }
+
+    /// Calls `check` after each turn of the loop: for what has to hold all the time. State that the
+    /// handler shares with it is in an `Rc` or an `Arc`.
+    pub fn after_each_turn(&mut self, check: impl FnMut(&World<'_>) + 'static) {
+        self.checks.push(Box::new(check));
     }
 
     /// Runs until every client has come to its end and what they sent has arrived, then ends the
@@ -217,7 +270,7 @@ impl Simulation {
             self.kernel.advance_to(next);
         }
         self.settle();
-        while self.kernel.next_event().is_some_and(|next| next <= self.longest) {
+        while self.next_event().is_some_and(|next| next <= self.longest) {
             if let Some(next) = self.next_time() {
                 self.kernel.advance_to(next);
             }
@@ -230,6 +283,7 @@ impl Simulation {
     fn settle(&mut self) {
         let mut in_a_row = 0;
         loop {
+            self.take_steps();
             // Either may come first.
             let loop_first = self.kernel.random_below(2) == 0;
             let mut acted = loop_first && self.turn_if_due();
@@ -245,6 +299,27 @@ impl Simulation {
         }
     }
 
+    fn take_steps(&mut self) {
+        while let Some(step) = self.agenda.take_due(self.kernel.now()) {
+            step(&self.world());
+        }
+    }
+
+    fn world(&self) -> World<'_> {
+        World { kernel: &self.kernel, unfinished: self.tasks.count_unfinished() }
+    }
+
+    fn check_turn(&mut self) {
+        if self.checks.is_empty() {
+            return;
+        }
+        let mut checks = mem::take(&mut self.checks);
+        for check in &mut checks {
+            check(&self.world());
+        }
+        self.checks = checks;
+    }
+
     /// Makes a turn if the loop has something to do; otherwise it would be asleep, and one more
     /// turn could hide that nobody has woken it.
     fn turn_if_due(&mut self) -> bool {
@@ -254,11 +329,13 @@ impl Simulation {
             return false;
         }
         self.turns += 1;
+        self.kernel.tell(|| format!("turn {}", self.turns));
         match process.turn() {
             Ok(Progress::Ended) => self.process = None,
             Ok(Progress::Worked | Progress::Idle) => {}
             Err(error) => panic!("the loop has failed: {error}"),
         }
+        self.check_turn();
         true
     }
 
@@ -266,7 +343,12 @@ impl Simulation {
     fn next_time(&self) -> Option<Duration> {
         let timeout = self.process.as_ref().and_then(|process| process.timeout());
         let deadline = timeout.map(|timeout| self.kernel.now().saturating_add(timeout));
-        self.kernel.next_event().into_iter().chain(deadline).min()
+        self.next_event().into_iter().chain(deadline).min()
+    }
+
+    /// Returns when something happens next that is not the loop's own doing.
+    fn next_event(&self) -> Option<Duration> {
+        self.kernel.next_event().into_iter().chain(self.agenda.next_time()).min()
     }
 
     /// Ends the loop, and checks what is left.
@@ -286,6 +368,8 @@ impl Simulation {
         report.check_end();
         let left = self.kernel.open_descriptors();
         assert_eq!(left, 0, "descriptors are open after the end of the loop");
+        let late = self.kernel.counts().late_closes;
+        assert_eq!(late, 0, "sockets that had failed were kept for more than a second");
         let vain = self.kernel.counts().vain_sends;
         let most = VAIN_SENDS * report.opened();
         assert!(vain <= most, "{vain} sends to sockets that were known to be full");
@@ -295,6 +379,15 @@ impl Simulation {
             connections: report.opened(),
             turns: self.turns,
             time: self.kernel.now(),
+        }
+    }
+}
+
+/// What is closed because of a panic has nothing to do with its cause.
+impl Drop for Simulation {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.kernel.end_trace();
         }
     }
 }

@@ -74,21 +74,27 @@ impl Tasks {
         while !ready.is_empty() {
             let drawn = kernel.random_below(ready.len());
             if let Some(number) = ready.swap_remove_back(drawn) {
-                self.run(number);
+                self.run(number, kernel);
             }
         }
         kernel.act_as_peer(false);
         true
     }
 
+    /// Returns how many there have been.
+    pub(crate) fn count(&self) -> usize {
+        self.tasks.len()
+    }
+
     pub(crate) fn has_ready(&self) -> bool {
         !lock(&self.ready).is_empty()
     }
 
-    fn run(&mut self, number: usize) {
+    fn run(&mut self, number: usize, kernel: &Kernel) {
         let task = &mut self.tasks[number];
         task.wake.is_queued.store(false, Ordering::Relaxed);
         let Some(script) = &mut task.script else { return };
+        kernel.set_peer_host(task.net.host());
         let waker = Waker::from(Arc::clone(&task.wake));
         let Poll::Ready(result) = script.as_mut().poll(&mut Context::from_waker(&waker)) else {
             return;
@@ -97,6 +103,11 @@ impl Tasks {
         if let Err(error) = result {
             assert!(task.net.was_cut(), "client {number} failed: {error}");
         }
+    }
+
+    /// Returns how many have not come to their end.
+    pub(crate) fn count_unfinished(&self) -> usize {
+        self.tasks.iter().filter(|task| task.script.is_some()).count()
     }
 
     /// Returns the number of a client that has not come to its end.

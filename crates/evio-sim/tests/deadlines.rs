@@ -17,7 +17,7 @@ const SEEDS: u64 = 200;
 const CHANCE: Duration = Duration::from_millis(100);
 
 /// How long the network takes for what the buffers take, and the loop to look at the progress.
-const PROGRESS: Duration = Duration::from_secs(3);
+const PROGRESS: Duration = Duration::from_secs(10);
 
 /// More than the buffers of both ends take, and segments that are cut.
 const MUCH: usize = 1 << 20;
@@ -226,7 +226,7 @@ fn connect() {
         let due = Duration::from_millis(20 + sim.kernel().random_below(120_000) as u64);
         let far = "10.9.9.9:1";
         let ip = far.parse::<std::net::SocketAddr>()?.ip();
-        sim.kernel().set_unreachable(ip, true);
+        sim.kernel().set_cut_off(ip, true);
         let since: Shared<Duration> = Rc::default();
         let (kernel, noted) = (sim.kernel().clone(), Rc::clone(&since));
         let act = move |conn: &mut Conn<'_>, callback: On<'_>| {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use evio::{Action, Conn, Handler, Server};
-use evio_sim::{Faults, Net, Result, Simulation, Summary, for_each_seed};
+use evio_sim::{Counts, Faults, Net, Result, Simulation, Summary, for_each_seed};
 
 const ADDRESS: &str = "10.0.0.1:7";
 const SEEDS: u64 = 2_000;
@@ -61,9 +61,10 @@ fn every_message_comes_back_whatever_goes_wrong() {
         return;
     }
     assert!(connections > SEEDS, "{connections} connections");
-    for count in
-        [faults.segments, faults.short_sends, faults.would_blocks, faults.resets, faults.reorders]
-    {
+    let Counts {
+        segments, short_sends, would_blocks, resets, reorders, losses, call_errors, ..
+    } = faults;
+    for count in [segments, short_sends, would_blocks, resets, reorders, losses, call_errors] {
         assert!(count > 0, "a fault was never injected: {faults:?}");
     }
 }

@@ -155,7 +155,10 @@ impl Handler for Proxy {
         if conn.address_index() == Some(0) {
             let upstream: SocketAddr = UPSTREAM.parse().expect("an address");
             let client = conn.id();
-            *other = conn.event_loop().connect(upstream, client).ok();
+            match conn.event_loop().connect(upstream, client) {
+                Ok(upstream) => *other = Some(upstream),
+                Err(_) => return Action::Close,
+            }
         }
         Action::None
     }

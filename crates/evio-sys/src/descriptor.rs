@@ -32,6 +32,10 @@ pub fn read(descriptor: &impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
 ///
 /// Fails as write(2) does. Where nobody reads any more, that is `EPIPE`, after a SIGPIPE, which
 /// Rust programs ignore.
+///
+/// # Examples
+///
+/// See [`read`].
 pub fn write(descriptor: &impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     Ok(unistd::write(descriptor, bytes)?)
 }

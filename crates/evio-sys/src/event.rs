@@ -10,6 +10,47 @@ use crate::token::Token;
 ///
 /// Events are hints: a socket that was ready may not be any more when it is used, so every read
 /// and write must expect [`WouldBlock`](std::io::ErrorKind::WouldBlock).
+///
+/// # Examples
+///
+/// ```
+/// use std::os::unix::net::UnixStream;
+/// use evio_sys::net::Stream;
+/// use evio_sys::{Event, Events, Interest, Poller, Token};
+///
+/// /// Reads all that is there after an event of a registration with `Interest::edge`.
+/// fn read(event: &Event, stream: &Stream, input: &mut Vec<u8>) -> std::io::Result<()> {
+///     let mut buffer = [0; 4];
+///     if !event.is_readable() {
+///         return Ok(());
+///     }
+///     loop {
+///         let len = stream.recv(&mut buffer)?;
+///         input.extend(&buffer[..len]);
+///         // A short read has emptied the socket, unless its end is behind that.
+///         if len == 0 || len < buffer.len() && !event.must_read_on() {
+///             return Ok(());
+///         }
+///     }
+/// }
+///
+/// let (left, right) = UnixStream::pair()?;
+/// let (left, right) = (Stream::from(left), Stream::from(right));
+/// left.send(b"hello")?;
+/// drop(left);
+/// let (poller, mut events) = (Poller::new()?, Events::with_capacity(8));
+/// poller.register(&right, Token(0), (Interest::READABLE | Interest::WRITABLE).edge())?;
+/// poller.poll(&mut events, None)?;
+/// let mut input = Vec::new();
+/// for event in &events {
+///     read(&event, &right, &mut input)?;
+///     if event.is_writable() && !event.is_hangup_or_error() {
+///         println!("there is room for output");
+///     }
+/// }
+/// assert_eq!(input, b"hello");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Event {
     token: Token,
@@ -166,6 +207,25 @@ impl fmt::Debug for Event {
 }
 
 /// A buffer of events, filled by [`Poller::poll`](crate::Poller::poll) and reused between polls.
+///
+/// # Examples
+///
+/// ```
+/// use std::os::unix::net::UnixStream;
+/// use std::time::Duration;
+/// use evio_sys::{Events, Interest, Poller, Token};
+///
+/// let (left, right) = UnixStream::pair()?;
+/// let (poller, mut events) = (Poller::new()?, Events::with_capacity(8));
+/// poller.register(&left, Token(1), Interest::WRITABLE)?;
+/// poller.register(&right, Token(2), Interest::READABLE)?;
+/// poller.poll(&mut events, Some(Duration::ZERO))?;
+/// assert!(!events.is_empty());
+/// assert_eq!(events.len(), 1, "there is room for output, and no input");
+/// let tokens: Vec<Token> = events.iter().map(|event| event.token()).collect();
+/// assert_eq!(tokens, [Token(1)]);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Events {
     pub(crate) buffer: EventBuffer,
@@ -221,6 +281,18 @@ impl<'a> IntoIterator for &'a Events {
 }
 
 /// The events of a poll; made by [`Events::iter`].
+///
+/// # Examples
+///
+/// ```
+/// use evio_sys::{Events, EventsIter};
+///
+/// fn count_readable(events: EventsIter<'_>) -> usize {
+///     events.filter(|event| event.is_readable()).count()
+/// }
+///
+/// assert_eq!(count_readable(Events::with_capacity(16).iter()), 0);
+/// ```
 #[derive(Clone, Debug)]
 pub struct EventsIter<'a> {
     buffer: &'a EventBuffer,

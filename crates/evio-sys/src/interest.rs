@@ -59,8 +59,8 @@ impl Interest {
         self.0.get() & WRITABLE != 0
     }
 
-    /// Returns the same, of which it is enough to report what it waits for once, when that comes
-    /// about and when the registration is made or changed.
+    /// Returns the same for a caller to whom one report of a change is enough: when what it waits
+    /// for comes about, and if that is there when the registration is made or changed.
     ///
     /// The caller then has to read until a read is short of its buffer, and once more after an
     /// event that [`must_read_on`](crate::Event::must_read_on); to write until a write is short;
@@ -70,12 +70,28 @@ impl Interest {
     ///
     /// epoll saves a look at each socket that was reported the last time (`EPOLLET`); kqueue goes
     /// on reporting.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use evio_sys as evio;
+    /// use evio::Interest;
+    ///
+    /// let interest = Interest::READABLE.edge();
+    /// assert!(interest.is_edge() && interest.is_readable());
+    /// assert!(!interest.is_one_shot() && interest.one_shot().is_one_shot());
+    /// assert!(!interest.is_exclusive() && interest.exclusive().is_exclusive());
+    /// ```
     #[must_use]
     pub const fn edge(self) -> Self {
         interest(self.0.get() | EDGE)
     }
 
     /// Returns whether reporting a change is enough.
+    ///
+    /// # Examples
+    ///
+    /// See [`edge`](Self::edge).
     #[must_use]
     pub const fn is_edge(self) -> bool {
         self.0.get() & EDGE != 0
@@ -117,6 +133,10 @@ impl Interest {
     }
 
     /// Returns whether telling one poller of several is enough.
+    ///
+    /// # Examples
+    ///
+    /// See [`edge`](Self::edge).
     #[must_use]
     pub const fn is_exclusive(self) -> bool {
         self.0.get() & EXCLUSIVE != 0
@@ -163,6 +183,10 @@ impl Interest {
     }
 
     /// Returns whether it is reported once.
+    ///
+    /// # Examples
+    ///
+    /// See [`edge`](Self::edge).
     #[must_use]
     pub const fn is_one_shot(self) -> bool {
         self.0.get() & ONE_SHOT != 0

@@ -83,6 +83,26 @@ impl Poller {
     /// # Errors
     ///
     /// Fails when the kernel is out of memory, and when `source` is not registered (`ENOENT`).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::unix::net::UnixStream;
+    /// use std::time::Duration;
+    /// use evio_sys::{Events, Interest, Poller, Token};
+    ///
+    /// let (left, _right) = UnixStream::pair()?;
+    /// let (poller, mut events) = (Poller::new()?, Events::with_capacity(8));
+    /// poller.register(&left, Token(1), Interest::READABLE)?;
+    /// poller.reregister(&left, Token(2), Interest::WRITABLE)?;
+    /// poller.poll(&mut events, None)?;
+    /// assert_eq!(events.iter().next().expect("there is room").token(), Token(2));
+    ///
+    /// poller.deregister(&left)?;
+    /// poller.poll(&mut events, Some(Duration::ZERO))?;
+    /// assert!(events.is_empty());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn reregister(
         &self,
         source: &impl Source,
@@ -100,6 +120,10 @@ impl Poller {
     /// # Errors
     ///
     /// Fails when `source` is not registered (`ENOENT`), and when the system call does.
+    ///
+    /// # Examples
+    ///
+    /// See [`reregister`](Self::reregister).
     pub fn deregister(&self, source: &impl Source) -> io::Result<()> {
         self.selector.deregister(source.descriptor())
     }

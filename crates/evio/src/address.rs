@@ -78,6 +78,12 @@ use std::fmt;
 /// );
 /// assert_eq!(address.to_string(), "tcp://localhost:5000");
 ///
+/// let wildcard: Address = "tcp://:5000?reuseport=true".parse()?;
+/// assert!(wildcard.is_dual_stack() && wildcard.reuse_port());
+///
+/// let socket: Address = "unix:///run/app.sock?mode=660".parse()?;
+/// assert_eq!(socket.mode(), Some(0o660));
+///
 /// let error = "tulip://howdy".parse::<Address>().unwrap_err();
 /// assert_eq!(error.kind(), ParseAddressErrorKind::UnknownScheme);
 /// assert_eq!(error.part(), "tulip");

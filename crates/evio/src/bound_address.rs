@@ -24,7 +24,12 @@ use crate::address::{Host, Scheme};
 /// }
 ///
 /// let server = Server::bind(["tcp://127.0.0.1:0"])?;
-/// assert!(announce(&server.local_addrs()).starts_with("listening on tcp://127.0.0.1:"));
+/// let bound = server.local_addrs();
+/// assert!(announce(&bound).starts_with("listening on tcp://127.0.0.1:"));
+/// assert_eq!(bound[0].index(), 0);
+///
+/// let address = bound[0].addr().as_inet().expect("a TCP address");
+/// std::net::TcpStream::connect(address).expect("the server listens");
 /// # Ok::<(), evio::Error>(())
 /// ```
 #[derive(Clone, Debug)]

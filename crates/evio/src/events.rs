@@ -1,9 +1,11 @@
 //! Callbacks as closures.
 
 mod dial_failed;
+mod endings;
 mod handler;
 mod loop_timer;
 mod message;
+mod output;
 mod ready;
 
 use std::fmt;
@@ -34,6 +36,44 @@ use crate::server::Server;
 ///     .data(|conn, _, input| {
 ///         conn.write(input);
 ///         Action::None
+///     })
+///     .serve(["tcp://localhost:5000"])?;
+/// # Ok::<(), evio::Error>(())
+/// ```
+///
+/// With a context, which counts the requests of a client, and more of the callbacks:
+///
+/// ```no_run
+/// use std::ops::ControlFlow;
+/// use std::time::Duration;
+/// use evio::{Action, Events};
+///
+/// Events::with_context(|_| 0)
+///     .opened(|conn, _| {
+///         conn.write(b"welcome, you have ten minutes\n");
+///         conn.set_timer(Some(Duration::from_secs(600)));
+///         Action::None
+///     })
+///     .data(|conn, requests, input| {
+///         *requests += 1;
+///         conn.write(input);
+///         Action::None
+///     })
+///     .timer(|conn, _| {
+///         conn.write(b"your time is up\n");
+///         Action::Close
+///     })
+///     .closed(|conn, requests, reason| {
+///         println!("{}: {requests} requests, {reason:?}", conn.id());
+///         ControlFlow::Continue(())
+///     })
+///     .listener_failed(|_, address_index, error| {
+///         eprintln!("nobody can connect to address {address_index}: {error}");
+///         ControlFlow::Break(())
+///     })
+///     .tick(|event_loop| {
+///         event_loop.for_each_conn(|mut conn| conn.write(b"another minute\n"));
+///         ControlFlow::Continue(Duration::from_secs(60))
 ///     })
 ///     .serve(["tcp://localhost:5000"])?;
 /// # Ok::<(), evio::Error>(())
@@ -134,6 +174,20 @@ impl<'a, C> Events<'a, C> {
 
 impl<'a, C, M> Events<'a, C, M> {
     /// Sets [`Handler::serving`](crate::Handler::serving).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use evio::{Events, Server};
+    ///
+    /// let events = Events::new().serving(|_, serving| {
+    ///     assert_eq!((serving.local_addrs().len(), serving.loops()), (1, 1));
+    ///     ControlFlow::Break(())
+    /// });
+    /// Server::bind(["tcp://127.0.0.1:0"])?.run(events)?;
+    /// # Ok::<(), evio::Error>(())
+    /// ```
     #[must_use]
     pub fn serving(
         mut self,
@@ -144,6 +198,10 @@ impl<'a, C, M> Events<'a, C, M> {
     }
 
     /// Sets [`Handler::opened`](crate::Handler::opened).
+    ///
+    /// # Examples
+    ///
+    /// See [`Events`].
     #[must_use]
     pub fn opened(mut self, callback: impl FnMut(&mut Conn<'_>, &mut C) -> Action + 'a) -> Self {
         self.opened = Some(Box::new(callback));
@@ -161,74 +219,75 @@ impl<'a, C, M> Events<'a, C, M> {
     }
 
     /// Sets [`Handler::woken`](crate::Handler::woken).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Mutex;
+    /// use std::thread;
+    /// use std::time::Duration;
+    /// use evio::{Action, Events};
+    ///
+    /// // A thread finds out something, and has each client told.
+    /// static NEWS: Mutex<String> = Mutex::new(String::new());
+    ///
+    /// let events = Events::new()
+    ///     .opened(|conn, _| {
+    ///         let client = conn.handle();
+    ///         thread::spawn(move || {
+    ///             thread::sleep(Duration::from_secs(1));
+    ///             NEWS.lock().expect("no thread panics with it").push_str("a second\n");
+    ///             // A client that has gone is not woken.
+    ///             let _ = client.wake();
+    ///         });
+    ///         Action::None
+    ///     })
+    ///     .woken(|conn, _| {
+    ///         conn.write(NEWS.lock().expect("no thread panics with it").as_bytes());
+    ///         Action::None
+    ///     });
+    /// # drop(events);
+    /// ```
     #[must_use]
     pub fn woken(mut self, callback: impl FnMut(&mut Conn<'_>, &mut C) -> Action + 'a) -> Self {
         self.woken = Some(Box::new(callback));
         self
     }
 
-    /// Sets [`Handler::drained`](crate::Handler::drained).
-    #[must_use]
-    pub fn drained(mut self, callback: impl FnMut(&mut Conn<'_>, &mut C) -> Action + 'a) -> Self {
-        self.drained = Some(Box::new(callback));
-        self
-    }
-
     /// Sets [`Handler::timer`](crate::Handler::timer).
+    ///
+    /// # Examples
+    ///
+    /// See [`Events`].
     #[must_use]
     pub fn timer(mut self, callback: impl FnMut(&mut Conn<'_>, &mut C) -> Action + 'a) -> Self {
         self.timer = Some(Box::new(callback));
         self
     }
 
-    /// Sets [`Handler::peer_closed`](crate::Handler::peer_closed).
-    #[must_use]
-    pub fn peer_closed(
-        mut self,
-        callback: impl FnMut(&mut Conn<'_>, &mut C) -> Action + 'a,
-    ) -> Self {
-        self.peer_closed = Some(Box::new(callback));
-        self
-    }
-
-    /// Sets [`Handler::unanswered`](crate::Handler::unanswered).
-    #[must_use]
-    pub fn unanswered(
-        mut self,
-        callback: impl FnMut(&mut Conn<'_>, &mut C) -> Action + 'a,
-    ) -> Self {
-        self.unanswered = Some(Box::new(callback));
-        self
-    }
-
-    /// Sets [`Handler::stopping`](crate::Handler::stopping).
-    #[must_use]
-    pub fn stopping(mut self, callback: impl FnMut(&mut Conn<'_>, &mut C) -> Action + 'a) -> Self {
-        self.stopping = Some(Box::new(callback));
-        self
-    }
-
-    /// Sets [`Handler::closed`](crate::Handler::closed).
-    #[must_use]
-    pub fn closed(
-        mut self,
-        callback: impl FnMut(&mut Conn<'_>, C, CloseReason) -> ControlFlow<()> + 'a,
-    ) -> Self {
-        self.closed = Some(Box::new(callback));
-        self
-    }
-
-    /// Sets [`Handler::detached`](crate::Handler::detached).
-    #[must_use]
-    pub fn detached(
-        mut self,
-        callback: impl FnMut(&mut Loop<'_>, ConnId, C, Detached) -> ControlFlow<()> + 'a,
-    ) -> Self {
-        self.detached = Some(Box::new(callback));
-        self
-    }
-
     /// Sets [`Handler::connect_failed`](crate::Handler::connect_failed).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::TcpListener;
+    /// use std::ops::ControlFlow;
+    /// use evio::{Events, Server};
+    ///
+    /// // Nobody listens there any more.
+    /// let nobody = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr())?;
+    /// let events = Events::new()
+    ///     .serving(move |event_loop, _| match event_loop.connect(nobody, 0) {
+    ///         Ok(_) => ControlFlow::Continue(()),
+    ///         Err(_) => ControlFlow::Break(()),
+    ///     })
+    ///     .connect_failed(|conn, reason| {
+    ///         println!("no connection to {:?}: {reason:?}", conn.peer_addr());
+    ///         ControlFlow::Break(())
+    ///     });
+    /// Server::without_addresses().run(events)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn connect_failed(
         mut self,
@@ -239,6 +298,21 @@ impl<'a, C, M> Events<'a, C, M> {
     }
 
     /// Sets [`Handler::datagram`](crate::Handler::datagram).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::ops::ControlFlow;
+    /// use evio::Events;
+    ///
+    /// Events::new()
+    ///     .datagram(|socket, peer, input| {
+    ///         socket.send_to(input, peer);
+    ///         ControlFlow::Continue(())
+    ///     })
+    ///     .serve(["udp://localhost:5000"])?;
+    /// # Ok::<(), evio::Error>(())
+    /// ```
     #[must_use]
     pub fn datagram(
         mut self,
@@ -249,6 +323,10 @@ impl<'a, C, M> Events<'a, C, M> {
     }
 
     /// Sets [`Handler::listener_failed`](crate::Handler::listener_failed).
+    ///
+    /// # Examples
+    ///
+    /// See [`Events`].
     #[must_use]
     pub fn listener_failed(
         mut self,
@@ -258,14 +336,11 @@ impl<'a, C, M> Events<'a, C, M> {
         self
     }
 
-    /// Sets [`Handler::pre_write`](crate::Handler::pre_write).
-    #[must_use]
-    pub fn pre_write(mut self, callback: impl FnMut(&mut Loop<'_>) -> io::Result<()> + 'a) -> Self {
-        self.pre_write = Some(Box::new(callback));
-        self
-    }
-
     /// Sets [`Handler::tick`](crate::Handler::tick).
+    ///
+    /// # Examples
+    ///
+    /// See [`Events`].
     #[must_use]
     pub fn tick(
         mut self,

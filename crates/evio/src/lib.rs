@@ -38,7 +38,8 @@
 //!   [several](Server::run_each), each on its thread, with connections spread by [`LoadBalance`].
 //! - [`Address`] tells what an address string can say: `tcp`, `tcp4`, `tcp6`, `udp`, `udp4`,
 //!   `udp6` and `unix`.
-//! - [`MessageSender`] sends messages of your own type to the handler of a loop.
+//! - [`MessageSender`] sends messages of your own type to the handler of a loop, such as a question
+//!   that brings along where the answer goes to.
 //! - [`ServerHandle`] ends a server, and [`ConnHandle`] reaches a connection, from any thread.
 //! - [`Loop::connect`] makes a connection to one address, with the same callbacks; [`Loop::dial`]
 //!   to the first of several that answers; [`Resolver::dial`] to a name.
@@ -59,7 +60,8 @@
 //! # Layers
 //!
 //! The layers below can be used alone: `evio-core` is the loop, on sockets that are bound already;
-//! `evio-sys` is the poller.
+//! `evio-sys` is the poller. What `evio-core` has in its `Config` is set by the methods of
+//! [`Server`] that have the same names.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -69,6 +71,7 @@ mod bind;
 mod bound_address;
 mod error;
 mod events;
+mod loop_threads;
 mod loops;
 mod resolver;
 mod run;

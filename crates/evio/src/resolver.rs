@@ -68,6 +68,18 @@ impl Resolver {
     }
 
     /// Creates a resolver that uses the threads of a pool, which may have other work, too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use evio::{Resolver, WorkerPool};
+    ///
+    /// // The names of backends are looked up by the threads that hash passwords.
+    /// let pool = WorkerPool::new(8, 1000)?;
+    /// let resolver = Resolver::with_pool(pool.clone());
+    /// # drop((pool, resolver));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn with_pool(pool: WorkerPool) -> Self {
         Self { pool }

@@ -7,6 +7,7 @@ use std::thread;
 use evio_core::{Config, EventLoop, Handler, LoopHandle};
 
 use crate::error::Error;
+use crate::loop_threads::LoopThreads;
 use crate::loops::Loops;
 use crate::running_server::RunningServer;
 use crate::server::Server;
@@ -33,10 +34,10 @@ impl Server {
         M: Send + 'static,
         H: Handler<M>,
     {
-        let pins_loops = self.pins_loops;
+        let threads = self.threads;
         let (mut loops, _guard) = self.into_loops(1)?;
         let event_loop = loops.pop().expect("a group of one has one loop");
-        run_loop(event_loop, pins_loops, |_| handler).map_err(Error::Loop)
+        run_loop(event_loop, threads, |_| handler).map_err(Error::Loop)
     }
 
     /// Begins to run `handler` on one loop, on this thread, and leaves its turns to the caller: for
@@ -59,12 +60,10 @@ impl Server {
         M: Send + 'static,
         H: Handler<M>,
     {
-        let pins_loops = self.pins_loops;
+        let threads = self.threads;
         let (mut loops, guard) = self.into_loops(1)?;
         let event_loop = loops.pop().expect("a group of one has one loop");
-        if pins_loops {
-            evio_sys::thread::pin(0).map_err(Error::Loop)?;
-        }
+        threads.prepare(0).map_err(Error::Loop)?;
         let running = event_loop.start(handler).map_err(Error::Loop)?;
         Ok(RunningServer::new(running, guard))
     }
@@ -163,20 +162,20 @@ impl Server {
         H: Handler<M>,
         F: Fn(LoopHandle) -> H + Sync,
     {
-        let pins_loops = self.pins_loops;
+        let threads = self.threads;
         let (loops, _guard) = self.into_loops(loops.into().count())?;
         let make = &make;
         thread::scope(|scope| {
             let mut loops = loops.into_iter().enumerate();
             let (_, first) = loops.next().expect("a group has at least one loop");
-            let mut threads = Vec::new();
+            let mut others = Vec::new();
             for (loop_id, event_loop) in loops {
                 let name = format!("evio-loop-{loop_id}");
-                let run = move || run_loop(event_loop, pins_loops, make);
-                threads.push(thread::Builder::new().name(name).spawn_scoped(scope, run)?);
+                let run = move || run_loop(event_loop, threads, make);
+                others.push(thread::Builder::new().name(name).spawn_scoped(scope, run)?);
             }
-            let mut result = run_loop(first, pins_loops, make);
-            for thread in threads {
+            let mut result = run_loop(first, threads, make);
+            for thread in others {
                 let ended = thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
                 result = result.and(ended);
             }
@@ -216,7 +215,7 @@ impl Server {
 /// Runs a loop on this thread, with a handler that is made here.
 fn run_loop<M, H>(
     event_loop: EventLoop,
-    pins: bool,
+    threads: LoopThreads,
     make: impl FnOnce(LoopHandle) -> H,
 ) -> io::Result<()>
 where
@@ -224,9 +223,7 @@ where
     H: Handler<M>,
 {
     let handle = event_loop.handle();
-    if pins {
-        evio_sys::thread::pin(handle.loop_id())?;
-    }
+    threads.prepare(handle.loop_id())?;
     event_loop.run(make(handle))
 }
 

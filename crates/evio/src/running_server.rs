@@ -80,6 +80,28 @@ impl<M: 'static, H: Handler<M>> RunningServer<H, M> {
 
     /// Returns how long the host may wait before it calls [`turn`](Self::turn) even though the
     /// descriptor is not readable; `None` is for ever.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::fd::{AsFd, BorrowedFd};
+    /// use std::time::Duration;
+    /// use evio::{Error, Handler, Progress, RunningServer};
+    ///
+    /// /// Runs a server in a host that waits for a descriptor, or until a time has passed.
+    /// fn run<H: Handler>(
+    ///     mut server: RunningServer<H>,
+    ///     wait: impl Fn(BorrowedFd<'_>, Option<Duration>),
+    /// ) -> Result<(), Error> {
+    ///     loop {
+    ///         match server.turn(Some(Duration::ZERO))? {
+    ///             Progress::Worked => {}
+    ///             Progress::Idle => wait(server.as_fd(), server.timeout()),
+    ///             Progress::Ended => return Ok(()),
+    ///         }
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
         self.running.timeout()

@@ -2,18 +2,20 @@
 
 mod bounds;
 mod clients;
+mod ending;
+mod spreading;
 
-use std::net;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use evio_core::{Config, Handler, LoadBalance, PanicPolicy, PlaceFn};
+use evio_core::{Config, Handler};
 use evio_sys::net::ListenOptions;
 
 use crate::address::Address;
 use crate::bind::{Bound, ReadySocket};
 use crate::bound_address::BoundAddress;
 use crate::error::Error;
+use crate::loop_threads::LoopThreads;
 use crate::server_handle::ServerHandle;
 #[cfg(feature = "signals")]
 use crate::signals::Signals;
@@ -91,7 +93,7 @@ pub struct Server {
     /// How many addresses there are; a host name may have several sockets.
     pub(crate) addresses: usize,
     pub(crate) config: Config,
-    pub(crate) pins_loops: bool,
+    pub(crate) threads: LoopThreads,
     pub(crate) stops: Vec<(UnixStream, Option<Duration>)>,
     #[cfg(feature = "signals")]
     pub(crate) signals: Vec<Signals>,
@@ -167,7 +169,7 @@ impl Server {
             bound: Vec::new(),
             addresses: 0,
             config: Config::default(),
-            pins_loops: false,
+            threads: LoopThreads::default(),
             stops: Vec::new(),
             #[cfg(feature = "signals")]
             signals: Vec::new(),
@@ -185,7 +187,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Fails when it is no socket.
+    /// Fails when the system does not tell the socket's address.
     ///
     /// # Examples
     ///
@@ -198,155 +200,25 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Fails when it is no socket.
+    /// Fails when the system does not tell the socket's address, and after 65,536 addresses.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::{TcpListener, UdpSocket};
+    /// use evio::Server;
+    ///
+    /// let tcp = TcpListener::bind("127.0.0.1:0")?;
+    /// let udp = UdpSocket::bind("127.0.0.1:0")?;
+    /// let server = Server::from_socket(tcp.try_into()?)?.with_socket(udp.try_into()?)?;
+    /// assert_eq!(server.local_addrs()[1].index(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn with_socket(mut self, socket: ReadySocket) -> Result<Self, Error> {
         let index = u16::try_from(self.addresses).map_err(|_| Error::TooManyAddresses)?;
         self.bound.push(Bound::ready(index, socket).map_err(Error::Socket)?);
         self.addresses += 1;
         Ok(self)
-    }
-
-    /// Chooses how connections are spread over the loops. Default: [`LoadBalance::RoundRobin`].
-    #[must_use]
-    pub fn load_balance(mut self, load_balance: LoadBalance) -> Self {
-        self.config.load_balance = load_balance;
-        self
-    }
-
-    /// Chooses the loop of each connection by a function of the peer's address and the open
-    /// connections of each loop, instead of a [`LoadBalance`]; see [`PlaceFn`].
-    #[must_use]
-    pub fn place_with(
-        mut self,
-        place: impl Fn(Option<net::SocketAddr>, &[usize]) -> usize + Send + Sync + 'static,
-    ) -> Self {
-        self.config.place_fn = Some(PlaceFn::new(place));
-        self
-    }
-
-    /// Pins each loop to one processor of its own, as far as there are enough. Default: the system
-    /// moves the threads as it likes.
-    ///
-    /// # Platform notes
-    ///
-    /// Linux only; elsewhere the server does not start. Threads that are started on a loop are put
-    /// on its processor too, and the thread that runs loop 0 stays there after the server's end.
-    #[must_use]
-    pub fn pin_loops(mut self, pin: bool) -> Self {
-        self.pins_loops = pin;
-        self
-    }
-
-    /// Sets how long a shutdown waits for peers to take what was written to them. Default: 5
-    /// seconds. A peer that has everything gets half a second to close its end.
-    #[must_use]
-    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
-        self.config.shutdown_timeout = timeout;
-        self
-    }
-
-    /// Shuts the server down, as [`ServerHandle::shutdown`] does, as soon as `stop` has something
-    /// to read or its other end is closed.
-    ///
-    /// This is how a signal ends a server: a handler can do little but write to a socket. The loop
-    /// waits for it along with everything else, so that no thread is needed; in a process with one
-    /// thread, system calls are cheaper. One socket can be cloned for several signals, and a server
-    /// can have several sockets.
-    ///
-    /// # Examples
-    ///
-    /// With the crate `signal-hook`, whose handler writes to the other end; for the usual signals,
-    /// the feature `signals` does this and more:
-    ///
-    /// ```no_run
-    /// use std::os::unix::net::UnixStream;
-    /// use evio::{Action, Events, Server};
-    /// use signal_hook::{consts::SIGTERM, low_level::pipe};
-    ///
-    /// let (stop, signalled) = UnixStream::pair()?;
-    /// pipe::register(SIGTERM, signalled)?;
-    /// let events = Events::new().data(|_, _, _| Action::None);
-    /// Server::bind(["tcp://:5000"])?.shutdown_on(stop).run(events)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn shutdown_on(mut self, stop: UnixStream) -> Self {
-        self.stops.push((stop, None));
-        self
-    }
-
-    /// As [`shutdown_on`](Self::shutdown_on), but shuts down as
-    /// [`ServerHandle::shutdown_gracefully`] does: connections are told, and have `timeout` to
-    /// finish by themselves.
-    ///
-    /// # Examples
-    ///
-    /// SIGTERM has each connection end with a goodbye:
-    ///
-    /// ```no_run
-    /// use std::os::unix::net::UnixStream;
-    /// use std::time::Duration;
-    /// use evio::{Action, Events, Server};
-    /// use signal_hook::{consts::SIGTERM, low_level::pipe};
-    ///
-    /// let (stop, signalled) = UnixStream::pair()?;
-    /// let events = Events::new().data(|_, _, _| Action::None).stopping(|conn, _| {
-    ///     conn.write(b"goodbye\n");
-    ///     Action::Close
-    /// });
-    /// pipe::register(SIGTERM, signalled)?;
-    /// let server = Server::bind(["tcp://:5000"])?;
-    /// server.shutdown_gracefully_on(stop, Duration::from_secs(30)).run(events)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn shutdown_gracefully_on(mut self, stop: UnixStream, timeout: Duration) -> Self {
-        self.stops.push((stop, Some(timeout)));
-        self
-    }
-
-    /// Lets SIGINT (Ctrl-C) and SIGTERM end the server. The first one shuts it down as
-    /// [`ServerHandle::shutdown_gracefully`] does: connections are told, and have `grace` to finish
-    /// by themselves. The second one ends the process at once, with the status 130 or 143, as a
-    /// shell gives it; what was not sent by then is lost.
-    ///
-    /// Signals are handled from now on, and come through a socket
-    /// ([`shutdown_gracefully_on`](Self::shutdown_gracefully_on)): no thread is needed. The first
-    /// signal is for all servers of the process that have asked for it. When the last of them has
-    /// ended, the next signal ends the process; a further server begins anew. Other signals stay as
-    /// they are: Rust ignores SIGPIPE, which this crate's sockets do not raise either.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the system refuses a signal handler or has no descriptor left.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// use std::time::Duration;
-    /// use evio::{Action, Events, Server};
-    ///
-    /// let server = Server::bind(["tcp://:5000"])?.shutdown_on_signals(Duration::from_secs(30))?;
-    /// server.run(Events::new().stopping(|conn, _| {
-    ///     conn.write(b"goodbye\n");
-    ///     Action::Close
-    /// }))?;
-    /// # Ok::<(), evio::Error>(())
-    /// ```
-    #[cfg(feature = "signals")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "signals")))]
-    pub fn shutdown_on_signals(mut self, grace: Duration) -> Result<Self, Error> {
-        let (signals, stop) = Signals::register().map_err(Error::Signals)?;
-        self.signals.push(signals);
-        Ok(self.shutdown_gracefully_on(stop, grace))
-    }
-
-    /// Sets the consequence of a panic in a callback of a connection. Default:
-    /// [`PanicPolicy::EndServer`].
-    #[must_use]
-    pub fn panic_policy(mut self, policy: PanicPolicy) -> Self {
-        self.config.panic_policy = policy;
-        self
     }
 
     /// Returns the addresses that are bound, with the real ports.

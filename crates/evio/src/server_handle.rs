@@ -186,6 +186,19 @@ impl ServerHandle {
     /// # Errors
     ///
     /// As [`listen`](Self::listen).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use evio::{BoundAddress, ListenOptions, ServerHandle};
+    ///
+    /// /// Opens one more address for clients that must speak first.
+    /// fn open(server: &ServerHandle, address: &str) -> Result<Vec<BoundAddress>, evio::Error> {
+    ///     let options = ListenOptions::default().defer_accept(Duration::from_secs(5));
+    ///     server.listen_with(&options, address)
+    /// }
+    /// ```
     pub fn listen_with<A>(
         &self,
         options: &ListenOptions,
@@ -203,7 +216,20 @@ impl ServerHandle {
     ///
     /// # Errors
     ///
-    /// Fails when it is no socket, and when the server is not running.
+    /// Fails when the system does not tell the socket's address, when the server is not running or
+    /// is ending, and after 65,536 addresses.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::TcpListener;
+    /// use evio::{BoundAddress, Error, ServerHandle};
+    ///
+    /// /// Takes over a listener, such as one that another process has sent.
+    /// fn take_over(server: &ServerHandle, listener: TcpListener) -> Result<BoundAddress, Error> {
+    ///     server.listen_on(listener.try_into().map_err(Error::Socket)?)
+    /// }
+    /// ```
     pub fn listen_on(&self, socket: ReadySocket) -> Result<BoundAddress, Error> {
         let bound = |index| Ok(vec![Bound::ready(index, socket).map_err(Error::Socket)?]);
         Ok(self.add(bound)?.swap_remove(0))
@@ -211,6 +237,10 @@ impl ServerHandle {
 
     /// Stops listening on the address with this index: its sockets are closed, its connections
     /// stay. Connections that wait to be accepted are reset. Nothing happens if there is none.
+    ///
+    /// # Examples
+    ///
+    /// See [`listen`](Self::listen).
     pub fn stop_listening(&self, address_index: u16) {
         if let State::Running { event_loop, .. } = &*self.state.lock() {
             event_loop.stop_listening(address_index);
@@ -223,6 +253,18 @@ impl ServerHandle {
     /// # Errors
     ///
     /// See [`SendError`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    /// use evio::{SendError, ServerHandle};
+    ///
+    /// /// Wakes a peer, whatever the loops are at; the second address is that of a UDP socket.
+    /// fn wake(server: &ServerHandle, peer: SocketAddr) -> Result<(), SendError> {
+    ///     server.send_datagram(1, "wake up", peer)
+    /// }
+    /// ```
     pub fn send_datagram(
         &self,
         address_index: u16,

@@ -89,6 +89,23 @@ impl WorkerPool {
     /// # Errors
     ///
     /// Fails when the system has no more threads.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use evio::WorkerPool;
+    ///
+    /// let pool = WorkerPool::new(2, 100)?;
+    /// let (found, results) = mpsc::channel();
+    /// for number in 1..=10_u64 {
+    ///     let found = found.clone();
+    ///     pool.run(move || found.send(number * number).expect("somebody waits"))?;
+    /// }
+    /// drop(found);
+    /// assert_eq!(results.iter().sum::<u64>(), 385);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(threads: usize, max_waiting: usize) -> io::Result<Self> {
         let (jobs, queue) = crossbeam_channel::unbounded();
         let waiting = Arc::new(Waiting { len: AtomicUsize::new(0), max: max_waiting.max(1) });

@@ -117,3 +117,28 @@ fn loops_are_named_and_can_be_pinned() {
     let _: Client = server.connect();
     server.stop();
 }
+
+#[test]
+fn loops_can_leave_a_processor_to_who_runs_there() {
+    const LOOPS: usize = 2;
+    /// The field `policy` of proc_pid_stat(5), the 41st; `comm`, the second, is in parentheses.
+    const POLICY: usize = 41;
+    const SCHED_BATCH: &str = "3";
+    if util::left_out_on_kqueue("threads have no such policy") {
+        return;
+    }
+    let policy = || {
+        let stat = fs::read_to_string("/proc/thread-self/stat").unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        fields.split(' ').nth(POLICY - 3).unwrap().to_owned()
+    };
+    let (told, tell) = reports();
+    let server = start_each(bind(TCP).batch_loops(true), LOOPS, move |_| {
+        told.send(policy()).unwrap();
+        Events::new()
+    });
+    for _ in 0..LOOPS {
+        assert_eq!(tell.next(), SCHED_BATCH);
+    }
+    server.stop();
+}

@@ -186,7 +186,8 @@ fn main() -> ExitCode {
 
 /// Runs the proxy, and returns its exit status.
 fn run(options: Options) -> Result<u8, Box<dyn Error>> {
-    let loops = options.loops.get();
+    let loop_count = options.loops;
+    let loops = loop_count.get();
     let upstreams = Arc::new(Upstreams::new(options.balance, loops.count()));
     resolve_all(&options.upstream, &upstreams)?;
     keep_resolving(&options.upstream, Arc::clone(&upstreams), options.resolve_interval.0)?;
@@ -198,6 +199,7 @@ fn run(options: Options) -> Result<u8, Box<dyn Error>> {
     let checks = CHECK_DESCRIPTORS * shared.upstreams.all().count() as u64;
     let descriptors = Descriptors { per_client: 2, loops: loops.count(), others: checks };
     let server = cli::prepare(server, &shared.options.clients, descriptors);
+    let server = loop_count.prepare(server);
     let failure = Arc::new(OnceLock::new());
     server.run_each(loops, |loop_id| Proxy {
         pairs: Pairs::new(Arc::clone(&shared), loop_id),

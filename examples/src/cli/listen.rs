@@ -55,6 +55,13 @@ impl LoopCount {
             count => evio::Loops::Exactly(usize::from(count)),
         }
     }
+
+    /// Makes a server ready for so many loops: those that share a processor take turns there
+    /// instead of interrupting each other.
+    #[must_use]
+    pub fn prepare(self, server: Server) -> Server {
+        server.batch_loops(self.get().count() > evio::Loops::Available.count())
+    }
 }
 
 /// The load balancing policies, as they are written on the command line.
@@ -92,7 +99,7 @@ impl Listen {
         // Connections inherit it from their listener, so it costs them no system call.
         let options = ListenOptions::default().keepalive(KEEPALIVE);
         let server = Server::bind_with(&options, [inet].into_iter().chain(unix))?;
-        Ok(server.load_balance(self.balance.into()))
+        Ok(self.loops.prepare(server).load_balance(self.balance.into()))
     }
 
     /// As `bind`, with the sockets that systemd has bound; see `sd_listen_fds(3)`.
@@ -108,7 +115,7 @@ impl Listen {
         for socket in sockets {
             server = server.with_socket(socket?)?;
         }
-        Ok(server.load_balance(self.balance.into()))
+        Ok(self.loops.prepare(server).load_balance(self.balance.into()))
     }
 
     /// Returns the number of loops.

@@ -7,6 +7,7 @@ use super::source::{Source, is_word};
 
 const EXPORTS: &str = "crates/evio/src/lib.rs";
 const EXAMPLES: &str = "crates/evio-core/src/";
+const ALIAS: &str = "# use evio_core as evio;";
 const IMPORT: &str = "use evio_core::";
 
 /// Checks that examples name `evio`, which is what most readers depend on, where it exports all
@@ -23,6 +24,7 @@ pub(super) fn check(sources: &[Source]) -> Vec<Violation> {
 
 fn check_file(source: &Source, exported: &HashSet<&str>) -> Vec<Violation> {
     let advice = "`evio` exports all of this: `# use evio_core as evio;`, and then `use evio::`";
+    let advice_inside = "this example names `evio`, where `evio_core` need not be known: `evio::`";
     let is_mark = |c: char| c.is_whitespace() || "/!".contains(c);
     let lines: Vec<&str> =
         source.comments.lines().map(|line| line.trim_start_matches(is_mark)).collect();
@@ -30,12 +32,21 @@ fn check_file(source: &Source, exported: &HashSet<&str>) -> Vec<Violation> {
     let mut violations = Vec::new();
     for fence in fences.chunks_exact(2) {
         let example = &lines[fence[0]..fence[1]];
+        let mut add = |at: usize, advice: &str| {
+            let (path, line) = (source.path.clone(), fence[0] + at + 1);
+            violations.push(Violation { path, line, advice: advice.to_owned() });
+        };
+        if example.contains(&ALIAS) {
+            if let Some(at) = example.iter().position(|line| line.contains("evio_core::")) {
+                add(at, advice_inside);
+            }
+            continue;
+        }
         let Some(at) = example.iter().position(|line| line.starts_with(IMPORT)) else { continue };
         let text = example.join("\n");
         let mut imports = text.split(IMPORT).skip(1).filter_map(|rest| rest.split_once(';'));
         if imports.all(|(path, _)| words(path).all(|name| exported.contains(name))) {
-            let (path, line) = (source.path.clone(), fence[0] + at + 1);
-            violations.push(Violation { path, line, advice: advice.to_owned() });
+            add(at, advice);
         }
     }
     violations
@@ -58,6 +69,7 @@ mod tests {
             ("use evio_core::{Config, Conn};", vec![]),
             ("use evio_core::Conn;\nuse evio_core::Config;", vec![]),
             ("# use evio_core as evio;\nuse evio::Conn;", vec![]),
+            ("# use evio_core as evio;\nuse evio::Conn;\n# Ok::<(), evio_core::E>(())", vec![4]),
             ("# use evio_core::Conn;\nlet x = 1;", vec![]),
         ];
         for (example, lines) in cases {

@@ -9,13 +9,35 @@ use crate::types::setters::setters;
 
 /// How a group of loops behaves.
 ///
+/// The `evio` crate does not export it: there, `Server` has methods with these names.
+///
 /// # Examples
 ///
 /// ```
-/// use evio_core::{Config, LoadBalance};
+/// use std::time::Duration;
+/// use evio_core::{Config, Limits, LoadBalance, PanicPolicy, PlaceFn};
 ///
-/// let config = Config::default().load_balance(LoadBalance::LeastConnections);
-/// assert_eq!(config.limits.close_timeout.as_secs(), 5);
+/// // Its second address is for those who look after it.
+/// let idle_timeout = Some(Duration::from_secs(60));
+/// let config = Config::default()
+///     .load_balance(LoadBalance::LeastConnections)
+///     .limits(Limits::default().idle_timeout(idle_timeout))
+///     .address_limits(vec![None, Some(Limits::default())])
+///     .max_connections(10_000)
+///     .address_max_connections(vec![None, Some(8)])
+///     .shutdown_timeout(Duration::from_secs(2))
+///     .panic_policy(PanicPolicy::CloseConnection);
+/// assert_eq!(config.limits.close_timeout, Duration::from_secs(5));
+///
+/// // One for a small machine, which puts every connection on the first loop.
+/// let small = Config::default()
+///     .place_fn(Some(PlaceFn::new(|_, _| 0)))
+///     .mailbox_capacity(1024)
+///     .mailbox_bytes(4 << 20)
+///     .max_watches(8)
+///     .max_timers(1024)
+///     .max_dials(16);
+/// assert!(small.max_timers < config.max_timers);
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]

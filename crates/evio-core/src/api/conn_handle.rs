@@ -51,6 +51,20 @@ impl ConnHandle {
     }
 
     /// Returns the name of the connection.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    /// # use evio_core as evio;
+    /// use evio::{Conn, ConnHandle, ConnId};
+    ///
+    /// /// Adds a client to those that the threads of the program know.
+    /// fn add(clients: &mut HashMap<ConnId, ConnHandle>, conn: &Conn<'_>) {
+    ///     let client = conn.handle();
+    ///     clients.insert(client.id(), client);
+    /// }
+    /// ```
     #[must_use]
     pub fn id(&self) -> ConnId {
         self.id
@@ -77,13 +91,19 @@ impl ConnHandle {
     /// ```
     /// use std::sync::Mutex;
     /// # use evio_core as evio;
-    /// use evio::{ConnHandle, SendError};
+    /// use evio::{Action, Conn, ConnHandle, SendError};
     ///
     /// /// Leaves a line where the `woken` callback of a connection finds it.
     /// fn push(to: &ConnHandle, line: &str, lines: &Mutex<Vec<u8>>) -> Result<(), SendError> {
     ///     lines.lock().expect("no thread panics with it").extend(line.bytes());
     ///     // One call of `woken` may be for several lines, so it takes all that are there.
     ///     to.wake()
+    /// }
+    ///
+    /// /// That callback, of the handler that has the lines.
+    /// fn woken(conn: &mut Conn<'_>, lines: &Mutex<Vec<u8>>) -> Action {
+    ///     conn.write_owned(std::mem::take(&mut lines.lock().expect("no thread panics with it")));
+    ///     Action::None
     /// }
     /// ```
     pub fn wake(&self) -> Result<(), SendError> {
@@ -108,6 +128,23 @@ impl ConnHandle {
     /// # Errors
     ///
     /// The bytes, with what [`SendError`] says of them; nothing of them will be sent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// # use evio_core as evio;
+    /// use evio::ConnHandle;
+    ///
+    /// /// Sends a picture to all who are in a room. There is one copy of it, for all of them.
+    /// fn send_picture(room: &[ConnHandle], picture: &Arc<[u8]>) {
+    ///     for member in room {
+    ///         if let Err(unsent) = member.send_shared(Arc::clone(picture)) {
+    ///             eprintln!("{} does not get it: {}", member.id(), unsent.error());
+    ///         }
+    ///     }
+    /// }
+    /// ```
     pub fn send_shared(&self, bytes: Arc<[u8]>) -> Result<(), Unsent<Arc<[u8]>>> {
         self.send_output(bytes, |bytes| bytes.len(), ConnCommand::Send, Room::AsForAll)
     }
@@ -117,6 +154,26 @@ impl ConnHandle {
     /// # Errors
     ///
     /// See [`SendError`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc::Receiver;
+    /// # use evio_core as evio;
+    /// use evio::{ConnHandle, SendError};
+    ///
+    /// /// A thread that stores what comes of one client, and lets no more come while it is busy.
+    /// fn store(client: &ConnHandle, pieces: Receiver<Vec<u8>>) -> Result<(), SendError> {
+    ///     while let Ok(piece) = pieces.recv() {
+    ///         client.pause_reading()?;
+    ///         if std::fs::write(format!("piece-{}", client.id()), piece).is_err() {
+    ///             return client.close();
+    ///         }
+    ///         client.resume_reading()?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn pause_reading(&self) -> Result<(), SendError> {
         self.pause_reading_for(PauseReason::PLAIN)
     }
@@ -126,6 +183,10 @@ impl ConnHandle {
     /// # Errors
     ///
     /// See [`SendError`].
+    ///
+    /// # Examples
+    ///
+    /// See [`pause_reading`](Self::pause_reading).
     pub fn resume_reading(&self) -> Result<(), SendError> {
         self.resume_reading_for(PauseReason::PLAIN)
     }
@@ -136,6 +197,23 @@ impl ConnHandle {
     /// # Errors
     ///
     /// See [`SendError`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use evio_core as evio;
+    /// use evio::{ConnHandle, PauseReason, SendError};
+    ///
+    /// const DISK: PauseReason = PauseReason::new(2);
+    ///
+    /// /// Keeps the input of all clients waiting while the disk is full.
+    /// fn set_disk_full(clients: &[ConnHandle], is_full: bool) -> Result<(), SendError> {
+    ///     clients.iter().try_for_each(|client| match is_full {
+    ///         true => client.pause_reading_for(DISK),
+    ///         false => client.resume_reading_for(DISK),
+    ///     })
+    /// }
+    /// ```
     pub fn pause_reading_for(&self, reason: PauseReason) -> Result<(), SendError> {
         self.try_push(ConnCommand::Pause(reason))
     }
@@ -145,6 +223,10 @@ impl ConnHandle {
     /// # Errors
     ///
     /// See [`SendError`].
+    ///
+    /// # Examples
+    ///
+    /// See [`pause_reading_for`](Self::pause_reading_for).
     pub fn resume_reading_for(&self, reason: PauseReason) -> Result<(), SendError> {
         self.try_push(ConnCommand::Resume(reason))
     }
@@ -155,6 +237,22 @@ impl ConnHandle {
     ///
     /// Fails when the server has ended, or when twice as many messages wait as `mailbox_capacity`
     /// allows: endings have room when the mailbox is full for others.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use evio_core as evio;
+    /// use evio::{ConnHandle, SendError};
+    ///
+    /// /// Ends the connection of a user who is no longer welcome.
+    /// fn dismiss(client: &ConnHandle, is_hostile: bool) -> Result<(), SendError> {
+    ///     if is_hostile {
+    ///         return client.abort();
+    ///     }
+    ///     client.send("you are logged out\n")?;
+    ///     client.close()
+    /// }
+    /// ```
     pub fn close(&self) -> Result<(), SendError> {
         self.end(ConnCommand::Close)
     }
@@ -165,6 +263,10 @@ impl ConnHandle {
     ///
     /// Fails when the server has ended, or when twice as many messages wait as `mailbox_capacity`
     /// allows: endings have room when the mailbox is full for others.
+    ///
+    /// # Examples
+    ///
+    /// See [`close`](Self::close).
     pub fn abort(&self) -> Result<(), SendError> {
         self.end(ConnCommand::Abort)
     }

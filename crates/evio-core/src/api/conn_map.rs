@@ -66,6 +66,17 @@ pub struct ConnMap<T> {
 
 impl<T> ConnMap<T> {
     /// Creates a map without values, which takes no memory.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use evio_core as evio;
+    /// use evio::ConnMap;
+    ///
+    /// let names: ConnMap<String> = ConnMap::new();
+    /// assert!(names.is_empty());
+    /// assert_eq!(names.len(), 0);
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self { pages: Pages::default(), loop_id: None }
@@ -92,6 +103,21 @@ impl<T> ConnMap<T> {
     }
 
     /// Returns the value of a connection.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use evio_core as evio;
+    /// use evio::{ConnId, ConnMap};
+    ///
+    /// /// Says how a player stands.
+    /// fn standing(points: &ConnMap<u32>, player: ConnId) -> String {
+    ///     match points.get(player) {
+    ///         Some(own) => format!("{own} points, as one of {} players", points.len()),
+    ///         None => "not a player".to_owned(),
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub fn get(&self, id: ConnId) -> Option<&T> {
         let (of, value) = self.pages.get(id.key().index)?;
@@ -99,6 +125,10 @@ impl<T> ConnMap<T> {
     }
 
     /// Returns the value of a connection.
+    ///
+    /// # Examples
+    ///
+    /// See [`ConnMap`].
     #[must_use]
     pub fn get_mut(&mut self, id: ConnId) -> Option<&mut T> {
         let (of, value) = self.pages.get_mut(id.key().index)?;
@@ -148,6 +178,18 @@ impl<T> ConnMap<T> {
     }
 
     /// Returns whether a connection has a value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use evio_core as evio;
+    /// use evio::{ConnId, ConnMap};
+    ///
+    /// /// Forgets the invitations of those who play already.
+    /// fn tidy_up(invited: &mut Vec<ConnId>, players: &ConnMap<u32>) {
+    ///     invited.retain(|&id| !players.contains(id));
+    /// }
+    /// ```
     #[must_use]
     pub fn contains(&self, id: ConnId) -> bool {
         self.get(id).is_some()
@@ -171,11 +213,37 @@ impl<T> ConnMap<T> {
     }
 
     /// Returns the connections and their values, in no particular order.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use evio_core as evio;
+    /// use evio::{ConnId, ConnMap};
+    ///
+    /// /// Finds the player with the most points.
+    /// fn leader(points: &ConnMap<u32>) -> Option<ConnId> {
+    ///     points.iter().max_by_key(|(_, points)| **points).map(|(id, _)| id)
+    /// }
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (ConnId, &T)> {
         self.pages.values().map(|(id, value)| (*id, value))
     }
 
     /// Returns the connections and their values, in no particular order.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use evio_core as evio;
+    /// use evio::ConnMap;
+    ///
+    /// /// Begins another round, in which nobody has a point.
+    /// fn begin_round(points: &mut ConnMap<u32>) {
+    ///     for (_, points) in points.iter_mut() {
+    ///         *points = 0;
+    ///     }
+    /// }
+    /// ```
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (ConnId, &mut T)> {
         self.pages.values_mut().map(|(id, value)| (*id, value))
     }

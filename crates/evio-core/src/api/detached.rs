@@ -15,23 +15,40 @@ use evio_sys::net::Stream;
 /// # Examples
 ///
 /// ```
+/// use std::fs::File;
 /// use std::io::{self, Write};
+/// use std::ops::ControlFlow;
 /// # use evio_core as evio;
-/// use evio::{Action, Conn, Detached};
+/// use evio::{Action, Conn, ConnId, Detached, Handler, Loop};
 ///
-/// /// The `data` callback of a server that leaves uploads to threads, which may wait for a disk.
-/// fn data(conn: &mut Conn<'_>, input: &[u8]) -> Action {
-///     conn.put_back(input);
-///     Action::Detach
-/// }
+/// /// Leaves uploads to threads, which may wait for a disk.
+/// struct Uploads;
 ///
-/// /// What its `detached` callback does with the socket.
-/// fn store(mut upload: Detached, mut file: std::fs::File) {
-///     std::thread::spawn(move || {
-///         // The input that was put back comes first, then what arrives on the socket.
-///         let len = io::copy(&mut upload, &mut file)?;
-///         writeln!(upload, "{len} bytes are stored")
-///     });
+/// impl Handler for Uploads {
+///     type Context = ();
+///
+///     fn context(&mut self, _: &Conn<'_>) {}
+///
+///     fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
+///         conn.put_back(input);
+///         Action::Detach
+///     }
+///
+///     fn detached(
+///         &mut self,
+///         _: &mut Loop<'_>,
+///         id: ConnId,
+///         _: (),
+///         mut upload: Detached,
+///     ) -> ControlFlow<()> {
+///         std::thread::spawn(move || {
+///             let mut file = File::create(format!("upload-{id}"))?;
+///             // The input that was put back comes first, then what arrives on the socket.
+///             let len = io::copy(&mut upload, &mut file)?;
+///             writeln!(upload, "{len} bytes are stored")
+///         });
+///         ControlFlow::Continue(())
+///     }
 /// }
 /// ```
 #[derive(Debug)]
@@ -46,6 +63,22 @@ impl Detached {
     }
 
     /// Takes the parts: the socket, and input that comes before anything read from it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::TcpStream;
+    /// # use evio_core as evio;
+    /// use evio::Detached;
+    ///
+    /// /// What a `detached` callback gives to a library that wants a socket of std: that, and the
+    /// /// input that is read already.
+    /// fn parts(socket: Detached) -> Option<(TcpStream, Vec<u8>)> {
+    ///     let (stream, unread) = socket.into_parts();
+    ///     // A Unix socket would be a `UnixStream`.
+    ///     Some((stream.try_into().ok()?, unread))
+    /// }
+    /// ```
     #[must_use]
     pub fn into_parts(self) -> (Stream, Vec<u8>) {
         let read = self.unread.position() as usize;

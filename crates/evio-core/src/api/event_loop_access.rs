@@ -2,16 +2,14 @@
 
 mod dialing;
 mod timing;
+mod watching;
 
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use evio_sys::Interest;
 
 use crate::api::conn::Conn;
 use crate::api::connect_options::ConnectOptions;
@@ -25,10 +23,10 @@ use crate::table::phase::Phase;
 use crate::types::conn_id::ConnId;
 use crate::types::origin::Tag;
 use crate::types::thread_bound::ThreadBound;
-use crate::types::watch_id::WatchId;
 
 /// A loop, for the time of a callback that has no connection of its own, or of a task that was
-/// [posted](crate::LoopHandle::post) to it: the way to its connections and UDP sockets.
+/// [posted](crate::LoopHandle::post) to it: the way to its connections, UDP sockets, timers, dials
+/// and watched descriptors.
 ///
 /// # Examples
 ///
@@ -60,6 +58,21 @@ impl<'a> Loop<'a> {
     }
 
     /// Returns a connection of this loop that is open, half-closed or connecting.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use evio_core as evio;
+    /// use evio::{ConnId, Loop};
+    ///
+    /// /// What a server does in `message` with news that are for one client.
+    /// fn tell(event_loop: &mut Loop<'_>, client: ConnId, news: &str) {
+    ///     // A client that has gone, or is on another loop, is not found.
+    ///     if let Some(mut client) = event_loop.conn(client) {
+    ///         client.write(news.as_bytes());
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub fn conn(&mut self, id: ConnId) -> Option<Conn<'_>> {
         Self::into_conn(self.state, id)
@@ -191,12 +204,41 @@ impl<'a> Loop<'a> {
 
     /// Returns this loop's UDP socket for the address with this index, if it has one; the first of
     /// them for a host name that stands for several addresses.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    /// use std::ops::ControlFlow;
+    /// use std::time::Duration;
+    /// # use evio_core as evio;
+    /// use evio::Loop;
+    ///
+    /// /// The `tick` callback of a server that tells others of the same kind that it is there. The
+    /// /// first of its addresses is one of UDP.
+    /// fn tick(event_loop: &mut Loop<'_>, others: &[SocketAddr]) -> ControlFlow<(), Duration> {
+    ///     if let Some(socket) = event_loop.udp(0) {
+    ///         println!("{:?} is alive", socket.local_addr());
+    ///     }
+    ///     for &other in others {
+    ///         // `localhost:5000` can stand for two sockets, one for each kind of address.
+    ///         if let Some(mut socket) = event_loop.udp_for(0, other) {
+    ///             socket.send_to(b"alive", other);
+    ///         }
+    ///     }
+    ///     ControlFlow::Continue(Duration::from_secs(1))
+    /// }
+    /// ```
     #[must_use]
     pub fn udp(&mut self, address_index: u16) -> Option<Udp<'_>> {
         self.find_udp(|bound| bound.address_index() == address_index)
     }
 
     /// As [`udp`](Self::udp), but the first of them that can reach `peer` by its family.
+    ///
+    /// # Examples
+    ///
+    /// See [`udp`](Self::udp).
     #[must_use]
     pub fn udp_for(&mut self, address_index: u16, peer: SocketAddr) -> Option<Udp<'_>> {
         self.find_udp(|bound| bound.address_index() == address_index && bound.socket().is_for(peer))
@@ -207,127 +249,86 @@ impl<'a> Loop<'a> {
         Some(Udp::new(self.state, slot, None))
     }
 
-    /// Watches a descriptor of the program's own, such as a pipe, a timerfd, an inotify or a socket
-    /// of another library, and returns its name: [`Handler::ready`](crate::Handler::ready) is
-    /// called in each turn in which it is ready for `interest`.
-    /// [`Watched::tag`](crate::Watched::tag) gives `tag` back.
-    ///
-    /// The loop owns the descriptor until [`unwatch`](Self::unwatch), so nobody closes it, and has
-    /// the system give its number to another, while it is polled; at the server's end it is closed,
-    /// without a callback. To watch what somebody else owns, give the loop a copy
-    /// (`as_fd().try_clone_to_owned()`), and end the watch when the owner closes its own. Whether
-    /// it blocks is left as it is, for that is shared with all copies. A graceful shutdown does not
-    /// wait for it.
-    ///
-    /// # Errors
-    ///
-    /// Fails with [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) when the loop watches as many as
-    /// [`Config::max_watches`](crate::Config::max_watches) allows, when the descriptor cannot be
-    /// polled, such as that of a regular file, and when the server is ending. It is closed then.
+    /// Returns the index of this loop.
     ///
     /// # Examples
     ///
     /// ```
-    /// use std::io::Read;
-    /// use std::ops::ControlFlow;
-    /// use std::os::unix::net::UnixStream;
     /// # use evio_core as evio;
-    /// use evio::{Action, Conn, Handler, Interest, Loop, Serving, Tag, Watched};
+    /// use evio::Loop;
     ///
-    /// /// Ends when it is told so by a socket that is no connection.
-    /// struct Told(Option<UnixStream>);
-    ///
-    /// impl Handler for Told {
-    ///     type Context = ();
-    ///     fn context(&mut self, _: &Conn<'_>) {}
-    ///     fn data(&mut self, _: &mut Conn<'_>, _: &mut (), _: &[u8]) -> Action {
-    ///         Action::None
-    ///     }
-    ///     fn serving(&mut self, event_loop: &mut Loop<'_>, _: &Serving) -> ControlFlow<()> {
-    ///         let socket = self.0.take().expect("serving is called once");
-    ///         match event_loop.watch(socket, Interest::READABLE, Tag::default()) {
-    ///             Ok(_) => ControlFlow::Continue(()),
-    ///             Err(_) => ControlFlow::Break(()),
-    ///         }
-    ///     }
-    ///     fn ready(&mut self, watched: &mut Watched<'_>) -> ControlFlow<()> {
-    ///         let mut word = [0; 16];
-    ///         match watched.read(&mut word) {
-    ///             Ok(len) if word[..len] == *b"go on" => ControlFlow::Continue(()),
-    ///             _ => ControlFlow::Break(()),
-    ///         }
-    ///     }
+    /// /// Begins each line of the log with the loop that it is from.
+    /// fn log(event_loop: &Loop<'_>, line: &str) {
+    ///     eprintln!("[loop {}] {line}", event_loop.loop_id());
     /// }
     /// ```
-    pub fn watch(
-        &mut self,
-        descriptor: impl Into<OwnedFd>,
-        interest: Interest,
-        tag: impl Into<Tag>,
-    ) -> io::Result<WatchId> {
-        let fd = descriptor.into();
-        self.state.check_running()?;
-        let number = self.state.watches.add(fd, interest, tag.into(), &self.state.poller)?;
-        Ok(WatchId::new(self.state.loop_id, number))
-    }
-
-    /// Changes what a descriptor is watched for. With [`Interest::HANGUP`] it is silent but for the
-    /// end of a connection.
-    ///
-    /// # Errors
-    ///
-    /// Fails with [`NotFound`](io::ErrorKind::NotFound) when this loop does not watch it, and when
-    /// the system refuses the interest; then it may be reported no more, and is to be given back.
-    pub fn rewatch(&mut self, id: WatchId, interest: Interest) -> io::Result<()> {
-        let number = self.watch_number(id).ok_or(io::ErrorKind::NotFound)?;
-        self.state.watches.rearm(number, interest, &self.state.poller)
-    }
-
-    /// Ends watching a descriptor and gives it back, unless that has been done already. What was
-    /// reported in this turn and not been told yet is not told.
-    ///
-    /// # Examples
-    ///
-    /// See [`WatchId`].
-    pub fn unwatch(&mut self, id: WatchId) -> Option<OwnedFd> {
-        self.state.watches.remove(self.watch_number(id)?, &self.state.poller)
-    }
-
-    /// Returns a descriptor that this loop watches.
-    #[must_use]
-    pub fn watched(&self, id: WatchId) -> Option<BorrowedFd<'_>> {
-        Some(self.state.watches.get(self.watch_number(id)?)?.fd().as_fd())
-    }
-
-    fn watch_number(&self, id: WatchId) -> Option<u64> {
-        (id.loop_id() == self.loop_id()).then(|| id.number())
-    }
-
-    /// Returns the index of this loop.
     #[must_use]
     pub fn loop_id(&self) -> usize {
         usize::from(self.state.loop_id)
     }
 
     /// Returns the time of the present turn of the loop; see [`Conn::now`].
+    ///
+    /// # Examples
+    ///
+    /// See [`LoopTimer::due`](crate::LoopTimer::due).
     #[must_use]
     pub fn now(&self) -> Instant {
         self.state.table.clock().now()
     }
 
     /// Returns a handle for this loop that any thread can use at any time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// # use evio_core as evio;
+    /// use evio::{Loop, Serving};
+    ///
+    /// /// The `serving` callback of a server that ends when a line has been typed.
+    /// fn serving(event_loop: &mut Loop<'_>, _: &Serving) -> ControlFlow<()> {
+    ///     let handle = event_loop.handle();
+    ///     std::thread::spawn(move || {
+    ///         let _ = std::io::stdin().read_line(&mut String::new());
+    ///         handle.shutdown();
+    ///     });
+    ///     ControlFlow::Continue(())
+    /// }
+    /// ```
     #[must_use]
     pub fn handle(&self) -> LoopHandle {
         LoopHandle::new(Arc::clone(&self.state.group), self.state.loop_id)
     }
 
     /// Ends the server, as [`Action::Shutdown`](crate::Action::Shutdown) does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use evio_core as evio;
+    /// use evio::Loop;
+    ///
+    /// /// Ends the server: at once, or when its clients have finished, in half a minute at most.
+    /// fn end(event_loop: &mut Loop<'_>, at_once: bool) {
+    ///     if at_once {
+    ///         event_loop.shutdown();
+    ///     } else {
+    ///         event_loop.shutdown_gracefully(Duration::from_secs(30));
+    ///     }
+    /// }
+    /// ```
     pub fn shutdown(&mut self) {
         self.state.group.shutdown(ShutdownMode::Immediate);
     }
 
     /// Ends the server when its connections have come to an end, or after `timeout`, as
     /// [`LoopHandle::shutdown_gracefully`] does.
+    ///
+    /// # Examples
+    ///
+    /// See [`shutdown`](Self::shutdown).
     pub fn shutdown_gracefully(&mut self, timeout: Duration) {
         self.state.group.shutdown(ShutdownMode::Graceful(timeout));
     }

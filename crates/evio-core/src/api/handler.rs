@@ -56,7 +56,8 @@ use crate::types::conn_id::ConnId;
 /// # Messages
 ///
 /// `M` is the type of the messages that other threads and other loops send to the handler by a
-/// [`MessageSender`](crate::MessageSender). Who sends none leaves it out: `impl Handler for Echo`.
+/// [`MessageSender`](crate::MessageSender). A handler that gets none leaves it out:
+/// `impl Handler for Echo`.
 ///
 /// # Panics
 ///
@@ -67,23 +68,72 @@ use crate::types::conn_id::ConnId;
 ///
 /// # Examples
 ///
+/// A server that counts, from the number that a client sends, for as long as the client reads:
+///
 /// ```
+/// use std::ops::ControlFlow;
+/// use std::time::Duration;
 /// # use evio_core as evio;
-/// use evio::{Action, Conn, Handler};
+/// use evio::{Action, CloseReason, Conn, Handler};
 ///
-/// struct Echo;
+/// struct Count;
 ///
-/// impl Handler for Echo {
-///     type Context = ();
+/// impl Handler for Count {
+///     /// The next number.
+///     type Context = u64;
 ///
-///     fn context(&mut self, _: &Conn<'_>) {}
+///     fn context(&mut self, _: &Conn<'_>) -> u64 {
+///         0
+///     }
 ///
-///     fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
-///         conn.write(input);
+///     fn opened(&mut self, conn: &mut Conn<'_>, _: &mut u64) -> Action {
+///         conn.write(b"from which number?\n");
+///         conn.set_timer(Some(Duration::from_secs(10)));
 ///         Action::None
+///     }
+///
+///     fn data(&mut self, conn: &mut Conn<'_>, next: &mut u64, input: &[u8]) -> Action {
+///         let Ok(n) = String::from_utf8_lossy(input).trim().parse() else { return Action::Close };
+///         *next = n;
+///         conn.set_timer(None);
+///         self.drained(conn, next)
+///     }
+///
+///     /// Writes as much as there is room for. It is called again when most of that is sent.
+///     fn drained(&mut self, conn: &mut Conn<'_>, next: &mut u64) -> Action {
+///         while conn.output_room() > 0 {
+///             conn.write(format!("{next}\n").as_bytes());
+///             *next += 1;
+///         }
+///         Action::None
+///     }
+///
+///     fn timer(&mut self, conn: &mut Conn<'_>, _: &mut u64) -> Action {
+///         conn.write(b"too late\n");
+///         Action::Close
+///     }
+///
+///     /// Goes on: a client such as `echo 5 | nc` has nothing more to say, and still reads.
+///     fn peer_closed(&mut self, _: &mut Conn<'_>, _: &mut u64) -> Action {
+///         Action::None
+///     }
+///
+///     fn stopping(&mut self, conn: &mut Conn<'_>, _: &mut u64) -> Action {
+///         conn.write(b"goodbye\n");
+///         Action::Close
+///     }
+///
+///     fn closed(&mut self, conn: &mut Conn<'_>, next: u64, why: CloseReason) -> ControlFlow<()> {
+///         println!("{} has come to {next}: {why:?}", conn.id());
+///         ControlFlow::Continue(())
 ///     }
 /// }
 /// ```
+///
+/// For `serving` see [`Serving`], for `woken` [`ConnHandle::wake`](crate::ConnHandle::wake), for
+/// `unanswered` [`Conn::reply`], for `connect_failed` [`Loop::set_timer`], for `dial_failed`
+/// [`Loop::dial`], for `datagram` [`Udp`], for `ready` [`Watched`] and for `listener_failed`
+/// [`LoopHandle::listen`](crate::LoopHandle::listen).
 pub trait Handler<M = ()> {
     /// The state that the handler keeps for each connection; `closed` or `detached` gives it back.
     type Context;
@@ -98,10 +148,6 @@ pub trait Handler<M = ()> {
     fn data(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context, input: &[u8]) -> Action;
 
     /// Is called once, on loop 0, when the server is bound and before it accepts anything.
-    ///
-    /// # Examples
-    ///
-    /// See [`Serving`].
     fn serving(&mut self, event_loop: &mut Loop<'_>, serving: &Serving) -> ControlFlow<()> {
         let _ = (event_loop, serving);
         ControlFlow::Continue(())
@@ -206,21 +252,16 @@ pub trait Handler<M = ()> {
     /// callbacks: it was refused ([`CloseReason::Error`]), took too long
     /// ([`Timeout::Connect`](crate::Timeout::Connect)), or this server has given it up.
     ///
-    /// It has no context yet; [`Conn::origin`] tells what it was asked for with. What was written
-    /// to it is lost.
+    /// It has no context yet; [`Conn::origin`] gives back its tag. What was written to it is lost.
     fn connect_failed(&mut self, conn: &mut Conn<'_>, reason: CloseReason) -> ControlFlow<()> {
         let _ = (conn, reason);
         ControlFlow::Continue(())
     }
 
-    /// Is called when no connection has come of a [dial](Loop::dial), with what was tried and what
-    /// came of that. A dial of which one has gets [`opened`](Self::opened) instead.
+    /// Is called when a [dial](Loop::dial) has failed, with the addresses that were tried and the
+    /// error of each. After one that has become a connection, [`opened`](Self::opened) is called.
     ///
     /// By default nothing is done about it.
-    ///
-    /// # Examples
-    ///
-    /// See [`Loop::dial`].
     fn dial_failed(&mut self, event_loop: &mut Loop<'_>, error: DialError) -> ControlFlow<()> {
         let _ = (event_loop, error);
         ControlFlow::Continue(())
@@ -232,36 +273,7 @@ pub trait Handler<M = ()> {
     ///
     /// # Examples
     ///
-    /// [`MessageSender`](crate::MessageSender) shows how messages are sent. A message can be a
-    /// task, which reaches the handler and its loop:
-    ///
-    /// ```
-    /// use std::ops::ControlFlow;
-    /// # use evio_core as evio;
-    /// use evio::{Action, Conn, Handler, Loop};
-    ///
-    /// struct Counter {
-    ///     requests: u64,
-    /// }
-    ///
-    /// type Task = Box<dyn FnOnce(&mut Counter, &mut Loop<'_>) + Send>;
-    ///
-    /// impl Handler<Task> for Counter {
-    ///     type Context = ();
-    ///
-    ///     fn context(&mut self, _: &Conn<'_>) {}
-    ///
-    ///     fn data(&mut self, _: &mut Conn<'_>, _: &mut (), _: &[u8]) -> Action {
-    ///         self.requests += 1;
-    ///         Action::None
-    ///     }
-    ///
-    ///     fn message(&mut self, event_loop: &mut Loop<'_>, task: Task) -> ControlFlow<()> {
-    ///         task(self, event_loop);
-    ///         ControlFlow::Continue(())
-    ///     }
-    /// }
-    /// ```
+    /// See [`MessageSender`](crate::MessageSender).
     fn message(&mut self, event_loop: &mut Loop<'_>, message: M) -> ControlFlow<()> {
         let _ = (event_loop, message);
         ControlFlow::Continue(())
@@ -326,27 +338,20 @@ pub trait Handler<M = ()> {
     ///
     /// ```
     /// # use evio_core as evio;
-    /// use evio::{Action, Conn, Handler, Loop};
+    /// use evio::{Action, Conn};
     ///
-    /// /// Confirms what is in the log, and only then.
-    /// struct Journal(std::fs::File);
-    ///
-    /// impl Handler for Journal {
-    ///     type Context = ();
-    ///
-    ///     fn context(&mut self, _: &Conn<'_>) {}
-    ///
-    ///     fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
-    ///         match std::io::Write::write_all(&mut self.0, input) {
-    ///             Ok(()) => conn.write(b"stored\n"),
-    ///             Err(_) => return Action::Close,
-    ///         }
-    ///         Action::None
+    /// /// The `data` callback of a server that confirms what is in its log.
+    /// fn data(mut log: &std::fs::File, conn: &mut Conn<'_>, input: &[u8]) -> Action {
+    ///     match std::io::Write::write_all(&mut log, input) {
+    ///         Ok(()) => conn.write(b"stored\n"),
+    ///         Err(_) => return Action::Close,
     ///     }
+    ///     Action::None
+    /// }
     ///
-    ///     fn pre_write(&mut self, _: &mut Loop<'_>) -> std::io::Result<()> {
-    ///         self.0.sync_data()
-    ///     }
+    /// /// Its `pre_write` callback: no client reads `stored` before it is true.
+    /// fn pre_write(log: &std::fs::File) -> std::io::Result<()> {
+    ///     log.sync_data()
     /// }
     /// ```
     fn pre_write(&mut self, event_loop: &mut Loop<'_>) -> io::Result<()> {
@@ -378,19 +383,7 @@ pub trait Handler<M = ()> {
     ///
     /// # Examples
     ///
-    /// ```
-    /// use std::ops::ControlFlow;
-    /// use std::time::Duration;
-    /// # use evio_core as evio;
-    /// use evio::Loop;
-    ///
-    /// /// The `tick` callback of a server whose clients expect a sign of life every ten seconds.
-    /// fn tick(event_loop: &mut Loop<'_>) -> ControlFlow<(), Duration> {
-    ///     // To those of all loops; one that has no room for it now will be told the next time.
-    ///     let _ = event_loop.handle().broadcast(*b"ping\n");
-    ///     ControlFlow::Continue(Duration::from_secs(10))
-    /// }
-    /// ```
+    /// See [`LoopHandle::broadcast`](crate::LoopHandle::broadcast).
     fn tick(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<(), Duration> {
         let _ = event_loop;
         ControlFlow::Continue(Duration::MAX)

@@ -48,6 +48,18 @@ impl LoopHandle {
     }
 
     /// Returns the index of the loop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use evio_core as evio;
+    /// use evio::LoopHandle;
+    ///
+    /// /// Returns the loop after this one, and the first one after the last.
+    /// fn next(event_loop: &LoopHandle) -> Option<LoopHandle> {
+    ///     event_loop.of_loop((event_loop.loop_id() + 1) % event_loop.loops())
+    /// }
+    /// ```
     #[must_use]
     pub fn loop_id(&self) -> usize {
         usize::from(self.loop_id)
@@ -85,12 +97,20 @@ impl LoopHandle {
     }
 
     /// Returns how many loops the group has.
+    ///
+    /// # Examples
+    ///
+    /// See [`LoopHandle`].
     #[must_use]
     pub fn loops(&self) -> usize {
         self.group.loops()
     }
 
     /// Returns a handle for another loop of the group, if it has so many.
+    ///
+    /// # Examples
+    ///
+    /// See [`LoopHandle`].
     #[must_use]
     pub fn of_loop(&self, loop_id: usize) -> Option<Self> {
         let exists = loop_id < self.group.loops();
@@ -98,6 +118,21 @@ impl LoopHandle {
     }
 
     /// Returns a handle for a connection of the group; `None` if the id is of no loop of it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use evio_core as evio;
+    /// use evio::{ConnId, LoopHandle, SendError};
+    ///
+    /// /// Writes to a connection of which only the id is known, such as from a message.
+    /// fn send_to(server: &LoopHandle, id: ConnId, bytes: Vec<u8>) -> Result<(), SendError> {
+    ///     if let Some(conn) = server.conn_handle(id) {
+    ///         conn.send(bytes)?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     #[must_use]
     pub fn conn_handle(&self, id: ConnId) -> Option<ConnHandle> {
         let mailbox = self.group.mailboxes().get(id.loop_id())?;
@@ -123,6 +158,33 @@ impl LoopHandle {
     /// # Errors
     ///
     /// Fails when the server is ending or has ended; the listener is closed then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io;
+    /// use std::ops::ControlFlow;
+    /// # use evio_core as evio;
+    /// use evio::LoopHandle;
+    /// use evio_sys::net::{ListenOptions, Listener};
+    ///
+    /// /// Lets the server listen on one more address while it runs, with the index 1.
+    /// fn listen(server: &LoopHandle, address: std::net::SocketAddr) -> io::Result<()> {
+    ///     let listener = Listener::tcp(address, &ListenOptions::default())?;
+    ///     server.listen(1, listener).map_err(io::Error::other)
+    /// }
+    ///
+    /// /// The `listener_failed` callback of that server, which can do without that address.
+    /// fn listener_failed(address_index: u16, error: &io::Error) -> ControlFlow<()> {
+    ///     eprintln!("address {address_index}: {error}");
+    ///     if address_index == 1 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    /// }
+    ///
+    /// /// Listens to it no more.
+    /// fn stop(server: &LoopHandle) {
+    ///     server.stop_listening(1);
+    /// }
+    /// ```
     pub fn listen(
         &self,
         address_index: u16,
@@ -139,6 +201,28 @@ impl LoopHandle {
     /// # Errors
     ///
     /// Fails when the server is ending or has ended; the listener is closed then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io;
+    /// # use evio_core as evio;
+    /// use evio::LoopHandle;
+    /// use evio_sys::net::{ListenOptions, Listener, UdpSocket};
+    ///
+    /// /// Gives every loop a listener and a UDP socket of its own for the same port: the kernel
+    /// /// spreads what comes in.
+    /// fn listen(server: &LoopHandle, address: std::net::SocketAddr) -> io::Result<()> {
+    ///     let options = ListenOptions::default().reuse_port(true);
+    ///     for event_loop in (0..server.loops()).filter_map(|loop_id| server.of_loop(loop_id)) {
+    ///         let listener = Listener::tcp(address, &options)?;
+    ///         event_loop.listen_here(1, listener).map_err(io::Error::other)?;
+    ///         let socket = UdpSocket::bind(address, &options)?;
+    ///         event_loop.bind(2, socket).map_err(io::Error::other)?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn listen_here(
         &self,
         address_index: u16,
@@ -154,6 +238,10 @@ impl LoopHandle {
     /// # Errors
     ///
     /// Fails when the server is ending or has ended; the socket is closed then.
+    ///
+    /// # Examples
+    ///
+    /// See [`listen_here`](Self::listen_here).
     pub fn bind(&self, address_index: u16, socket: UdpSocket) -> Result<(), SendError> {
         self.add(Command::Bind(Box::new(BoundUdp::new(address_index, socket))))
     }
@@ -169,6 +257,10 @@ impl LoopHandle {
     /// Tells every loop of the group to close its listeners and UDP sockets for the address with
     /// this index. Connections that came in by it stay, those that were not accepted are reset, and
     /// datagrams that wait for the end of the turn are sent.
+    ///
+    /// # Examples
+    ///
+    /// See [`listen`](Self::listen).
     pub fn stop_listening(&self, address_index: u16) {
         for mailbox in self.group.mailboxes() {
             // A loop that has ended listens to nothing.
@@ -182,6 +274,19 @@ impl LoopHandle {
     /// # Errors
     ///
     /// See [`SendError`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    /// # use evio_core as evio;
+    /// use evio::{LoopHandle, SendError};
+    ///
+    /// /// Tells a peer what a thread has found out. The first address is one of UDP.
+    /// fn tell(event_loop: &LoopHandle, peer: SocketAddr, answer: &str) -> Result<(), SendError> {
+    ///     event_loop.send_datagram(0, answer, peer)
+    /// }
+    /// ```
     pub fn send_datagram(
         &self,
         address_index: u16,
@@ -207,6 +312,22 @@ impl LoopHandle {
     /// # Errors
     ///
     /// Returns the error of one of the loops that refuse it; the others send it all the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use std::time::Duration;
+    /// # use evio_core as evio;
+    /// use evio::Loop;
+    ///
+    /// /// The `tick` callback of a server whose clients expect a sign of life every ten seconds.
+    /// fn tick(event_loop: &mut Loop<'_>) -> ControlFlow<(), Duration> {
+    ///     // To those of all loops; one that has no room for it now will be told the next time.
+    ///     let _ = event_loop.handle().broadcast(*b"ping\n");
+    ///     ControlFlow::Continue(Duration::from_secs(10))
+    /// }
+    /// ```
     pub fn broadcast(&self, bytes: impl Into<Arc<[u8]>>) -> Result<(), SendError> {
         let bytes: Arc<[u8]> = bytes.into();
         let send = |mailbox: &Arc<Sender>| {
@@ -218,6 +339,23 @@ impl LoopHandle {
     /// Ends all loops of the group, as [`Action::Shutdown`](crate::Action::Shutdown) does; those
     /// that have not been started yet end as soon as they are. Calling it again, or later, does
     /// nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use evio_core as evio;
+    /// use evio::LoopHandle;
+    ///
+    /// /// Ends the server when its clients have finished, or at once when asked again.
+    /// fn end(server: &LoopHandle, has_been_asked: bool) {
+    ///     if has_been_asked {
+    ///         server.shutdown();
+    ///     } else {
+    ///         server.shutdown_gracefully(Duration::from_secs(30));
+    ///     }
+    /// }
+    /// ```
     pub fn shutdown(&self) {
         self.group.shutdown(ShutdownMode::Immediate);
     }
@@ -227,6 +365,10 @@ impl LoopHandle {
     /// [`Handler::stopping`](crate::Handler::stopping) is called for each connection. A loop that a
     /// callback holds up for longer ends right after that. What was sent to the loop before is
     /// carried out before, as far as the time allows, and else when the connections have been told.
+    ///
+    /// # Examples
+    ///
+    /// See [`shutdown`](Self::shutdown).
     pub fn shutdown_gracefully(&self, timeout: Duration) {
         self.group.shutdown(ShutdownMode::Graceful(timeout));
     }

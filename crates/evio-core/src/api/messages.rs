@@ -15,8 +15,9 @@ use crate::types::message_type::WrongMessageType;
 /// Sends messages to the handler of a loop, from any thread and from other loops.
 ///
 /// [`Handler::message`](crate::Handler::message) gets them on the loop's thread, those of one
-/// thread in the order in which they were sent. What may wait is bounded, by `mailbox_capacity`
-/// and `mailbox_bytes` of [`Config`](crate::Config); what finds no room comes back.
+/// thread in the order in which they were sent. What may wait is bounded, by `mailbox_capacity` and
+/// `mailbox_bytes` of the `Server` of the `evio` crate, or of [`Config`](crate::Config) where this
+/// crate is used alone; what finds no room comes back.
 ///
 /// [`LoopHandle::message_sender`](crate::LoopHandle::message_sender) makes one.
 ///
@@ -53,6 +54,89 @@ use crate::types::message_type::WrongMessageType;
 ///     }
 /// }
 /// ```
+///
+/// A message can be a question. It brings along where the answer goes to:
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use std::sync::mpsc;
+/// # use evio_core as evio;
+/// use evio::{Action, CloseReason, Conn, Handler, Loop, MessageSender};
+///
+/// /// What other threads ask the handler of a loop.
+/// enum Question {
+///     /// How many clients are there?
+///     Clients(mpsc::Sender<usize>),
+/// }
+///
+/// #[derive(Default)]
+/// struct Counter {
+///     clients: usize,
+/// }
+///
+/// impl Handler<Question> for Counter {
+///     type Context = ();
+///
+///     fn context(&mut self, _: &Conn<'_>) {
+///         self.clients += 1;
+///     }
+///
+///     fn data(&mut self, _: &mut Conn<'_>, _: &mut (), _: &[u8]) -> Action {
+///         Action::None
+///     }
+///
+///     fn closed(&mut self, _: &mut Conn<'_>, _: (), _: CloseReason) -> ControlFlow<()> {
+///         self.clients -= 1;
+///         ControlFlow::Continue(())
+///     }
+///
+///     fn message(&mut self, _: &mut Loop<'_>, question: Question) -> ControlFlow<()> {
+///         match question {
+///             // It fails when nobody waits for the answer any more.
+///             Question::Clients(answer) => drop(answer.send(self.clients)),
+///         }
+///         ControlFlow::Continue(())
+///     }
+/// }
+///
+/// /// Asks from any thread but that of the loop, which would wait for itself. There is no answer
+/// /// when the server has ended.
+/// fn count_clients(handler: &MessageSender<Question>) -> Option<usize> {
+///     let (answer, answers) = mpsc::channel();
+///     handler.send(Question::Clients(answer)).ok()?;
+///     answers.recv().ok()
+/// }
+/// ```
+///
+/// A message can be a task as well, which reaches the handler and its loop:
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// # use evio_core as evio;
+/// use evio::{Action, Conn, Handler, Loop};
+///
+/// struct Counter {
+///     requests: u64,
+/// }
+///
+/// type Task = Box<dyn FnOnce(&mut Counter, &mut Loop<'_>) + Send>;
+///
+/// impl Handler<Task> for Counter {
+///     type Context = ();
+///
+///     fn context(&mut self, _: &Conn<'_>) {}
+///
+///     fn data(&mut self, _: &mut Conn<'_>, _: &mut (), _: &[u8]) -> Action {
+///         self.requests += 1;
+///         Action::None
+///     }
+///
+///     fn message(&mut self, event_loop: &mut Loop<'_>, task: Task) -> ControlFlow<()> {
+///         task(self, event_loop);
+///         ControlFlow::Continue(())
+///     }
+/// }
+/// ```
 pub struct MessageSender<M> {
     group: Arc<Group>,
     loop_id: u16,
@@ -71,7 +155,7 @@ impl<M: Send + 'static> MessageSender<M> {
         usize::from(self.loop_id)
     }
 
-    /// Sends a message, which counts as many bytes as its type has.
+    /// Sends a message, which takes as much of `mailbox_bytes` as the size of its type.
     ///
     /// # Errors
     ///
@@ -80,12 +164,27 @@ impl<M: Send + 'static> MessageSender<M> {
         self.send_with(message, 0)
     }
 
-    /// Sends a message that holds so many bytes beside those of its type, such as those of a `Vec`
-    /// in it.
+    /// Sends a message that takes `bytes` more of `mailbox_bytes` than the size of its type, such
+    /// as the length of a `Vec` that it holds.
     ///
     /// # Errors
     ///
     /// The message, with what [`SendError`](crate::SendError) says of it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use evio_core as evio;
+    /// use evio::MessageSender;
+    ///
+    /// /// Passes on an upload, or says which loop has no room for it.
+    /// fn pass_on(handler: &MessageSender<Vec<u8>>, upload: Vec<u8>) {
+    ///     let len = upload.len();
+    ///     if let Err(unsent) = handler.send_with(upload, len) {
+    ///         eprintln!("loop {}: {}", handler.loop_id(), unsent.error());
+    ///     }
+    /// }
+    /// ```
     pub fn send_with(&self, message: M, bytes: usize) -> Result<(), Unsent<M>> {
         let mailbox = self.group.mailbox(self.loop_id);
         Row::send(mailbox, bytes, message, Messages::push, |row| {

@@ -40,6 +40,26 @@ impl PendingAddresses {
     }
 
     /// Returns whether the dial still waits: one whose time is up, or that was cancelled, does not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    /// use std::thread;
+    /// use std::time::Duration;
+    /// # use evio_core as evio;
+    /// use evio::PendingAddresses;
+    ///
+    /// /// Asks for an address again and again, but for no longer than somebody waits for it.
+    /// fn resolve(wanted: PendingAddresses, ask: impl Fn() -> Option<SocketAddr>) {
+    ///     while wanted.is_wanted() {
+    ///         if let Some(address) = ask() {
+    ///             return wanted.give(Ok(vec![address]));
+    ///         }
+    ///         thread::sleep(Duration::from_millis(200));
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         self.wanted.strong_count() > 0

@@ -8,14 +8,32 @@ use crate::api::message::{ConnCommand, OutputBytes};
 use crate::mail::mailbox::Room;
 use crate::mail::send_error::Unsent;
 
-/// A reply that is owed to a peer; [`Conn::reply`](crate::Conn::reply) makes one, and shows how it
-/// is used.
+/// A reply that is owed to a peer; [`Conn::reply`](crate::Conn::reply) makes one, and shows a
+/// server that does.
 ///
 /// It has a place in the mailbox of the loop, which so never has too many messages for it.
 ///
 /// # Examples
 ///
-/// See [`Conn::reply`](crate::Conn::reply).
+/// ```
+/// # use evio_core as evio;
+/// use evio::{ConnState, Reply};
+///
+/// /// Answers with a long report, on a thread of its own, line by line.
+/// fn answer(reply: Reply, report: impl Iterator<Item = String>) {
+///     for line in report {
+///         let client = reply.handle();
+///         // What is left is not worth the work when nobody waits for it, or finds no room. The
+///         // reply is dropped, which `unanswered` is told.
+///         if client.state() == Some(ConnState::Ended) || client.send(line).is_err() {
+///             return;
+///         }
+///     }
+///     if let Err(unsent) = reply.send(*b"end\n") {
+///         eprintln!("an answer has no end: {unsent}");
+///     }
+/// }
+/// ```
 #[must_use = "a reply that is dropped ends the connection, unless the handler does otherwise"]
 pub struct Reply {
     handle: ConnHandle,
@@ -49,6 +67,23 @@ impl Reply {
     /// # Errors
     ///
     /// As [`send`](Self::send).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// # use evio_core as evio;
+    /// use evio::Reply;
+    ///
+    /// /// Gives everybody who has asked for the same page the same bytes.
+    /// fn answer_all(waiting: Vec<Reply>, page: &Arc<[u8]>) {
+    ///     for reply in waiting {
+    ///         if let Err(unsent) = reply.send_shared(Arc::clone(page)) {
+    ///             eprintln!("an answer is lost: {unsent}");
+    ///         }
+    ///     }
+    /// }
+    /// ```
     #[expect(clippy::type_complexity, reason = "what comes back is what was given")]
     pub fn send_shared(self, bytes: Arc<[u8]>) -> Result<(), Unsent<(Self, Arc<[u8]>)>> {
         self.give(bytes, |bytes| bytes.len())

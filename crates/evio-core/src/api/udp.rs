@@ -66,6 +66,19 @@ impl<'a> Udp<'a> {
     ///
     /// It saves a copy, and a peer that waits for the reply has it earlier. It does not wait for
     /// [`Handler::pre_write`](crate::Handler::pre_write).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    /// # use evio_core as evio;
+    /// use evio::Udp;
+    ///
+    /// /// What a server does in `datagram` that is asked for the time, which should not wait.
+    /// fn answer(socket: &mut Udp<'_>, peer: SocketAddr, now: fn() -> [u8; 48]) {
+    ///     socket.send_to_now(&now(), peer);
+    /// }
+    /// ```
     pub fn send_to_now(&mut self, bytes: &[u8], peer: SocketAddr) {
         let source = self.source_for(peer);
         self.state.datagrams.send_now(self.slot, bytes, peer, source);
@@ -82,12 +95,31 @@ impl<'a> Udp<'a> {
     /// # Platform notes
     ///
     /// Linux tells (`IP_PKTINFO`); elsewhere the source of a reply is chosen by the routes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    /// # use evio_core as evio;
+    /// use evio::Udp;
+    ///
+    /// /// Says in the log where a datagram has come from, and to which address.
+    /// fn log(socket: &Udp<'_>, peer: SocketAddr) -> std::io::Result<()> {
+    ///     let ip = socket.local_ip().unwrap_or(socket.local_addr()?.ip());
+    ///     println!("{peer} -> {ip}, by address {}", socket.address_index());
+    ///     Ok(())
+    /// }
+    /// ```
     #[must_use]
     pub fn local_ip(&self) -> Option<IpAddr> {
         self.conversation.map(|(_, local)| local)
     }
 
     /// Returns the index of this socket's address, in the order in which the server was given them.
+    ///
+    /// # Examples
+    ///
+    /// See [`local_ip`](Self::local_ip).
     #[must_use]
     pub fn address_index(&self) -> u16 {
         self.bound().address_index()
@@ -98,6 +130,10 @@ impl<'a> Udp<'a> {
     /// # Errors
     ///
     /// Fails only when the system call does.
+    ///
+    /// # Examples
+    ///
+    /// See [`local_ip`](Self::local_ip).
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.bound().socket().local_addr()
     }
@@ -112,6 +148,40 @@ impl<'a> Udp<'a> {
     ///
     /// Fails when `group` is no multicast address, the socket takes no IPv4, the interface does not
     /// exist, or the group was joined already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::{Ipv4Addr, Ipv6Addr};
+    /// # use evio_core as evio;
+    /// use evio::Loop;
+    ///
+    /// const GROUP: Ipv4Addr = Ipv4Addr::new(239, 1, 2, 3);
+    /// const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff15, 0, 0, 0, 0, 0, 0x0102, 3);
+    ///
+    /// /// What a server does in `serving` to hear what is said to a group. Its first address is
+    /// /// `udp4://:5000`, the second one `udp6://:5000`.
+    /// fn join(event_loop: &mut Loop<'_>) -> std::io::Result<()> {
+    ///     if let Some(socket) = event_loop.udp(0) {
+    ///         socket.join_multicast_v4(GROUP, Ipv4Addr::UNSPECIFIED)?;
+    ///     }
+    ///     if let Some(socket) = event_loop.udp(1) {
+    ///         socket.join_multicast_v6(GROUP_V6, 0)?;
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// /// What it does when it has heard enough.
+    /// fn leave(event_loop: &mut Loop<'_>) -> std::io::Result<()> {
+    ///     if let Some(socket) = event_loop.udp(0) {
+    ///         socket.leave_multicast_v4(GROUP, Ipv4Addr::UNSPECIFIED)?;
+    ///     }
+    ///     if let Some(socket) = event_loop.udp(1) {
+    ///         socket.leave_multicast_v6(GROUP_V6, 0)?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn join_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
         self.bound().socket().join_multicast_v4(group, interface)
     }
@@ -124,6 +194,10 @@ impl<'a> Udp<'a> {
     ///
     /// Fails when `group` is no multicast address, the socket is not one of IPv6, the interface
     /// does not exist, or the group was joined already.
+    ///
+    /// # Examples
+    ///
+    /// See [`join_multicast_v4`](Self::join_multicast_v4).
     pub fn join_multicast_v6(&self, group: Ipv6Addr, interface: u32) -> io::Result<()> {
         self.bound().socket().join_multicast_v6(group, interface)
     }
@@ -133,6 +207,10 @@ impl<'a> Udp<'a> {
     /// # Errors
     ///
     /// Fails when the group was not joined on that interface.
+    ///
+    /// # Examples
+    ///
+    /// See [`join_multicast_v4`](Self::join_multicast_v4).
     pub fn leave_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
         self.bound().socket().leave_multicast_v4(group, interface)
     }
@@ -142,11 +220,30 @@ impl<'a> Udp<'a> {
     /// # Errors
     ///
     /// Fails when the group was not joined on that interface.
+    ///
+    /// # Examples
+    ///
+    /// See [`join_multicast_v4`](Self::join_multicast_v4).
     pub fn leave_multicast_v6(&self, group: Ipv6Addr, interface: u32) -> io::Result<()> {
         self.bound().socket().leave_multicast_v6(group, interface)
     }
 
     /// Returns the loop of this socket.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    /// use std::ops::ControlFlow;
+    /// # use evio_core as evio;
+    /// use evio::Udp;
+    ///
+    /// /// The `datagram` callback of a server that passes on to its clients what it hears.
+    /// fn datagram(socket: &mut Udp<'_>, _: SocketAddr, input: &[u8]) -> ControlFlow<()> {
+    ///     socket.event_loop().for_each_conn(|mut conn| conn.write(input));
+    ///     ControlFlow::Continue(())
+    /// }
+    /// ```
     #[must_use]
     pub fn event_loop(&mut self) -> Loop<'_> {
         Loop::new(self.state)

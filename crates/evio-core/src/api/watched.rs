@@ -65,6 +65,10 @@ impl<'a> Watched<'a> {
     }
 
     /// Returns the name that [`Loop::watch`] gave it.
+    ///
+    /// # Examples
+    ///
+    /// See [`is_writable`](Self::is_writable).
     #[must_use]
     pub fn id(&self) -> WatchId {
         WatchId::new(self.state.loop_id, self.number)
@@ -77,6 +81,29 @@ impl<'a> Watched<'a> {
     }
 
     /// Returns whether a read does not wait: there is input, its end, or an error to be told.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::Read;
+    /// use std::ops::ControlFlow;
+    /// # use evio_core as evio;
+    /// use evio::Watched;
+    ///
+    /// /// The `ready` callback of a server that adds up what comes out of a pipe, until its end.
+    /// fn ready(watched: &mut Watched<'_>, len: &mut usize) -> ControlFlow<()> {
+    ///     if watched.is_readable() {
+    ///         let read = watched.read(&mut [0; 4096]).unwrap_or(0);
+    ///         *len += read;
+    ///         // The end may be known while there is still something to read.
+    ///         if read == 0 && watched.is_read_closed() {
+    ///             println!("{len} bytes");
+    ///             drop(watched.unwatch());
+    ///         }
+    ///     }
+    ///     ControlFlow::Continue(())
+    /// }
+    /// ```
     #[must_use]
     pub fn is_readable(&self) -> bool {
         let event = &self.event;
@@ -84,6 +111,31 @@ impl<'a> Watched<'a> {
     }
 
     /// Returns whether there is room for output, or an error to be told to a write.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use std::ops::ControlFlow;
+    /// # use evio_core as evio;
+    /// use evio::{Interest, Watched};
+    ///
+    /// /// The `ready` callback for the input of a child process: writes what waits for it.
+    /// fn ready(watched: &mut Watched<'_>, waiting: &mut Vec<u8>) -> ControlFlow<()> {
+    ///     if watched.is_write_closed() {
+    ///         eprintln!("the reader of {} has gone", watched.id());
+    ///         drop(watched.unwatch());
+    ///     } else if watched.is_writable() {
+    ///         let taken = watched.write(waiting).unwrap_or(0);
+    ///         waiting.drain(..taken);
+    ///         // A pipe with room would be reported in every turn.
+    ///         if waiting.is_empty() && watched.rewatch(Interest::HANGUP).is_err() {
+    ///             drop(watched.unwatch());
+    ///         }
+    ///     }
+    ///     ControlFlow::Continue(())
+    /// }
+    /// ```
     #[must_use]
     pub fn is_writable(&self) -> bool {
         self.event.is_writable() || self.event.is_write_closed()
@@ -95,6 +147,10 @@ impl<'a> Watched<'a> {
     /// # Platform notes
     ///
     /// epoll tells it of a pipe when its bytes have been read, kqueue when the writer has gone.
+    ///
+    /// # Examples
+    ///
+    /// See [`is_readable`](Self::is_readable).
     #[must_use]
     pub fn is_read_closed(&self) -> bool {
         self.event.is_read_closed()
@@ -106,6 +162,10 @@ impl<'a> Watched<'a> {
     /// # Platform notes
     ///
     /// kqueue tells it where room for output is waited for.
+    ///
+    /// # Examples
+    ///
+    /// See [`is_writable`](Self::is_writable).
     #[must_use]
     pub fn is_write_closed(&self) -> bool {
         self.event.is_write_closed()
@@ -116,6 +176,10 @@ impl<'a> Watched<'a> {
     /// # Errors
     ///
     /// As [`Loop::rewatch`].
+    ///
+    /// # Examples
+    ///
+    /// See [`is_writable`](Self::is_writable).
     pub fn rewatch(&mut self, interest: Interest) -> io::Result<()> {
         self.state.watches.rearm(self.number, interest, &self.state.poller)
     }

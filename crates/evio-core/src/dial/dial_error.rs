@@ -43,7 +43,27 @@ pub struct DialId {
 ///
 /// # Examples
 ///
-/// See [`DialFailure`].
+/// ```
+/// use std::ops::ControlFlow;
+/// # use evio_core as evio;
+/// use evio::{DialError, DialFailure, Loop};
+///
+/// /// The `dial_failed` callback of a proxy, which dials with the id of the client as the tag.
+/// fn dial_failed(event_loop: &mut Loop<'_>, error: &DialError) -> ControlFlow<()> {
+///     eprintln!("no connection to {} ({:?})", error.target(), error.id());
+///     for (address, error) in error.attempts() {
+///         eprintln!("- {address}: {error}");
+///     }
+///     if let Some(mut client) = error.tag().conn.and_then(|client| event_loop.conn(client)) {
+///         client.write_static(match error.failure() {
+///             DialFailure::TimedOut(_) => b"504 the backend does not answer\n",
+///             _ => b"502 there is no backend\n",
+///         });
+///         client.close();
+///     }
+///     ControlFlow::Continue(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct DialError {
     pub(super) id: DialId,
@@ -79,8 +99,8 @@ impl DialError {
         &self.failure
     }
 
-    /// Returns the addresses that were tried, in that order as far as they have failed by
-    /// themselves, and the error of each.
+    /// Returns the addresses that were tried, each with its error, in the order in which they
+    /// failed. Those that had not answered when the time was up come last.
     #[must_use]
     pub fn attempts(&self) -> &[(SocketAddr, io::Error)] {
         &self.attempts

@@ -62,7 +62,7 @@ impl LengthPrefix {
 ///     error.to_string(),
 ///     "a message of 70000 bytes is longer than the limit of 65536 bytes",
 /// );
-/// # Ok::<(), evio_core::InputTooLong>(())
+/// # Ok::<(), evio::InputTooLong>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameTooLong {

@@ -33,6 +33,7 @@ mod tests;
 ///     }
 /// }
 /// assert_eq!(lines, [b"one", b"two"]);
+/// assert!(!stream.is_empty());
 /// assert_eq!(stream.len(), 5);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -82,6 +83,17 @@ impl error::Error for InputTooLong {}
 impl InputStream {
     /// How many unread bytes a stream holds unless told otherwise: room for the requests of most
     /// protocols, and little enough for thousands of hostile peers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use evio_core as evio;
+    /// use evio::InputStream;
+    ///
+    /// // A peer that has not logged in yet has nothing long to say.
+    /// let stream = InputStream::with_max_len(InputStream::DEFAULT_MAX_LEN / 1024);
+    /// assert!(stream.is_empty());
+    /// ```
     pub const DEFAULT_MAX_LEN: usize = 1 << 20;
 
     /// Creates an empty stream with a limit of [`DEFAULT_MAX_LEN`](Self::DEFAULT_MAX_LEN) bytes.
@@ -219,7 +231,7 @@ impl Unread<'_> {
     /// }
     /// assert_eq!(words, [b"one", b"two"]);
     /// assert_eq!(*input, *b"th");
-    /// # Ok::<(), evio_core::InputTooLong>(())
+    /// # Ok::<(), evio::InputTooLong>(())
     /// ```
     #[inline]
     pub fn consume(&mut self, count: usize) {

@@ -97,6 +97,23 @@ impl<T> Unsent<T> {
     }
 
     /// Gives back what was not sent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::collections::VecDeque;
+    /// # use evio_core as evio;
+    /// use evio::ConnHandle;
+    ///
+    /// /// Sends as much as there is room for, and keeps the rest for later.
+    /// fn send(client: &ConnHandle, waiting: &mut VecDeque<Vec<u8>>) {
+    ///     while let Some(bytes) = waiting.pop_front() {
+    ///         if let Err(unsent) = client.send(bytes) {
+    ///             return waiting.push_front(unsent.into_inner());
+    ///         }
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub fn into_inner(self) -> T {
         self.value

@@ -75,13 +75,27 @@ impl LoopTimer {
     }
 
     /// Returns when it was due, which is before [`Loop::now`](crate::Loop::now) or at that time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use evio_core as evio;
+    /// use evio::{Loop, LoopTimer};
+    ///
+    /// /// Tells whether the loop was held up, such as by a callback that took long.
+    /// fn is_late(event_loop: &Loop<'_>, timer: LoopTimer) -> bool {
+    ///     event_loop.now() - timer.due() > Duration::from_millis(100)
+    /// }
+    /// ```
     #[must_use]
     pub fn due(&self) -> Instant {
         self.due
     }
 }
 
-/// A loop has as many timers as [`Config::max_timers`](crate::Config::max_timers) allows.
+/// A loop has as many timers as `Server::max_timers` of the `evio` crate allows, or
+/// [`Config::max_timers`](crate::Config::max_timers) where this crate is used alone.
 ///
 /// # Examples
 ///

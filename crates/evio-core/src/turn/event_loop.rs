@@ -96,6 +96,30 @@ impl EventLoop {
     ///
     /// Fails when the process or the system is out of file descriptors or memory, and when there
     /// are more than 65,535 loops.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::thread;
+    /// use evio_core::{Config, EventLoop, Handler};
+    /// use evio_sys::net::Listener;
+    ///
+    /// /// Runs as many loops as there are handlers, all of which accept from one listener.
+    /// fn run<H: Handler + Send>(listener: Listener, handlers: Vec<H>) -> std::io::Result<()> {
+    ///     let listener = Arc::new(listener);
+    ///     let mut loops = EventLoop::group(handlers.len(), Config::default())?;
+    ///     for event_loop in &mut loops {
+    ///         event_loop.listen(0, Arc::clone(&listener))?;
+    ///     }
+    ///     thread::scope(|scope| {
+    ///         let pairs = loops.into_iter().zip(handlers);
+    ///         let run = |(one, handler)| scope.spawn(|| EventLoop::run(one, handler));
+    ///         let threads: Vec<_> = pairs.map(run).collect();
+    ///         threads.into_iter().try_for_each(|thread| thread.join().expect("no panic"))
+    ///     })
+    /// }
+    /// ```
     pub fn group(count: usize, config: Config) -> io::Result<Vec<Self>> {
         let count = u16::try_from(count.max(1))
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "more than 65,535 loops"))?;
@@ -174,6 +198,25 @@ impl EventLoop {
     /// # Errors
     ///
     /// Fails when the listener cannot be polled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    /// use evio_core::{Config, EventLoop};
+    /// use evio_sys::net::{ListenOptions, Listener, UdpSocket};
+    ///
+    /// /// Makes loops that each have a listener and a UDP socket of their own for the same port.
+    /// fn loops(count: usize, address: SocketAddr) -> std::io::Result<Vec<EventLoop>> {
+    ///     let options = ListenOptions::default().reuse_port(true);
+    ///     let mut loops = EventLoop::group(count, Config::default())?;
+    ///     for event_loop in &mut loops {
+    ///         event_loop.listen_here(0, Listener::tcp(address, &options)?)?;
+    ///         event_loop.bind(1, UdpSocket::bind(address, &options)?)?;
+    ///     }
+    ///     Ok(loops)
+    /// }
+    /// ```
     pub fn listen_here(
         &mut self,
         address_index: u16,
@@ -199,6 +242,10 @@ impl EventLoop {
     /// # Errors
     ///
     /// Fails when the socket cannot be polled.
+    ///
+    /// # Examples
+    ///
+    /// See [`listen_here`](Self::listen_here).
     pub fn bind(&mut self, address_index: u16, socket: UdpSocket) -> io::Result<()> {
         let state = &mut self.parts.state;
         state.group.add_local_addr(address_index, socket.local_addr()?.into());
@@ -212,12 +259,47 @@ impl EventLoop {
     /// # Errors
     ///
     /// Fails when the poller does not take it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::unix::net::UnixStream;
+    /// use evio_core::{Action, Config, Conn, EventLoop, Handler};
+    ///
+    /// struct Nothing;
+    ///
+    /// impl Handler for Nothing {
+    ///     type Context = ();
+    ///     fn context(&mut self, _: &Conn<'_>) {}
+    ///     fn data(&mut self, _: &mut Conn<'_>, _: &mut (), _: &[u8]) -> Action {
+    ///         Action::None
+    ///     }
+    /// }
+    ///
+    /// let (stop, other_end) = UnixStream::pair()?;
+    /// let mut event_loop = EventLoop::new(Config::default())?;
+    /// event_loop.shutdown_on(stop.into(), None)?;
+    /// drop(other_end);
+    /// event_loop.run(Nothing)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn shutdown_on(&mut self, stop: Stream, grace: Option<Duration>) -> io::Result<()> {
         let mode = grace.map_or(ShutdownMode::Immediate, ShutdownMode::Graceful);
         self.parts.shutdown.add_stop(stop, mode, &self.parts.state.poller)
     }
 
     /// Returns a handle for this loop and its group that any thread can use.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use evio_core::{Config, EventLoop};
+    ///
+    /// let event_loop = EventLoop::new(Config::default())?;
+    /// // The task waits for the loop to run.
+    /// event_loop.handle().post(|here| println!("loop {} runs", here.loop_id()))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn handle(&self) -> LoopHandle {
         LoopHandle::new(Arc::clone(&self.parts.state.group), self.parts.state.loop_id)

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-/// The wish of a callback for its connection, or for the server.
+/// What a callback asks for, for its connection or for the server.
 ///
 /// # Examples
 ///

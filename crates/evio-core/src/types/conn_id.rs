@@ -35,6 +35,24 @@ impl ConnId {
     }
 
     /// Returns the index of the loop that owns the connection.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use evio_core as evio;
+    /// use evio::{ConnId, LoopHandle, SendError};
+    ///
+    /// /// Runs a task where a connection is, if the connection is still there then.
+    /// fn greet(id: ConnId, server: &LoopHandle) -> Result<(), SendError> {
+    ///     let Some(event_loop) = server.of_loop(id.loop_id()) else { return Ok(()) };
+    ///     event_loop.post(move |here| {
+    ///         if let Some(mut conn) = here.conn(id) {
+    ///             conn.write(b"hello\n");
+    ///         }
+    ///     })?;
+    ///     Ok(())
+    /// }
+    /// ```
     #[must_use]
     pub fn loop_id(self) -> usize {
         usize::from(self.loop_id)

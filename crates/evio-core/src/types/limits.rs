@@ -30,8 +30,28 @@ use crate::types::setters::setters;
 /// # use evio_core as evio;
 /// use evio::Limits;
 ///
-/// let limits = Limits::default().max_output(1 << 20).idle_timeout(Some(Duration::from_secs(60)));
-/// assert!(limits.low_watermark < limits.high_watermark);
+/// /// The limits of a chat, which has many clients and small messages.
+/// fn limits() -> Limits {
+///     Limits::default()
+///         // A client that does not read is not read from, and is dropped after a minute of that.
+///         .high_watermark(64 << 10)
+///         .low_watermark(16 << 10)
+///         .max_output(1 << 20)
+///         .congestion_timeout(Some(Duration::from_secs(60)))
+///         // So is one whose machine has gone, and one that has said nothing for an hour.
+///         .write_timeout(Some(Duration::from_secs(30)))
+///         .idle_timeout(Some(Duration::from_secs(3600)))
+///         // Its end is not waited for when there is little to say, and more input is of no use.
+///         .close_timeout(Duration::from_secs(1))
+///         .flush_timeout(Duration::from_secs(10))
+///         .max_discarded(64 << 10)
+///         // What another server is asked for is worth a few seconds.
+///         .connect_timeout(Duration::from_secs(3))
+///         .reply_timeout(Duration::from_secs(5))
+///         .max_owed_replies(8)
+/// }
+///
+/// assert!(limits().high_watermark < Limits::default().high_watermark);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

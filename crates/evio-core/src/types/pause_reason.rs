@@ -2,9 +2,9 @@
 
 /// Why a connection is not read from for now: of several reasons, each is taken back by itself.
 ///
-/// [`Conn::pause_reading`](crate::Conn::pause_reading) has one reason, and any resume takes it
-/// back. Parts of a program that know nothing of each other, such as a relay
-/// that waits for the other side and a [`RateLimit`](crate::RateLimit), have one each, and the
+/// [`Conn::pause_reading`](crate::Conn::pause_reading) is for one reason, which every
+/// `resume_reading` takes back. Parts of a program that know nothing of each other, such as a relay
+/// that waits for the other side and a [`RateLimit`](crate::RateLimit), have a reason each, and the
 /// connection is read from when none is left.
 ///
 /// # Examples
@@ -31,6 +31,17 @@
 ///     conn.resume_reading_for(LOGIN);
 ///     Action::None
 /// }
+///
+/// /// Says in the log what a client waits for.
+/// fn why(conn: &Conn<'_>) -> &'static str {
+///     if conn.is_paused_for(LOGIN) {
+///         "the login"
+///     } else if conn.is_paused_for(PauseReason::PLAIN) {
+///         "room on the other side"
+///     } else {
+///         "nothing"
+///     }
+/// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PauseReason(u8);
@@ -40,6 +51,18 @@ impl PauseReason {
     pub const PLAIN: Self = Self(1);
 
     /// The reason of a [`RateLimit`](crate::RateLimit) that is given no other.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use evio_core as evio;
+    /// use evio::{Conn, PauseReason};
+    ///
+    /// /// Tells whether a client has been faster than its rate limit lets it.
+    /// fn is_throttled(conn: &Conn<'_>) -> bool {
+    ///     conn.is_paused_for(PauseReason::RATE)
+    /// }
+    /// ```
     pub const RATE: Self = Self(1 << 1);
 
     /// The reason of the loop itself: as many [replies](crate::Conn::reply) are owed as may be, or
@@ -47,6 +70,16 @@ impl PauseReason {
     pub(crate) const REPLIES: Self = Self(1 << 6);
 
     /// How many reasons of its own a program has.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use evio_core as evio;
+    /// use evio::PauseReason;
+    ///
+    /// let own: Vec<PauseReason> = (0..PauseReason::OWN).map(PauseReason::new).collect();
+    /// assert!(!own.contains(&PauseReason::PLAIN) && !own.contains(&PauseReason::RATE));
+    /// ```
     pub const OWN: u8 = 4;
 
     /// Returns a reason of the program's own, of which there are [`OWN`](Self::OWN), counted from

@@ -37,6 +37,20 @@ impl WatchId {
     }
 
     /// Returns the index of the loop that watches the descriptor.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use evio_core as evio;
+    /// use evio::{LoopHandle, SendError, WatchId};
+    ///
+    /// /// Ends a watch from any thread: its own loop does it, as no other knows the descriptor.
+    /// fn end(watch: WatchId, server: &LoopHandle) -> Result<(), SendError> {
+    ///     let Some(event_loop) = server.of_loop(watch.loop_id()) else { return Ok(()) };
+    ///     event_loop.post(move |here| drop(here.unwatch(watch)))?;
+    ///     Ok(())
+    /// }
+    /// ```
     #[must_use]
     pub fn loop_id(self) -> usize {
         usize::from(self.loop_id)

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use evio::{Limits, Server};
-use evio_sim::{Net, Result, for_each_seed};
+use evio_sim::{Faults, Net, Options, Result, for_each_seed};
 
 use machine::Machine;
 use model::{SOURCES, World, byte};
@@ -105,6 +105,9 @@ async fn act(net: Rc<Net>, world: &RefCell<World>) -> Result {
 #[test]
 fn what_is_done_at_random_comes_out_as_the_model_says() {
     let summary = for_each_seed(SEEDS, |sim| {
+        // What was lost may come after the end of its connection's patience.
+        let drawn = Options::drawn_from(sim.seed()).faults;
+        sim.set_faults(Faults { loss: 0.0, ..drawn });
         let world = Rc::new(RefCell::new(World::new(sim.kernel().clone())));
         let server = Server::bind([format!("tcp://{ADDRESS}")])?.limits(LIMITS[0]());
         sim.serve(server, Machine::new(Rc::clone(&world)))?;

@@ -18,10 +18,11 @@ pub(crate) fn server(limits: Limits) -> Result<Server> {
     Ok(Server::bind([format!("tcp://{ADDRESS}")])?.limits(limits))
 }
 
-/// Leaves out the fault that ends connections, for tests of how they end by themselves.
+/// Leaves out the faults that end connections or hold segments up for long, for tests of how they
+/// end by themselves, and when.
 pub(crate) fn cut_nothing(sim: &mut Simulation) {
     let drawn = Options::drawn_from(sim.seed()).faults;
-    sim.set_faults(Faults { reset: 0.0, ..drawn });
+    sim.set_faults(Faults { reset: 0.0, call_error: 0.0, loss: 0.0, ..drawn });
 }
 
 /// Draws a time of 20 ms to 20 minutes, each order of magnitude as often as the others.

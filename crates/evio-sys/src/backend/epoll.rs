@@ -236,6 +236,10 @@ pub(crate) fn pin_thread(number: usize) -> io::Result<()> {
     Ok(sched_setaffinity(this_thread, &one)?)
 }
 
+pub(crate) fn batch_thread() -> io::Result<()> {
+    super::raw::set_batch()
+}
+
 pub(crate) const IS_SHARED_LATER: bool = true;
 
 pub(crate) fn set_reuse_port(fd: BorrowedFd<'_>) -> io::Result<()> {

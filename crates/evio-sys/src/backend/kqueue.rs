@@ -57,8 +57,8 @@ pub(crate) use socket::{
     accept_tcp, accept_unix, open_socket, reset, send, send_before_fin, send_vectored,
 };
 pub(crate) use unsupported::{
-    abstract_address, abstract_name, datagram_merger, disable_error_queue, disable_multicast_all,
-    pin_thread, protocol,
+    abstract_address, abstract_name, batch_thread, datagram_merger, disable_error_queue,
+    disable_multicast_all, pin_thread, protocol,
 };
 
 // A token has 64 bits, and travels in a field of the size of a pointer.

@@ -42,6 +42,7 @@
 //!   where the system cannot.
 //! - `reset`: resets a TCP connection, at the latest when its last descriptor is closed.
 //! - `pin_thread`: has the calling thread run on the nth processor that it may use.
+//! - `batch_thread`: has the calling thread not preempt others; nothing where the system cannot.
 //! - `set_keepalive`, `abstract_address` and `abstract_name`: what only some systems have; an
 //!   `Unsupported` error, or `None`, elsewhere.
 //!
@@ -99,7 +100,7 @@ pub(crate) use imp::{
     EventBuffer as RealEventBuffer, Notifier as RealNotifier, Selector as RealSelector,
 };
 pub(crate) use imp::{
-    IS_SHARED_LATER, NAME, abstract_address, abstract_name, accept_tcp, accept_unix,
+    IS_SHARED_LATER, NAME, abstract_address, abstract_name, accept_tcp, accept_unix, batch_thread,
     datagram_merger, disable_error_queue, disable_multicast_all, enable_pktinfo, open_socket,
     output_len, pin_thread, protocol, recv_with_local, reset, send, send_before_fin, send_from,
     send_vectored, set_defer_accept, set_keepalive, set_only_v6, set_reuse_port, set_user_timeout,

@@ -108,3 +108,25 @@ pub(crate) fn disconnect(fd: BorrowedFd<'_>) -> io::Result<()> {
     Errno::result(result)?;
     Ok(())
 }
+
+/// Gives the calling thread the policy `SCHED_BATCH` if it has the default one. The system calls
+/// themselves: musl has functions of these names that always fail.
+#[cfg(all(target_os = "linux", not(evio_kqueue)))]
+#[expect(unsafe_code, reason = "nix has no policies, and libc's functions fail with musl")]
+pub(crate) fn set_batch() -> io::Result<()> {
+    let this_thread: c_int = 0;
+    // SAFETY: the call takes a number and writes nothing.
+    let policy = unsafe { libc::syscall(libc::SYS_sched_getscheduler, this_thread) };
+    if Errno::result(policy)? != libc::c_long::from(libc::SCHED_OTHER) {
+        return Ok(());
+    }
+    let priority: c_int = 0;
+    // SAFETY: the kernel reads one `int`, the only field of its `sched_param`, from an address that
+    // is valid until the call returns.
+    let result = unsafe {
+        let (call, policy) = (libc::SYS_sched_setscheduler, libc::SCHED_BATCH);
+        libc::syscall(call, this_thread, policy, &raw const priority)
+    };
+    Errno::result(result)?;
+    Ok(())
+}

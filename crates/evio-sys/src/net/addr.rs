@@ -26,9 +26,9 @@ pub enum SocketAddr {
 }
 
 impl SocketAddr {
-    /// Returns the internet address that a connection to this one has as its peer: no address
-    /// stands for this machine, a mapped one is of IPv4, and there is a zone where it means
-    /// something.
+    /// Returns the address of the peer of a connection to this address: an unspecified address
+    /// stands for this machine, a mapped one for one of IPv4, and a zone stays where it means
+    /// something. `None` for a Unix domain address.
     ///
     /// # Examples
     ///

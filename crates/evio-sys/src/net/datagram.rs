@@ -14,6 +14,20 @@ use super::uninterrupted;
 use crate::backend;
 
 /// A buffer of this size takes any datagram whole: UDP counts length in 16 bits.
+///
+/// # Examples
+///
+/// ```
+/// use evio_sys::net::{ListenOptions, MAX_DATAGRAM, UdpSocket};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), &ListenOptions::default())?;
+/// socket.send_to(&[0; 8000], socket.local_addr()?)?;
+/// let mut buffer = vec![0; MAX_DATAGRAM];
+/// assert_eq!(socket.recv_from(&mut buffer)?.len, 8000);
+/// # Ok(())
+/// # }
+/// ```
 pub const MAX_DATAGRAM: usize = 65_535;
 
 /// A non-blocking UDP socket.
@@ -21,15 +35,15 @@ pub const MAX_DATAGRAM: usize = 65_535;
 /// # Examples
 ///
 /// ```
-/// use evio_sys::net::{ListenOptions, UdpSocket};
+/// use evio_sys::net::{ListenOptions, Received, UdpSocket};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), &ListenOptions::default())?;
 /// let address = socket.local_addr()?;
 /// socket.send_to(b"to myself", address)?;
 /// let mut buffer = [0; 16];
-/// let received = socket.recv_from(&mut buffer)?;
-/// assert_eq!((received.len, received.peer), (9, address));
+/// let Received { len, peer, .. } = socket.recv_from(&mut buffer)?;
+/// assert_eq!((&buffer[..len], peer), (&b"to myself"[..], address));
 /// # Ok(())
 /// # }
 /// ```
@@ -45,6 +59,10 @@ pub struct UdpSocket {
 }
 
 /// The size and the addresses of a received datagram.
+///
+/// # Examples
+///
+/// See [`UdpSocket`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {
     /// How many bytes of the buffer it took.
@@ -94,11 +112,40 @@ impl UdpSocket {
     /// # Errors
     ///
     /// [`Unsupported`](io::ErrorKind::Unsupported) on systems other than Linux and FreeBSD.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use evio_sys::net::{ListenOptions, UdpSocket};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let options = ListenOptions::default();
+    /// let first = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), &options)?;
+    /// // It fails where the system has no such thing.
+    /// if first.set_reuse_port().is_ok() {
+    ///     UdpSocket::bind(first.local_addr()?, &options.reuse_port(true))?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_reuse_port(&self) -> io::Result<()> {
         backend::set_reuse_port(self.socket.as_fd())
     }
 
     /// Returns whether the socket is one for addresses of this family.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use evio_sys::net::{ListenOptions, UdpSocket};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), &ListenOptions::default())?;
+    /// assert!(socket.is_for("192.0.2.1:53".parse().unwrap()));
+    /// assert!(!socket.is_for("[2001:db8::1]:53".parse().unwrap()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_for(&self, peer: SocketAddr) -> bool {
         if peer.is_ipv4() { self.takes_v4 } else { self.takes_v6 }
@@ -147,6 +194,24 @@ impl UdpSocket {
     ///
     /// On OpenBSD and DragonFly the system chooses the source of a datagram of IPv6. Where one of
     /// IPv4 may not be sent from `source`, kqueue systems choose it, too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use evio_sys::net::UdpSocket;
+    ///
+    /// /// Answers each datagram from the address that it was sent to.
+    /// fn echo(socket: &mut UdpSocket, buffer: &mut [u8]) -> std::io::Result<()> {
+    ///     loop {
+    ///         let received = socket.recv_from(buffer)?;
+    ///         let bytes = &buffer[..received.len];
+    ///         match received.local {
+    ///             Some(local) => socket.send_from(bytes, local, received.peer)?,
+    ///             None => socket.send_to(bytes, received.peer)?,
+    ///         };
+    ///     }
+    /// }
+    /// ```
     pub fn send_from(&self, bytes: &[u8], source: IpAddr, peer: SocketAddr) -> io::Result<usize> {
         let source = self.native((source, 0).into()).ip();
         let peer = self.native(peer);
@@ -170,6 +235,23 @@ impl UdpSocket {
     ///
     /// Fails when `group` is no multicast address, the socket takes no IPv4, the interface does not
     /// exist, or the group was joined already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::{Ipv4Addr, Ipv6Addr};
+    /// use evio_sys::net::UdpSocket;
+    ///
+    /// /// Hears what is said to a group of each family, and then no more.
+    /// fn listen(v4: &UdpSocket, v6: &UdpSocket) -> std::io::Result<()> {
+    ///     let group = Ipv4Addr::new(239, 1, 2, 3);
+    ///     let group_v6 = Ipv6Addr::new(0xff15, 0, 0, 0, 0, 0, 0x0102, 3);
+    ///     v4.join_multicast_v4(group, Ipv4Addr::UNSPECIFIED)?;
+    ///     v6.join_multicast_v6(group_v6, 0)?;
+    ///     v6.leave_multicast_v6(group_v6, 0)?;
+    ///     v4.leave_multicast_v4(group, Ipv4Addr::UNSPECIFIED)
+    /// }
+    /// ```
     pub fn join_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
         self.socket.join_multicast_v4(&group, &interface)
     }
@@ -181,6 +263,10 @@ impl UdpSocket {
     ///
     /// Fails when `group` is no multicast address, the socket is not one of IPv6, the interface
     /// does not exist, or the group was joined already.
+    ///
+    /// # Examples
+    ///
+    /// See [`join_multicast_v4`](Self::join_multicast_v4).
     pub fn join_multicast_v6(&self, group: Ipv6Addr, interface: u32) -> io::Result<()> {
         self.socket.join_multicast_v6(&group, interface)
     }
@@ -190,6 +276,10 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Fails when it was not joined on that interface.
+    ///
+    /// # Examples
+    ///
+    /// See [`join_multicast_v4`](Self::join_multicast_v4).
     pub fn leave_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
         self.socket.leave_multicast_v4(&group, &interface)
     }
@@ -199,6 +289,10 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Fails when it was not joined on that interface.
+    ///
+    /// # Examples
+    ///
+    /// See [`join_multicast_v4`](Self::join_multicast_v4).
     pub fn leave_multicast_v6(&self, group: Ipv6Addr, interface: u32) -> io::Result<()> {
         self.socket.leave_multicast_v6(&group, interface)
     }

@@ -21,6 +21,23 @@ use crate::backend;
 use crate::sim::SimListener;
 
 /// The name of a Unix domain socket.
+///
+/// # Examples
+///
+/// ```
+/// use std::os::unix::net::UnixStream;
+/// use evio_sys::net::{ListenOptions, Listener, UnixName};
+///
+/// let path = std::env::temp_dir().join(format!("evio-example-{}.sock", std::process::id()));
+/// let options = ListenOptions::default().mode(0o600);
+/// let listener = Listener::unix(UnixName::Path(&path), &options)?;
+/// let _client = UnixStream::connect(&path)?;
+/// let (_stream, peer) = listener.accept()?;
+/// assert_eq!(peer, None, "a client of a Unix socket has no address");
+/// drop(listener);
+/// assert!(!path.exists(), "the file goes with the listener");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnixName<'a> {
     /// A socket file.
@@ -92,6 +109,10 @@ impl Listener {
     /// Fails when another process answers on the name, when something that is not a socket is at
     /// the path, when the path is too long or cannot be written, and for an abstract name on
     /// systems other than Linux.
+    ///
+    /// # Examples
+    ///
+    /// See [`UnixName`].
     pub fn unix(name: UnixName<'_>, options: &ListenOptions) -> io::Result<Self> {
         #[cfg(feature = "sim")]
         if crate::sim::current().is_some() {
@@ -144,6 +165,23 @@ impl Listener {
     /// # Errors
     ///
     /// [`Unsupported`](io::ErrorKind::Unsupported) on systems other than Linux and FreeBSD.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use evio_sys::net::{ListenOptions, Listener};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let options = ListenOptions::default();
+    /// let first = Listener::tcp("127.0.0.1:0".parse().unwrap(), &options)?;
+    /// let address = first.local_addr()?.as_inet().expect("a TCP address");
+    /// // It fails where the system has no such thing.
+    /// if first.set_reuse_port().is_ok() {
+    ///     Listener::tcp(address, &options.reuse_port(true))?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_reuse_port(&self) -> io::Result<()> {
         #[cfg(feature = "sim")]
         if let Socket::Simulated(_) = self.socket {

@@ -16,8 +16,12 @@ use std::time::Duration;
 ///     .keepalive(Keepalive::default())
 ///     .defer_accept(Duration::from_secs(5));
 /// assert_eq!(options.backlog, 512);
-/// assert!(options.nodelay && !options.only_v6);
 /// assert_eq!(options.defer_accept(None).defer_accept, None);
+///
+/// // The addresses that `Server::bind` is given say these themselves.
+/// let options = ListenOptions::default().only_v6(true).reuse_port(true).mode(0o660);
+/// // A protocol of which no message waits for an answer can do with fewer packets.
+/// assert!(!options.nodelay(false).nodelay);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

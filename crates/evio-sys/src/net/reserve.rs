@@ -23,6 +23,10 @@ use crate::backend;
 /// let address = listener.local_addr()?.as_inet().expect("a TCP address");
 /// let mut client = std::net::TcpStream::connect(address)?;
 /// let mut reserve = Reserve::hold();
+/// if !reserve.is_held() {
+///     // Another thread may have closed something meanwhile.
+///     reserve.refill();
+/// }
 /// assert!(reserve.turn_away(&listener));
 /// assert_eq!(client.read(&mut [0; 1])?, 0);
 /// # Ok(())

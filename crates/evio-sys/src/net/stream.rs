@@ -75,6 +75,29 @@ impl Stream {
     /// socket or too many wait there to be accepted
     /// ([`WouldBlock`](io::ErrorKind::WouldBlock)), and when the process is out of file
     /// descriptors or the system of ports.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::TcpListener;
+    /// use std::thread;
+    /// # use evio_sys::net as evio;
+    /// use evio::{SocketAddr, Stream};
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let peer = SocketAddr::from(listener.local_addr()?);
+    /// let (stream, is_done) = Stream::connect(&peer)?;
+    /// if !is_done {
+    ///     // A poller tells when it is worth asking.
+    ///     while !stream.finish_connect()? {
+    ///         thread::yield_now();
+    ///     }
+    /// }
+    /// assert_eq!(stream.peer_addr()?.as_inet(), peer.as_inet());
+    /// assert_ne!(stream.local_addr()?.as_inet(), peer.as_inet());
+    /// assert!(stream.take_error()?.is_none());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn connect(peer: &SocketAddr) -> io::Result<(Self, bool)> {
         #[cfg(feature = "sim")]
         if let Some(shared) = crate::sim::current() {
@@ -105,6 +128,10 @@ impl Stream {
     ///
     /// Fails when it will not: refused, unreachable and the like. It is refused, too, when the
     /// system gave this end the port that it was to connect to, and so connected it to itself.
+    ///
+    /// # Examples
+    ///
+    /// See [`connect`](Self::connect).
     pub fn finish_connect(&self) -> io::Result<bool> {
         if let Some(error) = self.take_error()? {
             return Err(error);
@@ -155,6 +182,28 @@ impl Stream {
     ///
     /// As [`send`](Self::send); also when there are more buffers than the system takes at once
     /// (1024 on Linux).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::IoSlice;
+    /// use std::os::unix::net::UnixStream;
+    /// # use evio_sys::net as evio;
+    /// use evio::Stream;
+    ///
+    /// let (left, right) = UnixStream::pair()?;
+    /// let (left, right) = (Stream::from(left), Stream::from(right));
+    /// let parts = [IoSlice::new(b"head "), IoSlice::new(b"and body")];
+    /// assert_eq!(left.send_vectored(&parts)?, 13);
+    /// assert_eq!(right.recv(&mut [0; 16])?, 13);
+    ///
+    /// // What is the last of it can wait for the end of the output.
+    /// left.send_before_fin(&[IoSlice::new(b"goodbye")])?;
+    /// left.shutdown_write()?;
+    /// assert_eq!(right.recv(&mut [0; 16])?, 7);
+    /// assert_eq!(right.recv(&mut [0; 16])?, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn send_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         #[cfg(feature = "sim")]
         if let Socket::Simulated(stream) = &self.0 {
@@ -173,6 +222,10 @@ impl Stream {
     /// # Platform notes
     ///
     /// Linux saves a TCP segment (`MSG_MORE`); other systems send the bytes as ever.
+    ///
+    /// # Examples
+    ///
+    /// See [`send_vectored`](Self::send_vectored).
     pub fn send_before_fin(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         #[cfg(feature = "sim")]
         if let Socket::Simulated(stream) = &self.0 {
@@ -186,6 +239,10 @@ impl Stream {
     /// # Errors
     ///
     /// Fails when the connection is gone already.
+    ///
+    /// # Examples
+    ///
+    /// See [`send_vectored`](Self::send_vectored).
     pub fn shutdown_write(&self) -> io::Result<()> {
         match &self.0 {
             Socket::Tcp(stream) => stream.shutdown(Shutdown::Write),
@@ -202,6 +259,21 @@ impl Stream {
     /// # Errors
     ///
     /// Fails only when the system call does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::unix::net::UnixStream;
+    /// # use evio_sys::net as evio;
+    /// use evio::Stream;
+    ///
+    /// let (left, right) = UnixStream::pair()?;
+    /// let _copy = left.try_clone()?;
+    /// let (left, right) = (Stream::from(left), Stream::from(right));
+    /// left.shutdown_both()?;
+    /// assert_eq!(right.recv(&mut [0; 8])?, 0, "the end, though the copy is open");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn shutdown_both(&self) -> io::Result<()> {
         let result = match &self.0 {
             Socket::Tcp(stream) => stream.shutdown(Shutdown::Both),

@@ -13,10 +13,11 @@ use super::wire::Packet;
 /// How often a first segment is sent again, after 1, 2, 4 s and so on, and when that is given up
 /// (`tcp_syn_retries`, `tcp(7)`).
 const SYN_RETRIES: u32 = 6;
-const SYN_TIMEOUT: Duration = Duration::from_secs(127);
 /// The ports that the system gives (`ip_local_port_range`, `ip(7)`).
 const FIRST_PORT: u32 = 32_768;
 const PORTS: u32 = 28_232;
+/// Where the program under test connects from.
+const PROGRAM_HOST: Ipv4Addr = Ipv4Addr::new(10, 64, 0, 1);
 
 #[derive(Debug)]
 pub(super) struct Listening {
@@ -59,14 +60,13 @@ impl State {
     /// Begins to connect.
     pub(super) fn connect(&mut self, remote: SocketAddr) -> Result<Id, Errno> {
         self.check_descriptors()?;
+        if !self.is_peer {
+            self.fail_by_chance(&[Errno::EADDRNOTAVAIL, Errno::ENETUNREACH, Errno::EACCES])?;
+        }
         let local = self.client_address(remote);
         let id = self.add_endpoint(local, remote, true, self.is_peer);
         self.records.begin(local);
-        if self.unreachable.contains(&remote.ip()) {
-            self.schedule(self.now + SYN_TIMEOUT, Packet::TimedOut(id));
-        } else {
-            self.send_packet(id, Packet::Syn(id, 0));
-        }
+        self.send_packet(id, Packet::Syn(id, 0));
         self.note("connect", id, u64::from(remote.port()));
         Ok(id)
     }
@@ -77,8 +77,9 @@ impl State {
         let ip = match remote.ip() {
             IpAddr::V4(ip) if ip.is_loopback() => Ipv4Addr::new(127, 0, 0, round + 1).into(),
             IpAddr::V4(_) => {
-                let network = if self.is_peer { 1 } else { 0 };
-                Ipv4Addr::new(10, network, 0, round + 1).into()
+                let host = if self.is_peer { self.peer_host } else { PROGRAM_HOST };
+                let [first, network, rest @ ..] = host.octets();
+                Ipv4Addr::from([first, network.wrapping_add(round), rest[0], rest[1]]).into()
             }
             IpAddr::V6(_) => Ipv6Addr::new(0xFD00, 0, 0, 0, 0, 0, 0, u16::from(round) + 1).into(),
         };
@@ -119,6 +120,8 @@ impl State {
             no_space: false,
             was_refused: false,
             is_orphan: false,
+            user_timeout: None,
+            failed_at: None,
             latency,
             last_arrival: Duration::ZERO,
         };
@@ -170,13 +173,18 @@ impl State {
     }
 
     /// A full queue drops the segment, and the client sends it again.
-    fn retry_syn(&mut self, client: Id, attempt: u32) {
+    pub(super) fn retry_syn(&mut self, client: Id, attempt: u32) {
         let wait = Duration::from_secs(1 << attempt);
+        // It counts from the sending, which is when it would have arrived for all but the first.
+        let under_way = match self.endpoint(client) {
+            Some(endpoint) if attempt == 0 => endpoint.latency,
+            _ => Duration::ZERO,
+        };
         let packet = match attempt {
             SYN_RETRIES.. => Packet::TimedOut(client),
             _ => Packet::Syn(client, attempt + 1),
         };
-        self.schedule(self.now + wait, packet);
+        self.schedule(self.now + wait - under_way, packet);
     }
 
     pub(super) fn receive_syn_ack(&mut self, client: Id) {
@@ -208,11 +216,26 @@ impl State {
 
     fn try_accept(&mut self, listener: Id) -> Result<(Id, SocketAddr), Errno> {
         self.check_descriptors()?;
-        let waiting = match self.node_mut(listener).map(|node| &mut node.kind) {
-            Some(Kind::Listener(listening)) => listening.waiting.pop_front(),
-            _ => return Err(Errno::EBADF),
+        let is_program = self.is_program(listener);
+        let Some(Kind::Listener(listening)) = self.node_mut(listener).map(|node| &mut node.kind)
+        else {
+            return Err(Errno::EBADF);
         };
-        let id = waiting.ok_or(Errno::EAGAIN)?;
-        Ok((id, self.own(id)?.remote))
+        let id = *listening.waiting.front().ok_or(Errno::EAGAIN)?;
+        if is_program {
+            self.fail_by_chance(&[Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM])?;
+        }
+        if let Some(Kind::Listener(listening)) = self.node_mut(listener).map(|node| &mut node.kind)
+        {
+            listening.waiting.pop_front();
+        }
+        let client = self.own(id)?.remote;
+        if is_program {
+            self.fail_by_chance(&[Errno::ECONNABORTED, Errno::EPROTO]).inspect_err(|_| {
+                self.records.note_cut(client);
+                self.abandon(id);
+            })?;
+        }
+        Ok((id, client))
     }
 }

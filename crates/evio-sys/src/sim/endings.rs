@@ -11,6 +11,8 @@ use super::wire::Packet;
 
 /// How long an acknowledgement waits at the most (`TCP_DELACK_MIN` of Linux).
 const ACK_DELAY: Duration = Duration::from_millis(40);
+/// How soon a program closes a socket of which it knows that it has failed.
+const PROMPT: Duration = Duration::from_secs(1);
 
 impl State {
     /// Ends the output (`inet_shutdown` of Linux), and the input too where `both` says so.
@@ -72,7 +74,10 @@ impl State {
         let Some(node) = self.node_mut(id) else { return };
         node.registrations.clear();
         match &mut node.kind {
-            Kind::Stream(_) => self.close_stream(id),
+            Kind::Stream(_) => {
+                self.note_late_close(id);
+                self.close_stream(id);
+            }
             Kind::Listener(listening) => {
                 let Listening { address, waiting, .. } = listening;
                 let (address, waiting) = (*address, std::mem::take(waiting));
@@ -90,6 +95,14 @@ impl State {
             }
             Kind::Notifier(_) | Kind::Reserve => self.nodes[id] = None,
         }
+    }
+
+    /// Counts a socket of the program that has failed, and that it keeps nevertheless.
+    fn note_late_close(&mut self, id: Id) {
+        let now = self.now;
+        let failed_at = self.endpoint(id).and_then(|endpoint| endpoint.failed_at);
+        let is_late = failed_at.is_some_and(|failed_at| now - failed_at > PROMPT);
+        self.counts.late_closes += u64::from(is_late && self.is_program(id));
     }
 
     /// Ends a connection whose owner is gone (`tcp_close` of Linux).
@@ -113,7 +126,7 @@ impl State {
     }
 
     /// Resets a connection that nobody has.
-    fn abandon(&mut self, id: Id) {
+    pub(super) fn abandon(&mut self, id: Id) {
         let Some(endpoint) = self.endpoint(id) else { return };
         let was_closed = endpoint.phase == Phase::Closed;
         let peer = endpoint.peer;

@@ -81,6 +81,10 @@ pub(super) struct Endpoint {
     /// Its descriptor is closed.
     pub(super) is_orphan: bool,
     pub(super) latency: Duration,
+    /// How long output may stay unacknowledged (`TCP_USER_TIMEOUT`).
+    pub(super) user_timeout: Option<Duration>,
+    /// When a call of its owner failed first, but for want of input or room.
+    pub(super) failed_at: Option<Duration>,
     /// When the last segment of this end arrives: no other one overtakes it.
     pub(super) last_arrival: Duration,
 }

@@ -41,6 +41,9 @@ mod connecting;
 mod endings;
 mod endpoint;
 mod handle;
+mod kqueue;
+mod log;
+mod network;
 mod options;
 mod polling;
 mod random;
@@ -52,14 +55,17 @@ mod transfer;
 mod wire;
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-pub use options::{Counts, Faults, Options};
+use log::Log;
+pub use options::{Counts, Faults, Interface, Options};
 pub use record::{Direction, Mismatch};
 
 pub(crate) use handle::{Handle, SimListener};
@@ -176,14 +182,16 @@ impl Kernel {
         }
     }
 
-    /// Lets packets to this address get lost, so that connecting times out (`true`), or arrive.
-    pub fn set_unreachable(&self, ip: std::net::IpAddr, is_unreachable: bool) {
-        let unreachable = &mut self.0.lock().unreachable;
-        if is_unreachable {
-            unreachable.insert(ip)
-        } else {
-            unreachable.remove(&ip)
-        };
+    /// Lets packets from and to this host get lost (`true`), or arrive again. What was lost is sent
+    /// again, after 200 ms, twice as long and so on; connecting times out after 127 s, and an end
+    /// whose output is not acknowledged gives up after its `TCP_USER_TIMEOUT`, or 924 s.
+    pub fn set_cut_off(&self, host: IpAddr, is_cut_off: bool) {
+        self.0.lock().set_cut_off(host, is_cut_off);
+    }
+
+    /// Sets on which host a peer makes its sockets from here on; 10.1.0.1 at first.
+    pub fn set_peer_host(&self, host: Ipv4Addr) {
+        self.0.lock().peer_host = host;
     }
 
     /// Replaces the faults from here on.
@@ -217,14 +225,45 @@ impl Kernel {
 
     /// Prints every call and every arrival to standard error from here on: the time, who calls, the
     /// call, the number of the socket, poller or waker, and the result.
-    pub fn print_calls(&self) {
-        self.0.lock().is_printed = true;
+    pub fn print_trace(&self) {
+        self.0.lock().log = Log::Printed;
+    }
+
+    /// Keeps the last `most` lines of what [`print_trace`](Self::print_trace) would print.
+    pub fn keep_trace(&self, most: usize) {
+        self.0.lock().log = Log::Kept(VecDeque::new(), most);
+    }
+
+    /// Ends the trace: the lines that were kept stay, and no others are added.
+    pub fn end_trace(&self) {
+        self.0.lock().log.end();
+    }
+
+    /// Returns the lines that were kept.
+    #[must_use]
+    pub fn kept_trace(&self) -> Vec<String> {
+        self.0.lock().log.lines().cloned().collect()
+    }
+
+    /// Adds a line of the caller's own to the trace, if there is one.
+    pub fn tell(&self, line: impl FnOnce() -> String) {
+        let mut state = self.0.lock();
+        if state.log.is_on() {
+            let now = state.now;
+            state.log.add(now, &line());
+        }
     }
 
     /// Returns how many descriptors the program under test has.
     #[must_use]
     pub fn open_descriptors(&self) -> usize {
         self.0.lock().open
+    }
+
+    /// Returns how many connections the program under test has, those that it is making among them.
+    #[must_use]
+    pub fn open_streams(&self) -> usize {
+        self.0.lock().open_streams()
     }
 
     /// Compares bytes that the reader of a stream was given with those that were sent there.
@@ -241,6 +280,13 @@ impl Kernel {
     #[must_use]
     pub fn sent(&self, of: Direction) -> Option<usize> {
         self.0.lock().records.sent(of)
+    }
+
+    /// Returns whether any connection was cut by chance, or a call of the program has failed so.
+    #[must_use]
+    pub fn any_was_cut(&self) -> bool {
+        let state = self.0.lock();
+        state.counts.call_errors > 0 || state.records.any_was_cut()
     }
 
     /// Returns whether the connection of the client at this address was cut by chance.

@@ -4,9 +4,22 @@ use std::time::Duration;
 
 use super::random::Random;
 
+/// As which interface of a system pollers behave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Interface {
+    /// That of Linux: one event for a socket, edges.
+    #[default]
+    Epoll,
+    /// That of FreeBSD and its relatives: reading and writing are reported by themselves, in any
+    /// order, as long as they are possible.
+    Kqueue,
+}
+
 /// How a [`Kernel`](super::Kernel) is made.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// As which interface pollers behave.
+    pub interface: Interface,
     /// The size of each socket's send buffer.
     pub send_buffer: usize,
     /// The size of each socket's receive buffer.
@@ -24,6 +37,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            interface: Interface::Epoll,
             send_buffer: 64 * 1024,
             recv_buffer: 64 * 1024,
             latency: Duration::from_micros(200),
@@ -36,8 +50,8 @@ impl Default for Options {
 
 impl Options {
     /// Draws options from a seed: buffers of 512 bytes to 64 KiB, a latency of up to 5 ms, calls
-    /// that take up to 50 us, and each of the faults of [`Faults::all`] in one seed of two, so that
-    /// some are met without the others.
+    /// that take up to 50 us, pollers as with epoll in three seeds of four, and each of the faults
+    /// of [`Faults::all`] in one seed of two, so that some are met without the others.
     #[must_use]
     pub fn drawn_from(seed: u64) -> Self {
         // Another sequence than that of the kernel itself.
@@ -50,15 +64,27 @@ impl Options {
             0 => 0.0,
             _ => most * (1 + random.below(8)) as f64 / 8.0,
         };
-        let Faults { segment, short_send, would_block, reset, reorder } = Faults::all();
+        let Faults { segment, short_send, would_block, reset, reorder, loss, call_error } =
+            Faults::all();
         let faults = Faults {
             segment: drawn(segment),
             short_send: drawn(short_send),
             would_block: drawn(would_block),
             reset: drawn(reset),
             reorder: drawn(reorder),
+            loss: drawn(loss),
+            call_error: drawn(call_error),
         };
-        Self { send_buffer, recv_buffer, latency, call_cost, descriptors: usize::MAX, faults }
+        let interface = if random.below(4) == 0 { Interface::Kqueue } else { Interface::Epoll };
+        Self {
+            interface,
+            send_buffer,
+            recv_buffer,
+            latency,
+            call_cost,
+            descriptors: usize::MAX,
+            faults,
+        }
     }
 }
 
@@ -75,13 +101,26 @@ pub struct Faults {
     pub reset: f64,
     /// An event is reported before others that came first.
     pub reorder: f64,
+    /// A segment is lost, and sent again after 200 ms, twice as long and so on.
+    pub loss: f64,
+    /// A call of the program under test fails with an error that the system may give: of accept(2),
+    /// connect(2), epoll_ctl(2), recv(2) and send(2). Of the last two, the connection breaks.
+    pub call_error: f64,
 }
 
 impl Faults {
     /// Every fault, often enough to meet all of them in a few connections.
     #[must_use]
     pub const fn all() -> Self {
-        Self { segment: 0.3, short_send: 0.1, would_block: 0.1, reset: 0.005, reorder: 0.3 }
+        Self {
+            segment: 0.3,
+            short_send: 0.1,
+            would_block: 0.1,
+            reset: 0.005,
+            reorder: 0.3,
+            loss: 0.02,
+            call_error: 0.003,
+        }
     }
 }
 
@@ -98,6 +137,13 @@ pub struct Counts {
     pub resets: u64,
     /// See [`Faults::reorder`].
     pub reorders: u64,
+    /// Segments that were lost, because of [`Faults::loss`] or of a host that was cut off.
+    pub losses: u64,
+    /// See [`Faults::call_error`].
+    pub call_errors: u64,
+    /// Sockets of the program under test that it closed more than a second after a call of them had
+    /// failed.
+    pub late_closes: u64,
     /// Calls that found no descriptor left (`EMFILE`).
     pub no_descriptors: u64,
     /// Sends of the program under test to a socket that has no room and that has not taken all of

@@ -1,5 +1,5 @@
 //! Readiness, as epoll keeps it: a list of what may be ready, which a wait looks through
-//! (`fs/eventpoll.c` of Linux).
+//! (`fs/eventpoll.c` of Linux). `kqueue.rs` has what is different with the filters of kqueue.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -8,21 +8,36 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::endpoint::mask;
+use super::kqueue::Filters;
+use super::options::Interface;
 use super::state::{Id, Kind, State};
+use crate::event::{Event, Readiness};
+use crate::token::Token;
 
 /// What a poller waits for of one socket.
 #[derive(Debug)]
 pub(super) struct Registration {
     pub(super) poller: Id,
-    token: u64,
+    pub(super) token: u64,
     events: u32,
+    /// What it waits for in the place of `events`, if the poller is a kqueue.
+    pub(super) filters: Option<Filters>,
     /// It is in the poller's list.
-    is_listed: bool,
+    pub(super) is_listed: bool,
 }
 
 /// What may be ready, by its id.
-#[derive(Debug, Default)]
-pub(super) struct ReadyList(VecDeque<Id>);
+#[derive(Debug)]
+pub(super) struct ReadyList {
+    pub(super) ids: VecDeque<Id>,
+    interface: Interface,
+}
+
+impl ReadyList {
+    pub(super) fn new(interface: Interface) -> Self {
+        Self { ids: VecDeque::new(), interface }
+    }
+}
 
 impl State {
     /// Starts reporting `id` (`EPOLL_CTL_ADD`).
@@ -37,8 +52,17 @@ impl State {
         if node.registrations.iter().any(|registration| registration.poller == poller) {
             return Err(Errno::EEXIST);
         }
+        if let Kind::Stream(endpoint) = &node.kind
+            && !node.is_peer
+        {
+            let client = endpoint.client();
+            self.fail_by_chance(&[Errno::ENOSPC, Errno::ENOMEM])
+                .inspect_err(|_| self.records.note_cut(client))?;
+        }
+        let filters = self.filters(poller, id, events);
         let events = events | mask::ERR | mask::HUP;
-        node.registrations.push(Registration { poller, token, events, is_listed: false });
+        let node = self.node_mut(id).ok_or(Errno::EBADF)?;
+        node.registrations.push(Registration { poller, token, events, filters, is_listed: false });
         self.list_if_ready(poller, id);
         Ok(())
     }
@@ -51,10 +75,12 @@ impl State {
         token: u64,
         events: u32,
     ) -> Result<(), Errno> {
+        let filters = self.filters(poller, id, events);
         let registration = self.registration(poller, id).ok_or(Errno::ENOENT)?;
-        if (registration.events | events) & mask::EXCLUSIVE != 0 {
+        if filters.is_none() && (registration.events | events) & mask::EXCLUSIVE != 0 {
             return Err(Errno::EINVAL);
         }
+        registration.filters = filters;
         (registration.token, registration.events) = (token, events | mask::ERR | mask::HUP);
         self.list_if_ready(poller, id);
         Ok(())
@@ -67,17 +93,17 @@ impl State {
             node.registrations.retain(|registration| registration.poller != poller);
         }
         if let Some(list) = self.ready_list(poller) {
-            list.0.retain(|&listed| listed != id);
+            list.ids.retain(|&listed| listed != id);
         }
         Ok(())
     }
 
-    fn registration(&mut self, poller: Id, id: Id) -> Option<&mut Registration> {
+    pub(super) fn registration(&mut self, poller: Id, id: Id) -> Option<&mut Registration> {
         let node = self.node_mut(id)?;
         node.registrations.iter_mut().find(|registration| registration.poller == poller)
     }
 
-    fn ready_list(&mut self, poller: Id) -> Option<&mut ReadyList> {
+    pub(super) fn ready_list(&mut self, poller: Id) -> Option<&mut ReadyList> {
         match &mut self.node_mut(poller)?.kind {
             Kind::Poller(list) => Some(list),
             _ => None,
@@ -104,11 +130,12 @@ impl State {
         let mut registrations = mem::take(&mut node.registrations);
         for registration in &mut registrations {
             let waits_for = registration.events & !mask::PRIVATE;
-            let is_told = waits_for != 0 && (key == 0 || key & waits_for != 0);
+            let waits = waits_for != 0 && (key == 0 || key & waits_for != 0);
+            let is_told = waits || registration.filters.is_some();
             if is_told && !registration.is_listed {
                 registration.is_listed = true;
                 if let Some(list) = self.ready_list(registration.poller) {
-                    list.0.push_back(id);
+                    list.ids.push_back(id);
                 }
             }
         }
@@ -123,18 +150,18 @@ impl State {
             Some(Kind::Stream(endpoint)) => endpoint.events(),
             Some(Kind::Listener(listening)) => listening.events(),
             Some(Kind::Notifier(is_raised)) => mask::OUT | if *is_raised { mask::IN } else { 0 },
-            Some(Kind::Poller(list)) if !list.0.is_empty() => mask::IN,
+            Some(Kind::Poller(list)) if !list.ids.is_empty() => mask::IN,
             _ => 0,
         }
     }
 
     fn list_if_ready(&mut self, poller: Id, id: Id) {
-        let events = self.events_of(id);
+        let is_ready = self.would_report(poller, id);
         let Some(registration) = self.registration(poller, id) else { return };
-        if events & registration.events & !mask::PRIVATE != 0 && !registration.is_listed {
+        if is_ready && !registration.is_listed {
             registration.is_listed = true;
             if let Some(list) = self.ready_list(poller) {
-                list.0.push_back(id);
+                list.ids.push_back(id);
             }
         }
     }
@@ -142,12 +169,28 @@ impl State {
     /// Returns whether a wait would report something.
     pub(super) fn has_ready(&mut self, poller: Id) -> bool {
         let Some(list) = self.ready_list(poller) else { return false };
-        let listed: Vec<Id> = list.0.iter().copied().collect();
-        listed.into_iter().any(|id| {
-            let events = self.events_of(id);
-            let registration = self.registration(poller, id);
-            registration.is_some_and(|registration| events & registration.events != 0)
-        })
+        let listed: Vec<Id> = list.ids.iter().copied().collect();
+        listed.into_iter().any(|id| self.would_report(poller, id))
+    }
+
+    fn would_report(&mut self, poller: Id, id: Id) -> bool {
+        let Some(registration) = self.registration(poller, id) else { return false };
+        let (wanted, filters) = (registration.events & !mask::PRIVATE, registration.filters);
+        match filters {
+            Some(filters) => self.has_active_filter(id, filters),
+            None => self.events_of(id) & wanted != 0,
+        }
+    }
+
+    /// Returns what a kqueue waits for; `None` for an epoll.
+    fn filters(&mut self, poller: Id, id: Id, events: u32) -> Option<Filters> {
+        if self.ready_list(poller)?.interface == Interface::Epoll {
+            return None;
+        }
+        match self.node(id)?.kind {
+            Kind::Notifier(_) => Some(Filters::USER),
+            _ => Some(Filters::of(events)),
+        }
     }
 
     /// Reports up to `most` events as token and bits, and waits for the first of them at most for
@@ -157,13 +200,17 @@ impl State {
         poller: Id,
         most: usize,
         timeout: Option<Duration>,
-        found: &mut Vec<(u64, u32)>,
+        found: &mut Vec<Event>,
     ) -> Result<(), Errno> {
         self.begin_call(poller);
         let deadline = timeout.map(|timeout| self.now.saturating_add(timeout));
         loop {
             self.settle();
-            self.report(poller, most, found);
+            found.clear();
+            match self.ready_list(poller).map(|list| list.interface) {
+                Some(Interface::Kqueue) => self.report_filters(poller, most, found),
+                _ => self.report(poller, most, found),
+            }
             self.note("wait", poller, found.len() as u64);
             if !found.is_empty() || deadline.is_some_and(|deadline| deadline <= self.now) {
                 return Ok(());
@@ -176,10 +223,9 @@ impl State {
 
     /// Goes through the list once (`ep_send_events`): what is reported of a level-triggered
     /// registration is put back, to be looked at again by the next wait.
-    fn report(&mut self, poller: Id, most: usize, found: &mut Vec<(u64, u32)>) {
-        found.clear();
+    fn report(&mut self, poller: Id, most: usize, found: &mut Vec<Event>) {
         let Some(list) = self.ready_list(poller) else { return };
-        let mut listed = mem::take(&mut list.0);
+        let mut listed = mem::take(&mut list.ids);
         if listed.len() > 1 && self.random.chance(self.options.faults.reorder) {
             self.counts.reorders += 1;
             let first = self.random.below(listed.len());
@@ -195,7 +241,7 @@ impl State {
             if events == 0 {
                 continue;
             }
-            found.push((registration.token, events));
+            found.push(Event::new(Token(registration.token), decode(events)));
             if registration.events & mask::ONESHOT != 0 {
                 registration.events &= mask::PRIVATE;
             } else if registration.events & mask::ET == 0 {
@@ -205,7 +251,20 @@ impl State {
         }
         listed.append(&mut again);
         if let Some(list) = self.ready_list(poller) {
-            list.0 = listed;
+            list.ids = listed;
         }
+    }
+}
+
+/// As the backend for epoll decodes an event.
+fn decode(events: u32) -> Readiness {
+    let has = |bits: u32| events & bits != 0;
+    Readiness {
+        readable: has(mask::IN),
+        writable: has(mask::OUT),
+        hangup_or_error: has(mask::ERR | mask::HUP),
+        read_on: has(mask::ERR | mask::HUP | mask::RDHUP | mask::PRI),
+        read_closed: has(mask::RDHUP | mask::HUP),
+        write_closed: has(mask::ERR | mask::HUP),
     }
 }

@@ -60,6 +60,10 @@ impl Records {
         self.0.get(&client).is_some_and(|record| record.was_cut)
     }
 
+    pub(super) fn any_was_cut(&self) -> bool {
+        self.0.values().any(|record| record.was_cut)
+    }
+
     pub(super) fn sent(&self, of: Direction) -> Option<usize> {
         self.bytes(of).map(Vec::len)
     }

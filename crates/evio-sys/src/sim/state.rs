@@ -1,7 +1,7 @@
 //! All that a kernel knows.
 
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::net::{IpAddr, SocketAddr};
+use std::collections::{BTreeMap, BinaryHeap};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::RawFd;
 use std::task::Waker;
 use std::time::Duration;
@@ -10,6 +10,8 @@ use nix::errno::Errno;
 
 use super::connecting::Listening;
 use super::endpoint::Endpoint;
+use super::log::Log;
+use super::network::Network;
 use super::options::{Counts, Options};
 use super::polling::{ReadyList, Registration};
 use super::random::Random;
@@ -18,6 +20,9 @@ use super::wire::Arrival;
 
 /// Names a socket, a poller or a waker; never given out twice.
 pub(crate) type Id = usize;
+
+/// Where peers are, unless something else is said.
+const FIRST_PEER: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
 
 #[derive(Debug)]
 pub(crate) struct State {
@@ -29,15 +34,16 @@ pub(crate) struct State {
     pub(super) nodes: Vec<Option<Node>>,
     pub(super) descriptors: BTreeMap<RawFd, Id>,
     pub(super) listeners: BTreeMap<SocketAddr, Id>,
-    pub(super) unreachable: BTreeSet<IpAddr>,
+    pub(super) network: Network,
+    /// The host on which a peer makes what it makes now.
+    pub(super) peer_host: Ipv4Addr,
     pub(super) arrivals: BinaryHeap<Arrival>,
     pub(super) arrivals_made: u64,
     pub(super) ports_given: u32,
     /// Descriptors of the program under test.
     pub(super) open: usize,
     pub(super) trace: u64,
-    /// Calls are printed.
-    pub(super) is_printed: bool,
+    pub(super) log: Log,
     pub(super) counts: Counts,
     pub(super) records: Records,
     /// Bytes between two buffers.
@@ -64,6 +70,13 @@ pub(super) enum Kind {
     Reserve,
 }
 
+impl Node {
+    /// Returns whether a kqueue waits for it.
+    pub(super) fn is_filtered(&self) -> bool {
+        self.registrations.iter().any(|registration| registration.filters.is_some())
+    }
+}
+
 impl State {
     pub(super) fn new(seed: u64, options: Options) -> Self {
         Self {
@@ -74,13 +87,14 @@ impl State {
             nodes: Vec::new(),
             descriptors: BTreeMap::new(),
             listeners: BTreeMap::new(),
-            unreachable: BTreeSet::new(),
+            network: Network::default(),
+            peer_host: FIRST_PEER,
             arrivals: BinaryHeap::new(),
             arrivals_made: 0,
             ports_given: 0,
             open: 0,
             trace: 0xCBF2_9CE4_8422_2325,
-            is_printed: false,
+            log: Log::Off,
             counts: Counts::default(),
             records: Records::default(),
             scratch: Vec::new(),
@@ -89,8 +103,8 @@ impl State {
 
     /// Adds to the hash of what has happened: FNV-1a, a word at a time.
     pub(super) fn note(&mut self, call: &str, id: Id, result: u64) {
-        if self.is_printed {
-            self.print(call, id, result);
+        if self.log.is_on() {
+            self.tell_call(call, id, result);
         }
         let name = call.bytes().fold(0, |name, byte| name << 8 | u64::from(byte));
         for word in [name, id as u64, result, self.now.as_nanos() as u64] {
@@ -99,16 +113,14 @@ impl State {
     }
 
     #[cold]
-    fn print(&self, call: &str, id: Id, result: u64) {
+    fn tell_call(&mut self, call: &str, id: Id, result: u64) {
         let who = if self.is_program(id) { "program" } else { "peer" };
         // What `note_result` makes of an error.
-        match i32::try_from(u64::MAX - result) {
-            Ok(errno) => {
-                let error = Errno::from_raw(errno);
-                eprintln!("{:?} {who} {call} #{id}: {error:?}", self.now);
-            }
-            Err(_) => eprintln!("{:?} {who} {call} #{id}: {result}", self.now),
-        }
+        let result = match i32::try_from(u64::MAX - result) {
+            Ok(errno) => format!("{:?}", Errno::from_raw(errno)),
+            Err(_) => result.to_string(),
+        };
+        self.log.add(self.now, &format!("    {who} {call} #{id}: {result}"));
     }
 
     pub(super) fn note_result(&mut self, call: &str, id: Id, result: Result<usize, Errno>) {
@@ -181,6 +193,12 @@ impl State {
     /// Returns the end of a connection that a handle names.
     pub(super) fn own(&mut self, id: Id) -> Result<&mut Endpoint, Errno> {
         self.endpoint(id).ok_or(Errno::EBADF)
+    }
+
+    /// Counts the connections that the program under test has a descriptor of.
+    pub(super) fn open_streams(&self) -> usize {
+        let nodes = self.descriptors.values().filter_map(|&id| self.node(id));
+        nodes.filter(|node| !node.is_peer && matches!(node.kind, Kind::Stream(_))).count()
     }
 
     pub(super) fn add_waker(&mut self, id: Id, waker: Waker) {

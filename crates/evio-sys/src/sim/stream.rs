@@ -5,6 +5,7 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use nix::errno::Errno;
 
@@ -108,6 +109,13 @@ impl SimStream {
         self.ask(|endpoint| match endpoint.phase {
             Phase::Connected => Ok(endpoint.remote),
             Phase::Connecting | Phase::Closed => Err(Errno::ENOTCONN),
+        })
+    }
+
+    pub(crate) fn set_user_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.ask(|endpoint| {
+            endpoint.user_timeout = timeout;
+            Ok(())
         })
     }
 

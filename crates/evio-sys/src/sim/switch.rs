@@ -13,7 +13,7 @@ use super::handle::Handle;
 use super::polling::ReadyList;
 use super::state::Kind;
 use crate::backend::{RealEventBuffer, RealNotifier, RealSelector};
-use crate::event::{Event, Readiness};
+use crate::event::Event;
 use crate::interest::Interest;
 use crate::token::Token;
 
@@ -27,7 +27,9 @@ impl Selector {
     pub(crate) fn new() -> io::Result<Self> {
         match super::current() {
             Some(shared) => {
-                Ok(Self::Simulated(Handle::of(shared, Kind::Poller(ReadyList::default()))?))
+                let interface = shared.lock().options.interface;
+                let list = Kind::Poller(ReadyList::new(interface));
+                Ok(Self::Simulated(Handle::of(shared, list)?))
             }
             None => Ok(Self::Real(RealSelector::new()?)),
         }
@@ -125,8 +127,7 @@ fn flags_of(interest: Interest) -> u32 {
 #[derive(Debug)]
 pub(crate) struct EventBuffer {
     real: RealEventBuffer,
-    /// Token and bits of each event.
-    simulated: Vec<(u64, u32)>,
+    simulated: Vec<Event>,
     capacity: usize,
     /// Which of them the last wait has filled.
     is_simulated: bool,
@@ -146,17 +147,7 @@ impl EventBuffer {
         if !self.is_simulated {
             return self.real.get(index);
         }
-        let (token, events) = self.simulated[index];
-        let has = |bits: u32| events & bits != 0;
-        let readiness = Readiness {
-            readable: has(mask::IN),
-            writable: has(mask::OUT),
-            hangup_or_error: has(mask::ERR | mask::HUP),
-            read_on: has(mask::ERR | mask::HUP | mask::RDHUP | mask::PRI),
-            read_closed: has(mask::RDHUP | mask::HUP),
-            write_closed: has(mask::ERR | mask::HUP),
-        };
-        Event::new(Token(token), readiness)
+        self.simulated[index]
     }
 }
 

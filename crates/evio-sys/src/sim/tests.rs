@@ -79,7 +79,7 @@ fn a_full_queue_lets_the_client_try_again() {
 fn a_client_gives_up_when_nobody_answers() {
     let kernel = Kernel::new(1, Options::default()).unwrap();
     let _entered = kernel.enter();
-    kernel.set_unreachable(address().ip(), true);
+    kernel.set_cut_off(address().ip(), true);
     let (client, _) = Stream::connect(&address().into()).unwrap();
     let poller = Poller::new().unwrap();
     poller.register(&client, Token(1), Interest::WRITABLE).unwrap();

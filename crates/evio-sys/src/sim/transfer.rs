@@ -21,9 +21,11 @@ impl State {
     /// Takes as much of `buffers` as there is room for, in the order of `tcp_sendmsg` of Linux.
     pub(super) fn send(&mut self, id: Id, buffers: &[IoSlice<'_>]) -> Result<usize, Errno> {
         self.begin_call(id);
-        let result = self.try_send(id, buffers);
-        self.note_result("send", id, result);
-        result
+        let result = match self.break_by_chance(id) {
+            Some(error) => Err(error),
+            None => self.try_send(id, buffers),
+        };
+        self.note_transfer("send", id, result)
     }
 
     fn try_send(&mut self, id: Id, buffers: &[IoSlice<'_>]) -> Result<usize, Errno> {
@@ -82,12 +84,12 @@ impl State {
     /// are read before its error, and a FIN hides what came after it.
     pub(super) fn recv(&mut self, id: Id, buffer: &mut [u8]) -> Result<usize, Errno> {
         self.begin_call(id);
-        let result = match self.blocks_by_chance(id, mask::IN) {
-            true => Err(Errno::EAGAIN),
-            false => self.try_recv(id, buffer),
+        let result = match self.break_by_chance(id) {
+            Some(error) => Err(error),
+            None if self.blocks_by_chance(id, mask::IN) => Err(Errno::EAGAIN),
+            None => self.try_recv(id, buffer),
         };
-        self.note_result("recv", id, result);
-        result
+        self.note_transfer("recv", id, result)
     }
 
     fn try_recv(&mut self, id: Id, buffer: &mut [u8]) -> Result<usize, Errno> {
@@ -134,6 +136,47 @@ impl State {
             return Ok(());
         }
         Err(if endpoint.phase == Phase::Closed { Errno::ENOTCONN } else { Errno::EAGAIN })
+    }
+
+    fn note_transfer(
+        &mut self,
+        call: &str,
+        id: Id,
+        result: Result<usize, Errno>,
+    ) -> Result<usize, Errno> {
+        self.note_result(call, id, result);
+        let now = self.now;
+        if let (Err(error), Some(endpoint)) = (result, self.endpoint(id))
+            && error != Errno::EAGAIN
+        {
+            endpoint.failed_at.get_or_insert(now);
+        }
+        result
+    }
+
+    /// Draws whether the connection of the program breaks while a call is made of it.
+    fn break_by_chance(&mut self, id: Id) -> Option<Errno> {
+        let endpoint = self.endpoint(id).filter(|end| end.phase == Phase::Connected)?;
+        let peer = endpoint.peer;
+        if !self.is_program(id) {
+            return None;
+        }
+        let errors = [Errno::ECONNRESET, Errno::ETIMEDOUT, Errno::EHOSTUNREACH];
+        let error = self.fail_by_chance(&errors).err()?;
+        if let Some(peer) = peer {
+            self.send_packet(id, Packet::Rst(peer));
+        }
+        self.fail(id, error);
+        self.endpoint(id)?.error.take()
+    }
+
+    /// Draws whether a call fails, and with which of these errors.
+    pub(super) fn fail_by_chance(&mut self, errors: &[Errno]) -> Result<(), Errno> {
+        if !self.random.chance(self.options.faults.call_error) {
+            return Ok(());
+        }
+        self.counts.call_errors += 1;
+        Err(errors[self.random.below(errors.len())])
     }
 
     /// Draws whether a call is told to wait though it need not, and sees to it that the socket is

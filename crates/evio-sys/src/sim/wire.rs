@@ -6,7 +6,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::endpoint::{Fin, Phase, RCV_SHUTDOWN, mask, take_front};
-use super::state::{Id, State};
+use super::state::{Id, Node, State};
 
 /// Something that happens at a time.
 #[derive(Debug)]
@@ -36,6 +36,10 @@ pub(super) enum Packet {
     Cut(Id),
     /// Nobody has answered the client.
     TimedOut(Id),
+    /// This end sends again what was lost.
+    Again(Id),
+    /// This end gives up, if what it has sent has been lost since then.
+    GiveUp(Id, Duration),
     /// A socket that was said to be blocked is ready.
     Wake(Id, u32),
     Timer(Waker),
@@ -79,8 +83,9 @@ impl State {
         if self.endpoint(from).is_some_and(|endpoint| endpoint.owes_ack) {
             self.send_owed_ack(from);
         }
+        let late = self.lose_by_chance();
         let Some(endpoint) = self.endpoint(from) else { return };
-        let at = endpoint.last_arrival.max(now + endpoint.latency);
+        let at = endpoint.last_arrival.max(now + endpoint.latency) + late;
         endpoint.last_arrival = at;
         self.schedule(at, packet);
     }
@@ -101,9 +106,10 @@ impl State {
         self.now = now;
     }
 
-    fn deliver(&mut self, packet: Packet) {
-        if self.is_printed {
-            eprintln!("{:?} arrives {packet:?}", self.now);
+    pub(super) fn deliver(&mut self, packet: Packet) {
+        let Some(packet) = self.pass(packet) else { return };
+        if self.log.is_on() {
+            self.log.add(self.now, &format!("    arrives {packet:?}"));
         }
         match packet {
             Packet::Syn(client, attempt) => self.receive_syn(client, attempt),
@@ -120,6 +126,8 @@ impl State {
                 }
             }
             Packet::TimedOut(client) => self.time_out(client),
+            Packet::Again(sender) => self.send_again(sender),
+            Packet::GiveUp(sender, since) => self.give_up(sender, since),
             Packet::Wake(id, key) => self.wake(id, key),
             Packet::Timer(waker) => waker.wake(),
         }
@@ -154,9 +162,12 @@ impl State {
         self.note_room(from);
     }
 
-    /// Tells a sender of room, if it was told that there is none (`sk_stream_write_space` of
-    /// Linux).
+    /// Tells a sender of room: a kqueue each time (`sowwakeup` of FreeBSD), an epoll if it was told
+    /// that there is none (`sk_stream_write_space` of Linux).
     fn note_room(&mut self, id: Id) {
+        if self.node(id).is_some_and(Node::is_filtered) {
+            self.wake(id, mask::OUT);
+        }
         let Some(endpoint) = self.endpoint(id) else { return };
         endpoint.was_refused = false;
         if endpoint.no_space && endpoint.is_writable() {

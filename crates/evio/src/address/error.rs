@@ -13,6 +13,8 @@ use super::Scheme;
 ///
 /// ```
 /// let error = "localhost:http".parse::<evio::Address>().unwrap_err();
+/// assert_eq!(error.kind(), evio::ParseAddressErrorKind::InvalidPort);
+/// assert_eq!(error.input(), "localhost:http");
 /// assert_eq!(error.part(), "http");
 /// assert_eq!(
 ///     error.to_string(),

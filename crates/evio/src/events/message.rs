@@ -12,21 +12,41 @@ impl<'a, C> Events<'a, C> {
     ///
     /// # Examples
     ///
-    /// ```
-    /// use std::ops::ControlFlow;
-    /// use evio::{Events, Server};
+    /// Another thread asks how many clients there are. The message is where the answer goes to:
     ///
+    /// ```
+    /// use std::net::TcpStream;
+    /// use std::ops::ControlFlow;
+    /// use std::sync::mpsc;
+    /// use std::thread;
+    /// use evio::{Action, Events, Server};
+    ///
+    /// let server = Server::bind(["tcp://127.0.0.1:0"])?;
+    /// let address = server.local_addrs()[0].addr().as_inet().expect("a TCP address");
+    /// let (found, result) = mpsc::channel();
     /// let events = Events::new()
-    ///     .serving(|event_loop, _| {
-    ///         let sender = event_loop.handle().message_sender::<u32>().expect("a number");
-    ///         std::thread::spawn(move || sender.send(7));
-    ///         ControlFlow::Continue(())
+    ///     .opened(|conn, _| {
+    ///         let (found, server) = (found.clone(), conn.loop_handle());
+    ///         let handler = server.message_sender::<mpsc::Sender<usize>>().expect("its type");
+    ///         thread::spawn(move || {
+    ///             let (answer, answers) = mpsc::channel();
+    ///             handler.send(answer).expect("there is room");
+    ///             found.send(answers.recv()).expect("the test waits");
+    ///             server.shutdown();
+    ///         });
+    ///         Action::None
     ///     })
-    ///     .message(|_, number: u32| {
-    ///         assert_eq!(number, 7);
-    ///         ControlFlow::Break(())
+    ///     .message(|event_loop, answer: mpsc::Sender<usize>| {
+    ///         let mut clients = 0;
+    ///         event_loop.for_each_conn(|_| clients += 1);
+    ///         // It fails when nobody waits for the answer any more.
+    ///         let _ = answer.send(clients);
+    ///         ControlFlow::Continue(())
     ///     });
-    /// Server::bind(["tcp://127.0.0.1:0"])?.run(events)?;
+    /// let client = TcpStream::connect(address).expect("the server listens");
+    /// server.run(events)?;
+    /// assert_eq!(result.recv(), Ok(Ok(1)));
+    /// # drop(client);
     /// # Ok::<(), evio::Error>(())
     /// ```
     #[must_use]

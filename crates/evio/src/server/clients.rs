@@ -8,6 +8,10 @@ impl Server {
     /// Sets how many connections there may be at once, but for those by addresses that have a
     /// [number of their own](Self::max_connections_of). More of them wait in the backlogs of the
     /// listeners until one ends. Default: as many as the system lets the process have.
+    ///
+    /// # Examples
+    ///
+    /// See [`max_connections_of`](Self::max_connections_of).
     #[must_use]
     pub fn max_connections(mut self, max_connections: usize) -> Self {
         self.config.max_connections = max_connections;
@@ -22,11 +26,16 @@ impl Server {
     /// # Examples
     ///
     /// ```
-    /// use evio::Server;
+    /// use std::time::Duration;
+    /// use evio::{Limits, Server};
     ///
+    /// // The second address is for those who look after the server, and may be silent for long.
+    /// let limits = Limits::default();
     /// let server = Server::bind(["tcp://127.0.0.1:0", "tcp://127.0.0.1:0"])?
     ///     .max_connections(10_000)
-    ///     .max_connections_of(1, 8);
+    ///     .max_connections_of(1, 8)
+    ///     .limits(limits.idle_timeout(Some(Duration::from_secs(60))))
+    ///     .limits_of(1, limits);
     /// # drop(server);
     /// # Ok::<(), evio::Error>(())
     /// ```
@@ -37,6 +46,10 @@ impl Server {
     }
 
     /// Sets what a connection may hold, and how long its ending may take.
+    ///
+    /// # Examples
+    ///
+    /// See [`max_connections_of`](Self::max_connections_of).
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;
@@ -46,6 +59,10 @@ impl Server {
     /// Sets the limits of the connections that come in by one address, by its index, instead of
     /// [`limits`](Self::limits). If there is no such address, the server does not start; addresses
     /// that are added while it runs have the limits of the server.
+    ///
+    /// # Examples
+    ///
+    /// See [`max_connections_of`](Self::max_connections_of).
     #[must_use]
     pub fn limits_of(mut self, address_index: u16, limits: Limits) -> Self {
         set_at(&mut self.config.address_limits, address_index, limits);

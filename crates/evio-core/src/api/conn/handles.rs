@@ -10,12 +10,50 @@ use crate::api::reply::Reply;
 
 impl Conn<'_> {
     /// Returns a handle for the loop of this connection.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use evio_core as evio;
+    /// use evio::{Action, Conn};
+    ///
+    /// /// The `data` callback of a server that a client can end; the others have time to finish.
+    /// fn data(conn: &mut Conn<'_>, input: &[u8]) -> Action {
+    ///     if input == b"shut down\n" {
+    ///         conn.loop_handle().shutdown_gracefully(Duration::from_secs(30));
+    ///     }
+    ///     Action::None
+    /// }
+    /// ```
     #[must_use]
     pub fn loop_handle(&self) -> LoopHandle {
         LoopHandle::new(Arc::clone(&self.state.group), self.state.loop_id)
     }
 
     /// Returns a handle for this connection that any thread can use at any time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    /// use std::time::Duration;
+    /// # use evio_core as evio;
+    /// use evio::{Action, Conn, ConnState};
+    ///
+    /// /// The `opened` callback of a server that tells each client the time, by a thread.
+    /// fn opened(conn: &mut Conn<'_>, now: fn() -> String) -> Action {
+    ///     let client = conn.handle();
+    ///     thread::spawn(move || {
+    ///         while client.state() != Some(ConnState::Ended) {
+    ///             // Without room for this one, there will be some for the next.
+    ///             let _ = client.send(now());
+    ///             thread::sleep(Duration::from_secs(1));
+    ///         }
+    ///     });
+    ///     Action::None
+    /// }
+    /// ```
     #[must_use]
     pub fn handle(&self) -> ConnHandle {
         let status = self.state.table.status(self.key).map(Arc::clone);
@@ -82,9 +120,20 @@ impl Conn<'_> {
     ///
     ///     fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
     ///         let (reply, question) = (conn.reply(), input.to_vec());
-    ///         std::thread::spawn(move || reply.send(question));
+    ///         std::thread::spawn(move || reply.send(answer(&question)));
     ///         Action::None
     ///     }
+    ///
+    ///     fn unanswered(&mut self, conn: &mut Conn<'_>, _: &mut ()) -> Action {
+    ///         conn.write(b"that was too much\n");
+    ///         Action::None
+    ///     }
+    /// }
+    ///
+    /// /// It panics for input that is no number, which drops the reply.
+    /// fn answer(question: &[u8]) -> String {
+    ///     let number: u64 = String::from_utf8_lossy(question).trim().parse().expect("a number");
+    ///     format!("{number} is {}\n", if number % 2 == 0 { "even" } else { "odd" })
     /// }
     /// ```
     pub fn reply(&mut self) -> Reply {

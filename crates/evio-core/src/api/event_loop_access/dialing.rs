@@ -13,11 +13,12 @@ impl Loop<'_> {
     /// Begins to connect to one of several addresses, such as those that a name stands for, and
     /// returns the name of the dial.
     ///
-    /// The addresses are tried in their order, the families in turn: the next one when one has
-    /// failed, or has not answered for 250 ms, beside it (RFC 8305, "happy eyeballs"). The first
-    /// that answers becomes the connection: [`Handler::opened`](crate::Handler::opened) is called,
-    /// and [`Conn::origin`](crate::Conn::origin) gives back the tag of the options. If none does
-    /// within [`Limits::connect_timeout`](crate::Limits), all in all,
+    /// The addresses are tried in their order, the families in turn. When one has failed, the next
+    /// one is tried; when one has not answered for 250 ms, the next one is tried beside it
+    /// (RFC 8305, "happy eyeballs"). The first that answers becomes the connection:
+    /// [`Handler::opened`](crate::Handler::opened) is called, and
+    /// [`Conn::origin`](crate::Conn::origin) gives back the tag of the options. If none answers
+    /// within [`Limits::connect_timeout`](crate::Limits), which is for all of them together,
     /// [`Handler::dial_failed`](crate::Handler::dial_failed) is called with what each has answered.
     /// One of the two is called once, and not before the present callback has returned, unless the
     /// dial is [cancelled](Self::cancel_dial).
@@ -28,8 +29,9 @@ impl Loop<'_> {
     /// # Errors
     ///
     /// Fails with [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) when as many dials are under way
-    /// as [`Config::max_dials`](crate::Config::max_dials) allows, and when the server is ending.
-    /// No callback is made then.
+    /// as `Server::max_dials` of the `evio` crate allows, or
+    /// [`Config::max_dials`](crate::Config::max_dials) where this crate is used alone; and when the
+    /// server is ending. No callback is made then.
     ///
     /// # Examples
     ///
@@ -111,7 +113,7 @@ impl Loop<'_> {
 
     /// As [`dial`](Self::dial), for addresses that are not known yet: somebody else resolves the
     /// name, on another thread, and gives the result to the [`PendingAddresses`]. The time that it
-    /// takes is part of the time of the dial. `name` is what errors say.
+    /// takes is part of the time of the dial. Errors call what was dialled `name`.
     ///
     /// `evio::Resolver` does this with the resolver of the system.
     ///

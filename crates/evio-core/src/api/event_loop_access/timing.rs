@@ -23,8 +23,8 @@ impl Loop<'_> {
     ///
     /// # Errors
     ///
-    /// Fails when the loop has as many timers as
-    /// [`Config::max_timers`](crate::Config::max_timers) allows.
+    /// Fails when the loop has as many timers as `Server::max_timers` of the `evio` crate allows,
+    /// or [`Config::max_timers`](crate::Config::max_timers) where this crate is used alone.
     ///
     /// # Examples
     ///

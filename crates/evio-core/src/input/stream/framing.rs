@@ -127,7 +127,7 @@ impl Unread<'_> {
     /// drop(input);
     /// let mut input = stream.begin(b"dy")?;
     /// assert_eq!(input.take_exact(4), Some(b"body".as_slice()));
-    /// # Ok::<(), evio_core::InputTooLong>(())
+    /// # Ok::<(), evio::InputTooLong>(())
     /// ```
     pub fn take_exact(&mut self, len: usize) -> Option<&[u8]> {
         if self.len() < len {
@@ -137,12 +137,12 @@ impl Unread<'_> {
         Some(self.take_front(len))
     }
 
-    /// Reserves memory for unread input of `len` bytes, those that are there included: for a
-    /// handler that knows how long the message is that is not whole yet. The pieces that follow
-    /// then find room, instead of having the stream grow several times.
+    /// Reserves memory for `len` bytes of unread input, those that are there included: for a
+    /// handler that knows the length of a message of which the rest is still to come. The stream
+    /// then grows once for it, and not several times.
     ///
-    /// It is no promise. A peer that announces much and sends little does not get the memory:
-    /// reserved is no more than 16 times what has arrived, and no more than the stream may hold.
+    /// It is no promise. A peer that announces much and sends little does not get the memory: no
+    /// more than 16 times what has arrived is reserved, and no more than the stream may hold.
     ///
     /// # Examples
     ///
@@ -154,7 +154,7 @@ impl Unread<'_> {
     /// let mut input = stream.begin(b"300000 bytes follow: abc")?;
     /// input.expect(300_021);
     /// assert_eq!(*input, *b"300000 bytes follow: abc");
-    /// # Ok::<(), evio_core::InputTooLong>(())
+    /// # Ok::<(), evio::InputTooLong>(())
     /// ```
     pub fn expect(&mut self, len: usize) {
         let arrived = self.len();

@@ -14,6 +14,11 @@ pub(crate) fn pin_thread(_number: usize) -> io::Result<()> {
     unsupported("a thread can be put on one processor on Linux only")
 }
 
+/// None of these systems lets a thread say so.
+pub(crate) fn batch_thread() -> io::Result<()> {
+    Ok(())
+}
+
 /// Only groups that a socket joined are received here anyway.
 pub(crate) fn disable_multicast_all(_fd: BorrowedFd<'_>, _is_v6: bool) {}
 

@@ -11,6 +11,18 @@ impl Stream {
     /// Returns whether this is a Unix domain socket. What it is decides what readiness means: a
     /// read that is short has emptied a TCP socket, but may stop at descriptors that a Unix socket
     /// was sent along with its bytes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::unix::net::UnixStream;
+    /// # use evio_sys::net as evio;
+    /// use evio::Stream;
+    ///
+    /// let (left, _right) = UnixStream::pair()?;
+    /// assert!(Stream::from(left).is_unix());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[inline]
     #[must_use]
     pub fn is_unix(&self) -> bool {

@@ -23,6 +23,24 @@ impl Stream {
     ///
     /// Linux resets at once, also when a copy of the descriptor is open elsewhere. Other systems do
     /// so when the last copy is closed (`SO_LINGER` of zero seconds).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::{ErrorKind, Read};
+    /// use std::net::{TcpListener, TcpStream};
+    /// # use evio_sys::net as evio;
+    /// use evio::Stream;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let mut client = TcpStream::connect(listener.local_addr()?)?;
+    /// let stream = Stream::from(listener.accept()?.0);
+    /// let _ = stream.reset();
+    /// drop(stream);
+    /// let error = client.read(&mut [0; 8]).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn reset(&self) -> io::Result<()> {
         match &self.0 {
             Socket::Tcp(stream) => backend::reset(stream.as_fd()),
@@ -37,6 +55,10 @@ impl Stream {
     /// # Errors
     ///
     /// Fails when the connection is gone already.
+    ///
+    /// # Examples
+    ///
+    /// See [`set_keepalive`](Self::set_keepalive).
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         match &self.0 {
             Socket::Tcp(stream) => stream.set_nodelay(nodelay),
@@ -51,6 +73,22 @@ impl Stream {
     /// # Errors
     ///
     /// Fails when the connection is gone already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::{TcpListener, TcpStream};
+    /// use std::time::Duration;
+    /// # use evio_sys::net as evio;
+    /// use evio::{Keepalive, Stream};
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let stream = Stream::from(TcpStream::connect(listener.local_addr()?)?);
+    /// stream.set_nodelay(true)?;
+    /// stream.set_keepalive(&Keepalive::default())?;
+    /// stream.set_user_timeout(Some(Duration::from_secs(30)))?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn set_keepalive(&self, keepalive: &Keepalive) -> io::Result<()> {
         match &self.0 {
             Socket::Tcp(stream) => backend::set_keepalive(stream.as_fd(), keepalive),
@@ -109,6 +147,21 @@ impl Stream {
     /// # Errors
     ///
     /// Fails only when the system call does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::{ErrorKind, Read};
+    /// use std::os::unix::net::UnixStream;
+    /// # use evio_sys::net as evio;
+    /// use evio::Stream;
+    ///
+    /// let (left, _right) = UnixStream::pair()?;
+    /// let mut left = Stream::from(left);
+    /// left.set_nonblocking(true)?;
+    /// assert_eq!(left.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
         match &self.0 {
             Socket::Tcp(stream) => stream.set_nonblocking(nonblocking),
@@ -135,6 +188,10 @@ impl Stream {
     /// # Platform notes
     ///
     /// Nothing happens on systems other than Linux.
+    ///
+    /// # Examples
+    ///
+    /// See [`set_keepalive`](Self::set_keepalive).
     pub fn set_user_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         match &self.0 {
             Socket::Tcp(stream) => {
@@ -142,7 +199,7 @@ impl Stream {
             }
             Socket::Unix(_) => Ok(()),
             #[cfg(feature = "sim")]
-            Socket::Simulated(_) => Ok(()),
+            Socket::Simulated(stream) => stream.set_user_timeout(timeout),
         }
     }
 }

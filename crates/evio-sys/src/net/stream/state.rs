@@ -18,6 +18,29 @@ impl Stream {
     /// # Errors
     ///
     /// The end of the connection, as for [`recv`](Self::recv), which does not report it again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use std::os::unix::net::UnixStream;
+    /// # use evio_sys::net as evio;
+    /// use evio::Stream;
+    ///
+    /// let (mut left, right) = UnixStream::pair()?;
+    /// let right = Stream::from(right);
+    /// right.set_nonblocking(true)?;
+    /// assert!(!right.has_input()?);
+    /// left.write_all(b"hello")?;
+    /// assert!(right.has_input()?);
+    /// assert_eq!(right.input_len()?, 5);
+    ///
+    /// drop(left);
+    /// right.recv(&mut [0; 8])?;
+    /// assert!(right.has_input()?, "the end is there");
+    /// assert_eq!(right.input_len()?, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn has_input(&self) -> io::Result<bool> {
         #[cfg(feature = "sim")]
         if let Socket::Simulated(stream) = &self.0 {
@@ -40,6 +63,10 @@ impl Stream {
     /// # Platform notes
     ///
     /// Linux counts up to an urgent mark, where a read stops too.
+    ///
+    /// # Examples
+    ///
+    /// See [`has_input`](Self::has_input).
     pub fn input_len(&self) -> io::Result<usize> {
         #[cfg(feature = "sim")]
         if let Socket::Simulated(stream) = &self.0 {
@@ -100,6 +127,28 @@ impl Stream {
     ///
     /// On Linux the room is what `EPOLLOUT` reports too: a third of the send buffer for TCP, three
     /// quarters of it for a Unix socket. The BSDs have `SO_SNDLOWAT` for it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use std::os::unix::net::UnixStream;
+    /// # use evio_sys::net as evio;
+    /// use evio::Stream;
+    ///
+    /// let (left, _right) = UnixStream::pair()?;
+    /// let left = Stream::from(left);
+    /// left.set_nonblocking(true)?;
+    /// assert!(left.has_room()?);
+    /// let full = loop {
+    ///     if let Err(error) = left.send(&[0; 4096]) {
+    ///         break error;
+    ///     }
+    /// };
+    /// assert_eq!(full.kind(), ErrorKind::WouldBlock);
+    /// assert!(!left.has_room()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn has_room(&self) -> io::Result<bool> {
         #[cfg(feature = "sim")]
         if let Socket::Simulated(stream) = &self.0 {
@@ -119,6 +168,10 @@ impl Stream {
     /// # Errors
     ///
     /// Fails only when the system call does.
+    ///
+    /// # Examples
+    ///
+    /// See [`Stream::connect`].
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         match &self.0 {
             Socket::Tcp(stream) => stream.take_error(),
@@ -133,6 +186,10 @@ impl Stream {
     /// # Errors
     ///
     /// Fails only when the system call does.
+    ///
+    /// # Examples
+    ///
+    /// See [`Stream::connect`].
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(match &self.0 {
             Socket::Tcp(stream) => canonical(stream.local_addr()?).into(),
@@ -147,6 +204,10 @@ impl Stream {
     /// # Errors
     ///
     /// Fails when the connection is gone already.
+    ///
+    /// # Examples
+    ///
+    /// See [`Stream::connect`].
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         Ok(match &self.0 {
             Socket::Tcp(stream) => canonical(stream.peer_addr()?).into(),

@@ -1,0 +1,75 @@
+//! What a simulation does at a time, beside its loop and its clients.
+
+use std::time::Duration;
+
+use evio_sys::sim::{Faults, Kernel};
+
+/// The simulation, as a step of it sees it: what [`Simulation::at`] and
+/// [`Simulation::after_each_turn`] are given.
+///
+/// [`Simulation::at`]: crate::Simulation::at
+/// [`Simulation::after_each_turn`]: crate::Simulation::after_each_turn
+#[derive(Debug)]
+pub struct World<'a> {
+    pub(crate) kernel: &'a Kernel,
+    /// Scripts of clients that have not come to their end.
+    pub(crate) unfinished: usize,
+}
+
+impl World<'_> {
+    /// Returns the virtual time since the simulation began.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.kernel.now()
+    }
+
+    /// Returns how many clients have not come to the end of their scripts.
+    #[must_use]
+    pub fn unfinished_clients(&self) -> usize {
+        self.unfinished
+    }
+
+    /// Returns how many connections the program under test has, those that it is making among them.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.kernel.open_streams()
+    }
+
+    /// Ends all faults that happen by chance: what was injected before takes its course.
+    pub fn stop_faults(&self) {
+        self.kernel.set_faults(Faults::default());
+    }
+
+    /// Returns the kernel, for what has no method here.
+    #[must_use]
+    pub fn kernel(&self) -> &Kernel {
+        self.kernel
+    }
+}
+
+pub(crate) type Step = Box<dyn FnOnce(&World<'_>)>;
+pub(crate) type Check = Box<dyn FnMut(&World<'_>)>;
+
+/// What is to happen at some time.
+#[derive(Default)]
+pub(crate) struct Agenda {
+    /// The next is the last; those of one time are in the order in which they are to happen.
+    steps: Vec<(Duration, Step)>,
+}
+
+impl Agenda {
+    pub(crate) fn add(&mut self, time: Duration, step: Step) {
+        let behind = self.steps.partition_point(|(other, _)| *other > time);
+        self.steps.insert(behind, (time, step));
+    }
+
+    /// Returns when the next one is to happen.
+    pub(crate) fn next_time(&self) -> Option<Duration> {
+        self.steps.last().map(|(time, _)| *time)
+    }
+
+    /// Takes one whose time has come.
+    pub(crate) fn take_due(&mut self, now: Duration) -> Option<Step> {
+        self.steps.pop_if(|(time, _)| *time <= now).map(|(_, step)| step)
+    }
+}

@@ -1,0 +1,142 @@
+//! What the network does: segments that get lost, and hosts that nobody reaches for a while.
+
+use std::time::Duration;
+
+use evio::{Action, Conn, Handler, Limits, Server};
+use evio_sim::{Faults, Options, Result, Simulation, for_each_seed};
+
+const ADDRESS: &str = "10.0.0.1:7";
+const SEEDS: u64 = 300;
+
+fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+/// Sends ten times as much as comes. Which bytes those are is checked by the simulation.
+struct Tenfold;
+
+impl Handler for Tenfold {
+    type Context = ();
+
+    fn context(&mut self, _: &Conn<'_>) {}
+
+    fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
+        for _ in 0..10 {
+            conn.write(input);
+        }
+        Action::None
+    }
+}
+
+fn server() -> Result<Server> {
+    Ok(Server::bind([format!("tcp://{ADDRESS}")])?)
+}
+
+#[test]
+fn what_is_lost_comes_late_and_in_order() {
+    let lossy = Faults { loss: 0.2, segment: 0.2, ..Faults::default() };
+    let summary = for_each_seed(SEEDS, |sim| {
+        sim.set_faults(lossy);
+        // Some are lost several times in a row.
+        let limits = Limits::default().close_timeout(secs(300));
+        sim.serve(server()?.limits(limits), Tenfold)?;
+        for _ in 0..3 {
+            sim.client(|net| async move {
+                let mut conn = net.connect(ADDRESS).await?;
+                let message = net.random_bytes(1 + net.random_below(3_000));
+                conn.write_all(&message).await?;
+                conn.shutdown_write()?;
+                assert_eq!(conn.read_to_end().await?.len(), message.len() * 10);
+                Ok(())
+            });
+        }
+        Ok(())
+    });
+    assert!(summary.faults.losses > summary.seeds, "{:?}", summary.faults);
+}
+
+#[test]
+fn a_host_that_was_cut_off_for_a_while_loses_nothing() {
+    for_each_seed(SEEDS, |sim| {
+        sim.set_faults(Faults::default());
+        sim.serve(server()?, Tenfold)?;
+        sim.client(|net| async move {
+            let mut conn = net.connect(ADDRESS).await?;
+            for _ in 0..3 {
+                let message = net.random_bytes(1 + net.random_below(3_000));
+                conn.write_all(&message).await?;
+                net.cut_off(true);
+                let away = Duration::from_millis(net.random_below(3_000) as u64);
+                net.sleep(away).await;
+                net.cut_off(false);
+                conn.read_exact(message.len() * 10).await?;
+            }
+            Ok(())
+        });
+        Ok(())
+    });
+}
+
+/// Sends a byte each second.
+struct Heartbeat;
+
+impl Handler for Heartbeat {
+    type Context = ();
+
+    fn context(&mut self, _: &Conn<'_>) {}
+
+    fn data(&mut self, _: &mut Conn<'_>, _: &mut (), _: &[u8]) -> Action {
+        Action::None
+    }
+
+    fn opened(&mut self, conn: &mut Conn<'_>, _: &mut ()) -> Action {
+        conn.set_timer(Some(secs(1)));
+        Action::None
+    }
+
+    fn timer(&mut self, conn: &mut Conn<'_>, _: &mut ()) -> Action {
+        conn.write(b".");
+        conn.set_timer(Some(secs(1)));
+        Action::None
+    }
+}
+
+#[test]
+fn a_peer_that_has_vanished_is_given_up_in_time() {
+    for_each_seed(SEEDS, |sim| {
+        sim.set_faults(Faults::default());
+        let write_timeout = secs(5 + sim.kernel().random_below(60) as u64);
+        let limits = Limits::default().write_timeout(Some(write_timeout));
+        sim.serve(server()?.limits(limits), Heartbeat)?;
+        sim.client(move |net| async move {
+            let mut conn = net.connect(ADDRESS).await?;
+            conn.read_exact(3).await?;
+            net.cut_off(true);
+            net.sleep(write_timeout - secs(2)).await;
+            assert_eq!(net.connections(), 1, "a peer is given up early");
+            net.sleep(secs(6)).await;
+            assert_eq!(net.connections(), 0, "a connection is left to a peer that has vanished");
+            Ok(())
+        });
+        Ok(())
+    });
+}
+
+#[test]
+fn who_does_not_get_through_is_told() {
+    let mut sim = Simulation::with_options(1, Options::default()).unwrap();
+    sim.serve(server().unwrap(), Tenfold).unwrap();
+    sim.client(|net| async move {
+        net.cut_off(true);
+        let quick = net.within(secs(5), net.connect(ADDRESS)).await;
+        assert_eq!(quick.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+        assert_eq!(net.now(), secs(5));
+        let slow = net.connect(ADDRESS).await;
+        assert_eq!(slow.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+        assert_eq!(net.now(), secs(5 + 127));
+        net.cut_off(false);
+        net.connect(ADDRESS).await?;
+        Ok(())
+    });
+    sim.run();
+}

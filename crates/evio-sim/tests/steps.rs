@@ -1,0 +1,92 @@
+//! What a simulation does and checks beside its clients.
+
+use std::cell::{Cell, RefCell};
+use std::panic;
+use std::rc::Rc;
+use std::time::Duration;
+
+use evio::{Action, Conn, Handler, Server};
+use evio_sim::{Faults, Simulation, World, for_each_seed};
+
+const ADDRESS: &str = "10.0.0.1:7";
+
+/// Counts what it was given, and answers every second line only.
+struct Deaf {
+    lines: Rc<Cell<usize>>,
+}
+
+impl Handler for Deaf {
+    type Context = ();
+
+    fn context(&mut self, _: &Conn<'_>) {}
+
+    fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
+        for _ in input.iter().filter(|&&byte| byte == b'\n') {
+            self.lines.set(self.lines.get() + 1);
+            if self.lines.get().is_multiple_of(2) {
+                conn.write(b"ok\n");
+            }
+        }
+        Action::None
+    }
+}
+
+fn prepare(sim: &mut Simulation) -> evio_sim::Result<Rc<Cell<usize>>> {
+    // One that is cut off does not wait.
+    sim.set_faults(Faults::default());
+    let lines = Rc::new(Cell::new(0));
+    let handler = Deaf { lines: Rc::clone(&lines) };
+    sim.serve(Server::bind([format!("tcp://{ADDRESS}")])?, handler)?;
+    sim.client(|net| async move {
+        let mut conn = net.connect(ADDRESS).await?;
+        conn.write_all(b"one\n").await?;
+        conn.read_line().await?;
+        Ok(())
+    });
+    Ok(lines)
+}
+
+fn message_of(run: impl FnOnce()) -> String {
+    let panic = panic::catch_unwind(panic::AssertUnwindSafe(run)).expect_err("it fails");
+    *panic.downcast::<String>().expect("a panic with a text")
+}
+
+#[test]
+fn clients_that_wait_for_ever_are_told_of_with_what_happened() {
+    let message = message_of(|| {
+        for_each_seed(1, |sim| {
+            prepare(sim)?;
+            sim.all_clients_end_within(Duration::from_secs(90));
+            Ok(())
+        });
+    });
+    assert!(message.contains("clients have not come to their ends within 90s"), "{message}");
+    for part in ["turn 1\n", "  opened ", ": 4 bytes\n", "program recv #", "arrives Data("] {
+        assert!(message.contains(part), "no {part:?} in {message}");
+    }
+}
+
+#[test]
+fn steps_come_at_their_times_and_in_order() {
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let mut sim = Simulation::new(1).unwrap();
+    for (number, secs) in [30, 10, 20, 10].into_iter().enumerate() {
+        let seen = Rc::clone(&seen);
+        let step = move |world: &World<'_>| seen.borrow_mut().push((number, world.now().as_secs()));
+        sim.at(Duration::from_secs(secs), step);
+    }
+    sim.run();
+    assert_eq!(*seen.borrow(), [(1, 10), (3, 10), (2, 20), (0, 30)]);
+}
+
+#[test]
+fn a_check_sees_the_state_after_every_turn() {
+    let message = message_of(|| {
+        for_each_seed(1, |sim| {
+            let lines = prepare(sim)?;
+            sim.after_each_turn(move |_| assert_eq!(lines.get(), 0, "a line was counted"));
+            Ok(())
+        });
+    });
+    assert!(message.contains("a line was counted"), "{message}");
+}
