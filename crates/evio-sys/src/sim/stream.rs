@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use super::Shared;
 use super::endpoint::{Endpoint, Fin, Phase, mask};
 use super::handle::Handle;
-use super::state::{Id, State};
+use super::state::{Id, Node, State};
 
 /// The kernel and the name of each stream, by its descriptor.
 static STREAMS: Mutex<BTreeMap<RawFd, (Arc<Shared>, Id)>> = Mutex::new(BTreeMap::new());
@@ -91,10 +91,20 @@ impl SimStream {
         })
     }
 
-    /// Returns whether poll(2) for `POLLOUT` says anything.
+    /// Returns whether poll(2) for `POLLOUT` says anything: on each system, by the rule of its
+    /// poller.
     pub(crate) fn has_room(&self) -> io::Result<bool> {
-        let asked = mask::OUT | mask::ERR | mask::HUP;
-        self.ask(|endpoint| Ok(endpoint.events() & asked != 0))
+        self.call(|state, id| {
+            state.begin_call(id);
+            let is_filtered = state.node(id).is_some_and(Node::is_filtered);
+            let endpoint = state.own(id)?;
+            let is_over = endpoint.events() & (mask::ERR | mask::HUP) != 0;
+            let is_writable = match is_filtered {
+                true => endpoint.is_writable_to_filter(),
+                false => endpoint.events() & mask::OUT != 0,
+            };
+            Ok(is_over || is_writable)
+        })
     }
 
     pub(crate) fn take_error(&self) -> io::Result<Option<io::Error>> {
