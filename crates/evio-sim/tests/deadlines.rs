@@ -141,12 +141,35 @@ fn write() {
 }
 
 #[test]
+fn a_peer_that_takes_output_now_and_then_is_not_cut_off() {
+    for_each_seed(SEEDS, |sim| {
+        cut_nothing(sim);
+        let timeout = Duration::from_millis(1_000 + sim.kernel().random_below(10_000) as u64);
+        let limits = Limits::default().write_timeout(Some(timeout)).idle_timeout(Some(timeout));
+        let act = |conn: &mut Conn<'_>, callback: On<'_>| {
+            write_much(conn, callback, Duration::ZERO).unwrap_or(Action::None)
+        };
+        sim.serve(server(limits)?, Probe::new(act, |_, _| ()))?;
+        sim.client(move |net| async move {
+            let mut conn = connect_later(&net).await?;
+            for _ in 0..12 {
+                net.sleep(timeout / 3).await;
+                conn.read_exact(MUCH / 100).await?;
+            }
+            conn.read_exact(MUCH - 12 * (MUCH / 100)).await?;
+            Ok(())
+        });
+        Ok(())
+    });
+}
+
+#[test]
 fn congestion() {
     ends_in_time(
         Timeout::Congestion,
         |limits, due| {
             let limits = limits.high_watermark(1_000).low_watermark(500);
-            limits.congestion_timeout(Some(due)).write_timeout(Some(due))
+            limits.congestion_timeout(Some(due))
         },
         Duration::ZERO,
         write_much,
@@ -223,6 +246,7 @@ fn reply() {
 #[test]
 fn connect() {
     for_each_seed(SEEDS, |sim| {
+        cut_nothing(sim);
         let due = Duration::from_millis(20 + sim.kernel().random_below(120_000) as u64);
         let far = "10.9.9.9:1";
         let ip = far.parse::<std::net::SocketAddr>()?.ip();
