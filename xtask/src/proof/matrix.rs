@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::suite::Failure;
 
+#[derive(Default)]
 pub(super) struct Matrix {
     tests: Vec<String>,
     /// A bug, and how many seeds went well before each test that found it.
