@@ -120,6 +120,49 @@ fn what_is_sent_at_once_is_followed_by_the_rest() {
     });
 }
 
+/// Everyone writes to all others more than they may have waiting, so that their input of the same
+/// turn is left alone until it is sent.
+#[test]
+fn input_that_was_left_alone_for_a_turn_is_read() {
+    const PIECE: usize = 200;
+    for_each_seed(SEEDS, |sim| {
+        cut_nothing(sim);
+        let clients = 2 + sim.kernel().random_below(4);
+        let mut conns = Vec::new();
+        let act = move |conn: &mut Conn<'_>, callback: On<'_>| {
+            match callback {
+                On::Opened => conns.push(conn.id()),
+                On::Data(input) => {
+                    let own = conn.id();
+                    for &other in conns.iter().filter(|&&other| other != own) {
+                        if let Some(mut other) = conn.sibling(other) {
+                            other.write(&bytes(PIECE * input.len()));
+                        }
+                    }
+                }
+                On::PeerClosed => return Action::Close,
+                _ => {}
+            }
+            Action::None
+        };
+        let limits = Limits::default().high_watermark(PIECE - 1).low_watermark(0);
+        sim.serve(server(limits)?, Probe::new(act, |_, _| ()))?;
+        for _ in 0..clients {
+            sim.client(move |net| async move {
+                let mut conn = net.connect(ADDRESS).await?;
+                // All have come by then.
+                net.sleep(SOON - net.now()).await;
+                for _ in 0..5 {
+                    conn.write_all(b"x").await?;
+                    conn.read_exact(PIECE * (clients - 1)).await?;
+                }
+                Ok(())
+            });
+        }
+        Ok(())
+    });
+}
+
 /// The peer writes on, and reads late: a close with unread input would reset the connection.
 #[test]
 fn a_last_reply_arrives_though_the_peer_writes_on() {
