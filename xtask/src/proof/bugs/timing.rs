@@ -12,7 +12,7 @@ pub(super) const BUGS: &[Bug] = &[
         name: "deadlines come early",
         file: "crates/evio-core/src/table/wheel_time.rs",
         text: "let slack = 1 + Self::STAMP_ERROR.unsigned_abs();",
-        replacement: "let slack = 0;",
+        replacement: "let slack = 0_u32;",
     },
     Bug {
         name: "the wheel looks one slot too late",
