@@ -11,6 +11,7 @@ mod ci;
 mod faults;
 mod instructions;
 mod portable;
+mod proof;
 mod test_kqueue;
 mod test_summary;
 mod test_target;
@@ -50,6 +51,8 @@ enum Task {
     Instructions(instructions::Args),
     /// Makes system calls of the release servers fail, and judges the servers from outside
     Faults(faults::Args),
+    /// Runs many seeds of the simulated tests, and with --planted sees planted bugs found
+    Proof(proof::Args),
     /// Measures the servers against their peers
     Bench(bench::Args),
 }
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Instructions(args) => instructions::run(&args),
         Task::Faults(args) => faults::run(&args),
+        Task::Proof(args) => proof::run(&args),
         Task::Bench(args) => bench::run(args),
     };
     match done {

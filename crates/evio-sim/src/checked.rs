@@ -1,7 +1,6 @@
 //! A handler that looks over the shoulder of another one.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
@@ -14,7 +13,9 @@ use evio::{
 };
 use evio_sys::sim::{Direction, Kernel};
 
+use crate::report::Report;
 use crate::stalls::Blocker;
+use crate::tracked::{Callback, Tracked};
 
 /// Passes every callback on, and checks their order and the bytes.
 pub(crate) struct Checked<H> {
@@ -24,52 +25,6 @@ pub(crate) struct Checked<H> {
     blocker: Blocker,
     /// Of all loops.
     report: Rc<RefCell<Report>>,
-}
-
-/// What the handler was told.
-#[derive(Debug, Default)]
-pub(crate) struct Report {
-    opened: u64,
-    /// Connections that have not had their last callback, by their id's text, since ids have no
-    /// order; with their loop.
-    live: BTreeMap<String, usize>,
-    /// The clients whose connections were opened, each of which has an address of its own.
-    clients: BTreeSet<SocketAddr>,
-}
-
-impl Report {
-    pub(crate) fn opened(&self) -> u64 {
-        self.opened
-    }
-
-    pub(crate) fn check_end(&self) {
-        let first = self.live.first_key_value();
-        assert!(first.is_none(), "{} connections got no ending: {first:?}", self.live.len());
-    }
-
-    fn open(&mut self, id: ConnId, loop_id: usize, client: Option<SocketAddr>) {
-        self.opened += 1;
-        let is_new = self.live.insert(format!("{id:?}"), loop_id).is_none();
-        assert!(is_new, "{id:?} was opened twice");
-        let is_first = client.is_none_or(|client| self.clients.insert(client));
-        assert!(is_first, "the connection of {client:?} was opened twice");
-    }
-
-    fn end(&mut self, id: ConnId, loop_id: usize) {
-        let of = self.live.remove(&format!("{id:?}"));
-        assert_eq!(of, Some(loop_id), "{id:?} got two endings, or that of another loop's");
-    }
-}
-
-/// A context, and what its connection has been given.
-pub(crate) struct Tracked<C> {
-    inner: C,
-    /// What its input is; `None` if the kernel does not know its bytes.
-    input: Option<Direction>,
-    read: usize,
-    is_open: bool,
-    /// It was told of the end of the input.
-    has_ended: bool,
 }
 
 impl<H> Checked<H> {
@@ -83,10 +38,10 @@ impl<H> Checked<H> {
         Self { inner, loop_id, kernel, blocker, report }
     }
 
-    /// Ends the simulation if this does not hold, whatever the loop makes of panics.
-    fn require(&self, holds: bool, what: &str, id: ConnId) {
-        if !holds {
-            self.blocker.fail(format!("{id}: {what}"));
+    /// Ends the simulation if something is wrong, whatever the loop makes of panics.
+    fn require(&self, right: Result<(), &str>, id: ConnId) {
+        if let Err(wrong) = right {
+            self.blocker.fail(format!("{id}: {wrong}"));
         }
     }
 
@@ -102,6 +57,24 @@ impl<H> Checked<H> {
             Origin::Adopted(_) => None,
         }
     }
+
+    /// Makes a callback, and checks what holds before each.
+    fn call<M>(
+        &mut self,
+        conn: &mut Conn<'_>,
+        context: &mut Tracked<H::Context>,
+        callback: Callback,
+        call: impl FnOnce(&mut H, &mut Conn<'_>, &mut H::Context) -> Action,
+    ) -> Action
+    where
+        H: Handler<M>,
+    {
+        self.require(context.check(conn, callback), conn.id());
+        self.blocker.block_by_chance();
+        let action = call(&mut self.inner, conn, &mut context.inner);
+        context.note(conn, callback, action);
+        action
+    }
 }
 
 impl<M, H: Handler<M>> Handler<M> for Checked<H> {
@@ -109,14 +82,14 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
 
     fn context(&mut self, conn: &Conn<'_>) -> Self::Context {
         self.tell("context", conn.id());
-        let client = match conn.origin() {
-            Origin::Accepted { .. } => conn.peer_addr().ok().and_then(|peer| peer.as_inet()),
+        let input = self.input_of(conn);
+        let accepted = match conn.origin() {
+            Origin::Accepted { .. } => input.map(Direction::connection),
             Origin::Connected(_) | Origin::Adopted(_) => None,
         };
-        self.report.borrow_mut().open(conn.id(), self.loop_id, client);
-        let input = self.input_of(conn);
-        let inner = self.inner.context(conn);
-        Tracked { inner, input, read: 0, is_open: false, has_ended: false }
+        let opened = self.report.borrow_mut().open(conn.id(), self.loop_id, accepted);
+        self.require(opened, conn.id());
+        Tracked::new(self.inner.context(conn), input)
     }
 
     fn data(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context, input: &[u8]) -> Action {
@@ -127,9 +100,9 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
             }
             context.read += input.len();
         }
-        self.require(context.is_open && !context.has_ended, "data out of turn", conn.id());
-        self.blocker.block_by_chance();
-        self.inner.data(conn, &mut context.inner, input)
+        self.call(conn, context, Callback::Data, |inner, conn, context| {
+            inner.data(conn, context, input)
+        })
     }
 
     fn serving(&mut self, event_loop: &mut Loop<'_>, serving: &Serving) -> ControlFlow<()> {
@@ -138,51 +111,41 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
 
     fn opened(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
         self.tell("opened", conn.id());
-        self.require(!context.is_open, "opened twice", conn.id());
-        context.is_open = true;
-        self.blocker.block_by_chance();
-        self.inner.opened(conn, &mut context.inner)
+        self.call(conn, context, Callback::Opened, H::opened)
     }
 
     fn woken(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
         self.tell("woken", conn.id());
-        self.blocker.block_by_chance();
-        self.inner.woken(conn, &mut context.inner)
+        self.call(conn, context, Callback::Other, H::woken)
     }
 
     fn drained(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
         self.tell("drained", conn.id());
-        self.blocker.block_by_chance();
-        self.inner.drained(conn, &mut context.inner)
+        self.call(conn, context, Callback::Drained, H::drained)
     }
 
     fn timer(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
         self.tell("timer", conn.id());
-        self.blocker.block_by_chance();
-        self.inner.timer(conn, &mut context.inner)
+        self.call(conn, context, Callback::Other, H::timer)
     }
 
     fn peer_closed(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
         self.tell("peer_closed", conn.id());
         if let Some(sent) = context.input.map(|direction| self.kernel.sent(direction)) {
-            self.require(context.read == sent, "the end came before the last byte", conn.id());
+            let right = (context.read == sent).then_some(());
+            self.require(right.ok_or("the end came before the last byte"), conn.id());
         }
-        self.require(context.is_open && !context.has_ended, "two ends", conn.id());
-        context.has_ended = true;
-        self.blocker.block_by_chance();
-        self.inner.peer_closed(conn, &mut context.inner)
+        self.call(conn, context, Callback::PeerClosed, H::peer_closed)
     }
 
     fn unanswered(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
         self.tell("unanswered", conn.id());
-        self.blocker.block_by_chance();
-        self.inner.unanswered(conn, &mut context.inner)
+        self.call(conn, context, Callback::Unanswered, H::unanswered)
     }
 
     fn stopping(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
         self.tell("stopping", conn.id());
-        self.blocker.block_by_chance();
-        self.inner.stopping(conn, &mut context.inner)
+        self.call(conn, context, Callback::Other, H::stopping)
     }
 
     fn closed(
@@ -192,7 +155,8 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
         reason: CloseReason,
     ) -> ControlFlow<()> {
         self.kernel.tell(|| format!("  closed {:?}: {reason:?}", conn.id()));
-        self.report.borrow_mut().end(conn.id(), self.loop_id);
+        let ended = self.report.borrow_mut().end(conn.id(), self.loop_id);
+        self.require(ended, conn.id());
         self.blocker.block_by_chance();
         self.inner.closed(conn, context.inner, reason)
     }
@@ -205,11 +169,14 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
         socket: Detached,
     ) -> ControlFlow<()> {
         self.tell("detached", id);
-        self.report.borrow_mut().end(id, self.loop_id);
+        let ended = self.report.borrow_mut().end(id, self.loop_id);
+        self.require(ended, id);
         self.inner.detached(event_loop, id, context.inner, socket)
     }
 
     fn connect_failed(&mut self, conn: &mut Conn<'_>, reason: CloseReason) -> ControlFlow<()> {
+        let failed = self.report.borrow_mut().fail(conn.id());
+        self.require(failed, conn.id());
         self.kernel.tell(|| format!("  connect_failed {:?}: {reason:?}", conn.id()));
         self.inner.connect_failed(conn, reason)
     }
@@ -233,7 +200,7 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
         let bound = socket.local_addr().expect("a simulated socket knows its address");
         let local = SocketAddr::new(socket.local_ip().unwrap_or(bound.ip()), bound.port());
         if let Err(stray) = self.kernel.check_datagram(peer, local, input) {
-            panic!("the handler was given {stray}");
+            self.blocker.fail(format!("the handler was given {stray}"));
         }
         self.inner.datagram(socket, peer, input)
     }

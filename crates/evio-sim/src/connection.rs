@@ -6,6 +6,7 @@ use std::io;
 use std::mem;
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
 
 use evio_sys::net::{SocketAddr, Stream};
 use evio_sys::sim::{Direction, Kernel};
@@ -114,6 +115,16 @@ impl Connection {
         self.receive(&buffer[..len])
     }
 
+    /// Reads what is there, and returns how much; `None` if that is nothing.
+    fn fill_now(&mut self) -> io::Result<Option<usize>> {
+        let mut buffer = [0; BUFFER];
+        match self.stream.recv(&mut buffer) {
+            Ok(len) => self.receive(&buffer[..len]).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => self.excused(Err(error)),
+        }
+    }
+
     /// Checks what was received, and adds it to what is unread; returns how much it is.
     fn receive(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if let Err(mismatch) = self.kernel.check_bytes(self.input, self.received, bytes) {
@@ -164,6 +175,55 @@ impl Connection {
     pub async fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
         while self.fill().await? > 0 {}
         Ok(mem::take(&mut self.unread))
+    }
+
+    /// Sends all of `output`, and reads what comes until that is done and the `time` is over: who
+    /// only wrote could wait for a peer that waits for a reader. Returns what was read, and whether
+    /// the input has ended.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the connection was reset, or has ended before all was sent.
+    pub async fn exchange(
+        &mut self,
+        mut output: &[u8],
+        time: Duration,
+    ) -> io::Result<(Vec<u8>, bool)> {
+        let end = self.kernel.now().saturating_add(time);
+        let mut has_ended = false;
+        loop {
+            if !output.is_empty() {
+                match self.stream.send(output) {
+                    Ok(sent) => output = &output[sent..],
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => return self.excused(Err(error)),
+                }
+            }
+            match if has_ended { None } else { self.fill_now()? } {
+                Some(len) => has_ended = len == 0,
+                None if output.is_empty() && self.kernel.now() >= end => {
+                    return Ok((mem::take(&mut self.unread), has_ended));
+                }
+                None => self.change_or(end).await,
+            }
+        }
+    }
+
+    /// Waits until something happens to the socket, or until `time`.
+    async fn change_or(&self, time: Duration) {
+        let mut has_waited = false;
+        poll_fn(|context| {
+            if has_waited {
+                return Poll::Ready(());
+            }
+            has_waited = true;
+            self.kernel.on_change(&self.stream, context.waker().clone());
+            if self.kernel.now() < time {
+                self.kernel.on_time(time, context.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await;
     }
 
     /// Ends the output: the peer reads what was sent, then the end of its input.

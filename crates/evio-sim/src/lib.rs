@@ -9,7 +9,10 @@
 //! Beside what the clients assert:
 //!
 //! - Each connection that was opened gets exactly one ending, on the loop that opened it, and no
-//!   other loop opens it.
+//!   other loop opens it; an outbound one that was not gets `connect_failed`. After a callback has
+//!   asked for the end, no other is made but the last.
+//! - Input is not read while it is paused. Once a callback has left too much output, `drained`
+//!   comes before any other callback that finds less.
 //! - The handler is given the bytes that the client has sent, and all of them before it is told
 //!   that the client has ended its output; the client is given the bytes that the loop has sent.
 //! - A datagram that the handler is given was sent to it by that peer; it comes twice only if the
@@ -70,12 +73,14 @@ mod connection;
 mod hosts;
 mod net;
 mod process;
+mod report;
 mod scheduler;
 mod seeds;
 mod serve;
 mod simulation;
 mod stalls;
 mod tasks;
+mod tracked;
 pub mod tutorial;
 mod udp;
 mod world;

@@ -4,6 +4,8 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::env;
 use std::panic::{self, AssertUnwindSafe};
+use std::thread;
+use std::time::Instant;
 
 use evio_sys::sim::{Counts, Kernel};
 
@@ -51,19 +53,36 @@ impl Summary {
 }
 
 /// Runs `count` simulations, each with a seed of its own that was not used before, as `prepare`
-/// prepares them. With `EVIO_SEED` in the environment there is one, with that seed.
+/// prepares them. With `EVIO_SEED` in the environment there is one, with that seed. With
+/// `EVIO_SEEDS` there are so many, and a line about them is printed.
 ///
 /// # Panics
 ///
 /// Panics when one of them does, or finds something wrong: with the seed in the message.
 pub fn for_each_seed(count: u64, prepare: impl Fn(&mut Simulation) -> Result) -> Summary {
-    match env::var("EVIO_SEED") {
-        Ok(seed) => for_seeds([seed.parse().expect("EVIO_SEED is a number")], prepare),
-        Err(_) => {
-            let first = evio_sys::random::seed();
-            for_seeds((0..count).map(|number| first.wrapping_add(number)), prepare)
-        }
+    if let Some(seed) = number_in("EVIO_SEED") {
+        return for_seeds([seed], prepare);
     }
+    let wanted = number_in("EVIO_SEEDS");
+    let (first, count) = (evio_sys::random::seed(), wanted.unwrap_or(count));
+    let start = Instant::now();
+    let summary = for_seeds((0..count).map(|number| first.wrapping_add(number)), prepare);
+    if wanted.is_some() {
+        let Summary { seeds, faults, connections, turns } = &summary;
+        let (test, time) = (thread::current(), start.elapsed().as_secs_f64());
+        let test = test.name().unwrap_or("main");
+        println!(
+            "evio-sim: {test}: {seeds} seeds in {time:.3} s, {connections} connections, \
+             {turns} turns, {faults:?}"
+        );
+    }
+    summary
+}
+
+/// Returns the number that a variable of the environment has.
+fn number_in(variable: &str) -> Option<u64> {
+    let value = env::var(variable).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{variable} is a number")))
 }
 
 /// Runs a simulation with each of these seeds, such as those that have failed before.

@@ -103,6 +103,7 @@ fn a_silent_client_is_closed_when_its_time_is_up() {
 fn clients_are_served_or_told_when_descriptors_run_out() {
     let summary = for_each_seed(SEEDS, |sim| {
         sim.set_descriptors(9);
+        sim.set_longest(Duration::from_secs(600));
         sim.serve(server()?, Replies)?;
         for _ in 0..20 {
             sim.client(|net| async move {

@@ -93,8 +93,9 @@ impl Queue {
     /// Sends what the socket takes until `budget` bytes are sent, and returns how many were; the
     /// last call may go beyond the budget.
     ///
-    /// `WouldBlock` is not an error here: [`len`](Self::len) says what is left. `before_fin` says
-    /// that the output ends with these bytes, as soon as all are sent.
+    /// `WouldBlock` is not an error here: [`len`](Self::len) says what is left, and `is_blocked`
+    /// whether that is for want of room, also where it has taken the whole budget. `before_fin`
+    /// says that the output ends with these bytes, as soon as all are sent.
     pub(crate) fn send(
         &mut self,
         stream: &Stream,
@@ -103,18 +104,20 @@ impl Queue {
         pool: &mut ChunkPool,
     ) -> io::Result<usize> {
         let mut total = 0;
+        self.is_blocked = false;
         while self.len > 0 && total < budget {
             let (offered, result) = self.offer(stream, before_fin);
             match result {
                 Ok(count) => {
                     self.advance(count, pool);
                     total += count;
-                    if count < offered {
-                        break;
-                    }
+                    self.is_blocked = count < offered;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.is_blocked = true,
                 Err(error) => return Err(error),
+            }
+            if self.is_blocked {
+                break;
             }
         }
         Ok(total)

@@ -160,8 +160,6 @@ impl Unsent {
         let sent = queue.send(stream, before_fin, budget, &mut pool.chunks)?;
         if queue.len() == 0 {
             self.clear(pool);
-        } else {
-            queue.is_blocked = sent < budget;
         }
         Ok(sent)
     }

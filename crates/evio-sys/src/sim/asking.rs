@@ -56,13 +56,14 @@ impl End<'_> {
         }
     }
 
-    /// Returns whether poll(2) for `POLLOUT` says anything.
-    pub(super) fn has_room(&mut self) -> bool {
-        let events = match self {
-            Self::Tcp(end) => end.events(),
-            Self::Unix(end) => end.events(),
+    /// Returns whether poll(2) for `POLLOUT` says anything, where a kqueue waits or an epoll.
+    pub(super) fn has_room(&mut self, is_kqueue: bool) -> bool {
+        let (events, asks_filter) = match self {
+            Self::Tcp(end) => (end.events(), is_kqueue.then(|| end.is_writable_to_filter())),
+            Self::Unix(end) => (end.events(), None),
         };
-        events & (mask::OUT | mask::ERR | mask::HUP) != 0
+        let is_over = events & (mask::ERR | mask::HUP) != 0;
+        is_over || asks_filter.unwrap_or(events & mask::OUT != 0)
     }
 
     pub(super) fn take_error(&mut self) -> Option<Errno> {

@@ -77,7 +77,7 @@ pub(super) struct Endpoint {
     pub(super) send_buffer: usize,
     /// Somebody was told that there is no room (`SOCK_NOSPACE`): only then is room an event.
     pub(super) no_space: bool,
-    /// A send was told that there is no room, and none has been made since.
+    /// A send has taken less than it was given, for want of room, and none has been made since.
     pub(super) was_refused: bool,
     /// Its descriptor is closed.
     pub(super) is_orphan: bool,

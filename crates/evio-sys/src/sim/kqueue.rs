@@ -71,6 +71,11 @@ impl Endpoint {
         (self.phase != Phase::Connecting && is_readable).then(Active::default)
     }
 
+    /// Returns whether poll(2) says that there is room, which asks as the filter does.
+    pub(super) fn is_writable_to_filter(&self) -> bool {
+        self.write_filter().is_some()
+    }
+
     /// `filt_sowrite`.
     fn write_filter(&self) -> Option<Active> {
         if self.shutdown & SEND_SHUTDOWN != 0 {

@@ -264,6 +264,12 @@ impl Kernel {
         self.0.lock().options.faults = faults;
     }
 
+    /// Sets the size of the buffers of sockets that are made from here on.
+    pub fn set_buffers(&self, send: usize, recv: usize) {
+        let options = &mut self.0.lock().options;
+        (options.send_buffer, options.recv_buffer) = (send, recv);
+    }
+
     /// Limits the descriptors of the program under test; those that it has stay.
     pub fn set_descriptors(&self, most: usize) {
         self.0.lock().options.descriptors = most;

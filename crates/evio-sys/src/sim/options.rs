@@ -182,7 +182,7 @@ pub struct Counts {
     pub drops: u64,
     /// Calls that found no descriptor left (`EMFILE`).
     pub no_descriptors: u64,
-    /// Sends of the program under test to a socket that has no room and that had refused a send
-    /// already: a program that waits for its poller makes hardly any.
+    /// Sends of the program under test to a socket that has no room and that has not taken all of
+    /// the send before: a program that waits for its poller makes hardly any.
     pub vain_sends: u64,
 }

@@ -12,7 +12,7 @@ use super::Shared;
 use super::asking::End;
 use super::handle::Handle;
 use super::name::Name;
-use super::state::{Id, State};
+use super::state::{Id, Node, State};
 use crate::net::SocketAddr;
 
 /// The kernel and the name of each stream, by its descriptor.
@@ -123,8 +123,14 @@ impl SimStream {
         self.ask(|end| Ok(end.output_len()))
     }
 
+    /// Returns whether poll(2) for `POLLOUT` says anything: on each system, by the rule of its
+    /// poller.
     pub(crate) fn has_room(&self) -> io::Result<bool> {
-        self.ask(|mut end| Ok(end.has_room()))
+        self.call(|state, id| {
+            state.begin_call(id);
+            let is_filtered = state.node(id).is_some_and(Node::is_filtered);
+            Ok(state.end(id)?.has_room(is_filtered))
+        })
     }
 
     pub(crate) fn take_error(&self) -> io::Result<Option<io::Error>> {

@@ -60,7 +60,9 @@ impl State {
         }
         self.take(id, buffers, taken)?;
         if taken < wanted {
-            self.own(id)?.no_space = true;
+            let endpoint = self.own(id)?;
+            endpoint.no_space = true;
+            endpoint.was_refused = endpoint.room() == 0;
         }
         self.transmit(id);
         Ok(taken)

@@ -1,0 +1,236 @@
+//! The test programs of `evio-sim`, and what they say.
+
+use std::env;
+use std::fmt;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::Result;
+
+/// Programs that test the simulated kernel itself, or how a failure is told.
+const LEFT_OUT: [&str; 3] = ["differential", "planted", "steps"];
+
+/// How often a program is asked whether it has ended.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+pub(super) struct Suite {
+    programs: Vec<Program>,
+    /// What a program prints.
+    output: PathBuf,
+}
+
+struct Program {
+    name: String,
+    path: PathBuf,
+}
+
+/// What the tests have come to.
+#[derive(Debug, Default)]
+pub(super) struct Run {
+    results: Vec<(String, Option<Failure>)>,
+    /// The lines that `evio_sim::for_each_seed` prints.
+    summaries: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// How many seeds went well before.
+    pub(super) seeds: u64,
+    pub(super) message: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (after {} seeds)", self.message, self.seeds)
+    }
+}
+
+impl Suite {
+    /// Builds the programs, or the one of this name; an error is one of the compiler, and no bug
+    /// that a test has found.
+    pub(super) fn build(workspace: &Path, target: &Path, only: Option<&str>) -> Result<Self> {
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let built = cargo
+            .current_dir(workspace)
+            .args(["test", "--package", "evio-sim", "--profile", "proof", "--no-run"])
+            .args(["--test", only.unwrap_or("*")])
+            .args(["--quiet", "--message-format", "json"])
+            .env("CARGO_TARGET_DIR", target)
+            .stderr(Stdio::inherit())
+            .output()?;
+        let lines = String::from_utf8(built.stdout)?;
+        if !built.status.success() {
+            let errors: Vec<_> = lines.lines().filter_map(error_in_message).collect();
+            return Err(
+                format!("the tests of evio-sim do not compile\n{}", errors.join("\n")).into()
+            );
+        }
+        let mut programs: Vec<_> = lines.lines().filter_map(Program::in_message).collect();
+        programs.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Self { programs, output: target.join("output.txt") })
+    }
+
+    /// Returns the names of all programs, without building any.
+    pub(super) fn names(workspace: &Path) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(workspace.join("crates/evio-sim/tests"))? {
+            let path = entry?.path();
+            let is_program =
+                path.extension().is_some_and(|end| end == "rs") || path.join("main.rs").exists();
+            let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+            if is_program && !LEFT_OUT.contains(&name) {
+                names.push(name.to_owned());
+            }
+        }
+        // The one that does anything finds most.
+        names.sort_by_key(|name| (name != "state_machine", name.clone()));
+        Ok(names)
+    }
+
+    /// Runs them with so many seeds of each test, each program for `limit` at most.
+    pub(super) fn run(&self, seeds: u64, limit: Duration) -> Result<Run> {
+        let mut run = Run::default();
+        for Program { name, path } in &self.programs {
+            let mut command = Command::new(path);
+            command.arg("--show-output").stderr(Stdio::null()).stdout(File::create(&self.output)?);
+            command.env("EVIO_SEEDS", seeds.to_string());
+            let has_ended = wait(command, limit)?;
+            run.read(name, &String::from_utf8_lossy(&fs::read(&self.output)?));
+            if !has_ended {
+                let message = format!("it has not ended in {} s", limit.as_secs());
+                run.results.push((format!("{name} hangs"), Some(Failure { seeds: 0, message })));
+            }
+        }
+        Ok(run)
+    }
+}
+
+/// Returns whether the program has ended in time; it is killed if not.
+fn wait(mut command: Command, limit: Duration) -> Result<bool> {
+    let mut child = command.spawn()?;
+    let deadline = Instant::now() + limit;
+    while child.try_wait()?.is_none() {
+        if Instant::now() >= deadline {
+            child.kill()?;
+            child.wait()?;
+            return Ok(false);
+        }
+        thread::sleep(POLL_INTERVAL);
+    }
+    Ok(true)
+}
+
+/// Reads an error of the compiler from one of the messages of cargo; warnings of a planted bug are
+/// left out.
+fn error_in_message(line: &str) -> Option<String> {
+    let mut message: serde_json::Value = serde_json::from_str(line).ok()?;
+    let message = message["message"].take();
+    let is_error = message["level"] == "error";
+    is_error.then(|| message["rendered"].as_str().unwrap_or_default().to_owned())
+}
+
+impl Program {
+    /// Reads one of the messages of cargo.
+    fn in_message(line: &str) -> Option<Self> {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        let path = message["executable"].as_str()?.into();
+        let target = &message["target"];
+        let name = target["name"].as_str()?;
+        let is_test = target["kind"].as_array()?.iter().any(|kind| kind == "test");
+        (is_test && !LEFT_OUT.contains(&name)).then(|| Self { name: name.to_owned(), path })
+    }
+}
+
+impl Run {
+    /// Returns the names of all tests.
+    pub(super) fn tests(&self) -> Vec<String> {
+        self.results.iter().map(|(test, _)| test.clone()).collect()
+    }
+
+    pub(super) fn failures(&self) -> impl Iterator<Item = (&str, &Failure)> {
+        self.results.iter().filter_map(|(test, failure)| Some((test.as_str(), failure.as_ref()?)))
+    }
+
+    pub(super) fn summaries(&self) -> impl Iterator<Item = &str> {
+        self.summaries.iter().map(String::as_str)
+    }
+
+    /// Reads the output of one program.
+    fn read(&mut self, program: &str, output: &str) {
+        for line in output.lines() {
+            if line.starts_with("evio-sim: ") {
+                self.summaries.push(line.to_owned());
+            }
+            let Some((test, result)) =
+                line.strip_prefix("test ").and_then(|test| test.split_once(" ... "))
+            else {
+                continue;
+            };
+            let failure = (result == "FAILED").then(|| Failure::of(test, output));
+            self.results.push((format!("{program}::{test}"), failure));
+        }
+    }
+}
+
+impl Failure {
+    /// Finds what a test has printed.
+    fn of(test: &str, output: &str) -> Self {
+        let heading = format!("---- {test} stdout ----\n");
+        let printed = output.split_once(&heading).map_or("", |(_, rest)| rest);
+        let printed = printed.split("\n---- ").next().unwrap_or("");
+        let seeds = printed
+            .rsplit_once(" seeds went well before)")
+            .and_then(|(before, _)| before.rsplit_once('('))
+            .and_then(|(_, seeds)| seeds.parse().ok())
+            .unwrap_or(0);
+        let of_seed = printed.lines().find(|line| line.starts_with("seed "));
+        let of_panic = || printed.lines().skip_while(|line| !line.contains(" panicked at ")).nth(1);
+        let message = of_seed.or_else(of_panic).unwrap_or("no message");
+        Self { seeds, message: message.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OUTPUT: &str = "
+test one ... ok
+test two ... FAILED
+test three ... FAILED
+
+---- one stdout ----
+evio-sim: one: 7 seeds in 0.1 s, 7 connections, 9 turns, Counts { resets: 3 }
+
+---- two stdout ----
+
+thread 'two' (1) panicked at a.rs:1:2:
+client 2 waits
+
+thread 'two' (1) panicked at b.rs:1:2:
+seed 5: client 2 waits
+EVIO_SEED=5 repeats it (12 seeds went well before)
+
+---- three stdout ----
+
+thread 'three' (1) panicked at a.rs:1:2:
+it is wrong
+";
+
+    #[test]
+    fn what_failed_is_read_with_its_message_and_seeds() {
+        let mut run = Run::default();
+        run.read("echo", OUTPUT);
+        assert_eq!(run.tests(), ["echo::one", "echo::two", "echo::three"]);
+        let failure = |seeds, message: &str| Failure { seeds, message: message.to_owned() };
+        let expected = [
+            ("echo::two", &failure(12, "seed 5: client 2 waits")),
+            ("echo::three", &failure(0, "it is wrong")),
+        ];
+        assert!(run.failures().eq(expected), "{run:?}");
+        assert_eq!(run.summaries().count(), 1);
+    }
+}
