@@ -7,6 +7,7 @@ mod wills;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use evio::Limits;
 use evio_core::{Config, EventLoop};
@@ -18,6 +19,8 @@ use self::client::Client;
 use crate::ADDRESS;
 
 fn serve(sim: &mut Simulation) -> Result {
+    // Nobody takes that long who does not wait in vain.
+    sim.set_longest(Duration::from_secs(600));
     // Who publishes often has to wait for those who read.
     let limits = Limits::default().high_watermark(4_000).low_watermark(1_000);
     let mut event_loop = EventLoop::new(Config::default().limits(limits))?;

@@ -50,7 +50,9 @@ async fn publish_all(
         for at in 0..count {
             let number = of_me.topics.borrow().len();
             let topic = TOPICS[net.random_below(TOPICS.len())];
-            let text = format!("{me} {number} {}", ".".repeat(net.random_below(400)));
+            // Long ones fill the output of who reads slowly: then the publisher has to wait.
+            let len = net.random_below([50, 4_000][net.random_below(2)]);
+            let text = format!("{me} {number} {}", ".".repeat(len));
             // The last one of these confirms those before it.
             let is_confirmed = at + 1 == count || net.random_below(2) == 0;
             let packet_id = is_confirmed.then_some(number as u16 + 1);
