@@ -205,8 +205,8 @@ impl State {
             };
             let waits_for = node.registrations.iter().filter(has_been_told);
             let wanted = waits_for.fold(0, |wanted, registration| wanted | registration.events);
-            // What it does not read may have an end, and whether it has something to write, only the
-            // program knows.
+            // What is not read may have an end, and only the program knows whether it has something
+            // to write.
             if wanted & mask::IN == 0 {
                 return None;
             }
