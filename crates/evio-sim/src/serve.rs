@@ -47,7 +47,7 @@ impl Simulation {
     ///
     /// # Examples
     ///
-    /// See [`Blocker`].
+    /// See [`Blocker`](crate::Blocker).
     pub fn serve_each<M, H>(
         &mut self,
         server: Server,
