@@ -4,6 +4,7 @@
 mod bugs;
 mod faults;
 mod matrix;
+mod sanitize;
 mod scratch;
 mod suite;
 
@@ -32,6 +33,9 @@ pub(crate) struct Args {
     /// Run this many fresh seeds of each simulated test; none with 0
     #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
     seeds: u64,
+    /// Run the tests of the libraries and the simulated ones under AddressSanitizer, too
+    #[arg(long)]
+    sanitize: bool,
     /// Plant the bugs of the list one after the other, too, and see each found
     #[arg(long)]
     planted: bool,
@@ -47,10 +51,14 @@ pub(crate) struct Args {
 /// Runs the seeds, then the bugs.
 ///
 /// # Errors
-/// A test fails, a fault was never injected, or a planted bug is not found.
+/// A test fails, a fault was never injected, the sanitizer finds something, or a planted bug is not
+/// found.
 pub(crate) fn run(args: &Args) -> Result {
     if args.seeds > 0 {
         run_seeds(args.seeds)?;
+    }
+    if args.sanitize {
+        sanitize::run(workspace_root(), &target())?;
     }
     if args.planted {
         let is_meant = |bug: &&Bug| {

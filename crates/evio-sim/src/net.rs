@@ -60,8 +60,12 @@ impl Net {
     ///
     /// Fails when nobody listens there; of TCP, when nobody answers, after 127 seconds of virtual
     /// time; of a Unix socket, when too many clients wait to be accepted.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it is no address: nobody looks names up for clients.
     pub async fn connect(&self, address: &str) -> io::Result<Connection> {
-        let (stream, _) = Stream::connect(&parse(address)?)?;
+        let (stream, _) = Stream::connect(&parse(address))?;
         let input = self.kernel.input_of(&stream).ok_or(io::ErrorKind::Unsupported)?;
         let result = poll_fn(|context| match stream.finish_connect() {
             Ok(true) => Poll::Ready(Ok(())),
@@ -84,8 +88,12 @@ impl Net {
     /// # Errors
     ///
     /// Fails when the address is in use.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it is no address.
     pub fn udp(&self, address: &str) -> io::Result<ClientUdp> {
-        ClientUdp::bind(self.kernel.clone(), parse_inet(address)?)
+        ClientUdp::bind(self.kernel.clone(), parse_inet(address))
     }
 
     /// Waits for what `future` returns, at most for a time.
@@ -149,13 +157,17 @@ impl Net {
     }
 }
 
-fn parse(address: &str) -> io::Result<net::SocketAddr> {
-    match address.strip_prefix("unix://") {
-        Some(path) => Ok(unix::SocketAddr::from_pathname(path)?.into()),
-        None => Ok(parse_inet(address)?.into()),
+fn parse(address: &str) -> net::SocketAddr {
+    match address.strip_prefix("unix://").map(unix::SocketAddr::from_pathname) {
+        Some(Ok(path)) => path.into(),
+        Some(Err(error)) => panic!("{address:?} is no address of a Unix socket: {error}"),
+        None => parse_inet(address).into(),
     }
 }
 
-fn parse_inet(address: &str) -> io::Result<SocketAddr> {
-    address.parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
+fn parse_inet(address: &str) -> SocketAddr {
+    match address.parse() {
+        Ok(address) => address,
+        Err(error) => panic!("{address:?} is no address and port of a simulated host: {error}"),
+    }
 }

@@ -99,19 +99,21 @@ pub fn for_seeds(
         let simulate = || run_seed(seed, &prepare);
         match panic::catch_unwind(AssertUnwindSafe(simulate)) {
             Ok(outcome) => summary.add(&outcome),
-            Err(panic) => panic!(
-                "seed {seed}: {}\n{}EVIO_SEED={seed} repeats it ({} seeds went well before)",
-                message_of(&*panic),
-                repeat(seed, &prepare),
-                summary.seeds
-            ),
+            Err(panic) => {
+                let (message, went_well) = (message_of(&*panic), summary.seeds);
+                panic!(
+                    "seed {seed}: {message}\n{}EVIO_SEED={seed} repeats it ({went_well} seeds went \
+                     well before)",
+                    repeat(seed, message, &prepare),
+                )
+            }
         }
     }
     summary
 }
 
-/// Runs a simulation that has failed once more, and returns what happened last in it.
-fn repeat(seed: u64, prepare: &impl Fn(&mut Simulation) -> Result) -> String {
+/// Runs a simulation that has failed with a message once more, and returns what happened last in it.
+fn repeat(seed: u64, message: &str, prepare: &impl Fn(&mut Simulation) -> Result) -> String {
     if env::var_os("EVIO_TRACE").is_some() {
         return String::new();
     }
@@ -122,8 +124,9 @@ fn repeat(seed: u64, prepare: &impl Fn(&mut Simulation) -> Result) -> String {
         kept.replace(Some(simulation.kernel().clone()));
         run(simulation, prepare)
     };
-    if panic::catch_unwind(AssertUnwindSafe(simulate)).is_ok() {
-        return "It went well the second time: something in it does not come from the seed.\n"
+    let again = panic::catch_unwind(AssertUnwindSafe(simulate)).err();
+    if again.is_none_or(|panic| message_of(&*panic) != message) {
+        return "It went otherwise the second time: something in it does not come from the seed.\n"
             .into();
     }
     let lines = kept.take().map_or_else(Vec::new, |kernel: Kernel| kernel.kept_trace());

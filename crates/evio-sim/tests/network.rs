@@ -153,22 +153,6 @@ fn a_reset_that_is_lost_leaves_the_other_end_alone() {
 }
 
 #[test]
-fn what_was_read_ahead_stays_for_the_next_read() {
-    let mut sim = Simulation::with_options(1, Options::default()).unwrap();
-    sim.serve(server().unwrap(), Tenfold).unwrap();
-    sim.client(|net| async move {
-        let mut conn = net.connect(ADDRESS).await?;
-        conn.write_all(b"a\n").await?;
-        assert_eq!(conn.read_exact(4).await?, b"aaaa");
-        assert_eq!(conn.read_exact(0).await?, b"");
-        assert_eq!(conn.read_line().await?, "aaaaaa\n");
-        assert_eq!(conn.read_exact(9).await?, b"\n".repeat(9));
-        Ok(())
-    });
-    sim.run();
-}
-
-#[test]
 fn who_does_not_get_through_is_told() {
     let mut sim = Simulation::with_options(1, Options::default()).unwrap();
     sim.serve(server().unwrap(), Tenfold).unwrap();
