@@ -112,7 +112,7 @@ pub fn for_seeds(
     summary
 }
 
-/// Runs a simulation that has failed with a message once more, and returns what happened last in it.
+/// Runs a simulation once more that has failed with a message, and returns what happened last.
 fn repeat(seed: u64, message: &str, prepare: &impl Fn(&mut Simulation) -> Result) -> String {
     if env::var_os("EVIO_TRACE").is_some() {
         return String::new();

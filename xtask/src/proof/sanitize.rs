@@ -9,8 +9,8 @@ use crate::Result;
 /// Whose library tests run, beside the simulated tests.
 const LIBRARIES: [&str; 3] = ["evio-sys", "evio-core", "evio"];
 
-/// Returns the target of this machine: with one named, what runs while cargo builds is built without
-/// the sanitizer.
+/// Returns the target of this machine: when cargo is given one, what runs while it builds is built
+/// without the sanitizer.
 fn host() -> Result<String> {
     let rustc = Command::new("rustc").arg("-vV").output()?;
     let lines = String::from_utf8(rustc.stdout)?;
