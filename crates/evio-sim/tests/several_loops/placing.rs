@@ -110,7 +110,12 @@ fn a_blocked_loop_keeps_only_its_own_connections_waiting() {
             let (blocker, counts) = (sim.blocker(), Counts::default());
             let server = server(sim, policy, &counts)?;
             // What is lost comes late, whatever the loops do.
-            change_faults(sim, |drawn| Faults { loss: 0.0, call_error: 0.0, ..drawn });
+            change_faults(sim, |drawn| Faults {
+                loss: 0.0,
+                call_error: 0.0,
+                reorder: 1.0,
+                ..drawn
+            });
             let blocked = Rc::default();
             let loops = draw_loops(sim);
             sim.serve_each(server, loops, |loop_id| {

@@ -64,7 +64,7 @@ impl Filters {
 impl Endpoint {
     /// `filt_soread`: an end counts before what is there to read.
     fn read_filter(&self) -> Option<Active> {
-        if self.shutdown & RCV_SHUTDOWN != 0 {
+        if self.shutdown & RCV_SHUTDOWN != 0 || self.phase == Phase::Closed {
             return Some(self.at_eof());
         }
         let is_readable = !self.input.is_empty() || self.error.is_some();
@@ -78,7 +78,7 @@ impl Endpoint {
 
     /// `filt_sowrite`.
     fn write_filter(&self) -> Option<Active> {
-        if self.shutdown & SEND_SHUTDOWN != 0 {
+        if self.shutdown & SEND_SHUTDOWN != 0 || self.phase == Phase::Closed {
             return Some(self.at_eof());
         }
         let is_writable = self.room() >= LOW_WATER.min(self.send_buffer);
