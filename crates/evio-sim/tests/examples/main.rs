@@ -28,10 +28,14 @@ fn seeds(ordinary: u64) -> u64 {
 /// what the latency and the other faults add.
 const LATE: Duration = Duration::from_millis(100);
 
-/// Asserts that a time is this long, within what it may be late.
+/// Asserts that a time is this long, within what it may be late. It is measured by a client, whose
+/// last piece may have taken its time to arrive before the server begins to count.
 fn check_wait(waited: Duration, expected: Option<Duration>) {
     let expected = expected.expect("there is a limit");
-    assert!(waited + LATE >= expected && waited <= expected + LATE, "{waited:?} of {expected:?}");
+    assert!(
+        waited + LATE >= expected && waited <= expected + 3 * LATE,
+        "{waited:?} of {expected:?}"
+    );
 }
 
 /// Leaves out what makes a time uncertain: segments that are lost and sent again, and calls that

@@ -15,7 +15,7 @@ use evio_examples::proxy::pairs::{Pairs, Side};
 use evio_examples::proxy::resolve::resolve_all;
 use evio_examples::proxy::shared::Shared;
 use evio_examples::proxy::upstreams::Upstreams;
-use evio_sim::{Connection, Net, Result, Simulation, for_each_seed};
+use evio_sim::{Net, Result, Simulation, for_each_seed};
 
 use crate::{ADDRESS, measure_times, rest_for, seeds, send_in_pieces};
 
@@ -108,15 +108,15 @@ fn serve(sim: &mut Simulation, options: &[&str]) -> Result {
 
 /// Sends messages and reads each back; the last one comes with the end of the output.
 async fn talk(net: Rc<Net>) -> Result {
-    let mut conn = net.connect(ADDRESS).await?;
-    match talk_on(&net, &mut conn).await {
+    match talk_on(&net).await {
         // A connection behind the proxy, which is not the client's own, may have been cut.
         Err(_) if net.any_was_cut() => Ok(()),
         result => result,
     }
 }
 
-async fn talk_on(net: &Net, conn: &mut Connection) -> Result {
+async fn talk_on(net: &Net) -> Result {
+    let conn = &mut net.connect(ADDRESS).await?;
     let mut message = Vec::new();
     for _ in 0..net.random_below(6) {
         message = net.random_bytes(1 + net.random_below(20_000));

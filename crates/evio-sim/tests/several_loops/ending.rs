@@ -1,5 +1,6 @@
 //! The end of all loops, in the midst of what they do.
 
+use std::io::ErrorKind::ConnectionRefused;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -64,9 +65,16 @@ fn all_loops_end_in_time_whoever_ends_them() {
                     0 => handle.shutdown(),
                     1 => handle.shutdown_gracefully(Duration::from_secs(5)),
                     _ => {
-                        while let Ok(mut conn) = net.connect(ADDRESS).await {
-                            if conn.write_all(b"!").await.is_ok() {
-                                let _ = conn.read_to_end().await;
+                        loop {
+                            match net.connect(ADDRESS).await {
+                                Ok(mut conn) => {
+                                    if conn.write_all(b"!").await.is_ok() {
+                                        let _ = conn.read_to_end().await;
+                                    }
+                                }
+                                Err(error) if error.kind() == ConnectionRefused => break,
+                                // It was accepted, and cut off at once.
+                                Err(_) => {}
                             }
                         }
                     }
