@@ -109,10 +109,12 @@ fn a_blocked_loop_keeps_only_its_own_connections_waiting() {
             sim.set_stalls(Stalls { late: 0.3, blocked: 0.0, longest });
             let (blocker, counts) = (sim.blocker(), Counts::default());
             let server = server(sim, policy, &counts)?;
-            // What is lost comes late, whatever the loops do.
+            // What is lost comes late, whatever the loops do; and a loop that is late asks a socket
+            // once before it cuts it off.
             change_faults(sim, |drawn| Faults {
                 loss: 0.0,
                 call_error: 0.0,
+                would_block: 0.0,
                 reorder: 1.0,
                 ..drawn
             });
