@@ -19,7 +19,7 @@
 //! - Clients that publish to each other at QoS 1, faster than they acknowledge, can come to wait
 //!   for each other: what would set them going lies behind what has to wait. The congestion timeout
 //!   ends one of them.
-//! - Others can have to wait, too, when 250 / loops publishers of their loop flood a slow
+//! - Others can have to wait, too, when 256 / loops publishers of their loop flood a slow
 //!   subscriber.
 
 mod broker;

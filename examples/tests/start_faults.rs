@@ -5,6 +5,7 @@
 mod util;
 
 use std::fs;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
@@ -40,5 +41,30 @@ fn a_proxy_that_hears_no_signal_any_more_ends() {
     proxy.signal(Signal::SIGTERM);
     assert!(proxy.wait().success());
     assert_eq!(injected(&log, "ENOMEM"), 1);
+    fs::remove_file(&log).unwrap();
+}
+
+#[test]
+fn loops_whose_policy_is_refused_serve_all_the_same() {
+    if !installed("strace") {
+        return;
+    }
+    let log = socket_path("policy.log");
+    let mut command = Command::new("strace");
+    command.args(["-D", "-f", "-qq", "-e", "trace=sched_setscheduler", "-o", &log]);
+    command.args(["-e", "inject=sched_setscheduler:error=EPERM"]);
+    let processors = std::thread::available_parallelism().unwrap().get();
+    command.args([env!("CARGO_BIN_EXE_echo-server"), "--port", "0"]);
+    command.args(["--loops", &(processors + 1).to_string()]);
+    let mut server = Server::start_command(command.stdin(Stdio::null()), 1);
+    let mut client = server.connect();
+    client.write_all(b"hello\n").unwrap();
+    let mut reply = [0; 6];
+    client.read_exact(&mut reply).unwrap();
+    assert_eq!(&reply, b"hello\n");
+    drop(client);
+    server.signal(Signal::SIGTERM);
+    assert!(server.wait().success());
+    assert_eq!(injected(&log, "EPERM"), processors + 1);
     fs::remove_file(&log).unwrap();
 }

@@ -34,7 +34,6 @@ pub struct Simulation {
     pub(crate) stop: Option<Box<dyn Fn()>>,
     pub(crate) report: Rc<RefCell<Report>>,
     longest: Duration,
-    vain_sends: u64,
     /// Behind the loops, which it has to outlive.
     _entered: Entered,
 }
@@ -93,7 +92,6 @@ impl Simulation {
             stop: None,
             report: Rc::default(),
             longest: Duration::from_secs(7 * 24 * 3600),
-            vain_sends: VAIN_SENDS,
             _entered: entered,
         })
     }
@@ -137,12 +135,6 @@ impl Simulation {
         self.scheduler.stalls.set(Some(stalls));
     }
 
-    /// Sets how many sends to a full socket are forgiven, for each connection; ten if this is not
-    /// called. [`Conn::write_now`](evio::Conn::write_now) makes one more each time.
-    pub fn set_vain_sends(&mut self, most: u64) {
-        self.vain_sends = most;
-    }
-
     /// Returns what a handler can block its loop with.
     #[must_use]
     pub fn blocker(&self) -> Blocker {
@@ -160,7 +152,7 @@ impl Simulation {
         tasks.add(Rc::clone(&net), Box::pin(script(net)));
     }
 
-    /// Has something happen at a virtual time: faults end, a host is cut off, a condition holds. A
+    /// Takes a step at a virtual time: it ends the faults, cuts a host off, or checks a condition. A
     /// simulation whose clients have come to their ends before goes on until then.
     ///
     /// # Examples
@@ -263,7 +255,7 @@ impl Simulation {
         let is_late = late > 0 && !self.scheduler.was_held_up();
         assert!(!is_late, "{late} sockets that had failed were kept for more than a second");
         let vain = self.kernel.counts().vain_sends;
-        let most = self.vain_sends * report.opened();
+        let most = VAIN_SENDS * report.opened();
         assert!(vain <= most, "{vain} sends to sockets that were known to be full");
         self.scheduler.check_idle();
         Outcome {

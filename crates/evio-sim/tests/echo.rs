@@ -1,5 +1,8 @@
 //! An echo server on TCP and on a Unix socket, under every fault.
 
+mod util;
+
+use std::rc::Rc;
 use std::time::Duration;
 
 use evio::{Action, Conn, Handler, Server};
@@ -22,29 +25,10 @@ impl Handler for Echo {
     }
 }
 
-/// Sends messages of up to `longest` bytes, reads each back, and ends in one of three ways.
-async fn talk(net: std::rc::Rc<Net>, longest: usize) -> Result {
+async fn talk(net: Rc<Net>, longest: usize) -> Result {
     let address = [ADDRESS, PATH][net.random_below(2)];
-    let mut conn = net.connect(address).await?;
-    for _ in 0..1 + net.random_below(10) {
-        let message = net.random_bytes(1 + net.random_below(longest));
-        conn.write_all(&message).await?;
-        assert_eq!(conn.read_exact(message.len()).await?, message);
-        if net.random_below(4) == 0 {
-            net.sleep(Duration::from_millis(net.random_below(100) as u64)).await;
-        }
-    }
-    match net.random_below(3) {
-        0 => {}
-        1 => conn.reset(),
-        _ => {
-            let last = net.random_bytes(net.random_below(longest));
-            conn.write_all(&last).await?;
-            conn.shutdown_write()?;
-            assert_eq!(conn.read_to_end().await?, last);
-        }
-    }
-    Ok(())
+    let conn = net.connect(address).await?;
+    util::echo_messages(&net, conn, longest).await
 }
 
 fn prepare(sim: &mut Simulation, longest: usize) -> Result {

@@ -88,6 +88,11 @@ impl Outgoing {
         unsent.send_turn(stream, &self.turn, &mut self.pool)
     }
 
+    /// Keeps what was written until the poller reports room: the socket is full.
+    pub(crate) fn hold(&mut self, unsent: &mut Unsent) {
+        unsent.hold(&self.turn, &mut self.pool);
+    }
+
     /// Drops what a connection has not sent.
     pub(crate) fn drop_unsent(&mut self, unsent: &mut Unsent) {
         unsent.clear(&mut self.pool);

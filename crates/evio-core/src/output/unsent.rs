@@ -72,6 +72,15 @@ impl Unsent {
         }
     }
 
+    /// Keeps the output in the queue until the socket, which is full, has room. It is new: no
+    /// `pre_write` has run since it was written.
+    pub(super) fn hold(&mut self, turn: &TurnBuffer, pool: &mut QueuePool) {
+        if !self.is_empty() {
+            let queue = self.queue(turn, pool);
+            (queue.is_new, queue.is_blocked) = (true, true);
+        }
+    }
+
     #[inline]
     pub(super) fn append(&mut self, bytes: &[u8], turn: &mut TurnBuffer, pool: &mut QueuePool) {
         if self.queue.is_some() || !turn.extend(&mut self.span, bytes) {

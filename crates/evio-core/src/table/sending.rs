@@ -77,10 +77,10 @@ impl Table {
         }
     }
 
-    /// Sends straight from `bytes` if nothing waits before them, and returns how many were taken. A
-    /// failure ends the connection when the turn ends.
+    /// Sends straight from `bytes` if nothing waits before them; what the socket does not take waits
+    /// for room. A failure ends the connection when the turn ends.
     #[inline(always)]
-    pub(crate) fn send_now(&mut self, key: ConnKey, bytes: &[u8]) -> usize {
+    pub(crate) fn write_now(&mut self, key: ConnKey, bytes: &[u8], outgoing: &mut Outgoing) {
         let Self { entries, clock, .. } = self;
         let entry = entries.get_mut(key.index).filter(|entry| {
             let is_open = entry.phase() == Phase::Open;
@@ -88,20 +88,36 @@ impl Table {
         });
         let Some(entry) = entry else {
             cold_path();
-            return 0;
+            return self.write(key, bytes, outgoing);
         };
         match entry.stream.send(bytes) {
-            Ok(sent) => {
-                entry.deadlines.note_activity(clock);
-                sent
-            }
-            Err(error) => {
-                if error.kind() != io::ErrorKind::WouldBlock {
-                    self.end(key, CloseReason::Error(error), false);
-                }
-                0
-            }
+            Ok(sent) if sent == bytes.len() => entry.deadlines.note_activity(clock),
+            result => self.write_rest(key, bytes, result, outgoing),
         }
+    }
+
+    /// Keeps what a socket that is full has not taken: the flush of this turn need not try it again.
+    #[cold]
+    fn write_rest(
+        &mut self,
+        key: ConnKey,
+        bytes: &[u8],
+        result: io::Result<usize>,
+        outgoing: &mut Outgoing,
+    ) {
+        let sent = match result {
+            Ok(sent) => sent,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(error) => return self.end(key, CloseReason::Error(error), false),
+        };
+        self.write(key, &bytes[sent..], outgoing);
+        let Self { entries, clock, .. } = self;
+        let Some(entry) = entries.get_mut(key.index) else { return };
+        if sent > 0 {
+            entry.deadlines.note_activity(clock);
+        }
+        outgoing.hold(&mut entry.unsent);
+        self.note_stall(key);
     }
 
     #[inline]
@@ -232,17 +248,25 @@ impl Table {
         }
         cold_path();
         let is_blocked = entry.unsent.is_blocked();
-        if is_blocked && entry.deadlines.stalled_since().is_none() {
-            entry.deadlines.set_stalled(Some(clock.tick()));
-            self.arm(key);
-        }
-        if !is_blocked {
+        if is_blocked {
+            self.note_stall(key);
+        } else {
             if sent == 0 {
                 self.list.note_served();
             }
             self.list(key);
         }
         !is_blocked
+    }
+
+    /// Notes since when a connection waits for room.
+    fn note_stall(&mut self, key: ConnKey) {
+        let Self { entries, clock, .. } = self;
+        let Some(entry) = entries.get_mut(key.index) else { return };
+        if entry.unsent.is_blocked() && entry.deadlines.stalled_since().is_none() {
+            entry.deadlines.set_stalled(Some(clock.tick()));
+            self.arm(key);
+        }
     }
 
     /// Drops the output of a connection that has ended.

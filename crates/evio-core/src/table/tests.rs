@@ -99,6 +99,10 @@ impl Fixture {
         self.peer = unix_pair().0;
     }
 
+    pub(crate) fn write_now(&mut self, bytes: &[u8]) {
+        self.table.write_now(self.key, bytes, &mut self.outgoing);
+    }
+
     pub(super) fn write(&mut self, bytes: &[u8]) {
         self.table.write(self.key, bytes, &mut self.outgoing);
     }

@@ -32,7 +32,7 @@ trait Played {
     /// Makes a call, and returns what it has come to; `None` if there is nothing to make it of.
     fn call(&mut self, call: Self::Call) -> Option<String>;
 
-    /// Takes note of a call that has not failed.
+    /// Notes a call that has not failed.
     fn note(&mut self, call: Self::Call);
 }
 

@@ -100,8 +100,6 @@ fn serve(sim: &mut Simulation, options: &[&str]) -> Result {
     let limits = limits.connect_timeout(options.connect_timeout);
     let addresses = [ADDRESS, UPSTREAM].map(|address| format!("tcp://{address}"));
     let shared = Arc::new(Shared::new(options, upstreams, 1));
-    // Pairs use `Conn::write_now`, and the loop tries a full socket once more behind it.
-    sim.set_vain_sends(1_000);
     sim.serve(Server::bind(addresses)?.limits(limits), Proxy(Pairs::new(shared, 0)))?;
     Ok(())
 }

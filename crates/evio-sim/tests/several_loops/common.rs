@@ -7,6 +7,8 @@ use std::time::Duration;
 use evio::{LoadBalance, Server};
 use evio_sim::{Faults, Net, Options, Result, Simulation};
 
+use crate::util;
+
 pub(crate) const ADDRESS: &str = "10.0.0.1:7";
 pub(crate) const MOST_LOOPS: usize = 4;
 
@@ -92,27 +94,8 @@ pub(crate) fn draw_loops(sim: &Simulation) -> usize {
     1 + sim.kernel().random_below(MOST_LOOPS)
 }
 
-/// Sends messages of up to `longest` bytes, reads each back, and ends in one of three ways.
 pub(crate) async fn talk(net: Rc<Net>, longest: usize) -> Result {
     net.sleep(Duration::from_millis(net.random_below(100) as u64)).await;
-    let mut conn = net.connect(ADDRESS).await?;
-    for _ in 0..1 + net.random_below(10) {
-        let message = net.random_bytes(1 + net.random_below(longest));
-        conn.write_all(&message).await?;
-        assert_eq!(conn.read_exact(message.len()).await?, message);
-        if net.random_below(4) == 0 {
-            net.sleep(Duration::from_millis(net.random_below(100) as u64)).await;
-        }
-    }
-    match net.random_below(3) {
-        0 => {}
-        1 => conn.reset(),
-        _ => {
-            let last = net.random_bytes(net.random_below(longest));
-            conn.write_all(&last).await?;
-            conn.shutdown_write()?;
-            assert_eq!(conn.read_to_end().await?, last);
-        }
-    }
-    Ok(())
+    let conn = net.connect(ADDRESS).await?;
+    util::echo_messages(&net, conn, longest).await
 }

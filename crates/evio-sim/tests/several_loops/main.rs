@@ -4,3 +4,5 @@ mod common;
 mod ending;
 mod mail;
 mod placing;
+#[path = "../util/mod.rs"]
+mod util;

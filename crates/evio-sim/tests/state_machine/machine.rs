@@ -136,10 +136,10 @@ impl Machine {
             _ => (room + self.draw(3)).saturating_sub(5).min(30_000),
         };
         let frame = self.with_model(conn.id(), |model, _| model.next_frame(Source::Callback, len));
-        // `write_now` is left out: it may try a full socket.
-        match self.draw(3) {
+        match self.draw(4) {
             0 => conn.write(&frame),
             1 => conn.write_owned(frame),
+            2 => conn.write_now(&frame),
             _ => conn.write_shared(frame.into()),
         }
         self.with_model(conn.id(), |model, _| model.check_congestion(conn));

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use evio::{Action, CloseReason, Conn, Handler, Limits, Server};
-use evio_sim::{Faults, Options, Result, Simulation};
+use evio_sim::{Connection, Faults, Net, Options, Result, Simulation};
 
 pub(crate) const ADDRESS: &str = "10.0.0.1:80";
 
@@ -23,6 +23,29 @@ pub(crate) fn server(limits: Limits) -> Result<Server> {
 pub(crate) fn cut_nothing(sim: &mut Simulation) {
     let drawn = Options::drawn_from(sim.seed()).faults;
     sim.set_faults(Faults { reset: 0.0, call_error: 0.0, loss: 0.0, ..drawn });
+}
+
+/// Sends messages of up to `longest` bytes, reads each back, and ends in one of three ways.
+pub(crate) async fn echo_messages(net: &Net, mut conn: Connection, longest: usize) -> Result {
+    for _ in 0..1 + net.random_below(10) {
+        let message = net.random_bytes(1 + net.random_below(longest));
+        conn.write_all(&message).await?;
+        assert_eq!(conn.read_exact(message.len()).await?, message);
+        if net.random_below(4) == 0 {
+            net.sleep(Duration::from_millis(net.random_below(100) as u64)).await;
+        }
+    }
+    match net.random_below(3) {
+        0 => {}
+        1 => conn.reset(),
+        _ => {
+            let last = net.random_bytes(net.random_below(longest));
+            conn.write_all(&last).await?;
+            conn.shutdown_write()?;
+            assert_eq!(conn.read_to_end().await?, last);
+        }
+    }
+    Ok(())
 }
 
 /// Draws a time of 20 ms to 20 minutes, each order of magnitude as often as the others.

@@ -95,10 +95,7 @@ impl Conn<'_> {
     /// ```
     #[inline]
     pub fn write_now(&mut self, bytes: &[u8]) {
-        let sent = self.state.table.send_now(self.key, bytes);
-        if sent < bytes.len() {
-            self.write(&bytes[sent..]);
-        }
+        self.state.table.write_now(self.key, bytes, &mut self.state.outgoing);
     }
 
     /// Returns how many bytes wait to be sent: none in [`Handler::closed`](crate::Handler::closed),

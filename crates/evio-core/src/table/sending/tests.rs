@@ -39,7 +39,7 @@ fn an_old_key_writes_nothing_to_the_connection_that_has_its_place() {
     it.table.list(it.key);
     let key = it.replace();
     it.write(b"hello");
-    assert_eq!(it.table.send_now(it.key, b"hello"), 0);
+    it.write_now(b"hello");
     assert_eq!(it.table.get(key).unwrap().output_len(), 0);
     assert!(!it.table.get(key).unwrap().listed);
     assert_eq!(it.send(NO_BUDGET), [], "the old key was listed");
@@ -223,25 +223,44 @@ fn the_limit_on_the_output_may_be_below_the_watermark() {
 fn what_is_sent_at_once_does_not_overtake_what_waits() {
     let mut it = Fixture::new(Limits::default());
     let now = it.pass(HOUR);
-    assert_eq!(it.table.send_now(it.key, b"hello"), 5);
+    it.write_now(b"hello");
+    assert!(it.entry().unsent.is_empty() && !it.entry().listed);
     assert_eq!(it.peer_reads(5), b"hello");
     assert_eq!(it.entry().deadlines.last_activity, now);
     it.write(b"a");
-    assert_eq!(it.table.send_now(it.key, b"b"), 0);
+    it.write_now(b"b");
     it.send(NO_BUDGET);
     it.table.half_close(it.key);
-    assert_eq!(it.table.send_now(it.key, b"c"), 0, "the end was announced");
+    it.write_now(b"c");
     it.settle();
-    assert_eq!(it.peer_reads(2), b"a");
+    assert_eq!(it.peer_reads(3), b"ab", "the end was announced");
 }
 
 #[test]
-fn a_full_socket_takes_nothing_at_once_and_a_broken_one_ends() {
+fn what_a_full_socket_does_not_take_at_once_waits_for_room() {
     let mut it = Fixture::new(Limits::default());
-    while it.table.send_now(it.key, &[0; 100_000]) > 0 {}
-    assert_eq!(it.entry().phase(), Phase::Open);
+    let mut written = 0;
+    while it.entry().output_len() == 0 {
+        it.write_now(&[0; 100_000]);
+        written += 100_000;
+    }
+    let waiting = it.entry().output_len();
+    assert!(it.entry().unsent.is_blocked() && it.entry().unsent.is_new());
+    assert!(it.entry().deadlines.stalled_since().is_some());
+    it.table.check(0);
+    // There is room, and the poller has not said so.
+    assert_eq!(it.peer_reads(written - waiting).len(), written - waiting);
+    assert_eq!(it.send(NO_BUDGET), [it.key], "it waits for room");
+    assert_eq!(it.entry().output_len(), waiting, "the flush does not try again");
+    assert!(!it.entry().unsent.is_new());
+}
+
+#[test]
+fn a_broken_socket_ends_when_it_is_written_to_at_once() {
+    let mut it = Fixture::new(Limits::default());
+    it.write_now(&[0; 100]);
     it.hang_up();
-    assert_eq!(it.table.send_now(it.key, b"hello"), 0);
+    it.write_now(b"hello");
     let Some((CloseReason::Error(error), false)) = it.end() else { panic!("it goes on") };
     assert!(
         matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset),
