@@ -167,6 +167,7 @@ fn enumerate(args: &Args, lab: &mut Lab<'_>) -> crate::Result {
     print!("{}", summary.table());
     println!("{} of {} cases fired", summary.fired, cases.len());
     match summary.found {
+        0 if summary.fired == 0 => Err("no fault fired, so nothing was shown".into()),
         0 => Ok(()),
         found => Err(format!("{found} faults found").into()),
     }

@@ -1,12 +1,14 @@
 //! The loops of the program and the scripts of the clients, and which of them acts next.
 
 use std::cell::{Cell, RefCell};
+use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
 use evio::Progress;
 use evio_sys::sim::Kernel;
 
 use crate::process::Process;
+use crate::seeds::message_of;
 use crate::stalls::Stalls;
 use crate::tasks::Tasks;
 use crate::world::{Agenda, Check, World};
@@ -193,7 +195,9 @@ impl Scheduler {
             Err(error) => panic!("loop {drawn} has failed: {error}"),
         };
         self.seats.borrow_mut()[drawn].end_turn(process, progress);
-        if let Some(failure) = self.failure.take() {
+        // A loop catches panics of callbacks, also those of other loops' turns within one.
+        let failure = self.failure.borrow().clone();
+        if let Some(failure) = failure {
             panic!("{failure}");
         }
         self.check_turn();
@@ -245,8 +249,12 @@ impl Scheduler {
 
     /// Ends the simulation, at the latest after this turn, for what a callback has found.
     pub(crate) fn fail(&self, failure: String) -> ! {
-        *self.failure.borrow_mut() = Some(failure.clone());
+        self.keep_failure(&failure);
         panic!("{failure}");
+    }
+
+    fn keep_failure(&self, failure: &str) {
+        self.failure.borrow_mut().get_or_insert_with(|| failure.to_owned());
     }
 
     /// Says of each client that has not come to its end what it has open.
@@ -266,15 +274,22 @@ impl Scheduler {
         let end = self.kernel.now().saturating_add(time);
         let end = outer.map_or(end, |outer| end.min(outer));
         self.blocked_until.set(Some(end));
+        if let Err(panic) = panic::catch_unwind(AssertUnwindSafe(|| self.go_on_until(end))) {
+            self.keep_failure(message_of(&*panic));
+            panic::resume_unwind(panic);
+        }
+        self.kernel.advance_to(end);
+        self.blocked_until.set(outer);
+    }
+
+    fn go_on_until(&self, end: Duration) {
         loop {
             self.settle();
             match self.next_time() {
                 Some(next) if next < end => self.kernel.advance_to(next),
-                _ => break,
+                _ => return,
             }
         }
-        self.kernel.advance_to(end);
-        self.blocked_until.set(outer);
     }
 
     /// Blocks the loop that is in a turn, if chance will have it.

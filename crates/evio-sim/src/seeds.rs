@@ -144,7 +144,7 @@ fn run(mut simulation: Simulation, prepare: &impl Fn(&mut Simulation) -> Result)
     simulation.run()
 }
 
-fn message_of(panic: &(dyn Any + Send)) -> &str {
+pub(crate) fn message_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message")
 }

@@ -152,8 +152,8 @@ impl Simulation {
         tasks.add(Rc::clone(&net), Box::pin(script(net)));
     }
 
-    /// Takes a step at a virtual time: it ends the faults, cuts a host off, or checks a condition. A
-    /// simulation whose clients have come to their ends before goes on until then.
+    /// Takes a step at a virtual time: it ends the faults, cuts a host off, or checks a condition.
+    /// A simulation whose clients have come to their ends before goes on until then.
     ///
     /// # Examples
     ///

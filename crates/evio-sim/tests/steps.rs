@@ -5,7 +5,7 @@ use std::panic;
 use std::rc::Rc;
 use std::time::Duration;
 
-use evio::{Action, Conn, Handler, Server};
+use evio::{Action, Conn, Events, Handler, PanicPolicy, Server};
 use evio_sim::{Faults, Simulation, World, for_each_seed};
 
 const ADDRESS: &str = "10.0.0.1:7";
@@ -64,6 +64,31 @@ fn clients_that_wait_for_ever_are_told_of_with_what_happened() {
     for part in ["turn 1\n", "  opened ", ": 4 bytes\n", "program recv #", "arrives Data("] {
         assert!(message.contains(part), "no {part:?} in {message}");
     }
+}
+
+#[test]
+fn what_fails_while_a_callback_blocks_is_found_whatever_the_loop_makes_of_panics() {
+    let message = message_of(|| {
+        for_each_seed(1, |sim| {
+            sim.set_faults(Faults::default());
+            let blocker = sim.blocker();
+            let blocks = Events::new().data(move |_, _, _| {
+                blocker.block(Duration::from_secs(1));
+                Action::None
+            });
+            let server = Server::bind([format!("tcp://{ADDRESS}")])?;
+            sim.serve(server.panic_policy(PanicPolicy::CloseConnection), blocks)?;
+            sim.client(|net| async move {
+                let mut conn = net.connect(ADDRESS).await?;
+                conn.write_all(b"block\n").await?;
+                conn.read_to_end().await.ok();
+                Ok(())
+            });
+            sim.at(Duration::from_millis(500), |_| panic!("a step has failed"));
+            Ok(())
+        });
+    });
+    assert!(message.contains("a step has failed"), "{message}");
 }
 
 #[test]

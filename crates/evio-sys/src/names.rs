@@ -6,7 +6,7 @@ use std::vec;
 
 /// Looks up the addresses of a host, as the system's resolver does, which can take many seconds.
 ///
-/// All of evio looks names up here, so that a simulated kernel can bring its own.
+/// A simulated kernel has names of its own.
 ///
 /// # Errors
 ///

@@ -1,6 +1,6 @@
 //! The broker, as one loop has it: its callbacks, and how clients come and go.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Display;
 use std::mem;
 use std::ops::ControlFlow;
@@ -44,7 +44,7 @@ pub struct Broker {
     /// What all publishers of this loop owe.
     pub(super) account: Arc<Account>,
     /// The publishers that wait because that is too much.
-    pub(super) waiting: Vec<ConnId>,
+    pub(super) waiting: BTreeSet<ConnId>,
     /// How much was done in this callback.
     pub(super) work: usize,
 }
@@ -69,7 +69,7 @@ impl Broker {
             retained: Retained::default(),
             others: others.filter_map(|loop_id| here.of_loop(loop_id)).map(sender).collect(),
             account: Account::of_loop(sender(here.clone()), here.loops()),
-            waiting: Vec::new(),
+            waiting: BTreeSet::new(),
             work: 0,
         }
     }
@@ -91,9 +91,8 @@ impl Broker {
         &mut self,
         event_loop: &mut Loop<'_>,
         message: Publication,
-        publisher: Arc<Account>,
+        owed: Arc<Owed>,
     ) {
-        let owed = Owed::new(publisher, &self.account, message.len());
         self.deliver(event_loop, &message, &owed);
         self.send_all(&Message::Publish(message, owed));
     }
@@ -114,7 +113,7 @@ impl Broker {
             client.send(&mut conn, message, granted, false, self.settings.patience);
             // A client does not wait for itself: its acknowledgements come behind what it
             // publishes, and while its output is congested, it is not read from anyhow.
-            if client.is_full(&conn) && !owed.is_by(&client.account) {
+            if client.is_full(&conn) && owed.is_by_another(&client.account) {
                 client.owed.push(Arc::clone(owed));
             }
         }
@@ -134,7 +133,8 @@ impl Broker {
             }
         }
         if let Some(will) = client.will {
-            self.publish(event_loop, Publication { stamp: self.stamp(), ..will }, client.account);
+            let will = Publication { stamp: self.stamp(), ..will };
+            self.publish(event_loop, will, Owed::by_nobody());
         }
     }
 

@@ -81,28 +81,34 @@ impl Account {
 }
 
 /// The bytes of a message, owed by its publisher and by the loop of that, until this is dropped.
+/// Nobody owes a will: its publisher has gone, and others must not have to wait for it.
 #[derive(Debug)]
 pub struct Owed {
-    accounts: [Arc<Account>; 2],
+    debtors: Option<[Arc<Account>; 2]>,
     bytes: usize,
 }
 
 impl Owed {
     pub(super) fn new(publisher: Arc<Account>, its_loop: &Arc<Account>, bytes: usize) -> Arc<Self> {
-        let accounts = [publisher, Arc::clone(its_loop)];
-        for account in &accounts {
+        let debtors = [publisher, Arc::clone(its_loop)];
+        for account in &debtors {
             account.owed.fetch_add(bytes, Ordering::SeqCst);
         }
-        Arc::new(Self { accounts, bytes })
+        Arc::new(Self { debtors: Some(debtors), bytes })
     }
 
-    pub(super) fn is_by(&self, publisher: &Arc<Account>) -> bool {
-        Arc::ptr_eq(&self.accounts[0], publisher)
+    pub(super) fn by_nobody() -> Arc<Self> {
+        Arc::new(Self { debtors: None, bytes: 0 })
+    }
+
+    /// Returns whether somebody other than this client owes it.
+    pub(super) fn is_by_another(&self, client: &Arc<Account>) -> bool {
+        self.debtors.as_ref().is_some_and(|[publisher, _]| !Arc::ptr_eq(publisher, client))
     }
 }
 
 impl Drop for Owed {
     fn drop(&mut self) {
-        self.accounts.iter().for_each(|account| account.pay_back(self.bytes));
+        self.debtors.iter().flatten().for_each(|account| account.pay_back(self.bytes));
     }
 }

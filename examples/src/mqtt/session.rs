@@ -7,7 +7,7 @@ use evio::{Action, Conn, InputStream};
 
 use super::broker::Broker;
 use super::encode::{self, ConnectCode};
-use super::flow::Message;
+use super::flow::{Message, Owed};
 use super::packet::{self, Connect, End, Packet, Qos};
 use super::retained::Publication;
 use super::topics::{self, Filters};
@@ -88,11 +88,13 @@ impl Broker {
         if !matches!(packet, Packet::Publish(_)) {
             return false;
         }
-        if self.account.is_full() {
-            self.waiting.push(id);
+        let Some(client) = self.clients.get(id) else { return false };
+        // Others may wait for its acknowledgements, which come behind this.
+        if self.account.is_full() && !client.inflight.is_full {
+            self.waiting.insert(id);
             return true;
         }
-        self.clients.get(id).is_some_and(|client| client.account.is_full())
+        client.account.is_full()
     }
 
     fn carry_out(&mut self, conn: &mut Conn<'_>, packet: &Packet<'_>) -> Result<(), End> {
@@ -112,7 +114,8 @@ impl Broker {
             Packet::Publish(publish) => {
                 let publisher = Arc::clone(&client.account);
                 let message = Publication::new(publish, self.stamp());
-                self.publish(&mut conn.event_loop(), message, publisher);
+                let owed = Owed::new(publisher, &self.account, message.len());
+                self.publish(&mut conn.event_loop(), message, owed);
                 // The broker has taken it [MQTT-3.3.4-1].
                 if let Some(packet_id) = publish.packet_id {
                     conn.write(&encode::ack(0x40, packet_id));
@@ -151,6 +154,9 @@ impl Broker {
             conn.write(&encode::connack(ConnectCode::WrongClientId));
             return Err(End("no name for a client"));
         }
+        if will.as_ref().is_some_and(|will| will.topic.len() + will.payload.len() > MAX_WILL) {
+            return Err(End("its will is too long")); // [MQTT-3.2.2-6]
+        }
         let Some(client) = self.clients.get_mut(id) else { return Ok(()) };
         let name: Arc<str> = (*client_id).into();
         client.name = Some(Arc::clone(&name));
@@ -158,11 +164,7 @@ impl Broker {
         // One and a half times what the client has said [MQTT-3.1.2-24].
         let keep_alive = Duration::from_millis(u64::from(*keep_alive) * 1500);
         client.keep_alive = Some(keep_alive).filter(|time| !time.is_zero());
-        let will = will.as_ref().map(|will| Publication::new(will, stamp));
-        if will.as_ref().is_some_and(|will| will.len() > MAX_WILL) {
-            return Err(End("its will is too long")); // [MQTT-3.2.2-6]
-        }
-        client.will = will;
+        client.will = will.as_ref().map(|will| Publication::new(will, stamp));
         conn.write(&encode::connack(ConnectCode::Accepted));
         // Who has no name of its own is known by its connection [MQTT-3.1.3-6]. An older client
         // with the same name ends [MQTT-3.1.4-2], on whatever loop it is.

@@ -32,9 +32,6 @@ const MAX_COPIED: usize = 64 * 1024;
 const EXPIRE_INTERVAL: Duration = Duration::from_millis(100);
 const EXPIRE_ON: Duration = Duration::from_millis(5);
 
-/// How soon a connection goes on whose loop takes no wake.
-const RETRY: Duration = Duration::from_millis(1);
-
 /// How the clients of a server are served.
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
@@ -119,13 +116,13 @@ impl Redis {
             Stop::Turn => {
                 // What it sends meanwhile stays in the socket, and flow control makes it wait.
                 conn.pause_reading();
-                wake(conn);
+                conn.wake();
             }
             Stop::Input | Stop::Room if had_more => conn.resume_reading(),
             Stop::Input | Stop::Room => {}
         }
         if session.is_woken {
-            wake(conn);
+            conn.wake();
         }
         let is_partial = !session.has_more && !session.input.is_empty();
         if is_partial != session.is_timed || (is_partial && ran > 0) {
@@ -144,13 +141,6 @@ impl Redis {
             true => limits.max_output(MAX_SUBSCRIBER_OUTPUT).idle_timeout(None),
             false => limits,
         });
-    }
-}
-
-/// Asks the loop to call `woken` for a connection.
-fn wake(conn: &mut Conn<'_>) {
-    if conn.handle().wake().is_err() {
-        conn.set_timer(Some(RETRY));
     }
 }
 
@@ -180,10 +170,6 @@ impl Handler for Redis {
             info!("{}: woken", conn.id());
         }
         if session.has_more { self.serve(conn, session, &[]) } else { Action::None }
-    }
-
-    fn timer(&mut self, conn: &mut Conn<'_>, session: &mut Session) -> Action {
-        self.woken(conn, session)
     }
 
     fn stopping(&mut self, _: &mut Conn<'_>, session: &mut Session) -> Action {

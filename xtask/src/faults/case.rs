@@ -52,10 +52,13 @@ impl Case {
         let log = lab.log(&name);
         let outcome = match self.judge(lab, &name, &log) {
             Err(what) => Outcome::Found(what),
-            Ok(()) => match Injected::read(&log) {
+            Ok(refused) => match Injected::read(&log) {
                 Err(error) => Outcome::Found(format!("the log of strace: {error}")),
                 Ok(Injected { stale, .. }) if !stale.is_empty() => {
                     Outcome::Found(format!("a descriptor that is not open: {}", stale.join("; ")))
+                }
+                Ok(Injected { faults: 0, .. }) if refused.is_some() => {
+                    Outcome::Found("the server does not start, and no fault has fired".into())
                 }
                 Ok(Injected { faults: 0, .. }) => Outcome::NotFired,
                 Ok(_) => Outcome::Passed,
@@ -65,27 +68,28 @@ impl Case {
         outcome
     }
 
-    fn judge(&self, lab: &Lab<'_>, name: &str, log: &Path) -> Result<(), String> {
+    fn judge(&self, lab: &Lab<'_>, name: &str, log: &Path) -> Result<Option<Refused>, String> {
         let Self { call, error, when, .. } = *self;
         let injection = Injection { call, error, when };
         let mut command = strace::inject(log, &injection, &lab.command_line(self.server));
         let started = Process::start(lab.children, &mut command);
         let mut process = started.map_err(|error| error.to_string())?;
         let Some(address) = process.address() else {
-            return self.is_refused(&mut process).map(|Refused| ());
+            return self.is_refused(&mut process).map(Some);
         };
         let server = Endpoint { protocol: self.server.protocol, address };
         let mut clients = Clients::new(server, lab.seed, name);
         clients.run_for(self.phase);
         let serves = clients.wrong.is_empty() && clients.serves_the_next();
         if !serves && self.phase == Phase::Start && process.ends_soon() {
-            return self.is_refused(&mut process).map(|Refused| ());
+            return self.is_refused(&mut process).map(Some);
         }
         let injected = Injected::read(log).map_err(|error| error.to_string())?;
         self.judge_clients(&process, &clients, serves, &injected)?;
         // A close that is not made leaves its descriptor to nobody; strace counts in each thread.
         let left = if call == "close" { self.server.loops } else { 0 };
-        process.judge_end(lab.descriptors(self.server) + left)
+        process.judge_end(lab.descriptors(self.server) + left)?;
+        Ok(None)
     }
 
     fn judge_clients(

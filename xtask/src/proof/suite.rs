@@ -4,7 +4,7 @@ use std::env;
 use std::fmt;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -97,30 +97,29 @@ impl Suite {
             let mut command = Command::new(path);
             command.arg("--show-output").stderr(Stdio::null()).stdout(File::create(&self.output)?);
             command.env("EVIO_SEEDS", seeds.to_string());
-            let has_ended = wait(command, limit)?;
+            let status = wait(command, limit)?;
             run.read(name, &String::from_utf8_lossy(&fs::read(&self.output)?));
-            if !has_ended {
-                let message = format!("it has not ended in {} s", limit.as_secs());
-                run.results.push((format!("{name} hangs"), Some(Failure { seeds: 0, message })));
-            }
+            run.note_end(name, status, limit);
         }
         Ok(run)
     }
 }
 
-/// Returns whether the program has ended in time; it is killed if not.
-fn wait(mut command: Command, limit: Duration) -> Result<bool> {
+/// Returns how the program has ended; `None` if it has not in time, and was killed.
+fn wait(mut command: Command, limit: Duration) -> Result<Option<ExitStatus>> {
     let mut child = command.spawn()?;
     let deadline = Instant::now() + limit;
-    while child.try_wait()?.is_none() {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
         if Instant::now() >= deadline {
             child.kill()?;
             child.wait()?;
-            return Ok(false);
+            return Ok(None);
         }
         thread::sleep(POLL_INTERVAL);
     }
-    Ok(true)
 }
 
 /// Reads an error of the compiler from one of the messages of cargo; warnings of a planted bug are
@@ -156,6 +155,21 @@ impl Run {
 
     pub(super) fn summaries(&self) -> impl Iterator<Item = &str> {
         self.summaries.iter().map(String::as_str)
+    }
+
+    /// Notes how a program has ended, if that says what its output does not.
+    fn note_end(&mut self, program: &str, status: Option<ExitStatus>, limit: Duration) {
+        let of_program = |(test, failure): &(String, Option<Failure>)| {
+            failure.is_some() && test.starts_with(&format!("{program}::"))
+        };
+        let message = match status {
+            None => format!("it has not ended in {} s", limit.as_secs()),
+            Some(status) if !status.success() && !self.results.iter().any(of_program) => {
+                format!("it has died: {status}")
+            }
+            Some(_) => return,
+        };
+        self.results.push((format!("{program}::(all)"), Some(Failure { seeds: 0, message })));
     }
 
     /// Reads the output of one program.
@@ -219,6 +233,22 @@ EVIO_SEED=5 repeats it (12 seeds went well before)
 thread 'three' (1) panicked at a.rs:1:2:
 it is wrong
 ";
+
+    #[test]
+    fn a_program_that_dies_or_hangs_has_failed() {
+        let end = |output: &str, script: Option<&str>| {
+            let run_script = |script| Command::new("sh").args(["-c", script]).status().unwrap();
+            let mut run = Run::default();
+            run.read("echo", output);
+            run.note_end("echo", script.map(run_script), Duration::from_secs(1));
+            run.failures().last().map(|(_, failure)| failure.message.clone())
+        };
+        assert_eq!(end("test one ... ok\n", Some("true")), None);
+        let died = end("test one ... ok\n", Some("kill -ABRT $$")).unwrap();
+        assert!(died.starts_with("it has died: signal: 6"), "{died}");
+        assert_eq!(end("test one ... FAILED\n", Some("exit 101")).unwrap(), "no message");
+        assert_eq!(end("", None).unwrap(), "it has not ended in 1 s");
+    }
 
     #[test]
     fn what_failed_is_read_with_its_message_and_seeds() {

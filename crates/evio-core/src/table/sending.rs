@@ -77,8 +77,8 @@ impl Table {
         }
     }
 
-    /// Sends straight from `bytes` if nothing waits before them; what the socket does not take waits
-    /// for room. A failure ends the connection when the turn ends.
+    /// Sends straight from `bytes` if nothing waits before them; what the socket does not take
+    /// waits for room. A failure ends the connection when the turn ends.
     #[inline(always)]
     pub(crate) fn write_now(&mut self, key: ConnKey, bytes: &[u8], outgoing: &mut Outgoing) {
         let Self { entries, clock, .. } = self;
@@ -96,7 +96,7 @@ impl Table {
         }
     }
 
-    /// Keeps what a socket that is full has not taken: the flush of this turn need not try it again.
+    /// Keeps what a full socket has not taken: the flush of this turn need not try it again.
     #[cold]
     fn write_rest(
         &mut self,

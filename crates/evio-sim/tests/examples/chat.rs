@@ -8,7 +8,7 @@ use std::time::Duration;
 use evio::{Limits, Server};
 use evio_sim::{Connection, Net, Result, for_each_seed};
 
-use crate::{ADDRESS, Arrival, all_of, rest_for, seeds, send_in_pieces};
+use crate::{ADDRESS, Arrival, all_of, rest_for, send_in_pieces};
 
 #[allow(dead_code, reason = "its command line is left out")]
 #[path = "../../../../examples/src/bin/chat-server.rs"]
@@ -110,7 +110,7 @@ async fn visit(
 
 #[test]
 fn every_guest_hears_every_line_in_order() {
-    for_each_seed(seeds(300), |sim| {
+    for_each_seed(300, |sim| {
         let limits = Limits::default().max_output(1 << 20).high_watermark(1 << 20);
         let server = Server::bind([format!("tcp://{ADDRESS}")])?.limits(limits);
         sim.serve(server, chat_server::Room::default())?;

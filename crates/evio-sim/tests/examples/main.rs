@@ -8,7 +8,6 @@ mod proxy;
 mod redis;
 
 use std::cell::Cell;
-use std::env;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
@@ -17,12 +16,6 @@ use evio_sim::{Connection, Faults, Net, Options, Simulation};
 
 /// Where the server listens.
 const ADDRESS: &str = "10.0.0.1:80";
-
-/// Returns how many seeds a test tries: so many, or `EVIO_SEEDS` times as many.
-fn seeds(ordinary: u64) -> u64 {
-    let times = env::var("EVIO_SEEDS").map_or(1, |times| times.parse().expect("a number"));
-    ordinary * times
-}
 
 /// How late a deadline may be noticed where nothing is lost: three steps of the loop's clock, and
 /// what the latency and the other faults add.

@@ -17,7 +17,7 @@ use evio_examples::proxy::shared::Shared;
 use evio_examples::proxy::upstreams::Upstreams;
 use evio_sim::{Net, Result, Simulation, for_each_seed};
 
-use crate::{ADDRESS, measure_times, rest_for, seeds, send_in_pieces};
+use crate::{ADDRESS, measure_times, rest_for, send_in_pieces};
 
 const UPSTREAM: &str = "10.0.0.2:81";
 /// Where nobody listens.
@@ -133,7 +133,7 @@ async fn talk_on(net: &Net) -> Result {
 
 #[test]
 fn everything_is_passed_on_whatever_goes_wrong() {
-    for_each_seed(seeds(300), |sim| {
+    for_each_seed(300, |sim| {
         // One of two upstreams refuses: then the other one is asked.
         serve(sim, &["--upstream", GONE, "--upstream", UPSTREAM])?;
         for _ in 0..1 + sim.kernel().random_below(5) {
@@ -146,7 +146,7 @@ fn everything_is_passed_on_whatever_goes_wrong() {
 #[test]
 fn an_idle_pair_ends_when_its_time_is_up() {
     let timeout = Duration::from_secs(60);
-    for_each_seed(seeds(200), |sim| {
+    for_each_seed(200, |sim| {
         measure_times(sim);
         serve(sim, &["--upstream", UPSTREAM, "--idle-timeout", "60s"])?;
         sim.client(move |net| async move {

@@ -16,7 +16,7 @@ use evio_sim::{Net, Result, Simulation, for_each_seed};
 
 use self::model::Model;
 use self::resp::{Client, Command, Reply, command};
-use crate::{ADDRESS, seeds};
+use crate::ADDRESS;
 
 /// How much virtual time a simulation may take.
 const LONGEST: Duration = Duration::from_secs(600);
@@ -142,7 +142,7 @@ async fn end(mut client: Client, model: &mut Model) -> Result {
 
 #[test]
 fn commands_do_what_they_say_whatever_goes_wrong() {
-    for_each_seed(seeds(300), |sim| {
+    for_each_seed(300, |sim| {
         serve(sim, settings())?;
         for number in 0..1 + sim.kernel().random_below(5) {
             sim.client(move |net| talk(net, number));

@@ -15,11 +15,6 @@ pub(crate) const MOST_LOOPS: usize = 4;
 /// Seeds of each test, and of each policy.
 pub(crate) const SEEDS: u64 = 500;
 
-/// Returns how many seeds a test is run with: `EVIO_SEEDS` of them, if that is set.
-pub(crate) fn seeds() -> u64 {
-    std::env::var("EVIO_SEEDS").map_or(SEEDS, |seeds| seeds.parse().expect("a number"))
-}
-
 /// How connections get to their loops.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Policy {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use evio::{Action, Conn, Handler};
 use evio_sim::{Faults, Net, Result, for_each_seed};
 
-use crate::common::{ADDRESS, Counts, POLICIES, Policy, change_faults, draw_loops, seeds, server};
+use crate::common::{ADDRESS, Counts, POLICIES, Policy, SEEDS, change_faults, draw_loops, server};
 
 /// Sends back what comes, and ends the server when it is told to.
 struct Ending;
@@ -48,7 +48,7 @@ fn all_loops_end_in_time_whoever_ends_them() {
     // A connection that was placed when the end began may be dropped, and counted by nobody.
     let policies = POLICIES.into_iter().filter(|policy| !matches!(policy, Policy::Place));
     for policy in policies {
-        for_each_seed(seeds(), |sim| {
+        for_each_seed(SEEDS, |sim| {
             let loops = draw_loops(sim);
             let server = server(sim, policy, &Counts::default())?;
             // What is lost comes late, whatever the loops do.

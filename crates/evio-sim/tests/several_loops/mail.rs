@@ -11,7 +11,7 @@ use std::time::Duration;
 use evio::{Action, Conn, Handler, Loop, LoopHandle, MessageSender, SendError, Server};
 use evio_sim::{Faults, Result, for_each_seed};
 
-use crate::common::{ADDRESS, change_faults, draw_loops, seeds};
+use crate::common::{ADDRESS, SEEDS, change_faults, draw_loops};
 
 /// The messages that were sent from one loop to another, and those that have come. Dropped with the
 /// last loop, it compares them.
@@ -99,7 +99,7 @@ fn bind() -> Result<Server> {
 #[test]
 fn messages_between_loops_come_in_order_and_once_or_are_refused() {
     let refused = Rc::default();
-    for_each_seed(seeds(), |sim| {
+    for_each_seed(SEEDS, |sim| {
         let ledger = Rc::default();
         let loops = draw_loops(sim);
         let server = bind()?.mailbox_capacity(1 + sim.kernel().random_below(30));
@@ -123,7 +123,7 @@ fn messages_between_loops_come_in_order_and_once_or_are_refused() {
 #[test]
 fn what_was_accepted_is_given_even_if_the_server_ends() {
     let refused = Rc::default();
-    for_each_seed(seeds(), |sim| {
+    for_each_seed(SEEDS, |sim| {
         let ledger = Rc::default();
         let server = bind()?;
         let (handle, loops) = (server.handle(), draw_loops(sim));
@@ -178,7 +178,7 @@ const LINES: usize = 4;
 
 #[test]
 fn everybody_in_a_chat_over_several_loops_hears_everything_once_and_in_order() {
-    for_each_seed(seeds(), |sim| {
+    for_each_seed(SEEDS, |sim| {
         // Who is cut hears nothing more.
         change_faults(sim, |drawn| Faults { reset: 0.0, call_error: 0.0, ..drawn });
         let loops = draw_loops(sim);

@@ -9,7 +9,7 @@ use evio::{Action, CloseReason, Conn, Handler};
 use evio_sim::{Blocker, Faults, Result, Simulation, Stalls, for_each_seed};
 
 use crate::common::{
-    ADDRESS, Counts, POLICIES, Policy, change_faults, draw_loops, seeds, server, talk,
+    ADDRESS, Counts, POLICIES, Policy, SEEDS, change_faults, draw_loops, server, talk,
 };
 
 /// Sends back what comes.
@@ -48,7 +48,7 @@ fn prepare(sim: &mut Simulation, policy: Policy) -> Result {
 #[test]
 fn every_message_comes_back_from_every_loop() {
     for policy in POLICIES {
-        let summary = for_each_seed(seeds(), |sim| prepare(sim, policy));
+        let summary = for_each_seed(SEEDS, |sim| prepare(sim, policy));
         assert!(summary.connections >= summary.seeds, "{policy:?}");
     }
 }
@@ -103,7 +103,7 @@ impl Handler for Blocking {
 #[test]
 fn a_blocked_loop_keeps_only_its_own_connections_waiting() {
     for policy in POLICIES {
-        for_each_seed(seeds(), |sim| {
+        for_each_seed(SEEDS, |sim| {
             // A loop that is late finds clients that wait together with the request that blocks it.
             let longest = Duration::from_millis(10);
             sim.set_stalls(Stalls { late: 0.3, blocked: 0.0, longest });
@@ -158,7 +158,7 @@ async fn ask_again_and_again(net: Rc<evio_sim::Net>) -> Result {
 #[test]
 fn clients_of_several_loops_are_served_when_descriptors_run_out() {
     for policy in POLICIES {
-        let summary = for_each_seed(seeds(), |sim| {
+        let summary = for_each_seed(SEEDS, |sim| {
             let loops = draw_loops(sim);
             // A poller and a waker for each, their listeners, a reserve, and a few connections.
             let listeners = if let Policy::ReusePort = policy { loops } else { 1 };
@@ -178,7 +178,7 @@ fn clients_of_several_loops_are_served_when_descriptors_run_out() {
 fn no_more_connections_than_there_may_be_are_open_on_all_loops_and_all_are_served() {
     const MOST: usize = 3;
     for policy in POLICIES {
-        for_each_seed(seeds(), |sim| {
+        for_each_seed(SEEDS, |sim| {
             let loops = draw_loops(sim);
             let counts = Counts::default();
             let server = server(sim, policy, &counts)?.max_connections(MOST);

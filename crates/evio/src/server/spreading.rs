@@ -93,8 +93,9 @@ impl Server {
     ///
     /// # Platform notes
     ///
-    /// Linux only; it does nothing elsewhere, nor where the system refuses it. Threads that are started on a loop are as it
-    /// is, and the thread that runs loop 0 stays so after the server's end.
+    /// Linux only; it does nothing elsewhere, nor where the system refuses it. Threads that are
+    /// started on a loop are as it is, and the thread that runs loop 0 stays so after the server's
+    /// end.
     ///
     /// # Examples
     ///

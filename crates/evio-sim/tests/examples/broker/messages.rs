@@ -8,7 +8,7 @@ use evio_sim::{Net, Result, for_each_seed};
 
 use super::client::{Client, Packet, puback, publish};
 use super::{publish_end, serve};
-use crate::{Arrival, all_of, rest_for, seeds};
+use crate::{Arrival, all_of, rest_for};
 
 const TOPICS: [&str; 6] = ["a", "a/b", "a/c", "b/b", "a/b/c", "c/b/c"];
 const FILTERS: [&str; 8] = ["#", "a/#", "+/b", "a/+/c", "a/b", "+", "+/+/c", "b/+"];
@@ -122,7 +122,7 @@ async fn subscribe(
 
 #[test]
 fn subscribers_get_every_message_that_their_filters_match_once_and_in_order() {
-    for_each_seed(seeds(300), |sim| {
+    for_each_seed(300, |sim| {
         serve(sim)?;
         let count = 1 + sim.kernel().random_below(3);
         let published: Rc<[Published]> = (0..count).map(|_| Published::default()).collect();

@@ -9,7 +9,7 @@ use evio_sim::{Net, Result, for_each_seed};
 
 use super::client::{Client, DISCONNECT, PINGREQ, Packet};
 use super::{publish_end, serve};
-use crate::{Arrival, all_of, check_wait, measure_times, rest_for, seeds};
+use crate::{Arrival, all_of, check_wait, measure_times, rest_for};
 
 /// Whether the wills of those are to be published who know how they have left.
 type Left = Rc<RefCell<BTreeMap<String, bool>>>;
@@ -81,7 +81,7 @@ async fn watch(net: Rc<Net>, arrival: Arrival, left: Left) -> Result {
 
 #[test]
 fn the_wills_of_those_are_published_who_do_not_say_that_they_leave() {
-    for_each_seed(seeds(300), |sim| {
+    for_each_seed(300, |sim| {
         measure_times(sim);
         serve(sim)?;
         let left = Left::default();

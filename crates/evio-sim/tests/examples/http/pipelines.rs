@@ -7,7 +7,6 @@ use evio_sim::{Net, Result, for_each_seed};
 
 use super::client::{Client, Response};
 use super::serve;
-use crate::seeds;
 
 /// A request, and what its reply is to be.
 struct Asked {
@@ -178,7 +177,7 @@ async fn talk(net: Rc<Net>, page: Rc<[u8]>) -> Result {
 
 #[test]
 fn every_request_has_its_reply_whatever_goes_wrong() {
-    for_each_seed(seeds(300), |sim| {
+    for_each_seed(300, |sim| {
         let page = b"0123456789abcdef".repeat(sim.kernel().random_below(1_000));
         serve(sim, page.clone())?;
         let page: Rc<[u8]> = page.into();

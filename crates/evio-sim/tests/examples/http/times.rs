@@ -8,13 +8,13 @@ use evio_sim::{Net, Result, for_each_seed};
 
 use super::client::Client;
 use super::{TIMEOUTS, serve};
-use crate::{check_wait, measure_times, seeds};
+use crate::{check_wait, measure_times};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// Runs this script as several clients, with a connection each.
 fn for_each_client(script: impl AsyncFn(Rc<Net>, Client) -> Result + Copy + 'static) {
-    for_each_seed(seeds(200), |sim| {
+    for_each_seed(200, |sim| {
         measure_times(sim);
         serve(sim, b"page".to_vec())?;
         for _ in 0..3 {
@@ -36,7 +36,7 @@ fn for_each_client(script: impl AsyncFn(Rc<Net>, Client) -> Result + Copy + 'sta
 
 #[test]
 fn who_asks_for_nothing_is_closed_when_the_time_is_up() {
-    for_each_seed(seeds(200), |sim| {
+    for_each_seed(200, |sim| {
         measure_times(sim);
         serve(sim, b"page".to_vec())?;
         sim.client(|net| async move {

@@ -7,7 +7,7 @@ use evio_sim::{Result, for_each_seed};
 
 use super::resp::{Client, Reply, command, wire};
 use super::{serve, settings};
-use crate::{check_wait, measure_times, seeds};
+use crate::{check_wait, measure_times};
 
 #[test]
 fn keys_expire_by_themselves_after_an_hour() {
@@ -34,7 +34,7 @@ fn keys_expire_by_themselves_after_an_hour() {
 
 #[test]
 fn a_command_that_does_not_become_whole_ends_the_connection_in_time() {
-    for_each_seed(seeds(300), |sim| {
+    for_each_seed(300, |sim| {
         measure_times(sim);
         serve(sim, settings())?;
         sim.client(move |net| async move {
@@ -62,7 +62,7 @@ fn a_command_that_does_not_become_whole_ends_the_connection_in_time() {
 #[test]
 fn who_takes_nothing_is_cut_off_in_time() {
     let timeout = Duration::from_secs(10);
-    for_each_seed(seeds(300), |sim| {
+    for_each_seed(300, |sim| {
         measure_times(sim);
         let mut clients = settings();
         clients.limits = Limits::default().write_timeout(Some(timeout));
@@ -96,7 +96,7 @@ async fn clients_of(client: &mut Client) -> Result<usize> {
 
 #[test]
 fn large_replies_come_whole_to_a_slow_reader_and_too_large_ones_are_an_error() {
-    for_each_seed(seeds(60), |sim| {
+    for_each_seed(60, |sim| {
         serve(sim, settings())?;
         for number in 0..2 {
             sim.client(move |net| async move {
@@ -128,7 +128,7 @@ fn large_replies_come_whole_to_a_slow_reader_and_too_large_ones_are_an_error() {
 /// With a list of 2,000 elements, 50 of these are as much as a client may have at once.
 #[test]
 fn long_work_is_done_in_turns() {
-    for_each_seed(seeds(60), |sim| {
+    for_each_seed(60, |sim| {
         serve(sim, settings())?;
         for number in 0..2 {
             sim.client(move |net| async move {

@@ -9,7 +9,7 @@ use evio_sim::{Net, Result, for_each_seed};
 use super::LONGEST;
 use super::model::Model;
 use super::resp::Client;
-use crate::{ADDRESS, seeds};
+use crate::ADDRESS;
 
 #[allow(dead_code, reason = "its command line is left out")]
 #[path = "../../../../../examples/src/bin/mini-redis.rs"]
@@ -37,7 +37,7 @@ async fn talk(net: Rc<Net>, number: usize) -> Result {
 
 #[test]
 fn five_commands_do_what_they_say_whatever_goes_wrong() {
-    for_each_seed(seeds(200), |sim| {
+    for_each_seed(200, |sim| {
         sim.set_longest(LONGEST);
         let limits = Limits::default().high_watermark(4_000).low_watermark(1_000);
         let server = Server::bind([format!("tcp://{ADDRESS}")])?.limits(limits);

@@ -9,7 +9,7 @@ use evio_sim::{Net, Result, for_each_seed};
 
 use super::resp::{Client, Reply, command};
 use super::{serve, settings};
-use crate::{Arrival, all_of, seeds};
+use crate::{Arrival, all_of};
 
 const ACCOUNTS: [&str; 3] = ["a", "b", "c"];
 
@@ -73,7 +73,7 @@ async fn transfer(net: Rc<Net>, transfers: Rc<Transfers>, _end: Arrival) -> Resu
 
 #[test]
 fn a_transaction_is_carried_out_as_a_whole_or_not_at_all() {
-    for_each_seed(seeds(300), |sim| {
+    for_each_seed(300, |sim| {
         serve(sim, settings())?;
         let transfers = Rc::new(Transfers::default());
         let (ends, unfinished) = Arrival::of(2 + sim.kernel().random_below(4));
@@ -172,7 +172,7 @@ async fn publish(
 
 #[test]
 fn subscribers_get_every_message_in_the_order_of_its_publisher() {
-    for_each_seed(seeds(300), |sim| {
+    for_each_seed(300, |sim| {
         serve(sim, settings())?;
         let publishers = 1 + sim.kernel().random_below(3);
         let published: Published = (0..publishers).map(|_| Cell::new(0)).collect();
