@@ -14,7 +14,7 @@ const CLIENTS: usize = 200;
 /// The kernel resets whoever waits at a listener when that is closed.
 #[test]
 fn clients_that_wait_are_served() {
-    for loops in [1, 2] {
+    for (loops, keeps) in [(1, true), (2, true), (1, false), (2, false)] {
         let (holds, held): (Vec<Hold>, Vec<_>) = (0..loops).map(|_| hold()).unzip();
         let holds = Arc::new(Mutex::new(holds));
         let server = start_each(bind(TCP), loops, move |_| {
@@ -28,7 +28,8 @@ fn clients_that_wait_are_served() {
                     conn.write(input);
                     Action::Close
                 })
-                .stopping(|_, ()| Action::None)
+                // What they have asked for was read before that.
+                .stopping(move |_, ()| if keeps { Action::None } else { Action::Close })
         });
         // Round robin: one for each loop.
         let first: Vec<Client> = (0..loops).map(|_| server.connect()).collect();

@@ -4,6 +4,7 @@
 mod util;
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -174,15 +175,29 @@ fn a_reply_is_not_waited_for_without_end() {
 
 #[test]
 fn a_graceful_end_waits_for_replies_and_reads_no_more() {
-    let (server, owed, ended) = keep(Limits::default());
+    let (replies, owed) = reports();
+    let (stops, told) = reports();
+    let (reasons, ended) = reports();
+    let server = start(bind(TCP), move || {
+        Events::new()
+            .data(move |conn, _, _| {
+                replies.send(conn.reply()).unwrap();
+                Action::None
+            })
+            .stopping(move |_, _| {
+                stops.send(()).unwrap();
+                Action::Close
+            })
+            .closed(move |_, _, reason| {
+                reasons.send(reason).unwrap();
+                ControlFlow::Continue(())
+            })
+    });
     let client = server.connect();
     client.send(b"x");
     let reply = owed.next();
     server.handle().shutdown_gracefully(util::DEADLINE);
-    // Whether the loop has begun to end, a new connection tells: it is refused then.
-    while util::Client::try_connect(server.addrs()[0].addr()).is_ok() {
-        thread::yield_now();
-    }
+    told.next();
     // What the program pauses and resumes for reasons of its own changes nothing.
     reply.handle().resume_reading().unwrap();
     client.send(b"y");

@@ -208,8 +208,10 @@ pub trait Handler<M = ()> {
     /// By default, what was written so far is sent and the connection closes, after the
     /// [replies](Conn::reply) that are owed; until then nothing more is read. Returning
     /// [`Action::None`] keeps it open, to be closed by the handler when it is done, and at the
-    /// latest when the shutdown's time is up. A connection that waited in the backlog until then is
-    /// opened first, and told right after: only `None` lets it be served.
+    /// latest when the shutdown's time is up.
+    ///
+    /// What peers have sent by then is read first, once for each connection, so it comes to
+    /// [`data`](Self::data) before this. A connection that waited in the backlog is opened before.
     fn stopping(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
         let _ = (conn, context);
         Action::Close

@@ -6,8 +6,10 @@ use evio_sys::clock;
 
 use crate::api::handler::Handler;
 use crate::api::message::ShutdownMode;
-use crate::turn::runner::Runner;
+use crate::turn::budget;
+use crate::turn::runner::{ReadRequest, Runner};
 use crate::types::action::CloseReason;
+use crate::types::conn_id::ConnKey;
 
 impl<M: 'static, H: Handler<M>> Runner<M, H> {
     /// Ends the server, since a stop socket says so.
@@ -39,13 +41,22 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
                 self.state.table.get(key).is_some_and(|entry| entry.phase().is_connecting());
             match mode {
                 ShutdownMode::Graceful(_) if !is_connecting => {
-                    self.call_for(key, CloseReason::Shutdown, |handler, conn, context| {
-                        handler.stopping(conn, context)
-                    });
+                    self.tell_stopping(key);
                 }
                 _ => self.state.table.close(key, CloseReason::Shutdown),
             }
         }
+    }
+
+    /// Tells the handler of a connection that the server ends. What its peer has sent by then is
+    /// read first: it was asked for in time.
+    #[cold]
+    pub(super) fn tell_stopping(&mut self, key: ConnKey) {
+        let share = budget::read_share(self.state.table.len());
+        self.receive(ReadRequest { key, must_read_on: false }, share);
+        self.call_for(key, CloseReason::Shutdown, |handler, conn, context| {
+            handler.stopping(conn, context)
+        });
     }
 
     #[inline]

@@ -111,9 +111,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         state.table.set_user_timeout(key);
         self.begin_callbacks(key);
         if is_ending {
-            self.call_for(key, CloseReason::Shutdown, |handler, conn, context| {
-                handler.stopping(conn, context)
-            });
+            self.tell_stopping(key);
         }
     }
 
