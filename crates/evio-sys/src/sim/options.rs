@@ -70,7 +70,7 @@ impl Options {
         };
         let Faults { segment, short_send, would_block, reset, reorder, loss, call_error, .. } =
             Faults::all();
-        let Faults { duplicate, delay, refuse, look_up, .. } = Faults::all();
+        let Faults { duplicate, delay, refuse, look_up, interrupt, .. } = Faults::all();
         let faults = Faults {
             segment: drawn(segment),
             short_send: drawn(short_send),
@@ -83,6 +83,7 @@ impl Options {
             delay: drawn(delay),
             refuse: drawn(refuse),
             look_up: drawn(look_up),
+            interrupt: drawn(interrupt),
         };
         let interface = if random.below(4) == 0 { Interface::Kqueue } else { Interface::Epoll };
         let look_up = Duration::from_millis(random.below(2_001) as u64);
@@ -116,7 +117,8 @@ pub struct Faults {
     /// A segment is lost, and sent again after 200 ms, twice as long and so on. A datagram is lost.
     pub loss: f64,
     /// A call of the program under test fails with an error that the system may give: of accept(2),
-    /// connect(2), epoll_ctl(2), recv(2) and send(2). Of the last two, a connection breaks.
+    /// connect(2), epoll_ctl(2), setsockopt(2), recv(2) and send(2). Of the last two, a connection
+    /// breaks.
     pub call_error: f64,
     /// A datagram comes twice.
     pub duplicate: f64,
@@ -127,6 +129,8 @@ pub struct Faults {
     pub refuse: f64,
     /// A look-up of a name fails.
     pub look_up: f64,
+    /// A signal interrupts a poller that waits (`EINTR`), at any time of its wait.
+    pub interrupt: f64,
 }
 
 impl Faults {
@@ -145,6 +149,7 @@ impl Faults {
             delay: 0.2,
             refuse: 0.5,
             look_up: 0.2,
+            interrupt: 0.1,
         }
     }
 }
@@ -178,6 +183,8 @@ pub struct Counts {
     pub refusals: u64,
     /// See [`Faults::look_up`].
     pub failed_look_ups: u64,
+    /// See [`Faults::interrupt`].
+    pub interrupts: u64,
     /// Datagrams that nobody took, or that a receive buffer had no room for.
     pub drops: u64,
     /// Calls that found no descriptor left (`EMFILE`).
