@@ -40,7 +40,6 @@ impl Summary {
         sum.delays += more.delays;
         sum.refusals += more.refusals;
         sum.failed_look_ups += more.failed_look_ups;
-        sum.interrupts += more.interrupts;
         sum.drops += more.drops;
         sum.losses += more.losses;
         sum.call_errors += more.call_errors;

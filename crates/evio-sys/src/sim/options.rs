@@ -70,7 +70,7 @@ impl Options {
         };
         let Faults { segment, short_send, would_block, reset, reorder, loss, call_error, .. } =
             Faults::all();
-        let Faults { duplicate, delay, refuse, look_up, interrupt, .. } = Faults::all();
+        let Faults { duplicate, delay, refuse, look_up, .. } = Faults::all();
         let faults = Faults {
             segment: drawn(segment),
             short_send: drawn(short_send),
@@ -83,7 +83,6 @@ impl Options {
             delay: drawn(delay),
             refuse: drawn(refuse),
             look_up: drawn(look_up),
-            interrupt: drawn(interrupt),
         };
         let interface = if random.below(4) == 0 { Interface::Kqueue } else { Interface::Epoll };
         let look_up = Duration::from_millis(random.below(2_001) as u64);
@@ -129,8 +128,6 @@ pub struct Faults {
     pub refuse: f64,
     /// A look-up of a name fails.
     pub look_up: f64,
-    /// A signal interrupts a poller that waits (`EINTR`), at any time of its wait.
-    pub interrupt: f64,
 }
 
 impl Faults {
@@ -149,7 +146,6 @@ impl Faults {
             delay: 0.2,
             refuse: 0.5,
             look_up: 0.2,
-            interrupt: 0.1,
         }
     }
 }
@@ -183,8 +179,6 @@ pub struct Counts {
     pub refusals: u64,
     /// See [`Faults::look_up`].
     pub failed_look_ups: u64,
-    /// See [`Faults::interrupt`].
-    pub interrupts: u64,
     /// Datagrams that nobody took, or that a receive buffer had no room for.
     pub drops: u64,
     /// Calls that found no descriptor left (`EMFILE`).

@@ -272,22 +272,8 @@ impl State {
             self.set_asleep(poller, true);
             let next = self.next_arrival().into_iter().chain(deadline).min();
             // Nobody is left who could end this wait.
-            let next = next.ok_or(Errno::EDEADLK)?;
-            if self.random.chance(self.options.faults.interrupt) {
-                return Err(self.interrupt(poller, next));
-            }
-            self.now = next;
+            self.now = next.ok_or(Errno::EDEADLK)?;
         }
-    }
-
-    /// Lets a signal come while a poller waits, before the time of the `next` arrival.
-    fn interrupt(&mut self, poller: Id, next: Duration) -> Errno {
-        self.counts.interrupts += 1;
-        let left = next.saturating_sub(self.now);
-        self.now += left / 256 * self.random.below(256) as u32;
-        self.set_asleep(poller, false);
-        self.note_result("wait", poller, Err(Errno::EINTR));
-        Errno::EINTR
     }
 
     /// Goes through the list once (`ep_send_events`): what is reported of a level-triggered
