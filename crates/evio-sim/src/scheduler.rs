@@ -190,7 +190,10 @@ impl Scheduler {
         let Some((mut process, number)) = begun else { return false };
         self.kernel.tell(|| format!("loop {drawn}, turn {number}"));
         // Callbacks may come back here, to have the other loops go on.
+        let before = self.kernel.transfers();
         let progress = match process.turn() {
+            // The poller had nothing to report, and there was input left of other turns.
+            Ok(Progress::Idle) if self.kernel.transfers() > before => Progress::Worked,
             Ok(progress) => progress,
             Err(error) => panic!("loop {drawn} has failed: {error}"),
         };
