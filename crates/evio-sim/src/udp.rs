@@ -49,8 +49,7 @@ impl ClientUdp {
     ///
     /// # Errors
     ///
-    /// Tells of an earlier datagram that nobody was there to take, if
-    /// [`Faults::refuse`](crate::Faults) is drawn.
+    /// Does not fail.
     ///
     /// # Panics
     ///

@@ -224,7 +224,6 @@ impl State {
 
     fn try_accept(&mut self, listener: Id) -> Result<(Id, Option<SocketAddr>), Errno> {
         self.check_descriptors()?;
-        let now = self.now;
         let is_program = self.is_program(listener);
         let Some(Kind::Listener(listening)) = self.node_mut(listener).map(|node| &mut node.kind)
         else {
@@ -242,8 +241,6 @@ impl State {
         // A connection of Unix sockets is there, or not.
         let Some(endpoint) = self.endpoint(id) else { return Ok((id, None)) };
         let (client, connection) = (endpoint.remote, endpoint.connection);
-        // Before, nobody could know of it.
-        endpoint.failed_at = endpoint.failed_at.map(|_| now);
         if is_program {
             self.fail_by_chance(&[Errno::ECONNABORTED, Errno::EPROTO]).inspect_err(|_| {
                 self.records.note_cut(connection);
@@ -252,6 +249,7 @@ impl State {
         }
         Ok((id, Some(client)))
     }
+
     /// Notes of the clients that wait at a listener that they are turned away, as they may be when
     /// no descriptor is left for a while.
     fn note_all_cut(&mut self, listener: Id) {
@@ -259,7 +257,7 @@ impl State {
             return;
         };
         for id in listening.waiting.clone() {
-            if let Some(connection) = self.endpoint(id).map(|endpoint| endpoint.connection) {
+            if let Ok(connection) = self.end(id).map(|end| end.incoming().connection()) {
                 self.records.note_cut(connection);
             }
         }

@@ -129,10 +129,10 @@ impl State {
     }
 
     /// Nobody is there. A socket that is not connected is not told of it on Linux, but may be
-    /// elsewhere.
+    /// elsewhere: the program is to bear it, and a peer is spared.
     fn refuse_datagram(&mut self, sender: Id) {
         self.counts.drops += 1;
-        if !self.random.chance(self.options.faults.refuse) {
+        if !self.is_program(sender) || !self.random.chance(self.options.faults.refuse) {
             return;
         }
         if let Some(end) = self.udp_end(sender) {

@@ -77,13 +77,11 @@ impl State {
         if self.is_program(id) {
             self.open -= 1;
         }
+        self.note_late_close(id);
         let Some(node) = self.node_mut(id) else { return };
         node.registrations.clear();
         match &mut node.kind {
-            Kind::Stream(_) => {
-                self.note_late_close(id);
-                self.close_stream(id);
-            }
+            Kind::Stream(_) => self.close_stream(id),
             Kind::Unix(_) => self.close_unix(id, true),
             Kind::Udp(_) => self.close_udp(id),
             Kind::Listener(listening) => {
@@ -108,10 +106,28 @@ impl State {
         }
     }
 
-    /// Counts a socket of the program that has failed, and that it keeps nevertheless.
-    fn note_late_close(&mut self, id: Id) {
+    /// Returns whether a poller of the program reports this: what it reports no more, it may have
+    /// given away, to code that does as it likes.
+    pub(super) fn is_watched(&self, id: Id) -> bool {
+        self.node(id).is_some_and(|node| !node.is_peer && !node.registrations.is_empty())
+    }
+
+    /// Notes that the loop that has this socket knows, or is told, that it has failed.
+    pub(super) fn note_failure(&mut self, id: Id) {
         let now = self.now;
-        let failed_at = self.endpoint(id).and_then(|endpoint| endpoint.failed_at);
+        if !self.is_watched(id) {
+            return;
+        }
+        if let Some(endpoint) = self.endpoint(id) {
+            endpoint.failed_at.get_or_insert(now);
+        }
+    }
+
+    /// Counts a socket of the program that has failed, and that its loop has kept nevertheless
+    /// until now.
+    pub(super) fn note_late_close(&mut self, id: Id) {
+        let now = self.now;
+        let failed_at = self.endpoint(id).and_then(|endpoint| endpoint.failed_at.take());
         let is_late = failed_at.is_some_and(|failed_at| now - failed_at > PROMPT);
         self.counts.late_closes += u64::from(is_late && self.is_program(id));
     }
@@ -199,16 +215,15 @@ impl State {
 
     /// Receives a reset (`tcp_reset` of Linux).
     pub(super) fn receive_rst(&mut self, id: Id) {
-        let now = self.now;
-        let Some(endpoint) = self.endpoint(id) else { return };
-        if endpoint.phase == Phase::Closed {
+        let Some(endpoint) = self.endpoint(id).filter(|end| end.phase != Phase::Closed) else {
             return;
-        }
-        let is_half_closed = endpoint.fin_received && endpoint.fin == Fin::No;
+        };
         if endpoint.phase == Phase::Connected {
-            // Whoever owns it is told.
-            endpoint.failed_at.get_or_insert(now);
+            // The loop that has it is told.
+            self.note_failure(id);
         }
+        let Some(endpoint) = self.endpoint(id) else { return };
+        let is_half_closed = endpoint.fin_received && endpoint.fin == Fin::No;
         endpoint.error = Some(match endpoint.phase {
             Phase::Connecting => Errno::ECONNREFUSED,
             _ if is_half_closed => Errno::EPIPE,

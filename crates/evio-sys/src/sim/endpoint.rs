@@ -84,7 +84,7 @@ pub(super) struct Endpoint {
     pub(super) latency: Duration,
     /// How long output may stay unacknowledged (`TCP_USER_TIMEOUT`).
     pub(super) user_timeout: Option<Duration>,
-    /// When a call of its owner failed first, but for want of input or room.
+    /// When the loop that it is in learnt that it has failed, by a call or by an event.
     pub(super) failed_at: Option<Duration>,
     /// When the last segment of this end arrives: no other one overtakes it.
     pub(super) last_arrival: Duration,

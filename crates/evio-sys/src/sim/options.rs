@@ -123,8 +123,8 @@ pub struct Faults {
     pub duplicate: f64,
     /// A datagram is held up for up to 20 ms, and others of the same socket overtake it.
     pub delay: f64,
-    /// A socket is told that nobody was there to take a datagram (`ECONNREFUSED`). Linux tells that
-    /// of sockets that are connected alone.
+    /// A socket of the program under test is told that nobody was there to take a datagram
+    /// (`ECONNREFUSED`). Linux tells that of sockets that are connected alone.
     pub refuse: f64,
     /// A look-up of a name fails.
     pub look_up: f64,
@@ -168,8 +168,8 @@ pub struct Counts {
     pub losses: u64,
     /// See [`Faults::call_error`].
     pub call_errors: u64,
-    /// Sockets of the program under test that it closed more than a second after a call of them had
-    /// failed.
+    /// Sockets that a loop of the program under test closed more than a second after a call of them
+    /// had failed, or a reset was reported.
     pub late_closes: u64,
     /// See [`Faults::duplicate`].
     pub duplicates: u64,
@@ -183,7 +183,7 @@ pub struct Counts {
     pub drops: u64,
     /// Calls that found no descriptor left (`EMFILE`).
     pub no_descriptors: u64,
-    /// Sends of the program under test to a socket that has no room and that has not taken all of
-    /// the send before: a program that waits for its poller makes hardly any.
+    /// Sends of the program under test to a socket in a loop that has no room and that has not
+    /// taken all of the send before: a program that waits for its poller makes hardly any.
     pub vain_sends: u64,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::endpoint::mask;
+use super::endpoint::{Phase, mask};
 use super::kqueue::Filters;
 use super::options::Interface;
 use super::state::{Id, Kind, State};
@@ -64,6 +64,10 @@ impl State {
         let events = events | mask::ERR | mask::HUP;
         let node = self.node_mut(id).ok_or(Errno::EBADF)?;
         node.registrations.push(Registration { poller, token, events, filters, is_listed: false });
+        if self.endpoint(id).is_some_and(|endpoint| endpoint.phase == Phase::Closed) {
+            // It is reported at once.
+            self.note_failure(id);
+        }
         self.list_if_ready(poller, id);
         Ok(())
     }
@@ -90,6 +94,7 @@ impl State {
     /// Stops reporting `id` (`EPOLL_CTL_DEL`).
     pub(super) fn deregister(&mut self, poller: Id, id: Id) -> Result<(), Errno> {
         self.registration(poller, id).ok_or(Errno::ENOENT)?;
+        self.note_late_close(id);
         if let Some(node) = self.node_mut(id) {
             node.registrations.retain(|registration| registration.poller != poller);
         }

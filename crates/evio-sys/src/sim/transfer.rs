@@ -48,7 +48,7 @@ impl State {
         if room == 0 {
             endpoint.no_space = true;
             let was_refused = mem::replace(&mut endpoint.was_refused, true);
-            self.counts.vain_sends += u64::from(was_refused && self.is_program(id));
+            self.counts.vain_sends += u64::from(was_refused && self.is_watched(id));
             return Err(Errno::EAGAIN);
         }
         let mut taken = wanted.min(room);
@@ -86,9 +86,11 @@ impl State {
     /// are read before its error, and a FIN hides what came after it.
     pub(super) fn recv(&mut self, id: Id, buffer: &mut [u8]) -> Result<usize, Errno> {
         self.begin_call(id);
-        // What has come is given out first, as Linux does.
-        let is_empty = self.endpoint(id).is_none_or(|endpoint| endpoint.input.is_empty());
-        let broken = if is_empty { self.break_by_chance(id) } else { None };
+        // What has come is given out first, as Linux does, the end too.
+        let can_break = self
+            .endpoint(id)
+            .is_none_or(|endpoint| endpoint.input.is_empty() && !endpoint.fin_received);
+        let broken = if can_break { self.break_by_chance(id) } else { None };
         let result = match broken {
             Some(error) => Err(error),
             None if self.blocks_by_chance(id, mask::IN) => Err(Errno::EAGAIN),
@@ -157,10 +159,8 @@ impl State {
     ) -> Result<usize, Errno> {
         self.note_result(call, id, result);
         self.transfers += u64::from(result.is_ok() && self.is_program(id));
-        let now = self.now;
-        let has_failed = result.is_err_and(|error| error != Errno::EAGAIN);
-        if let Some(endpoint) = self.endpoint(id).filter(|_| has_failed) {
-            endpoint.failed_at.get_or_insert(now);
+        if result.is_err_and(|error| error != Errno::EAGAIN) {
+            self.note_failure(id);
         }
         result
     }

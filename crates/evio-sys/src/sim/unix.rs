@@ -170,14 +170,14 @@ impl State {
     }
 
     fn send_message(&mut self, id: Id, bytes: &[u8]) -> Result<usize, Errno> {
-        let is_program = self.is_program(id);
+        let is_watched = self.is_watched(id);
         let end = self.own_unix(id)?;
         if let Some(error) = end.error.take() {
             return Err(error);
         }
         if end.held >= end.send_buffer {
             let was_refused = mem::replace(&mut end.was_refused, true);
-            self.counts.vain_sends += u64::from(was_refused && is_program);
+            self.counts.vain_sends += u64::from(was_refused && is_watched);
             return Err(Errno::EAGAIN);
         }
         let (peer, of) = (end.peer, end.outgoing());
