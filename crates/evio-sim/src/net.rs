@@ -30,7 +30,8 @@ impl Net {
         Rc::new(Self { kernel, host, excuse: Rc::default() })
     }
 
-    /// Returns the address of the client's host, which no other client has.
+    /// Returns the address of the client's host, which no other client has. Its address of IPv6 is
+    /// made from it: that of 10.1.0.1 is `fd00::a01:1`.
     #[must_use]
     pub fn host(&self) -> Ipv4Addr {
         self.host
@@ -83,7 +84,8 @@ impl Net {
         Ok(Connection::new(self.kernel.clone(), stream, input, Rc::clone(&self.excuse)))
     }
 
-    /// Binds a UDP socket, such as `10.0.0.9:0`; port 0 is one that nobody has had.
+    /// Binds a UDP socket, such as `10.0.0.9:0`; port 0 is one that nobody has had. A wildcard, such
+    /// as `0.0.0.0:68`, stands for the addresses of the client's host.
     ///
     /// # Errors
     ///

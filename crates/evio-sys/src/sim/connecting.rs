@@ -1,13 +1,14 @@
 //! How connections begin.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use nix::errno::Errno;
 
 use super::endpoint::{Endpoint, Fin, Phase, mask};
 use super::name::Name;
+use super::owner::{Owner, source_for};
 use super::record::ConnectionId;
 use super::state::{Id, Kind, State};
 use super::wire::Packet;
@@ -18,8 +19,6 @@ const SYN_RETRIES: u32 = 6;
 /// The ports that the system gives (`ip_local_port_range`, `ip(7)`).
 const FIRST_PORT: u32 = 32_768;
 const PORTS: u32 = 28_232;
-/// Where the program under test connects from.
-pub(super) const PROGRAM_HOST: Ipv4Addr = Ipv4Addr::new(10, 64, 0, 1);
 
 #[derive(Debug)]
 pub(super) struct Listening {
@@ -63,7 +62,7 @@ impl State {
         };
         let backlog = usize::from(backlog);
         let listening = Listening { name: name.clone(), backlog, waiting: VecDeque::new() };
-        let id = self.add(Kind::Listener(listening), self.is_peer);
+        let id = self.add(Kind::Listener(listening), self.maker());
         self.listeners.add(name, id, shares);
         self.note("listen", id, u64::from(port));
         Ok(id)
@@ -84,7 +83,7 @@ impl State {
         }
         let local = self.client_address(remote);
         let connection = self.records.begin();
-        let id = self.add_endpoint((local, remote), (connection, true), self.is_peer);
+        let id = self.add_endpoint((local, remote), (connection, true), self.maker());
         self.send_packet(id, Packet::Syn(id, 0));
         self.note("connect", id, u64::from(remote.port()));
         Ok(id)
@@ -92,12 +91,7 @@ impl State {
 
     /// Returns the address of a new client: ports come again after 28,232 clients.
     fn client_address(&mut self, remote: SocketAddr) -> SocketAddr {
-        let ip = match remote.ip() {
-            IpAddr::V4(ip) if ip.is_loopback() => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V4(_) if self.is_peer => self.peer_host.into(),
-            IpAddr::V4(_) => PROGRAM_HOST.into(),
-            IpAddr::V6(_) => Ipv6Addr::new(0xFD00, 0, 0, 0, 0, 0, 0, 1).into(),
-        };
+        let ip = source_for(remote.ip(), self.maker().host);
         SocketAddr::new(ip, self.next_port())
     }
 
@@ -111,7 +105,7 @@ impl State {
         &mut self,
         (local, remote): (SocketAddr, SocketAddr),
         (connection, is_client): (ConnectionId, bool),
-        is_peer: bool,
+        owner: Owner,
     ) -> Id {
         let longest = self.options.latency.as_nanos() as usize;
         let latency = Duration::from_nanos(self.random.below(longest + 1) as u64);
@@ -140,7 +134,7 @@ impl State {
             latency,
             last_arrival: Duration::ZERO,
         };
-        self.add(Kind::Stream(Box::new(endpoint)), is_peer)
+        self.add(Kind::Stream(Box::new(endpoint)), owner)
     }
 
     /// Receives the first segment of a client at the address that it connects to.
@@ -154,12 +148,12 @@ impl State {
             return self.send_packet(client, Packet::Rst(client));
         };
         let Some(node) = self.node(listener) else { return };
-        let is_peer = node.is_peer;
+        let owner = node.owner;
         let Kind::Listener(listening) = &node.kind else { return };
         if listening.is_full() {
             return self.retry_syn(client, attempt);
         }
-        let server = self.add_endpoint((remote, local), (connection, false), is_peer);
+        let server = self.add_endpoint((remote, local), (connection, false), owner);
         if let Some(endpoint) = self.endpoint(server) {
             endpoint.peer = Some(client);
             endpoint.phase = Phase::Connected;

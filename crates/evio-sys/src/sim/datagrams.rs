@@ -119,13 +119,29 @@ impl State {
         };
         let dual = SocketAddr::from((Ipv6Addr::UNSPECIFIED, to.port()));
         for address in [to, SocketAddr::new(any, to.port()), dual] {
-            let Some(ids) = self.udp.get(&address) else { continue };
+            let ids = self.bound_to(address, to.ip());
+            if ids.is_empty() {
+                continue;
+            }
             let chosen = ids[usize::from(from.port()) % ids.len()];
             if !to.is_ipv4() || self.udp_end(chosen).is_some_and(|end| end.takes_v4) {
                 return Some(chosen);
             }
         }
         None
+    }
+
+    /// Returns the sockets that are bound to `address` on a host that has the address `ip`. That of
+    /// the loopback is one of the program's machine first, and of all others.
+    fn bound_to(&self, address: SocketAddr, ip: IpAddr) -> Vec<Id> {
+        let all = self.udp.get(&address).map_or(&[][..], Vec::as_slice);
+        if !address.ip().is_unspecified() {
+            return all.to_vec();
+        }
+        let host = self.host_at(ip);
+        let is_there = |&id: &Id| self.owner(id).is_some_and(|owner| owner.host == host);
+        let there: Vec<Id> = all.iter().copied().filter(is_there).collect();
+        if there.is_empty() && ip.is_loopback() { all.to_vec() } else { there }
     }
 
     /// Nobody is there. A socket that is not connected is not told of it on Linux, but may be

@@ -2,25 +2,34 @@
 
 use std::net::IpAddr;
 
-use super::endpoint::Phase;
+use super::endpoint::{BOTH, Phase, RCV_SHUTDOWN};
 use super::polling::shown;
 use super::state::{Id, Kind, State};
+
+/// What is said of one end.
+struct Shown {
+    phase: &'static str,
+    unread: usize,
+    not_taken: usize,
+    has_end: bool,
+}
 
 impl State {
     /// Returns a line for each connection that a peer on this host has a descriptor of.
     pub(super) fn describe_host(&self, host: IpAddr) -> Vec<String> {
-        let is_there = |id: &&Id| match self.node(**id) {
-            Some(node) => {
-                node.is_peer && matches!(&node.kind, Kind::Stream(end) if end.local.ip() == host)
-            }
-            None => false,
+        let is_there = |id: &&Id| {
+            self.node(**id).is_some_and(|node| {
+                let owner = node.owner;
+                owner.is_peer && IpAddr::from(owner.host) == host && node.is_connection()
+            })
         };
-        self.descriptors.values().filter(is_there).map(|&id| self.describe_connection(id)).collect()
+        self.open_ids.iter().filter(is_there).map(|&id| self.describe_connection(id)).collect()
     }
 
     fn describe_connection(&self, id: Id) -> String {
         let other = match self.node(id).map(|node| &node.kind) {
             Some(Kind::Stream(endpoint)) => endpoint.peer,
+            Some(Kind::Unix(end)) => Some(end.peer),
             _ => None,
         };
         let other = other.map_or_else(|| "nobody".to_owned(), |other| self.describe_end(other));
@@ -29,17 +38,43 @@ impl State {
 
     fn describe_end(&self, id: Id) -> String {
         let Some(node) = self.node(id) else { return format!("#{id}, which is gone") };
-        let Kind::Stream(endpoint) = &node.kind else { return format!("#{id}") };
-        let phase = match endpoint.phase {
-            Phase::Connecting => "connecting, ",
-            Phase::Connected => "",
-            Phase::Closed => "closed, ",
+        let Some(Shown { phase, unread, not_taken, has_end }) = self.show(&node.kind) else {
+            return format!("#{id}");
         };
         let waits = node.registrations.iter().map(|registration| shown(registration.events));
         let waits = waits.collect::<Vec<_>>().join(" and ");
-        let (unread, unsent) = (endpoint.input.len(), endpoint.unacknowledged());
-        let end = if endpoint.fin_received { ", the end received" } else { "" };
+        let end = if has_end { ", the end received" } else { "" };
         let waits = if waits.is_empty() { waits } else { format!(", waits for {waits}") };
-        format!("#{id} ({phase}{unread} bytes unread, {unsent} not taken by the peer{end}{waits})")
+        format!(
+            "#{id} ({phase}{unread} bytes unread, {not_taken} not taken by the peer{end}{waits})"
+        )
+    }
+
+    fn show(&self, kind: &Kind) -> Option<Shown> {
+        match kind {
+            Kind::Stream(endpoint) => Some(Shown {
+                phase: match endpoint.phase {
+                    Phase::Connecting => "connecting, ",
+                    Phase::Connected => "",
+                    Phase::Closed => "closed, ",
+                },
+                unread: endpoint.input.len(),
+                not_taken: endpoint.unacknowledged(),
+                has_end: endpoint.fin_received,
+            }),
+            Kind::Unix(end) => {
+                let not_taken = match self.node(end.peer).map(|node| &node.kind) {
+                    Some(Kind::Unix(peer)) => peer.input_len(),
+                    _ => 0,
+                };
+                Some(Shown {
+                    phase: if end.shutdown == BOTH { "closed, " } else { "" },
+                    unread: end.input_len(),
+                    not_taken,
+                    has_end: end.shutdown & RCV_SHUTDOWN != 0,
+                })
+            }
+            _ => None,
+        }
     }
 }

@@ -74,6 +74,7 @@ impl State {
         self.begin_call(id);
         self.note("close", id, 0);
         self.descriptors.remove(&descriptor);
+        self.open_ids.remove(&id);
         if self.is_program(id) {
             self.open -= 1;
         }
@@ -109,7 +110,7 @@ impl State {
     /// Returns whether a poller of the program reports this: what it reports no more, it may have
     /// given away, to code that does as it likes.
     pub(super) fn is_watched(&self, id: Id) -> bool {
-        self.node(id).is_some_and(|node| !node.is_peer && !node.registrations.is_empty())
+        self.node(id).is_some_and(|node| !node.owner.is_peer && !node.registrations.is_empty())
     }
 
     /// Notes that the loop that has this socket knows, or is told, that it has failed.

@@ -18,8 +18,10 @@
 //! behind, when a listener is given up for its descriptor, refuses clients until somebody listens
 //! there again.
 //!
-//! UDP: each address is one of this machine; wildcards with the address that was asked, shared
-//! ports, receive buffers that overflow, datagrams that are lost, doubled or overtaken by chance.
+//! UDP: each address is one of the program's machine, but for those of the hosts of peers;
+//! wildcards with the address that was asked, which on the host of a peer take what is sent to that
+//! host, shared ports, receive buffers that overflow, datagrams that are lost, doubled or overtaken
+//! by chance. The loopback addresses are those of the program's machine, for peers too.
 //!
 //! Names of hosts, which are looked up in a table; that takes a time, and fails by chance.
 //!
@@ -81,6 +83,7 @@ mod name;
 mod network;
 mod options;
 mod oracle;
+mod owner;
 mod polling;
 mod random;
 mod record;
@@ -168,7 +171,7 @@ impl Kernel {
     /// Makes sockets from here on for a peer of the program (`true`) or for the program under test:
     /// a peer has no limit of descriptors, and its calls neither fail by chance nor take time.
     pub fn act_as_peer(&self, is_peer: bool) {
-        self.0.lock().is_peer = is_peer;
+        self.0.lock().act_as_peer(is_peer);
     }
 
     /// Returns the virtual time since the kernel was made.
@@ -247,16 +250,17 @@ impl Kernel {
         }
     }
 
-    /// Lets packets from and to this host get lost (`true`), or arrive again. What was lost is sent
-    /// again, after 200 ms, twice as long and so on; connecting times out after 127 s, and an end
+    /// Lets packets from and to this host get lost (`true`), or arrive again; the IPv6 address of a
+    /// host goes with its own. What was lost is sent again, after 200 ms, twice as long and so on; connecting times out after 127 s, and an end
     /// whose output is not acknowledged gives up after its `TCP_USER_TIMEOUT`, or 924 s.
     pub fn set_cut_off(&self, host: IpAddr, is_cut_off: bool) {
         self.0.lock().set_cut_off(host, is_cut_off);
     }
 
-    /// Sets on which host a peer makes its sockets from here on; 10.1.0.1 at first.
+    /// Sets on which host a peer makes its sockets from here on; 10.1.0.1 at first. Its address of
+    /// IPv6 is made from it: `fd00::a01:1`.
     pub fn set_peer_host(&self, host: Ipv4Addr) {
-        self.0.lock().peer_host = host;
+        self.0.lock().set_peer_host(host);
     }
 
     /// Replaces the faults from here on.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::endpoint::{Phase, mask};
+use super::owner::ips_of;
 use super::state::{Id, State};
 use super::wire::Packet;
 
@@ -42,11 +43,15 @@ impl State {
     /// Lets packets from and to a host get lost, or arrive again.
     pub(super) fn set_cut_off(&mut self, host: IpAddr, is_cut_off: bool) {
         self.settle();
+        let ips = match host {
+            IpAddr::V4(host) => ips_of(host),
+            IpAddr::V6(_) => [host, host],
+        };
         if is_cut_off {
-            self.network.cut_off.insert(host);
+            self.network.cut_off.extend(ips);
             return;
         }
-        self.network.cut_off.remove(&host);
+        self.network.cut_off.retain(|ip| !ips.contains(ip));
         let senders: Vec<Id> = self.network.held.keys().copied().collect();
         for sender in senders {
             let at = self.next_retransmission(sender);

@@ -54,7 +54,7 @@ impl State {
         if node.registrations.iter().any(|registration| registration.poller == poller) {
             return Err(Errno::EEXIST);
         }
-        let is_peer = node.is_peer;
+        let is_peer = node.owner.is_peer;
         if let Some(end) = self.end(id).ok().filter(|_| !is_peer) {
             let connection = end.incoming().connection();
             self.fail_by_chance(&[Errno::ENOSPC, Errno::ENOMEM])
@@ -199,10 +199,10 @@ impl State {
     /// Looks for a connection of the program that an epoll was asked to report, that has something
     /// to report, and that is in no list: its edge has been reported, and it was left as it was.
     pub(super) fn find_overlooked(&mut self) -> Option<String> {
-        let ids: Vec<Id> = self.descriptors.values().copied().collect();
+        let ids: Vec<Id> = self.open_ids.iter().copied().collect();
         ids.into_iter().find_map(|id| {
-            let node = self.node(id).filter(|node| !node.is_peer && node.owed_wakes == 0)?;
-            if !matches!(node.kind, Kind::Stream(_) | Kind::Unix(_)) {
+            let node = self.node(id).filter(|node| !node.owner.is_peer && node.owed_wakes == 0)?;
+            if !node.is_connection() {
                 return None;
             }
             let has_been_told = |registration: &&Registration| {

@@ -1,6 +1,6 @@
 //! All that a kernel knows.
 
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::Ipv4Addr;
 use std::os::fd::RawFd;
 use std::task::Waker;
@@ -16,6 +16,7 @@ use super::log::Log;
 use super::lookup::{Answer, Hosts};
 use super::network::Network;
 use super::options::{Counts, Options};
+use super::owner::{FIRST_PEER, Owner, PeerHosts};
 use super::polling::{ReadyList, Registration, shown};
 use super::random::Random;
 use super::record::Records;
@@ -26,9 +27,6 @@ use super::wire::Arrival;
 /// Names a socket, a poller or a waker; never given out twice.
 pub(crate) type Id = usize;
 
-/// Where peers are, unless something else is said.
-const FIRST_PEER: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
-
 #[derive(Debug)]
 pub(crate) struct State {
     pub(super) now: Duration,
@@ -38,12 +36,17 @@ pub(crate) struct State {
     pub(super) is_peer: bool,
     pub(super) nodes: Vec<Option<Node>>,
     pub(super) descriptors: BTreeMap<RawFd, Id>,
+    /// What has a descriptor: in the order in which it was made, for the numbers of descriptors
+    /// depend on what else the process does.
+    pub(super) open_ids: BTreeSet<Id>,
     pub(super) listeners: Listeners,
     pub(super) udp: Bound,
     pub(super) hosts: Hosts,
     pub(super) network: Network,
     /// The host on which a peer makes what it makes now.
     pub(super) peer_host: Ipv4Addr,
+    /// Those that have been said.
+    pub(super) peer_hosts: PeerHosts,
     pub(super) arrivals: BinaryHeap<Arrival>,
     pub(super) arrivals_made: u64,
     /// What is to be told to those who have looked names up.
@@ -65,7 +68,7 @@ pub(crate) struct State {
 /// Something with a descriptor, or that had one.
 #[derive(Debug)]
 pub(super) struct Node {
-    pub(super) is_peer: bool,
+    pub(super) owner: Owner,
     /// Reading and writing are to wait; they cannot.
     pub(super) is_blocking: bool,
     pub(super) kind: Kind,
@@ -89,6 +92,10 @@ pub(super) enum Kind {
 }
 
 impl Node {
+    pub(super) fn is_connection(&self) -> bool {
+        matches!(self.kind, Kind::Stream(_) | Kind::Unix(_))
+    }
+
     /// Returns whether a kqueue waits for it.
     pub(super) fn is_filtered(&self) -> bool {
         self.registrations.iter().any(|registration| registration.filters.is_some())
@@ -104,11 +111,13 @@ impl State {
             is_peer: false,
             nodes: Vec::new(),
             descriptors: BTreeMap::new(),
+            open_ids: BTreeSet::new(),
             listeners: Listeners::new(seed),
             udp: Bound::new(),
             hosts: Hosts::new(),
             network: Network::default(),
             peer_host: FIRST_PEER,
+            peer_hosts: PeerHosts::new(),
             arrivals: BinaryHeap::new(),
             arrivals_made: 0,
             answers: Vec::new(),
@@ -178,7 +187,7 @@ impl State {
 
     /// Returns whether this belongs to the program under test.
     pub(super) fn is_program(&self, id: Id) -> bool {
-        self.node(id).is_some_and(|node| !node.is_peer)
+        self.node(id).is_some_and(|node| !node.owner.is_peer)
     }
 
     /// Looks for a free descriptor, as every call that makes one does first.
@@ -190,9 +199,9 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn add(&mut self, kind: Kind, is_peer: bool) -> Id {
+    pub(super) fn add(&mut self, kind: Kind, owner: Owner) -> Id {
         self.nodes.push(Some(Node {
-            is_peer,
+            owner,
             is_blocking: false,
             kind,
             registrations: Vec::new(),
@@ -208,6 +217,7 @@ impl State {
             self.open += 1;
         }
         self.descriptors.insert(descriptor, id);
+        self.open_ids.insert(id);
     }
 
     pub(super) fn id_of(&self, descriptor: RawFd) -> Option<Id> {
@@ -236,8 +246,8 @@ impl State {
 
     /// Counts the connections that the program under test has a descriptor of.
     pub(super) fn open_streams(&self) -> usize {
-        let nodes = self.descriptors.values().filter_map(|&id| self.node(id));
-        nodes.filter(|node| !node.is_peer && matches!(node.kind, Kind::Stream(_))).count()
+        let nodes = self.open_ids.iter().filter_map(|&id| self.node(id));
+        nodes.filter(|node| !node.owner.is_peer && node.is_connection()).count()
     }
 
     pub(super) fn add_waker(&mut self, id: Id, waker: Waker) {

@@ -1,4 +1,5 @@
 mod chance;
+mod hosts;
 mod udp;
 mod unix;
 

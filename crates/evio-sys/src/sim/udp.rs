@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::connecting::PROGRAM_HOST;
 use super::endpoint::mask;
+use super::owner::source_for;
 use super::state::{Id, Kind, State};
 use crate::net::Received;
 
@@ -16,6 +16,7 @@ const LONGEST: usize = 65_535 - 8;
 const LONGEST_V4: usize = LONGEST - 20;
 /// What the kernel needs to keep a datagram beside its bytes: about that of Linux.
 pub(super) const OVERHEAD: usize = 768;
+
 #[derive(Debug)]
 pub(super) struct UdpEnd {
     pub(super) local: SocketAddr,
@@ -77,9 +78,15 @@ impl State {
         let takes_v4 = local.is_ipv4() || local.ip().is_unspecified() && !only_v6;
         let same_port = self.udp.iter().filter(|(other, _)| other.port() == local.port());
         let others: Vec<Id> = same_port.flat_map(|(_, ids)| ids.iter().copied()).collect();
+        let owner = self.maker();
         for other in others {
+            let is_here = self.owner(other).is_some_and(|other| other.host == owner.host);
             let in_use = self.udp_end(other).is_some_and(|other| {
-                other.overlaps(local.ip(), takes_v4) && !(other.is_shared && is_shared)
+                let is_wildcard = other.local.ip().is_unspecified() || local.ip().is_unspecified();
+                // An address is one of all hosts, and a wildcard stands for those of one host.
+                (is_here || !is_wildcard)
+                    && other.overlaps(local.ip(), takes_v4)
+                    && !(other.is_shared && is_shared)
             });
             if in_use {
                 return Err(Errno::EADDRINUSE);
@@ -97,7 +104,7 @@ impl State {
             latency: Duration::from_nanos(self.random.below(longest + 1) as u64),
             last_arrival: Duration::ZERO,
         };
-        let id = self.add(Kind::Udp(Box::new(end)), self.is_peer);
+        let id = self.add(Kind::Udp(Box::new(end)), owner);
         self.udp.entry(local).or_default().push(id);
         self.note("bind", id, u64::from(local.port()));
         Ok(id)
@@ -176,7 +183,7 @@ impl State {
         }
         let source = source.unwrap_or(local.ip());
         let to = SocketAddr::new(destination(to.ip(), source), to.port());
-        let host = if is_peer { self.peer_host } else { PROGRAM_HOST };
+        let host = self.owner(id).ok_or(Errno::EBADF)?.host;
         let source = if source.is_unspecified() { source_for(to.ip(), host) } else { source };
         let from = SocketAddr::new(source, local.port());
         self.post(Datagram { sender: id, from, to, bytes: bytes.to_vec() })?;
@@ -223,18 +230,5 @@ fn destination(ip: IpAddr, source: IpAddr) -> IpAddr {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
-    }
-}
-
-/// Returns the address that a datagram to `ip` leaves from, where the socket has none.
-fn source_for(ip: IpAddr, host: Ipv4Addr) -> IpAddr {
-    match ip {
-        IpAddr::V4(ip) if ip.is_loopback() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V4(_) => host.into(),
-        IpAddr::V6(ip) if ip.is_loopback() => Ipv6Addr::LOCALHOST.into(),
-        IpAddr::V6(_) => {
-            let [a, b, c, d] = host.octets().map(u16::from);
-            Ipv6Addr::new(0xFD00, 0, 0, 0, 0, 0, a << 8 | b, c << 8 | d).into()
-        }
     }
 }

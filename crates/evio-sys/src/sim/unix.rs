@@ -24,7 +24,7 @@ pub(super) struct UnixEnd {
     connection: ConnectionId,
     is_client: bool,
     /// The other end, which may be closed.
-    peer: Id,
+    pub(super) peer: Id,
     /// The name that the other end has connected to, for the server's.
     pub(super) local: Option<Name>,
     pub(super) remote: Option<Name>,
@@ -113,7 +113,7 @@ impl State {
         if listening.is_full() {
             return Err(Errno::EAGAIN);
         }
-        let of_listener = node.is_peer;
+        let of_listener = node.owner;
         let connection = self.records.begin();
         // Each is named by the other, so both numbers are known before.
         let (client, server) = (self.nodes.len(), self.nodes.len() + 1);
@@ -132,7 +132,7 @@ impl State {
         };
         let of_client = end(true, server, None, Some(name.clone()));
         let of_server = end(false, client, Some(name), None);
-        self.add(Kind::Unix(Box::new(of_client)), self.is_peer);
+        self.add(Kind::Unix(Box::new(of_client)), self.maker());
         self.add(Kind::Unix(Box::new(of_server)), of_listener);
         if let Some(Kind::Listener(listening)) = self.node_mut(listener).map(|node| &mut node.kind)
         {
