@@ -84,8 +84,8 @@ impl Net {
         Ok(Connection::new(self.kernel.clone(), stream, input, Rc::clone(&self.excuse)))
     }
 
-    /// Binds a UDP socket, such as `10.0.0.9:0`; port 0 is one that nobody has had. A wildcard, such
-    /// as `0.0.0.0:68`, stands for the addresses of the client's host.
+    /// Binds a UDP socket, such as `10.0.0.9:0`; port 0 is one that nobody has had. A wildcard,
+    /// such as `0.0.0.0:68`, stands for the addresses of the client's host.
     ///
     /// # Errors
     ///

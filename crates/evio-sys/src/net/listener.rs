@@ -87,9 +87,7 @@ impl Listener {
     pub fn tcp(address: net::SocketAddr, options: &ListenOptions) -> io::Result<Self> {
         #[cfg(feature = "sim")]
         if let Some(shared) = crate::sim::current() {
-            let shares = options.reuse_port;
-            let name = Name::Inet(address);
-            return Self::simulated(SimListener::new(shared, name, options.backlog, shares));
+            return Self::simulated(SimListener::new(shared, Name::Inet(address), options));
         }
         let family = family_of(&address);
         let socket = backend::open_socket(family, SockType::Stream)?;
@@ -124,7 +122,7 @@ impl Listener {
                 return Err(io::ErrorKind::Unsupported.into());
             };
             unix_address(path)?;
-            return Self::simulated(SimListener::new(shared, path.into(), options.backlog, false));
+            return Self::simulated(SimListener::new(shared, path.into(), options));
         }
         let socket = backend::open_socket(AddressFamily::Unix, SockType::Stream)?;
         // Held until the socket listens.

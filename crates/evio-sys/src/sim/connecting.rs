@@ -12,6 +12,7 @@ use super::owner::{Owner, source_for};
 use super::record::ConnectionId;
 use super::state::{Id, Kind, State};
 use super::wire::Packet;
+use crate::net::ListenOptions;
 
 /// How often a first segment is sent again, after 1, 2, 4 s and so on, and when that is given up
 /// (`tcp_syn_retries`, `tcp(7)`).
@@ -41,12 +42,7 @@ impl Listening {
 impl State {
     /// Listens, alone or with others who share the name. A path that a listener has left behind is
     /// taken over, for nobody answers there.
-    pub(super) fn listen(
-        &mut self,
-        mut name: Name,
-        backlog: u16,
-        shares: bool,
-    ) -> Result<Id, Errno> {
+    pub(super) fn listen(&mut self, mut name: Name, options: &ListenOptions) -> Result<Id, Errno> {
         self.check_descriptors()?;
         match &mut name {
             Name::Inet(address) if address.port() == 0 => address.set_port(self.next_port()),
@@ -55,16 +51,14 @@ impl State {
         if let Some(id) = self.listeners.get(&name).filter(|&id| self.node(id).is_none()) {
             self.listeners.remove(&name, id);
         }
-        self.listeners.check(&name, shares)?;
-        let port = match &name {
-            Name::Inet(address) => address.port(),
-            Name::Path(_) => 0,
-        };
-        let backlog = usize::from(backlog);
+        let port = name.port();
+        let (only_v6, shares) = (options.only_v6, options.reuse_port && port.is_some());
+        self.listeners.check(&name, only_v6, shares)?;
+        let backlog = usize::from(options.backlog);
         let listening = Listening { name: name.clone(), backlog, waiting: VecDeque::new() };
         let id = self.add(Kind::Listener(listening), self.maker());
-        self.listeners.add(name, id, shares);
-        self.note("listen", id, u64::from(port));
+        self.listeners.add(name, id, only_v6, shares);
+        self.note("listen", id, u64::from(port.unwrap_or(0)));
         Ok(id)
     }
 

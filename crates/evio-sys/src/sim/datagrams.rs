@@ -124,7 +124,7 @@ impl State {
                 continue;
             }
             let chosen = ids[usize::from(from.port()) % ids.len()];
-            if !to.is_ipv4() || self.udp_end(chosen).is_some_and(|end| end.takes_v4) {
+            if !to.is_ipv4() || self.udp_end(chosen).is_some_and(|end| end.place.takes_v4) {
                 return Some(chosen);
             }
         }

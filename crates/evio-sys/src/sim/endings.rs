@@ -88,7 +88,8 @@ impl State {
             Kind::Listener(listening) => {
                 let Listening { name, waiting, .. } = listening;
                 let (name, waiting) = (name.clone(), std::mem::take(waiting));
-                if !leaves_name {
+                // There is no file that could stay of an address.
+                if !leaves_name || name.port().is_some() {
                     self.listeners.remove(&name, id);
                 }
                 for server in waiting {

@@ -11,7 +11,7 @@ use super::Shared;
 use super::name::Name;
 use super::state::{Id, Kind, State};
 use super::stream::SimStream;
-use crate::net::{self, AcceptError};
+use crate::net::{self, AcceptError, ListenOptions};
 
 /// Something simulated with a descriptor of its own, which is closed with it.
 #[derive(Debug)]
@@ -90,10 +90,9 @@ impl SimListener {
     pub(crate) fn new(
         shared: Arc<Shared>,
         name: Name,
-        backlog: u16,
-        shares: bool,
+        options: &ListenOptions,
     ) -> io::Result<Self> {
-        let listen = |state: &mut State| Ok((state.listen(name, backlog, shares)?, ()));
+        let listen = |state: &mut State| Ok((state.listen(name, options)?, ()));
         Ok(Self(Handle::new(shared, listen)?.0))
     }
 

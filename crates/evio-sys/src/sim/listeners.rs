@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use nix::errno::Errno;
 
-use super::name::Name;
+use super::name::{Name, Place};
 use super::random::Random;
 use super::state::Id;
 
@@ -21,9 +21,16 @@ pub(super) struct Listeners {
 #[derive(Debug, Default)]
 struct Sharers {
     /// Never empty.
-    listeners: Vec<Id>,
+    listeners: Vec<Sharer>,
     /// Others may listen on the address, too.
     is_shared: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sharer {
+    id: Id,
+    /// Of a TCP listener.
+    place: Option<Place>,
 }
 
 impl Listeners {
@@ -31,23 +38,29 @@ impl Listeners {
         Self { by_name: BTreeMap::new(), salt }
     }
 
-    /// Fails if somebody listens on the address already who does not share it, or this one does
-    /// not.
-    pub(super) fn check(&self, name: &Name, shares: bool) -> Result<(), Errno> {
-        match self.by_name.get(name) {
-            Some(sharers) if !(shares && sharers.is_shared) => Err(Errno::EADDRINUSE),
-            _ => Ok(()),
-        }
+    /// Fails if somebody listens on the address already, or on a wildcard that includes it or that
+    /// it includes (`inet_csk_get_port` of Linux), unless both share it.
+    pub(super) fn check(&self, name: &Name, only_v6: bool, shares: bool) -> Result<(), Errno> {
+        let gets_in_the_way = |(other, sharers): (&Name, &Sharers)| {
+            let is_taken = match (place_of(name, only_v6), name.port() == other.port()) {
+                (Some(place), true) => sharers.overlap(place),
+                (Some(_), false) => false,
+                (None, _) => name == other,
+            };
+            is_taken && !(shares && sharers.is_shared)
+        };
+        if self.by_name.iter().any(gets_in_the_way) { Err(Errno::EADDRINUSE) } else { Ok(()) }
     }
 
     /// Returns who listens there, or one of them.
     pub(super) fn get(&self, name: &Name) -> Option<Id> {
-        self.by_name.get(name)?.listeners.first().copied()
+        self.by_name.get(name)?.listeners.first().map(|sharer| sharer.id)
     }
 
-    pub(super) fn add(&mut self, name: Name, id: Id, shares: bool) {
+    pub(super) fn add(&mut self, name: Name, id: Id, only_v6: bool, shares: bool) {
+        let place = place_of(&name, only_v6);
         let sharers = self.by_name.entry(name).or_default();
-        sharers.listeners.push(id);
+        sharers.listeners.push(Sharer { id, place });
         sharers.is_shared = shares;
     }
 
@@ -60,7 +73,7 @@ impl Listeners {
 
     pub(super) fn remove(&mut self, name: &Name, id: Id) {
         let Some(sharers) = self.by_name.get_mut(name) else { return };
-        if let Some(place) = sharers.listeners.iter().position(|&listener| listener == id) {
+        if let Some(place) = sharers.listeners.iter().position(|sharer| sharer.id == id) {
             // The last one takes its place (`reuseport_detach_sock` of Linux).
             sharers.listeners.swap_remove(place);
         }
@@ -79,9 +92,11 @@ impl Listeners {
         };
         let dual = SocketAddr::from((Ipv6Addr::UNSPECIFIED, address.port()));
         let addresses = [address, SocketAddr::new(any, address.port()), dual];
-        let sharers =
-            addresses.iter().find_map(|&address| self.by_name.get(&Name::Inet(address)))?;
-        match sharers.listeners.as_slice() {
+        let takers = addresses.iter().find_map(|&other| {
+            let takers = self.by_name.get(&Name::Inet(other))?.takers(address.ip());
+            (!takers.is_empty()).then_some(takers)
+        });
+        match takers?.as_slice() {
             [only] => Some(*only),
             several => Some(several[self.hash(client).below(several.len())]),
         }
@@ -93,6 +108,25 @@ impl Listeners {
             IpAddr::V6(ip) => ip.to_bits() as u64,
         };
         Random::new(self.salt ^ ip << 16 ^ u64::from(client.port()))
+    }
+}
+
+impl Sharers {
+    fn overlap(&self, place: Place) -> bool {
+        self.listeners.iter().any(|sharer| sharer.place.is_some_and(|own| own.overlaps(place)))
+    }
+
+    /// Returns those who take what comes for an address.
+    fn takers(&self, ip: IpAddr) -> Vec<Id> {
+        let takes = |sharer: &&Sharer| sharer.place.is_some_and(|place| place.includes(ip));
+        self.listeners.iter().filter(takes).map(|sharer| sharer.id).collect()
+    }
+}
+
+fn place_of(name: &Name, only_v6: bool) -> Option<Place> {
+    match name {
+        Name::Inet(address) => Some(Place::of(*address, only_v6)),
+        Name::Path(_) => None,
     }
 }
 
@@ -111,7 +145,7 @@ mod tests {
     #[test]
     fn sharers_get_as_many_clients_each_and_a_client_the_same_one() {
         let mut listeners = Listeners::new(7);
-        (0..4).for_each(|id| listeners.add(name(), id, true));
+        (0..4).for_each(|id| listeners.add(name(), id, false, true));
         let mut counts = [0; 4];
         for port in 0..4_000 {
             let chosen = listeners.of_client(address(port), address(80)).unwrap();
@@ -127,13 +161,13 @@ mod tests {
     #[test]
     fn an_address_is_shared_by_those_who_say_so() {
         let mut listeners = Listeners::new(7);
-        listeners.add(name(), 0, false);
-        assert_eq!(listeners.check(&name(), true), Err(Errno::EADDRINUSE));
+        listeners.add(name(), 0, false, false);
+        assert_eq!(listeners.check(&name(), false, true), Err(Errno::EADDRINUSE));
         listeners.share(&name());
-        assert_eq!(listeners.check(&name(), true), Ok(()));
-        assert_eq!(listeners.check(&name(), false), Err(Errno::EADDRINUSE));
+        assert_eq!(listeners.check(&name(), false, true), Ok(()));
+        assert_eq!(listeners.check(&name(), false, false), Err(Errno::EADDRINUSE));
         listeners.remove(&name(), 0);
-        assert_eq!(listeners.check(&name(), false), Ok(()));
+        assert_eq!(listeners.check(&name(), false, false), Ok(()));
         assert_eq!(listeners.of_client(address(1), address(80)), None);
     }
 }

@@ -251,7 +251,8 @@ impl Kernel {
     }
 
     /// Lets packets from and to this host get lost (`true`), or arrive again; the IPv6 address of a
-    /// host goes with its own. What was lost is sent again, after 200 ms, twice as long and so on; connecting times out after 127 s, and an end
+    /// host goes with its own. What was lost is sent again, after 200 ms, twice as long and so on;
+    /// connecting times out after 127 s, and an end
     /// whose output is not acknowledged gives up after its `TCP_USER_TIMEOUT`, or 924 s.
     pub fn set_cut_off(&self, host: IpAddr, is_cut_off: bool) {
         self.0.lock().set_cut_off(host, is_cut_off);

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net as unix;
 use std::path::Path;
@@ -33,6 +33,14 @@ impl Name {
         .ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
 
+    /// Returns the port; a path has none.
+    pub(super) fn port(&self) -> Option<u16> {
+        match self {
+            Self::Inet(address) => Some(address.port()),
+            Self::Path(_) => None,
+        }
+    }
+
     /// Returns the error of connecting to a name that nobody has.
     pub(super) fn absence(&self) -> Errno {
         match self {
@@ -55,5 +63,34 @@ impl Name {
 impl From<&Path> for Name {
     fn from(path: &Path) -> Self {
         Self::Path(path.as_os_str().as_bytes().to_vec())
+    }
+}
+
+/// The addresses that a socket is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    ip: IpAddr,
+    /// A wildcard of IPv6 takes IPv4, too.
+    pub(super) takes_v4: bool,
+}
+
+impl Place {
+    pub(super) fn of(address: SocketAddr, only_v6: bool) -> Self {
+        let ip = address.ip();
+        Self { ip, takes_v4: ip.is_ipv4() || ip.is_unspecified() && !only_v6 }
+    }
+
+    pub(super) fn is_wildcard(self) -> bool {
+        self.ip.is_unspecified()
+    }
+
+    /// Returns whether what comes for one of them could come to the other, at the same port.
+    pub(super) fn overlaps(self, other: Self) -> bool {
+        self.ip == other.ip || self.includes(other.ip) || other.includes(self.ip)
+    }
+
+    pub(super) fn includes(self, ip: IpAddr) -> bool {
+        let is_of_family = self.ip.is_ipv4() == ip.is_ipv4() || ip.is_ipv4() && self.takes_v4;
+        self.ip == ip || self.is_wildcard() && is_of_family
     }
 }

@@ -1,5 +1,6 @@
 mod chance;
 mod hosts;
+mod listening;
 mod udp;
 mod unix;
 

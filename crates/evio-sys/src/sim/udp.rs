@@ -7,6 +7,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::endpoint::mask;
+use super::name::Place;
 use super::owner::source_for;
 use super::state::{Id, Kind, State};
 use crate::net::Received;
@@ -20,8 +21,7 @@ pub(super) const OVERHEAD: usize = 768;
 #[derive(Debug)]
 pub(super) struct UdpEnd {
     pub(super) local: SocketAddr,
-    /// A wildcard of IPv6 takes IPv4, too.
-    pub(super) takes_v4: bool,
+    pub(super) place: Place,
     /// Others may bind the address (`SO_REUSEPORT`).
     is_shared: bool,
     /// `SO_ERROR`.
@@ -48,16 +48,6 @@ impl UdpEnd {
         let flag = |is_set: bool, flag: u32| if is_set { flag } else { 0 };
         mask::OUT | flag(!self.input.is_empty(), mask::IN) | flag(self.error.is_some(), mask::ERR)
     }
-
-    /// Returns whether two sockets would be given the same datagrams.
-    fn overlaps(&self, ip: IpAddr, takes_v4: bool) -> bool {
-        let takes = |wildcard: IpAddr, takes_v4: bool, other: IpAddr| {
-            wildcard.is_unspecified()
-                && (wildcard.is_ipv4() == other.is_ipv4() || other.is_ipv4() && takes_v4)
-        };
-        let own = self.local.ip();
-        own == ip || takes(own, self.takes_v4, ip) || takes(ip, takes_v4, own)
-    }
 }
 
 /// The sockets that are bound to an address, in the order of their binding.
@@ -75,17 +65,17 @@ impl State {
             let port = self.next_port();
             local.set_port(port);
         }
-        let takes_v4 = local.is_ipv4() || local.ip().is_unspecified() && !only_v6;
+        let place = Place::of(local, only_v6);
         let same_port = self.udp.iter().filter(|(other, _)| other.port() == local.port());
         let others: Vec<Id> = same_port.flat_map(|(_, ids)| ids.iter().copied()).collect();
         let owner = self.maker();
         for other in others {
             let is_here = self.owner(other).is_some_and(|other| other.host == owner.host);
             let in_use = self.udp_end(other).is_some_and(|other| {
-                let is_wildcard = other.local.ip().is_unspecified() || local.ip().is_unspecified();
                 // An address is one of all hosts, and a wildcard stands for those of one host.
+                let is_wildcard = other.place.is_wildcard() || place.is_wildcard();
                 (is_here || !is_wildcard)
-                    && other.overlaps(local.ip(), takes_v4)
+                    && other.place.overlaps(place)
                     && !(other.is_shared && is_shared)
             });
             if in_use {
@@ -95,7 +85,7 @@ impl State {
         let longest = self.options.latency.as_nanos() as usize;
         let end = UdpEnd {
             local,
-            takes_v4,
+            place,
             is_shared,
             error: None,
             input: VecDeque::new(),
@@ -161,7 +151,7 @@ impl State {
     ) -> Result<usize, Errno> {
         let is_peer = !self.is_program(id);
         let end = self.own_udp(id)?;
-        let is_for = if to.is_ipv4() { end.takes_v4 } else { end.local.is_ipv6() };
+        let is_for = if to.is_ipv4() { end.place.takes_v4 } else { end.local.is_ipv6() };
         if !is_for {
             return Err(Errno::EAFNOSUPPORT);
         }
