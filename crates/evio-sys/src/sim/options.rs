@@ -52,16 +52,17 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Draws options from a seed: buffers of 512 bytes to 64 KiB, a latency of up to 5 ms, look-ups
-    /// of up to 2 s, calls that take up to 50 us, pollers as with epoll in three seeds of four, and
+    /// Draws options from a seed: send buffers of 512 bytes to 64 KiB and receive buffers of up to
+    /// 256 KiB, of which a loop does not read all at once, a latency of up to 5 ms, look-ups of up
+    /// to 2 s, calls that take up to 50 us, pollers as with epoll in three seeds of four, and
     /// each of the faults of [`Faults::all`] in one seed of two, so that some are met without the
     /// others.
     #[must_use]
     pub fn drawn_from(seed: u64) -> Self {
         // Another sequence than that of the kernel itself.
         let mut random = Random::new(!seed);
-        let mut buffer = || 512 << random.below(8);
-        let (send_buffer, recv_buffer) = (buffer(), buffer());
+        let mut buffer = |sizes| 512 << random.below(sizes);
+        let (send_buffer, recv_buffer) = (buffer(8), buffer(10));
         let latency = Duration::from_micros(random.below(5_001) as u64);
         let call_cost = Duration::from_nanos(random.below(50_001) as u64);
         let mut drawn = |most: f64| match random.below(2) {
@@ -186,4 +187,19 @@ pub struct Counts {
     /// Sends of the program under test to a socket in a loop that has no room and that has not
     /// taken all of the send before: a program that waits for its poller makes hardly any.
     pub vain_sends: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_receive_buffers_hold_more_than_a_loop_reads_at_once() {
+        let drawn = (0..1_000).map(|seed| Options::drawn_from(seed).recv_buffer);
+        let large = drawn.clone().filter(|&buffer| buffer > 64 * 1024).count();
+        assert!((100..300).contains(&large), "{large} of 1,000");
+        assert!(drawn.clone().filter(|&buffer| buffer <= 4 * 1024).count() >= 300);
+        assert_eq!(drawn.clone().max(), Some(256 * 1024));
+        assert_eq!(drawn.min(), Some(512));
+    }
 }
