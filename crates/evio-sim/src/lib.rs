@@ -70,6 +70,7 @@
 
 mod checked;
 mod connection;
+mod failure;
 mod hosts;
 mod net;
 mod process;
