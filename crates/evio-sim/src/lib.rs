@@ -40,7 +40,8 @@
 //! - Calls of a [`Detached`](evio::Detached) socket that wait. It reads what is there and writes
 //!   what there is room for; what would wait is an error of kind `Unsupported`, or `WouldBlock`
 //!   after [`Stream::set_nonblocking`](evio::Stream::set_nonblocking).
-//! - Descriptors of the program's own: watching one fails with `EPERM`.
+//! - Descriptors of the program's own: watching one fails. So a server does not start that is to
+//!   end by a signal or by `Server::shutdown_on`; the [tutorial] ends it otherwise.
 //!
 //! # Examples
 //!

@@ -1,5 +1,6 @@
 //! A bug that only some timings show is found, and repeated; what has failed is told.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -134,4 +135,26 @@ fn a_server_that_waits_for_a_descriptor_of_the_system_does_not_start() {
     });
     let told = told.expect("it does not start");
     assert!(told.contains("event loop failed: a simulation polls no descriptor"), "{told}");
+}
+
+/// Returns the lines with an `N` for each number.
+fn shapes(text: &str) -> BTreeSet<String> {
+    let mut text = text.replace(|c: char| c.is_ascii_digit(), "N");
+    while text.contains("NN") {
+        text = text.replace("NN", "N");
+    }
+    text.lines().map(|line| line.trim().to_owned()).collect()
+}
+
+/// Its numbers are others with every change of what is drawn.
+#[test]
+fn the_sample_of_the_tutorial_has_lines_that_are_printed() {
+    let tutorial = include_str!("../src/tutorial.rs").replace("//!", "");
+    let (_, sample) = tutorial.split_once("prints all of it:\n").expect("there is a sample");
+    let (sample, _) = sample.split_once("```").expect("it has an end");
+    let failures = (0..100).filter_map(|seed| failure(|| _ = for_seeds([seed], prepare)));
+    let printed: BTreeSet<String> = failures.flat_map(|printed| shapes(&printed)).collect();
+    for line in shapes(sample.trim()).iter().filter(|line| *line != "...") {
+        assert!(printed.contains(line), "{line:?} is not printed");
+    }
 }
