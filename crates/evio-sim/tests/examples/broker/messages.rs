@@ -7,7 +7,7 @@ use std::time::Duration;
 use evio_sim::{Net, Result, for_each_seed};
 
 use super::client::{Client, Packet, puback, publish};
-use super::{publish_end, serve};
+use super::{UNCONFIRMED, publish_end, serve};
 use crate::{Arrival, all_of, rest_for};
 
 const TOPICS: [&str; 6] = ["a", "a/b", "a/c", "b/b", "a/b/c", "c/b/c"];
@@ -101,12 +101,16 @@ async fn subscribe(
         assert_eq!(published[publisher].topics.borrow()[number], topic);
         received[publisher].push(number);
         unconfirmed.extend(packet_id.map(puback));
-        if net.random_below(4) == 0 {
+        if unconfirmed.len() > net.random_below(UNCONFIRMED + 1) {
             client.send(&unconfirmed.concat()).await?;
             unconfirmed.clear();
         }
-        if net.random_below(10) == 0 {
-            rest_for(&net, Duration::from_millis(200)).await;
+        match net.random_below(100) {
+            // Its publishers go on then.
+            0 => return Ok(()),
+            1 => rest_for(&net, Duration::from_secs(10)).await,
+            2..10 => rest_for(&net, Duration::from_millis(200)).await,
+            _ => {}
         }
     }
     for (published, received) in published.iter().zip(received) {
@@ -124,7 +128,7 @@ async fn subscribe(
 fn subscribers_get_every_message_that_their_filters_match_once_and_in_order() {
     for_each_seed(300, |sim| {
         serve(sim)?;
-        let count = 1 + sim.kernel().random_below(3);
+        let count = 1 + sim.kernel().random_below(6);
         let published: Rc<[Published]> = (0..count).map(|_| Published::default()).collect();
         let (arrivals, subscribing) = Arrival::of(1 + sim.kernel().random_below(4));
         for (me, arrival) in arrivals.enumerate() {

@@ -97,8 +97,6 @@ fn the_wills_of_those_are_published_who_do_not_say_that_they_leave() {
         }
         sim.client(|net| async move {
             all_of(&net, &leaving).await;
-            // The last one may just have left.
-            net.sleep(Duration::from_secs(1)).await;
             publish_end(net).await
         });
         Ok(())
