@@ -1,4 +1,5 @@
-//! The MQTT broker on several loops: every message comes once and in order to all who have subscribed, and wills.
+//! The MQTT broker on several loops: every message comes once and in order to all who have
+//! subscribed, and wills.
 
 mod client;
 mod messages;
@@ -13,7 +14,7 @@ use evio::{Limits, Server};
 use evio_examples::mqtt::{Bounds, Broker, Settings};
 use evio_sim::{Net, Result, Simulation};
 
-use self::client::Client;
+use self::client::{Client, Connect};
 use crate::ADDRESS;
 
 /// The longest message, with what its publisher owes for it beside its text.
@@ -47,7 +48,7 @@ async fn publish_end(net: Rc<Net>) -> Result {
     // What others have published on another loop can still wait for one that is held up.
     net.sleep(Duration::from_secs(10)).await;
     loop {
-        let published = match Client::connect(&net, "", 0, None).await {
+        let published = match Client::connect(&net, &Connect::new("")).await {
             Ok(mut client) => client.publish("end", b"").await,
             Err(error) => Err(error),
         };
