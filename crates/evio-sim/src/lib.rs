@@ -40,6 +40,9 @@
 //! - Calls of a [`Detached`](evio::Detached) socket that wait. It reads what is there and writes
 //!   what there is room for; what would wait is an error of kind `Unsupported`, or `WouldBlock`
 //!   after [`Stream::set_nonblocking`](evio::Stream::set_nonblocking).
+//! - Signals (`EINTR`): `evio_sys` repeats a call that one interrupts, beneath what is simulated.
+//! - Errors of socket(2), bind(2) and listen(2) other than that an address is in use or that no
+//!   descriptor is left: a server that meets one does not start.
 //! - Descriptors of the program's own: watching one fails with `EPERM`.
 //!
 //! # Examples

@@ -118,7 +118,8 @@ pub struct Faults {
     /// A segment is lost, and sent again after 200 ms, twice as long and so on. A datagram is lost.
     pub loss: f64,
     /// A call of the program under test fails with an error that the system may give: of accept(2),
-    /// connect(2), epoll_ctl(2), recv(2) and send(2). Of the last two, a connection breaks.
+    /// connect(2), epoll_ctl(2), setsockopt(2), recv(2) and send(2). Of the last two, a connection
+    /// breaks.
     pub call_error: f64,
     /// A datagram comes twice.
     pub duplicate: f64,

@@ -147,9 +147,22 @@ impl SimStream {
 
     /// Nothing happens for a Unix socket, whose peer cannot vanish.
     pub(crate) fn set_user_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.set_option()?;
         self.ask(|end| {
             if let End::Tcp(end) = end {
                 end.user_timeout = timeout;
+            }
+            Ok(())
+        })
+    }
+
+    /// Sets an option that changes nothing here. As with macOS, that may fail once the peer has
+    /// reset the connection, which the program has not learnt yet.
+    pub(crate) fn set_option(&self) -> io::Result<()> {
+        self.call(|state, id| {
+            state.begin_call(id);
+            if state.is_program(id) && matches!(state.end(id)?, End::Tcp(_)) {
+                state.fail_by_chance(&[Errno::EINVAL])?;
             }
             Ok(())
         })

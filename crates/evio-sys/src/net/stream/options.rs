@@ -64,7 +64,7 @@ impl Stream {
             Socket::Tcp(stream) => stream.set_nodelay(nodelay),
             Socket::Unix(_) => Ok(()),
             #[cfg(feature = "sim")]
-            Socket::Simulated(_) => Ok(()),
+            Socket::Simulated(stream) => stream.set_option(),
         }
     }
 
@@ -94,7 +94,7 @@ impl Stream {
             Socket::Tcp(stream) => backend::set_keepalive(stream.as_fd(), keepalive),
             Socket::Unix(_) => Ok(()),
             #[cfg(feature = "sim")]
-            Socket::Simulated(_) => Ok(()),
+            Socket::Simulated(stream) => stream.set_option(),
         }
     }
 
