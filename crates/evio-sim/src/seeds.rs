@@ -30,22 +30,7 @@ pub struct Summary {
 
 impl Summary {
     fn add(&mut self, outcome: &Outcome) {
-        let (sum, more) = (&mut self.faults, &outcome.faults);
-        sum.segments += more.segments;
-        sum.short_sends += more.short_sends;
-        sum.would_blocks += more.would_blocks;
-        sum.resets += more.resets;
-        sum.reorders += more.reorders;
-        sum.duplicates += more.duplicates;
-        sum.delays += more.delays;
-        sum.refusals += more.refusals;
-        sum.failed_look_ups += more.failed_look_ups;
-        sum.drops += more.drops;
-        sum.losses += more.losses;
-        sum.call_errors += more.call_errors;
-        sum.late_closes += more.late_closes;
-        sum.no_descriptors += more.no_descriptors;
-        sum.vain_sends += more.vain_sends;
+        self.faults += outcome.faults;
         self.seeds += 1;
         self.connections += outcome.connections;
         self.turns += outcome.turns;
@@ -73,7 +58,7 @@ pub fn for_each_seed(count: u64, prepare: impl Fn(&mut Simulation) -> Result) ->
         let test = test.name().unwrap_or("main");
         println!(
             "evio-sim: {test}: {seeds} seeds in {time:.3} s, {connections} connections, \
-             {turns} turns, {faults:?}"
+             {turns} turns, faults: {faults}"
         );
     }
     summary

@@ -223,7 +223,7 @@ test two ... FAILED
 test three ... FAILED
 
 ---- one stdout ----
-evio-sim: one: 7 seeds in 0.1 s, 7 connections, 9 turns, Counts { resets: 3 }
+evio-sim: one: 7 seeds in 0.1 s, 7 connections, 9 turns, faults: resets 3
 
 ---- two stdout ----
 
