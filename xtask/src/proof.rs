@@ -1,21 +1,26 @@
-//! Evidence that the tests on the simulated kernel find bugs of the loop: many fresh seeds, and
-//! bugs that are planted one after the other and have to be found.
+//! Evidence that the loop is right, and that its tests would find it wrong: many fresh seeds on the
+//! simulated kernel, bugs that are planted one after the other and have to be found, AddressSanitizer,
+//! faults of the real kernel, and inputs of a fuzzer.
 
 mod bugs;
 mod faults;
+mod fuzz;
 mod matrix;
 mod sanitize;
 mod scratch;
+mod steps;
 mod suite;
 
 use std::env;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bugs::Bug;
 use faults::Faults;
 use matrix::Matrix;
 use scratch::Scratch;
+use steps::Steps;
 use suite::{Run, Suite};
 
 use crate::{Result, workspace_root};
@@ -26,6 +31,8 @@ const SEEDS_LIMIT: Duration = Duration::from_secs(24 * 3600);
 const PLANTED_SEEDS: u64 = 300;
 /// How long one test program may take with a planted bug, which may keep a turn from ending.
 const PLANTED_LIMIT: Duration = Duration::from_secs(120);
+/// How long `--all` fuzzes each target.
+const FUZZ_SECONDS: u64 = 600;
 
 /// Flags of `cargo xtask proof`.
 #[derive(Debug, clap::Args)]
@@ -46,28 +53,59 @@ pub(crate) struct Args {
     /// Plant those bugs only whose names contain this; can be given several times
     #[arg(long = "bug", value_name = "NAME", requires = "planted")]
     bugs: Vec<String>,
+    /// Make system calls of the release servers fail, too: `cargo xtask faults`
+    #[arg(long)]
+    faults: bool,
+    /// Fuzz each target in fuzz/ for this long, too, which needs cargo-fuzz
+    #[arg(long, value_name = "SECONDS")]
+    fuzz: Option<u64>,
+    /// Run everything, too: --sanitize --planted --faults --fuzz 600
+    #[arg(long)]
+    all: bool,
 }
 
-/// Runs the seeds, then the bugs.
+/// Runs one step after the other, also behind one that fails, and sums them up.
 ///
 /// # Errors
-/// A test fails, a fault was never injected, the sanitizer finds something, or a planted bug is not
-/// found.
+/// A test fails, a fault was never injected, the sanitizer finds something, a planted bug is not
+/// found, a server does not cope with a fault, the fuzzer finds something, or is missing.
 pub(crate) fn run(args: &Args) -> Result {
+    let fuzz = args.fuzz.or(args.all.then_some(FUZZ_SECONDS));
+    let faults = args.faults || args.all;
+    // What is missing is said before anything else takes hours.
+    if fuzz.is_some() {
+        fuzz::check()?;
+    }
+    if let Some(obstacle) = crate::faults::obstacle().filter(|_| faults) {
+        return Err(format!("faults cannot be injected, because {obstacle}").into());
+    }
+    let mut steps = Steps::default();
     if args.seeds > 0 {
-        run_seeds(args.seeds)?;
+        steps.run("seeds", || run_seeds(args.seeds));
     }
-    if args.sanitize {
-        sanitize::run(workspace_root(), &target())?;
+    if args.sanitize || args.all {
+        steps.run("sanitize", || sanitize::run(workspace_root(), &target()));
     }
-    if args.planted {
+    if args.planted || args.all {
         let is_meant = |bug: &&Bug| {
             args.bugs.is_empty() || args.bugs.iter().any(|name| bug.name.contains(name))
         };
         let bugs: Vec<_> = bugs::all().filter(is_meant).collect();
-        run_planted(&bugs, args.quick)?;
+        steps.run("planted", || run_planted(&bugs, args.quick));
     }
-    Ok(())
+    if faults {
+        steps.run("faults", run_faults);
+    }
+    if let Some(seconds) = fuzz {
+        fuzz::run(&mut steps, seconds, &target());
+    }
+    steps.finish()
+}
+
+/// Runs `cargo xtask faults`, a program of its own: it takes over Ctrl-C, to end its servers.
+fn run_faults() -> Result {
+    let status = Command::new(env::current_exe()?).arg("faults").status()?;
+    if status.success() { Ok(()) } else { Err("see above".into()) }
 }
 
 fn target() -> PathBuf {

@@ -40,11 +40,16 @@ pub(super) struct Failure {
     /// How many seeds went well before.
     pub(super) seeds: u64,
     pub(super) message: String,
+    /// It has not failed, but not ended either.
+    pub(super) hangs: bool,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (after {} seeds)", self.message, self.seeds)
+        match self.hangs {
+            true => f.write_str(&self.message),
+            false => write!(f, "{} (after {} seeds)", self.message, self.seeds),
+        }
     }
 }
 
@@ -163,13 +168,14 @@ impl Run {
             failure.is_some() && test.starts_with(&format!("{program}::"))
         };
         let message = match status {
-            None => format!("it has not ended in {} s", limit.as_secs()),
+            None => format!("hangs: it has not ended in {} s", limit.as_secs()),
             Some(status) if !status.success() && !self.results.iter().any(of_program) => {
                 format!("it has died: {status}")
             }
             Some(_) => return,
         };
-        self.results.push((format!("{program}::(all)"), Some(Failure { seeds: 0, message })));
+        let failure = Failure { seeds: 0, message, hangs: status.is_none() };
+        self.results.push((format!("{program}::(all)"), Some(failure)));
     }
 
     /// Reads the output of one program.
@@ -203,7 +209,7 @@ impl Failure {
         let of_seed = printed.lines().find(|line| line.starts_with("seed "));
         let of_panic = || printed.lines().skip_while(|line| !line.contains(" panicked at ")).nth(1);
         let message = of_seed.or_else(of_panic).unwrap_or("no message");
-        Self { seeds, message: message.to_owned() }
+        Self { seeds, message: message.to_owned(), hangs: false }
     }
 }
 
@@ -247,7 +253,7 @@ it is wrong
         let died = end("test one ... ok\n", Some("kill -ABRT $$")).unwrap();
         assert!(died.starts_with("it has died: signal: 6"), "{died}");
         assert_eq!(end("test one ... FAILED\n", Some("exit 101")).unwrap(), "no message");
-        assert_eq!(end("", None).unwrap(), "it has not ended in 1 s");
+        assert_eq!(end("", None).unwrap(), "hangs: it has not ended in 1 s");
     }
 
     #[test]
@@ -255,7 +261,8 @@ it is wrong
         let mut run = Run::default();
         run.read("echo", OUTPUT);
         assert_eq!(run.tests(), ["echo::one", "echo::two", "echo::three"]);
-        let failure = |seeds, message: &str| Failure { seeds, message: message.to_owned() };
+        let failure =
+            |seeds, message: &str| Failure { seeds, message: message.to_owned(), hangs: false };
         let expected = [
             ("echo::two", &failure(12, "seed 5: client 2 waits")),
             ("echo::three", &failure(0, "it is wrong")),
