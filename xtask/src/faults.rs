@@ -14,7 +14,7 @@ mod enumerated;
 mod errors;
 mod lab;
 mod preload;
-mod process;
+pub(crate) mod process;
 mod protocol;
 mod random;
 mod servers;
@@ -26,7 +26,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
 
-use crate::bench::children::Children;
+use crate::children::Children;
 use case::Case;
 use errors::CALLS;
 use lab::Lab;

@@ -7,6 +7,7 @@
 mod bench;
 mod check_oldest;
 mod check_targets;
+mod children;
 mod ci;
 mod faults;
 mod instructions;

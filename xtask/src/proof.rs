@@ -1,6 +1,6 @@
 //! Evidence that the loop is right, and that its tests would find it wrong: many fresh seeds on the
-//! simulated kernel, bugs that are planted one after the other and have to be found, AddressSanitizer,
-//! faults of the real kernel, and inputs of a fuzzer.
+//! simulated kernel, bugs that are planted one after the other and have to be found,
+//! AddressSanitizer, faults of the real kernel, and inputs of a fuzzer.
 
 mod bugs;
 mod faults;

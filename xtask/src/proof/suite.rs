@@ -3,18 +3,16 @@
 use std::env;
 use std::fmt;
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::Result;
+use crate::children::Children;
 
 /// Programs that test the simulated kernel itself, or how a failure is told.
 const LEFT_OUT: [&str; 3] = ["differential", "planted", "steps"];
-
-/// How often a program is asked whether it has ended.
-const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 pub(super) struct Suite {
     programs: Vec<Program>,
@@ -97,33 +95,20 @@ impl Suite {
 
     /// Runs them with so many seeds of each test, each program for `limit` at most.
     pub(super) fn run(&self, seeds: u64, limit: Duration) -> Result<Run> {
-        let mut run = Run::default();
+        let (children, mut run) = (Children::default(), Run::default());
         for Program { name, path } in &self.programs {
             let mut command = Command::new(path);
             command.arg("--show-output").stderr(Stdio::null()).stdout(File::create(&self.output)?);
             command.env("EVIO_SEEDS", seeds.to_string());
-            let status = wait(command, limit)?;
+            let status = match children.wait(children.start(&mut command)?.pid, limit) {
+                Ok(status) => Some(status),
+                Err(error) if error.kind() == ErrorKind::TimedOut => None,
+                Err(error) => return Err(error.into()),
+            };
             run.read(name, &String::from_utf8_lossy(&fs::read(&self.output)?));
             run.note_end(name, status, limit);
         }
         Ok(run)
-    }
-}
-
-/// Returns how the program has ended; `None` if it has not in time, and was killed.
-fn wait(mut command: Command, limit: Duration) -> Result<Option<ExitStatus>> {
-    let mut child = command.spawn()?;
-    let deadline = Instant::now() + limit;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
-        }
-        if Instant::now() >= deadline {
-            child.kill()?;
-            child.wait()?;
-            return Ok(None);
-        }
-        thread::sleep(POLL_INTERVAL);
     }
 }
 
