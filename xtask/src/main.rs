@@ -36,11 +36,11 @@ enum Task {
     Ci,
     /// Lints for FreeBSD and macOS, and with --all for every system, from Linux too
     CheckTargets(check_targets::Args),
-    /// Compiles the libraries with the oldest compiler that Cargo.toml promises
+    /// Compiles the libraries and evio-sim with the oldest compiler that Cargo.toml promises
     CheckOldest(check_oldest::Args),
     /// Runs all tests of the libraries and the examples
     TestPortable,
-    /// Builds the documentation of the libraries; warnings are errors
+    /// Builds the documentation of the libraries and evio-sim; warnings are errors
     Docs,
     /// Runs tests built for musl, or for another processor, on Linux
     TestTarget(test_target::Args),

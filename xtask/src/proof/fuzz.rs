@@ -13,9 +13,9 @@ use crate::{Result, workspace_root};
 /// be long from the start, for a short one lets the clients of `simulated_loop` say nothing.
 const ARGUMENTS: [&str; 3] = ["-timeout=60", "-len_control=0", "-print_final_stats=1"];
 
-/// How many lines of a fuzzer that has found something are shown: its last ones name the input and
-/// the commands that repeat it.
-const SHOWN: usize = 40;
+/// How many lines of a fuzzer that has found something are shown: the input, and the commands that
+/// repeat it.
+const SHOWN: usize = 25;
 
 /// Checks that there is a fuzzer, before anything else takes hours.
 ///
@@ -77,7 +77,9 @@ fn fuzz(name: &str, seconds: u64, target: &Path) -> Result {
         return Ok(());
     }
     let lines: Vec<_> = said.lines().collect();
-    Err(lines[lines.len().saturating_sub(SHOWN)..].join("\n").into())
+    let input = lines.iter().position(|line| *line == "Failing input:");
+    let shown = &lines[input.unwrap_or(lines.len().saturating_sub(SHOWN))..];
+    Err(shown[..shown.len().min(SHOWN)].join("\n").into())
 }
 
 /// Says how far a fuzzer has come.

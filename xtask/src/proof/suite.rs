@@ -191,10 +191,16 @@ impl Failure {
             .and_then(|(before, _)| before.rsplit_once('('))
             .and_then(|(_, seeds)| seeds.parse().ok())
             .unwrap_or(0);
-        let of_seed = printed.lines().find(|line| line.starts_with("seed "));
-        let of_panic = || printed.lines().skip_while(|line| !line.contains(" panicked at ")).nth(1);
-        let message = of_seed.or_else(of_panic).unwrap_or("no message");
-        Self { seeds, message: message.to_owned(), hangs: false }
+        // Others before it may have been caught, by a loop or by the test.
+        let of_panic = printed.rsplit_once(" panicked at ").and_then(|(_, at)| at.lines().nth(1));
+        let message = of_panic.unwrap_or("no message");
+        let seeds_of = printed.lines().filter(|line| line.starts_with("seed "));
+        let seed = seeds_of.filter_map(|line| line.split_once(" has failed. ")).next_back();
+        let message = match seed.map(|(seed, _)| seed) {
+            Some(seed) => format!("{seed}: {message}"),
+            None => message.to_owned(),
+        };
+        Self { seeds, message, hangs: false }
     }
 }
 
@@ -212,11 +218,12 @@ evio-sim: one: 7 seeds in 0.1 s, 7 connections, 9 turns, Counts { resets: 3 }
 
 ---- two stdout ----
 
+thread 'two' (1) panicked at b.rs:1:2:
+it was caught
+
 thread 'two' (1) panicked at a.rs:1:2:
 client 2 waits
-
-thread 'two' (1) panicked at b.rs:1:2:
-seed 5: client 2 waits
+seed 5 has failed. The last of what happened; EVIO_TRACE=1 prints all of it:
 EVIO_SEED=5 repeats it (12 seeds went well before)
 
 ---- three stdout ----

@@ -208,10 +208,12 @@ pub trait Handler<M = ()> {
     /// By default, what was written so far is sent and the connection closes, after the
     /// [replies](Conn::reply) that are owed; until then nothing more is read. Returning
     /// [`Action::None`] keeps it open, to be closed by the handler when it is done, and at the
-    /// latest when the shutdown's time is up.
+    /// latest when the shutdown's time is up; `ServerHandle::shutdown_gracefully` of evio has an
+    /// example.
     ///
-    /// What peers have sent by then is read first, once for each connection, so it comes to
-    /// [`data`](Self::data) before this. A connection that waited in the backlog is opened before.
+    /// Connections that wait in the listener's queue are opened before this, and what peers have
+    /// sent by then comes to [`data`](Self::data) and [`peer_closed`](Self::peer_closed) first, of
+    /// all connections: in turns like all others, but not without end for peers that go on sending.
     fn stopping(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
         let _ = (conn, context);
         Action::Close

@@ -6,7 +6,7 @@ use evio_sys::clock;
 
 use crate::api::handler::Handler;
 use crate::api::message::ShutdownMode;
-use crate::turn::budget;
+use crate::turn::budget::{EVENTS, READ_BUFFER};
 use crate::turn::runner::{ReadRequest, Runner};
 use crate::types::action::CloseReason;
 use crate::types::conn_id::ConnKey;
@@ -21,7 +21,8 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         }
     }
 
-    /// Stops listening, and closes or tells every connection.
+    /// Stops listening. A graceful shutdown then reads what peers have sent by now, which was asked
+    /// for in time, before it tells their connections; an immediate one closes them.
     #[cold]
     pub(super) fn begin_shutdown(&mut self, mode: ShutdownMode, asked_at: Instant) {
         if let ShutdownMode::Graceful(timeout) = mode {
@@ -35,35 +36,64 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         }
         self.acceptor.stop(None, &self.state.poller);
         self.fail_dials();
-        self.state.datagrams.stop(None, &self.state.poller);
         for key in self.state.table.keys() {
             let is_connecting =
                 self.state.table.get(key).is_some_and(|entry| entry.phase().is_connecting());
-            match mode {
-                ShutdownMode::Graceful(_) if !is_connecting => {
-                    self.tell_stopping(key);
-                }
-                _ => self.state.table.close(key, CloseReason::Shutdown),
+            if mode == ShutdownMode::Immediate || is_connecting {
+                self.state.table.close(key, CloseReason::Shutdown);
             }
+        }
+        match mode {
+            ShutdownMode::Graceful(_) if self.is_cut_off_due() => self.tell_stopping(),
+            ShutdownMode::Graceful(_) => {}
+            ShutdownMode::Immediate => self.state.datagrams.stop(None, &self.state.poller),
         }
     }
 
-    /// Tells the handler of a connection that the server ends. What its peer has sent by then is
-    /// read first: it was asked for in time.
+    /// Goes on with the end of the server, after a turn with so many events.
+    #[inline]
+    pub(super) fn advance_shutdown(&mut self, events: usize) {
+        if self.shutdown.has_begun() {
+            self.end_step(events);
+        }
+    }
+
     #[cold]
-    pub(super) fn tell_stopping(&mut self, key: ConnKey) {
-        let share = budget::read_share(self.state.table.len());
-        self.receive(ReadRequest { key, must_read_on: false }, share);
+    fn end_step(&mut self, events: usize) {
+        let is_due = self.is_cut_off_due();
+        if self.shutdown.is_reading() {
+            // A poll that is not full has told of all that had come.
+            let all = events < EVENTS && self.state.table.backlog_len() == 0;
+            if self.shutdown.has_read(all) || is_due {
+                self.tell_stopping();
+            }
+        } else if is_due {
+            self.end_all();
+        }
+    }
+
+    /// Tells the handler of each connection that the server ends. What it writes there is sent in
+    /// the next turn.
+    fn tell_stopping(&mut self) {
+        self.shutdown.stop_reading();
+        self.state.datagrams.stop(None, &self.state.poller);
+        for key in self.state.table.keys() {
+            self.call_stopping(key);
+        }
+    }
+
+    fn call_stopping(&mut self, key: ConnKey) {
         self.call_for(key, CloseReason::Shutdown, |handler, conn, context| {
             handler.stopping(conn, context)
         });
     }
 
-    #[inline]
-    pub(super) fn advance_shutdown(&mut self) {
-        if self.shutdown.has_begun() && self.is_cut_off_due() {
-            self.end_all();
-        }
+    /// Tells the handler of a connection that came when the others had been told. What its peer has
+    /// sent by now is read first, as far as one read goes.
+    #[cold]
+    pub(super) fn stop_late(&mut self, key: ConnKey) {
+        self.receive(ReadRequest { key, must_read_on: false }, READ_BUFFER);
+        self.call_stopping(key);
     }
 
     /// Returns whether the time of the shutdown is over.
@@ -77,6 +107,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     /// that was has been carried out.
     pub(super) fn is_done(&mut self) -> bool {
         self.shutdown.has_begun()
+            && !self.shutdown.is_reading()
             && self.state.table.is_empty()
             && !self.state.datagrams.has_output()
             && self.mailbox.close()

@@ -110,8 +110,8 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         }
         state.table.set_user_timeout(key);
         self.begin_callbacks(key);
-        if is_ending {
-            self.tell_stopping(key);
+        if is_ending && !self.shutdown.is_reading() {
+            self.stop_late(key);
         }
     }
 

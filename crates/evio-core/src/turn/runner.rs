@@ -130,7 +130,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         self.dispatch_all(events);
         self.flush();
         self.run_timers();
-        self.advance_shutdown();
+        self.advance_shutdown(events.len());
     }
 
     fn begin_turn(&mut self) {
@@ -262,7 +262,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
             self.acceptor.first_end(),
             self.state.datagrams.first_end(),
             self.state.timers.first(),
-            self.shutdown.deadline(),
+            self.shutdown.next_step(),
         ];
         others.into_iter().fold(self.ticker.deadline(), |first, next| match (first, next) {
             (Some(first), Some(next)) => Some(first.min(next)),

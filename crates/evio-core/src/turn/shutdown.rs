@@ -8,6 +8,7 @@ use evio_sys::{Interest, Poller};
 use slab::Slab;
 
 use crate::api::message::ShutdownMode;
+use crate::turn::budget;
 use crate::types::event_target::EventTarget;
 
 /// 100 years: "never", without overflowing `Instant`.
@@ -17,20 +18,34 @@ const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// shutdown begins to cut off that much earlier, within a tenth of its time, to be over in time.
 const CUT_OFF_TIME: Duration = Duration::from_micros(100);
 
+/// Turns in which a graceful shutdown reads what peers have sent, at the most, and one more for each
+/// [`BACKLOG`](budget::BACKLOG) of them: those that go on sending do not hold it up for ever.
+const LAST_READS: usize = 16;
+
 /// How far the loop is on its way to its end, and what ends it.
 #[derive(Debug)]
 pub(super) struct Shutdown {
     /// Once it has begun: when the connections that are left are cut off, and the mode.
     begun: Option<(Instant, ShutdownMode)>,
+    /// While a graceful one reads what peers have sent before it.
+    reading: Option<LastReads>,
     /// The timeout of an immediate shutdown.
     timeout: Duration,
     /// Sockets that end the server when they have something to read.
     stops: Slab<(Stream, ShutdownMode)>,
 }
 
+#[derive(Debug)]
+struct LastReads {
+    since: Instant,
+    /// The poller was asked since the shutdown began.
+    has_polled: bool,
+    turns_left: usize,
+}
+
 impl Shutdown {
     pub(super) fn new(timeout: Duration) -> Self {
-        Self { begun: None, timeout, stops: Slab::new() }
+        Self { begun: None, reading: None, timeout, stops: Slab::new() }
     }
 
     /// Adds a socket that ends the server when it has something to read.
@@ -75,6 +90,30 @@ impl Shutdown {
         self.begun.map(|(deadline, _)| deadline)
     }
 
+    /// Returns when there is something to do, whatever happens: at once while it reads.
+    pub(super) fn next_step(&self) -> Option<Instant> {
+        self.reading.as_ref().map(|reads| reads.since).or(self.deadline())
+    }
+
+    /// Returns whether what peers have sent is still read, and their connections are to be told.
+    pub(super) fn is_reading(&self) -> bool {
+        self.reading.is_some()
+    }
+
+    /// Counts a turn that reads. Returns whether it was the last one: `all` that had come by its
+    /// poll is read, and the shutdown had begun before that, or there were too many.
+    pub(super) fn has_read(&mut self, all: bool) -> bool {
+        let Some(reads) = &mut self.reading else { return false };
+        let is_last = (all && reads.has_polled) || reads.turns_left == 0;
+        reads.has_polled = true;
+        reads.turns_left = reads.turns_left.saturating_sub(1);
+        is_last
+    }
+
+    pub(super) fn stop_reading(&mut self) {
+        self.reading = None;
+    }
+
     /// Begins in a mode, as was asked for at `asked_at`, and returns whether that is something new:
     /// an immediate shutdown overtakes a graceful one; other than that the first one stays.
     pub(super) fn begin(
@@ -89,6 +128,11 @@ impl Shutdown {
             return false;
         }
         let timeout = self.timeout_of(mode);
+        self.reading = matches!(mode, ShutdownMode::Graceful(_)).then(|| LastReads {
+            since: asked_at,
+            has_polled: false,
+            turns_left: LAST_READS.saturating_add(connections / budget::BACKLOG),
+        });
         let connections = u32::try_from(connections).unwrap_or(u32::MAX);
         let cut_off_time = CUT_OFF_TIME.saturating_mul(connections).min(timeout / 10);
         // A timeout that is too long to express is no timeout.

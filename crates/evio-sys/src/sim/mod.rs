@@ -281,6 +281,12 @@ impl Kernel {
         self.0.lock().counts
     }
 
+    /// Returns how many calls of the program under test have sent or received something of a stream.
+    #[must_use]
+    pub fn transfers(&self) -> u64 {
+        self.0.lock().transfers
+    }
+
     /// Returns a hash of every call so far, with its result and its time: equal in two runs that
     /// went the same way.
     #[must_use]

@@ -156,6 +156,7 @@ impl State {
         result: Result<usize, Errno>,
     ) -> Result<usize, Errno> {
         self.note_result(call, id, result);
+        self.transfers += u64::from(result.is_ok() && self.is_program(id));
         let now = self.now;
         let has_failed = result.is_err_and(|error| error != Errno::EAGAIN);
         if let Some(endpoint) = self.endpoint(id).filter(|_| has_failed) {
