@@ -7,6 +7,7 @@
 mod bench;
 mod check_oldest;
 mod check_targets;
+mod children;
 mod ci;
 mod faults;
 mod instructions;
@@ -51,7 +52,7 @@ enum Task {
     Instructions(instructions::Args),
     /// Makes system calls of the release servers fail, and judges the servers from outside
     Faults(faults::Args),
-    /// Runs many seeds of the simulated tests, and with --planted sees planted bugs found
+    /// Runs many seeds of the simulated tests, and with --all everything that proves the loop
     Proof(proof::Args),
     /// Measures the servers against their peers
     Bench(bench::Args),

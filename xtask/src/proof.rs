@@ -1,21 +1,26 @@
-//! Evidence that the tests on the simulated kernel find bugs of the loop: many fresh seeds, and
-//! bugs that are planted one after the other and have to be found.
+//! Evidence that the loop is right, and that its tests would find it wrong: many fresh seeds on the
+//! simulated kernel, bugs that are planted one after the other and have to be found,
+//! AddressSanitizer, faults of the real kernel, and inputs of a fuzzer.
 
 mod bugs;
 mod faults;
+mod fuzz;
 mod matrix;
 mod sanitize;
 mod scratch;
+mod steps;
 mod suite;
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bugs::Bug;
 use faults::Faults;
 use matrix::Matrix;
 use scratch::Scratch;
+use steps::Steps;
 use suite::{Run, Suite};
 
 use crate::{Result, workspace_root};
@@ -29,6 +34,8 @@ const SEEDS_LIMIT: Duration = Duration::from_secs(24 * 3600);
 const PLANTED_SEEDS: u64 = 300;
 /// How long one test program may take with a planted bug, which may keep a turn from ending.
 const PLANTED_LIMIT: Duration = Duration::from_secs(120);
+/// How long `--all` fuzzes each target.
+const FUZZ_SECONDS: u64 = 600;
 
 /// Flags of `cargo xtask proof`.
 #[derive(Debug, clap::Args)]
@@ -55,31 +62,62 @@ pub(crate) struct Args {
     /// Plant those bugs only whose names contain this; can be given several times. --list names all
     #[arg(long = "bug", value_name = "NAME", requires = "planted")]
     bugs: Vec<String>,
+    /// Make system calls of the release servers fail, too: `cargo xtask faults`
+    #[arg(long)]
+    faults: bool,
+    /// Fuzz each target in fuzz/ for this long, too, which needs cargo-fuzz
+    #[arg(long, value_name = "SECONDS")]
+    fuzz: Option<u64>,
+    /// Run everything, too: --sanitize --planted --faults --fuzz 600
+    #[arg(long)]
+    all: bool,
 }
 
-/// Runs the seeds, then the bugs.
+/// Runs one step after the other, also behind one that fails, and sums them up.
 ///
 /// # Errors
-/// A test fails, a fault was never injected, the sanitizer finds something, or a planted bug is not
-/// found; or there is no bug or no test program of a name that was asked for.
+/// A test fails, a fault was never injected, the sanitizer finds something, a planted bug is not
+/// found, a server does not cope with a fault, the fuzzer finds something; or a bug, a test program
+/// or a tool that is asked for is not there.
 pub(crate) fn run(args: &Args) -> Result {
     if args.list {
         bugs::all().for_each(|bug| println!("{}", bug.name));
         return Ok(());
     }
-    // What is not there is said before anything is built.
+    let fuzz = args.fuzz.or(args.all.then_some(FUZZ_SECONDS));
+    let faults = args.faults || args.all;
+    // What is not there is said before anything else takes hours.
     let bugs = bugs::named(&args.bugs)?;
     let programs = programs(args.first.as_deref())?;
+    if fuzz.is_some() {
+        fuzz::check()?;
+    }
+    if let Some(obstacle) = crate::faults::obstacle().filter(|_| faults) {
+        return Err(format!("faults cannot be injected, because {obstacle}").into());
+    }
+    let mut steps = Steps::default();
     if args.seeds > 0 {
-        run_seeds(args.seeds)?;
+        steps.run("seeds", || run_seeds(args.seeds));
     }
-    if args.sanitize {
-        sanitize::run(workspace_root(), &target())?;
+    if args.sanitize || args.all {
+        steps.run("sanitize", || sanitize::run(workspace_root(), &target()));
     }
-    if args.planted {
-        run_planted(&bugs, programs, args.quick)?;
+    if args.planted || args.all {
+        steps.run("planted", || run_planted(&bugs, programs, args.quick));
     }
-    Ok(())
+    if faults {
+        steps.run("faults", run_faults);
+    }
+    if let Some(seconds) = fuzz {
+        fuzz::run(&mut steps, seconds, &target());
+    }
+    steps.finish()
+}
+
+/// Runs `cargo xtask faults`, a program of its own: it takes over Ctrl-C, to end its servers.
+fn run_faults() -> Result {
+    let status = Command::new(env::current_exe()?).arg("faults").status()?;
+    if status.success() { Ok(()) } else { Err("see above".into()) }
 }
 
 /// Returns the test programs in the order in which they are asked.
