@@ -61,7 +61,7 @@ fn clients_that_wait_for_ever_are_told_of_with_what_happened() {
         });
     });
     assert!(message.contains("clients have not come to their ends within 90s"), "{message}");
-    for part in ["turn 1\n", "  opened ", ": 4 bytes\n", "program recv #", "arrives Data("] {
+    for part in ["turn 1\n", "  opened ", ": 4 bytes\n", "program recv #", "arrives data #"] {
         assert!(message.contains(part), "no {part:?} in {message}");
     }
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::endpoint::{Endpoint, Fin, Phase, mask};
+use super::hosts::source_for;
 use super::name::Name;
-use super::owner::{Owner, source_for};
 use super::record::ConnectionId;
-use super::state::{Id, Kind, State};
+use super::state::{Id, Kind, Owner, State};
 use super::wire::Packet;
 use crate::net::ListenOptions;
 
@@ -56,7 +56,7 @@ impl State {
         self.listeners.check(&name, only_v6, shares)?;
         let backlog = usize::from(options.backlog);
         let listening = Listening { name: name.clone(), backlog, waiting: VecDeque::new() };
-        let id = self.add(Kind::Listener(listening), self.maker());
+        let id = self.add(Kind::Listener(listening), self.owner());
         self.listeners.add(name, id, only_v6, shares);
         self.note("listen", id, u64::from(port.unwrap_or(0)));
         Ok(id)
@@ -77,7 +77,7 @@ impl State {
         }
         let local = self.client_address(remote);
         let connection = self.records.begin();
-        let id = self.add_endpoint((local, remote), (connection, true), self.maker());
+        let id = self.add_endpoint((local, remote), (connection, true), self.owner());
         self.send_packet(id, Packet::Syn(id, 0));
         self.note("connect", id, u64::from(remote.port()));
         Ok(id)
@@ -85,7 +85,7 @@ impl State {
 
     /// Returns the address of a new client: ports come again after 28,232 clients.
     fn client_address(&mut self, remote: SocketAddr) -> SocketAddr {
-        let ip = source_for(remote.ip(), self.maker().host);
+        let ip = source_for(remote.ip(), self.owner().host());
         SocketAddr::new(ip, self.next_port())
     }
 

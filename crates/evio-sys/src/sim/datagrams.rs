@@ -139,7 +139,7 @@ impl State {
             return all.to_vec();
         }
         let host = self.host_at(ip);
-        let is_there = |&id: &Id| self.owner(id).is_some_and(|owner| owner.host == host);
+        let is_there = |&id: &Id| self.host_of(id) == Some(host);
         let there: Vec<Id> = all.iter().copied().filter(is_there).collect();
         if there.is_empty() && ip.is_loopback() { all.to_vec() } else { there }
     }

@@ -6,7 +6,7 @@ use nix::errno::Errno;
 
 use super::connecting::Listening;
 use super::endpoint::{BOTH, Fin, Phase, RCV_SHUTDOWN, SEND_SHUTDOWN, mask};
-use super::state::{Id, Kind, State};
+use super::state::{Id, Kind, Owner, State};
 use super::wire::Packet;
 
 /// How long an acknowledgement waits at the most (`TCP_DELACK_MIN` of Linux).
@@ -111,7 +111,8 @@ impl State {
     /// Returns whether a poller of the program reports this: what it reports no more, it may have
     /// given away, to code that does as it likes.
     pub(super) fn is_watched(&self, id: Id) -> bool {
-        self.node(id).is_some_and(|node| !node.owner.is_peer && !node.registrations.is_empty())
+        self.node(id)
+            .is_some_and(|node| node.owner == Owner::Program && !node.registrations.is_empty())
     }
 
     /// Notes that the loop that has this socket knows, or is told, that it has failed.

@@ -43,8 +43,8 @@ impl Handle {
     pub(super) fn of(shared: Arc<Shared>, kind: Kind) -> io::Result<Self> {
         let make = |state: &mut State| {
             state.check_descriptors()?;
-            let maker = state.maker();
-            Ok((state.add(kind, maker), ()))
+            let owner = state.owner();
+            Ok((state.add(kind, owner), ()))
         };
         Ok(Self::new(shared, make)?.0)
     }

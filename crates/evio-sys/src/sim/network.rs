@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::endpoint::{Phase, mask};
-use super::owner::ips_of;
+use super::hosts::ips_of;
 use super::state::{Id, State};
 use super::wire::Packet;
 

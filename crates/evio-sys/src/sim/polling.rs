@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use super::endpoint::{Phase, mask};
 use super::kqueue::Filters;
 use super::options::Interface;
-use super::state::{Id, Kind, State};
+use super::state::{Id, Kind, Owner, State};
 use crate::event::{Event, Readiness};
 use crate::token::Token;
 
@@ -54,8 +54,8 @@ impl State {
         if node.registrations.iter().any(|registration| registration.poller == poller) {
             return Err(Errno::EEXIST);
         }
-        let is_peer = node.owner.is_peer;
-        if let Some(end) = self.end(id).ok().filter(|_| !is_peer) {
+        let owner = node.owner;
+        if let Some(end) = self.end(id).ok().filter(|_| owner == Owner::Program) {
             let connection = end.incoming().connection();
             self.fail_by_chance(&[Errno::ENOSPC, Errno::ENOMEM])
                 .inspect_err(|_| self.records.note_cut(connection))?;
@@ -201,7 +201,9 @@ impl State {
     pub(super) fn find_overlooked(&mut self) -> Option<String> {
         let ids: Vec<Id> = self.open_ids.iter().copied().collect();
         ids.into_iter().find_map(|id| {
-            let node = self.node(id).filter(|node| !node.owner.is_peer && node.owed_wakes == 0)?;
+            let node = self
+                .node(id)
+                .filter(|node| node.owner == Owner::Program && node.owed_wakes == 0)?;
             if !node.is_connection() {
                 return None;
             }

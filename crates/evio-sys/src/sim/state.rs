@@ -1,6 +1,7 @@
 //! All that a kernel knows.
 
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::fmt;
 use std::net::Ipv4Addr;
 use std::os::fd::RawFd;
 use std::task::Waker;
@@ -11,12 +12,12 @@ use nix::errno::Errno;
 use super::connecting::Listening;
 use super::datagrams::Datagrams;
 use super::endpoint::Endpoint;
+use super::hosts::{FIRST_PEER, PeerHosts};
 use super::listeners::Listeners;
 use super::log::Log;
 use super::lookup::{Answer, Hosts};
 use super::network::Network;
 use super::options::{Counts, Options};
-use super::owner::{FIRST_PEER, Owner, PeerHosts};
 use super::polling::{ReadyList, Registration, shown};
 use super::random::Random;
 use super::record::Records;
@@ -63,6 +64,24 @@ pub(crate) struct State {
     pub(super) datagrams: Datagrams,
     /// Bytes between two buffers.
     pub(super) scratch: Vec<u8>,
+}
+
+/// Whose something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// The program under test.
+    Program,
+    /// A peer of it, on this host.
+    Peer(Ipv4Addr),
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Program => f.write_str("program"),
+            Self::Peer(host) => write!(f, "peer {host}"),
+        }
+    }
 }
 
 /// Something with a descriptor, or that had one.
@@ -159,7 +178,7 @@ impl State {
 
     #[cold]
     fn tell_call(&mut self, call: &str, id: Id, result: u64) {
-        let who = if self.is_program(id) { "program" } else { "peer" };
+        let who = self.node(id).map_or_else(|| "nobody".to_owned(), |node| node.owner.to_string());
         // What `note_result` makes of an error.
         let result = match i32::try_from(u64::MAX - result) {
             Ok(errno) => format!("{:?}", Errno::from_raw(errno)),
@@ -187,7 +206,12 @@ impl State {
 
     /// Returns whether this belongs to the program under test.
     pub(super) fn is_program(&self, id: Id) -> bool {
-        self.node(id).is_some_and(|node| !node.owner.is_peer)
+        self.node(id).is_some_and(|node| node.owner == Owner::Program)
+    }
+
+    /// Returns to whom belongs what is made now.
+    pub(super) fn owner(&self) -> Owner {
+        if self.is_peer { Owner::Peer(self.peer_host) } else { Owner::Program }
     }
 
     /// Looks for a free descriptor, as every call that makes one does first.
@@ -218,6 +242,10 @@ impl State {
         }
         self.descriptors.insert(descriptor, id);
         self.open_ids.insert(id);
+        let socket = if self.log.is_on() { self.describe_socket(id) } else { None };
+        if let Some(socket) = socket {
+            self.log.add_socket(self.now, id, &socket);
+        }
     }
 
     pub(super) fn id_of(&self, descriptor: RawFd) -> Option<Id> {
@@ -247,7 +275,7 @@ impl State {
     /// Counts the connections that the program under test has a descriptor of.
     pub(super) fn open_streams(&self) -> usize {
         let nodes = self.open_ids.iter().filter_map(|&id| self.node(id));
-        nodes.filter(|node| !node.owner.is_peer && node.is_connection()).count()
+        nodes.filter(|node| node.owner == Owner::Program && node.is_connection()).count()
     }
 
     pub(super) fn add_waker(&mut self, id: Id, waker: Waker) {

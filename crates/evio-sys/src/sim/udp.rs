@@ -7,8 +7,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::endpoint::mask;
+use super::hosts::source_for;
 use super::name::Place;
-use super::owner::source_for;
 use super::state::{Id, Kind, State};
 use crate::net::Received;
 
@@ -68,9 +68,9 @@ impl State {
         let place = Place::of(local, only_v6);
         let same_port = self.udp.iter().filter(|(other, _)| other.port() == local.port());
         let others: Vec<Id> = same_port.flat_map(|(_, ids)| ids.iter().copied()).collect();
-        let owner = self.maker();
+        let owner = self.owner();
         for other in others {
-            let is_here = self.owner(other).is_some_and(|other| other.host == owner.host);
+            let is_here = self.host_of(other) == Some(owner.host());
             let in_use = self.udp_end(other).is_some_and(|other| {
                 // An address is one of all hosts, and a wildcard stands for those of one host.
                 let is_wildcard = other.place.is_wildcard() || place.is_wildcard();
@@ -173,7 +173,7 @@ impl State {
         }
         let source = source.unwrap_or(local.ip());
         let to = SocketAddr::new(destination(to.ip(), source), to.port());
-        let host = self.owner(id).ok_or(Errno::EBADF)?.host;
+        let host = self.host_of(id).ok_or(Errno::EBADF)?;
         let source = if source.is_unspecified() { source_for(to.ip(), host) } else { source };
         let from = SocketAddr::new(source, local.port());
         self.post(Datagram { sender: id, from, to, bytes: bytes.to_vec() })?;

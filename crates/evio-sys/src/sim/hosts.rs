@@ -1,21 +1,14 @@
-//! Who has what, and on which host.
+//! The hosts, and their addresses.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::state::{Id, State};
+use super::state::{Id, Owner, State};
 
 /// Where the program under test connects from.
 pub(super) const PROGRAM_HOST: Ipv4Addr = Ipv4Addr::new(10, 64, 0, 1);
 /// Where peers are, unless something else is said.
 pub(super) const FIRST_PEER: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Owner {
-    /// It is a peer of the program under test.
-    pub(super) is_peer: bool,
-    pub(super) host: Ipv4Addr,
-}
 
 /// The hosts of peers, by both addresses of each.
 pub(super) type PeerHosts = BTreeMap<IpAddr, Ipv4Addr>;
@@ -38,15 +31,18 @@ pub(super) fn source_for(ip: IpAddr, host: Ipv4Addr) -> IpAddr {
     }
 }
 
-impl State {
-    /// Returns who makes what is made now.
-    pub(super) fn maker(&self) -> Owner {
-        let host = if self.is_peer { self.peer_host } else { PROGRAM_HOST };
-        Owner { is_peer: self.is_peer, host }
+impl Owner {
+    pub(super) fn host(self) -> Ipv4Addr {
+        match self {
+            Self::Program => PROGRAM_HOST,
+            Self::Peer(host) => host,
+        }
     }
+}
 
-    pub(super) fn owner(&self, id: Id) -> Option<Owner> {
-        self.node(id).map(|node| node.owner)
+impl State {
+    pub(super) fn host_of(&self, id: Id) -> Option<Ipv4Addr> {
+        self.node(id).map(|node| node.owner.host())
     }
 
     /// Makes for a peer, or for the program, what is made from here on.
