@@ -124,6 +124,8 @@ impl State {
             was_refused: false,
             is_orphan: false,
             user_timeout: None,
+            waits_since: None,
+            is_window_watched: false,
             failed_at: None,
             latency,
             last_arrival: Duration::ZERO,

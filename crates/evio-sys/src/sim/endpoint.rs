@@ -84,6 +84,10 @@ pub(super) struct Endpoint {
     pub(super) latency: Duration,
     /// How long output may stay unacknowledged (`TCP_USER_TIMEOUT`).
     pub(super) user_timeout: Option<Duration>,
+    /// Since when output waits for the peer to take some.
+    pub(super) waits_since: Option<Duration>,
+    /// A timer of that runs.
+    pub(super) is_window_watched: bool,
     /// When the loop that it is in learnt that it has failed, by a call or by an event.
     pub(super) failed_at: Option<Duration>,
     /// When the last segment of this end arrives: no other one overtakes it.

@@ -195,9 +195,15 @@ impl State {
             return;
         }
         let connection = endpoint.connection;
+        self.records.note_cut(connection);
+        self.end_with(id, error);
+    }
+
+    /// Ends a connection for one end.
+    pub(super) fn end_with(&mut self, id: Id, error: Errno) {
+        let Some(endpoint) = self.endpoint(id) else { return };
         endpoint.error = Some(error);
         endpoint.finish();
-        self.records.note_cut(connection);
         self.wake(id, mask::STATE);
         self.wake(id, mask::ERR);
         self.free_if_over(id);

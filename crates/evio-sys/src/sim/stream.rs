@@ -153,6 +153,10 @@ impl SimStream {
                 end.user_timeout = timeout;
             }
             Ok(())
+        })?;
+        self.call(|state, id| {
+            state.watch_window(id);
+            Ok(())
         })
     }
 

@@ -3,6 +3,7 @@ mod hosts;
 mod listening;
 mod udp;
 mod unix;
+mod window;
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;

@@ -106,6 +106,7 @@ impl State {
             return Self::nothing_to_read(endpoint).map(|()| 0);
         }
         let len = buffer.len().min(endpoint.input.len());
+        let was_full = endpoint.input.len() >= endpoint.recv_buffer;
         let mut at = 0;
         take_front(&mut endpoint.input, len, |part| {
             buffer[at..at + part.len()].copy_from_slice(part);
@@ -113,7 +114,11 @@ impl State {
         });
         if let Some(peer) = endpoint.peer {
             // The window has opened.
-            self.transmit(peer);
+            let is_over = |peer: &mut Endpoint| peer.phase == Phase::Closed;
+            match was_full && self.endpoint(peer).is_none_or(is_over) {
+                true => self.refuse(id),
+                false => self.transmit(peer),
+            }
         }
         Ok(len)
     }
@@ -224,6 +229,7 @@ impl State {
 
     /// Sends what the peer has room for, and the FIN behind the last of it.
     pub(super) fn transmit(&mut self, id: Id) {
+        let mut has_sent = false;
         while let Some((len, pause)) = self.next_segment(id) {
             if self.random.chance(self.options.faults.reset) {
                 return self.cut(id);
@@ -235,6 +241,11 @@ impl State {
             if let Some(endpoint) = self.endpoint(id) {
                 endpoint.last_arrival += pause;
             }
+            has_sent = true;
+        }
+        let Some(endpoint) = self.endpoint(id) else { return };
+        if has_sent || endpoint.waits_since.is_none() {
+            self.note_progress(id);
         }
         let Some(endpoint) = self.endpoint(id) else { return };
         let is_connected = endpoint.phase == Phase::Connected;

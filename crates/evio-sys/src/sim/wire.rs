@@ -47,6 +47,8 @@ pub(super) enum Packet {
     Again(Id),
     /// This end gives up, if what it has sent has been lost since then.
     GiveUp(Id, Duration),
+    /// The peer of this end may have read nothing for too long.
+    WindowTimer(Id),
     /// A socket that was said to be blocked is ready.
     Wake(Id, u32),
     Datagram(Box<Datagram>),
@@ -72,6 +74,7 @@ impl fmt::Display for Packet {
             Self::TimedOut(client) => write!(f, "timeout #{client}"),
             Self::Again(sender) => write!(f, "what was lost #{sender}"),
             Self::GiveUp(sender, _) => write!(f, "user timeout #{sender}"),
+            Self::WindowTimer(sender) => write!(f, "timer of the closed window #{sender}"),
             Self::Wake(id, events) => write!(f, "late event #{id}: {}", shown(*events)),
             Self::Datagram(datagram) => {
                 let Datagram { sender, from, to, bytes } = &**datagram;
@@ -173,6 +176,7 @@ impl State {
             Packet::LateCut(client) => self.cut_late(client),
             Packet::TimedOut(client) => self.time_out(client),
             Packet::Again(sender) => self.send_again(sender),
+            Packet::WindowTimer(sender) => self.look_at_window(sender),
             Packet::GiveUp(sender, since) => self.give_up(sender, since),
             Packet::Wake(id, key) => {
                 if let Some(node) = self.node_mut(id) {
@@ -192,6 +196,7 @@ impl State {
         let Some(sender) = self.endpoint(from) else { return };
         take_front(&mut sender.in_flight, len, |part| bytes.extend_from_slice(part));
         let peer = sender.peer;
+        self.note_progress(from);
         if let Some(to) = peer {
             self.receive_bytes(from, to, &bytes);
         }
