@@ -10,8 +10,8 @@
 //!
 //! TCP between sockets of one kernel: listening with a backlog, alone or with others at an address,
 //! connecting (in progress, refused, timed out), bytes through buffers of a limited size, a window
-//! that stays closed for longer than `TCP_USER_TIMEOUT`, FIN, RST, `SO_ERROR`, the events of epoll, a
-//! limit of descriptors, wakers.
+//! that stays closed for longer than `TCP_USER_TIMEOUT`, FIN, RST, `SO_ERROR`, the events of epoll,
+//! a limit of descriptors, wakers.
 //!
 //! Unix stream sockets, which nothing is on its way between: who listens is found in a table of
 //! paths, in which each byte counts. There are no files and no directories; a path that is left
