@@ -124,7 +124,8 @@ impl Simulation {
         self.kernel.set_descriptors(most);
     }
 
-    /// Sets how much virtual time the simulation may take; a week if this is not called.
+    /// Sets how much virtual time the simulation may take; a week if this is not called. It goes on
+    /// to the last step of [`at`](Self::at) even so.
     pub fn set_longest(&mut self, time: Duration) {
         self.longest = time;
     }
@@ -203,6 +204,7 @@ impl Simulation {
     ///
     /// Panics when something is wrong; see the [crate's page](crate).
     pub fn run(self) -> Outcome {
+        let longest = self.longest.max(self.scheduler.agenda.borrow().last_time());
         // How often nothing but deadlines of the loops has come.
         let mut deadlines = 0;
         loop {
@@ -212,12 +214,12 @@ impl Simulation {
             }
             deadlines = if self.scheduler.next_event().is_some() { 0 } else { deadlines + 1 };
             match self.scheduler.next_time().filter(|_| deadlines < DEADLINES) {
-                Some(next) if next <= self.longest => self.kernel.advance_to(next),
+                Some(next) if next <= longest => self.kernel.advance_to(next),
                 Some(_) => self.complain("clients have not come to their ends in the longest time"),
                 None => self.complain("clients wait, and nothing is under way that could end that"),
             }
         }
-        let is_in_time = |time: Duration| time <= self.longest;
+        let is_in_time = |time: Duration| time <= longest;
         while self.scheduler.next_event_without_clients().is_some_and(is_in_time) {
             let next = self.scheduler.next_time().expect("there is an event at the latest");
             self.kernel.advance_to(next);

@@ -68,6 +68,11 @@ impl Agenda {
         self.steps.last().map(|(time, _)| *time)
     }
 
+    /// Returns when the last one is to happen, and zero if there is none.
+    pub(crate) fn last_time(&self) -> Duration {
+        self.steps.first().map_or(Duration::ZERO, |(time, _)| *time)
+    }
+
     /// Takes one whose time has come.
     pub(crate) fn take_due(&mut self, now: Duration) -> Option<Step> {
         let is_due = self.next_time().is_some_and(|time| time <= now);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use evio::{Action, Conn, Events, Handler, PanicPolicy, Server};
-use evio_sim::{Faults, Simulation, World, for_each_seed};
+use evio_sim::{Faults, Options, Simulation, World, for_each_seed};
 
 const ADDRESS: &str = "10.0.0.1:7";
 
@@ -114,4 +114,19 @@ fn a_check_sees_the_state_after_every_turn() {
         });
     });
     assert!(message.contains("a line was counted"), "{message}");
+}
+
+#[test]
+fn a_step_beyond_the_longest_time_is_taken() {
+    for longest in [None, Some(Duration::from_secs(60))] {
+        let mut sim = Simulation::with_options(1, Options::default()).unwrap();
+        if let Some(longest) = longest {
+            sim.set_longest(longest);
+        }
+        let taken = Rc::new(Cell::new(false));
+        let noted = Rc::clone(&taken);
+        let step = Duration::from_secs(8 * 24 * 3600);
+        sim.at(step, move |_| noted.set(true));
+        assert_eq!((sim.run().time, taken.get()), (step, true));
+    }
 }
