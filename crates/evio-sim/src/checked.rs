@@ -70,7 +70,7 @@ impl<H> Checked<H> {
         H: Handler<M>,
     {
         self.require(context.check(conn, callback), conn.id());
-        self.blocker.block_by_chance();
+        self.blocker.begin_callback();
         let action = call(&mut self.inner, conn, &mut context.inner);
         context.note(conn, callback, action);
         action
@@ -157,7 +157,7 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
         self.kernel.tell(|| format!("  closed {:?}: {reason:?}", conn.id()));
         let ended = self.report.borrow_mut().end(conn.id(), self.loop_id);
         self.require(ended, conn.id());
-        self.blocker.block_by_chance();
+        self.blocker.begin_callback();
         self.inner.closed(conn, context.inner, reason)
     }
 
@@ -187,7 +187,7 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
 
     fn message(&mut self, event_loop: &mut Loop<'_>, message: M) -> ControlFlow<()> {
         self.kernel.tell(|| "  message".to_owned());
-        self.blocker.block_by_chance();
+        self.blocker.begin_callback();
         self.inner.message(event_loop, message)
     }
 
@@ -224,13 +224,13 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
 
     fn loop_timer(&mut self, event_loop: &mut Loop<'_>, timer: LoopTimer) -> ControlFlow<()> {
         self.kernel.tell(|| "  loop_timer".to_owned());
-        self.blocker.block_by_chance();
+        self.blocker.begin_callback();
         self.inner.loop_timer(event_loop, timer)
     }
 
     fn tick(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<(), Duration> {
         self.kernel.tell(|| "  tick".to_owned());
-        self.blocker.block_by_chance();
+        self.blocker.begin_callback();
         self.inner.tick(event_loop)
     }
 }

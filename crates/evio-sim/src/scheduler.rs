@@ -33,6 +33,8 @@ pub(crate) struct Scheduler {
     /// When the loop goes on that was blocked first.
     blocked_until: Cell<Option<Duration>>,
     was_held_up: Cell<bool>,
+    /// Callbacks that were made.
+    callbacks: Cell<u64>,
     /// What was found wrong in a callback, whose panic the loop may have caught.
     failure: RefCell<Option<String>>,
 }
@@ -78,6 +80,7 @@ impl Scheduler {
             stalls: Cell::default(),
             blocked_until: Cell::new(None),
             was_held_up: Cell::new(false),
+            callbacks: Cell::new(0),
             failure: RefCell::default(),
         }
     }
@@ -92,8 +95,9 @@ impl Scheduler {
         });
     }
 
-    pub(crate) fn has_loops(&self) -> bool {
-        !self.seats.borrow().is_empty()
+    /// Returns how many loops there are, those that have ended among them.
+    pub(crate) fn loops(&self) -> usize {
+        self.seats.borrow().len()
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -123,7 +127,7 @@ impl Scheduler {
     /// Makes turns and runs scripts until all of them wait.
     pub(crate) fn settle(&self) {
         let mut in_a_row = 0;
-        let most = SPIN * self.seats.borrow().len().max(1);
+        let most = SPIN * self.loops().max(1);
         loop {
             self.take_steps();
             // Either may come first.
@@ -190,10 +194,12 @@ impl Scheduler {
         let Some((mut process, number)) = begun else { return false };
         self.kernel.tell(|| format!("loop {drawn}, turn {number}"));
         // Callbacks may come back here, to have the other loops go on.
-        let before = self.kernel.transfers();
+        let done = || (self.kernel.transfers(), self.callbacks.get());
+        let before = done();
         let progress = match process.turn() {
-            // The poller had nothing to report, and there was input left of other turns.
-            Ok(Progress::Idle) if self.kernel.transfers() > before => Progress::Worked,
+            // The poller had nothing to report, and there was input left of other turns, or a tick
+            // or a timer of the handler was due.
+            Ok(Progress::Idle) if done() != before => Progress::Worked,
             Ok(progress) => progress,
             Err(error) => panic!("loop {drawn} has failed: {error}"),
         };
@@ -295,8 +301,9 @@ impl Scheduler {
         }
     }
 
-    /// Blocks the loop that is in a turn, if chance will have it.
-    pub(crate) fn block_by_chance(&self) {
+    /// Notes a callback of the loop that is in a turn, and blocks it if chance will have it.
+    pub(crate) fn begin_callback(&self) {
+        self.callbacks.set(self.callbacks.get() + 1);
         let stalls = self.stalls.get().unwrap_or_default();
         if self.chance(stalls.blocked) {
             self.block(self.time_below(stalls.longest));

@@ -124,7 +124,7 @@ impl Simulation {
         loops: impl IntoIterator<Item = P>,
         stop: impl Fn() + 'static,
     ) {
-        assert!(!self.scheduler.has_loops(), "a simulation has one server");
+        assert!(self.scheduler.loops() == 0, "a simulation has one server");
         loops.into_iter().for_each(|process| self.scheduler.add(Box::new(process)));
         self.stop = Some(Box::new(stop));
     }

@@ -86,9 +86,9 @@ impl Blocker {
         }
     }
 
-    pub(crate) fn block_by_chance(&self) {
+    pub(crate) fn begin_callback(&self) {
         if let Some(scheduler) = self.0.upgrade() {
-            scheduler.block_by_chance();
+            scheduler.begin_callback();
         }
     }
 }

@@ -1,11 +1,12 @@
 //! What a simulation does and checks beside its clients.
 
 use std::cell::{Cell, RefCell};
+use std::ops::ControlFlow;
 use std::panic;
 use std::rc::Rc;
 use std::time::Duration;
 
-use evio::{Action, Conn, Events, Handler, PanicPolicy, Server};
+use evio::{Action, Conn, Events, Handler, Limits, Loop, PanicPolicy, Server};
 use evio_sim::{Faults, Options, Simulation, World, for_each_seed};
 
 const ADDRESS: &str = "10.0.0.1:7";
@@ -128,5 +129,52 @@ fn a_step_beyond_the_longest_time_is_taken() {
         let step = Duration::from_secs(8 * 24 * 3600);
         sim.at(step, move |_| noted.set(true));
         assert_eq!((sim.run().time, taken.get()), (step, true));
+    }
+}
+
+/// Has a tick every so often, and nothing else to do.
+struct Ticks(Duration);
+
+impl Handler for Ticks {
+    type Context = ();
+
+    fn context(&mut self, _: &Conn<'_>) {}
+
+    fn data(&mut self, _: &mut Conn<'_>, _: &mut (), _: &[u8]) -> Action {
+        Action::None
+    }
+
+    fn tick(&mut self, _: &mut Loop<'_>) -> ControlFlow<(), Duration> {
+        ControlFlow::Continue(self.0)
+    }
+}
+
+/// Runs a client that waits for the end of its connection beside ticks.
+fn wait_beside_ticks(tick: Duration, limits: Limits) -> evio_sim::Result<Duration> {
+    let mut sim = Simulation::with_options(1, Options::default())?;
+    let server = Server::bind([format!("tcp://{ADDRESS}")])?.limits(limits);
+    sim.serve(server, Ticks(tick))?;
+    sim.client(|net| async move {
+        let mut conn = net.connect(ADDRESS).await?;
+        conn.read_to_end().await?;
+        Ok(())
+    });
+    Ok(sim.run().time)
+}
+
+#[test]
+fn ticks_do_not_end_the_wait_for_a_deadline() {
+    let timeout = Duration::from_secs(600);
+    let limits = Limits::default().idle_timeout(Some(timeout));
+    assert!(wait_beside_ticks(Duration::from_millis(10), limits).unwrap() >= timeout);
+}
+
+#[test]
+fn clients_that_wait_beside_ticks_for_ever_are_told_of_with_how_long() {
+    let tick = Duration::from_millis(100);
+    let message = message_of(|| drop(wait_beside_ticks(tick, Limits::default())));
+    assert!(message.contains("for 4999."), "{message}");
+    for part in ["50000 deadlines of loops", "`Simulation::at`", "client 0, 10.1.0.0: "] {
+        assert!(message.contains(part), "no {part:?} in {message}");
     }
 }
