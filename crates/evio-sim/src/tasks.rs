@@ -65,8 +65,8 @@ impl Tasks {
     ///
     /// # Panics
     ///
-    /// Panics when a script fails, and none of its calls did because its connection was cut by
-    /// chance.
+    /// Panics when a script fails, and none of its calls did in this way because its connection was
+    /// cut by chance.
     pub(crate) fn run_ready(&mut self, kernel: &Kernel) -> bool {
         let mut ready = mem::take(&mut *lock(&self.ready));
         if ready.is_empty() {
@@ -103,7 +103,7 @@ impl Tasks {
         };
         task.script = None;
         if let Err(error) = result {
-            assert!(task.net.is_excused(), "client {number} failed: {error}");
+            assert!(task.net.excuses(&*error), "client {number} failed: {error}");
         }
     }
 

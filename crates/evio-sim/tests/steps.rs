@@ -1,6 +1,7 @@
 //! What a simulation does and checks beside its clients.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::ops::ControlFlow;
 use std::panic;
 use std::rc::Rc;
@@ -176,5 +177,26 @@ fn clients_that_wait_beside_ticks_for_ever_are_told_of_with_how_long() {
     assert!(message.contains("for 4999."), "{message}");
     for part in ["50000 deadlines of loops", "`Simulation::at`", "client 0, 10.1.0.0: "] {
         assert!(message.contains(part), "no {part:?} in {message}");
+    }
+}
+
+#[test]
+fn a_cut_excuses_no_error_but_its_own() {
+    let run = |end: fn(io::Error) -> evio_sim::Result| {
+        let mut sim = Simulation::with_options(1, Options::default()).unwrap();
+        sim.set_faults(Faults { reset: 0.1, ..Faults::default() });
+        let server = Server::bind([format!("tcp://{ADDRESS}")]).unwrap();
+        sim.serve(server, Events::new().data(|_, _, _| Action::None)).unwrap();
+        sim.client(move |net| async move {
+            // All are cut some time, as one in ten segments is.
+            let mut conn = net.connect(ADDRESS).await?;
+            end(conn.read_to_end().await.expect_err("it is cut"))
+        });
+        sim.run()
+    };
+    assert_eq!(run(|cut| Err(cut.into())).faults.resets, 1);
+    for end in [|_| Err("wrong".into()), |_| Err(io::Error::other("wrong").into())] {
+        let message = message_of(|| assert_eq!(run(end).faults.resets, 1));
+        assert!(message.contains("client 0 failed: wrong"), "{message}");
     }
 }
