@@ -175,7 +175,8 @@ impl Scheduler {
     }
 
     fn world(&self) -> World<'_> {
-        World { kernel: &self.kernel, unfinished: self.tasks.borrow().count_unfinished() }
+        let unfinished = self.tasks.borrow().count_unfinished();
+        World { kernel: &self.kernel, unfinished, stalls: &self.stalls }
     }
 
     /// Makes a turn of one of the loops that have something to do: the others would be asleep, and

@@ -136,7 +136,9 @@ impl Simulation {
     }
 
     /// Sets how often a loop is held up. If this is not called before
-    /// [`serve_each`](Self::serve_each), that draws it from the seed. A loop alone is not held up.
+    /// [`serve_each`](Self::serve_each), that draws it from the seed, for one loop as for several.
+    /// The loops of [`serve`](Self::serve) and [`serve_loop`](Self::serve_loop) are held up only if
+    /// this is called.
     pub fn set_stalls(&mut self, stalls: Stalls) {
         self.scheduler.stalls.set(Some(stalls));
     }
@@ -148,6 +150,11 @@ impl Simulation {
     }
 
     /// Adds a client. Its script begins when the simulation runs.
+    ///
+    /// What the script opens is on its host, and no part of the program under test: also a socket
+    /// of [`ServerHandle::listen`](evio::ServerHandle::listen), whose connections are then neither
+    /// counted nor checked. To add an address while the simulation runs, take a step
+    /// [`at`](Self::at) its time.
     pub fn client<F>(&mut self, script: impl FnOnce(Rc<Net>) -> F)
     where
         F: Future<Output = Result> + 'static,
@@ -187,7 +194,7 @@ impl Simulation {
     }
 
     /// Checks, when so much virtual time has passed, that every client has come to its end; faults
-    /// end at half of it, for those may take any time.
+    /// and stalls end at half of it, for those may take any time.
     pub fn all_clients_end_within(&mut self, time: Duration) {
         self.at(time / 2, |world| world.stop_faults());
         self.at(time, move |world| {
