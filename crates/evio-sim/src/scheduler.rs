@@ -16,6 +16,10 @@ use crate::world::{Agenda, Check, World};
 /// After so many turns of a loop in a row without a wait, in which no client acts, it spins.
 const SPIN: usize = 10_000;
 
+/// With fewer descriptors than this, every sleep of all loops is looked at; with so many
+/// every second one, with twice as many every third, and so on.
+const EVERY_SLEEP: usize = 100;
+
 /// So many turns that find nothing ready are forgiven each loop, at once and in a second.
 const IDLE: u64 = 100;
 const IDLE_PER_SECOND: f64 = 40.0;
@@ -35,6 +39,8 @@ pub(crate) struct Scheduler {
     was_held_up: Cell<bool>,
     /// Callbacks that were made.
     callbacks: Cell<u64>,
+    /// So often all sleep before the next look for something that was overlooked.
+    sleeps: Cell<usize>,
     /// What was found wrong in a callback, whose panic the loop may have caught.
     failure: RefCell<Option<String>>,
 }
@@ -81,6 +87,7 @@ impl Scheduler {
             blocked_until: Cell::new(None),
             was_held_up: Cell::new(false),
             callbacks: Cell::new(0),
+            sleeps: Cell::new(0),
             failure: RefCell::default(),
         }
     }
@@ -138,15 +145,27 @@ impl Scheduler {
             acted |= !loop_first && self.turn_of_one();
             // What arrived while a loop was asked whether it is due may have woken a script.
             if !acted && !self.tasks.borrow().has_ready() {
-                return self.check_asleep();
+                return self.check_some_sleeps();
             }
             in_a_row = if scripts { 0 } else { in_a_row + 1 };
             assert!(in_a_row < most, "a loop spins: it makes turn after turn without a wait");
         }
     }
 
+    /// Checks the more seldom the more there is to look at: what a loop has overlooked stays so
+    /// until something else happens to it.
+    fn check_some_sleeps(&self) {
+        match self.sleeps.get() {
+            0 => {
+                self.check_asleep();
+                self.sleeps.set(self.kernel.open_descriptors() / EVERY_SLEEP);
+            }
+            left => self.sleeps.set(left - 1),
+        }
+    }
+
     /// Checks that no loop that sleeps has left something that it was told of.
-    fn check_asleep(&self) {
+    pub(crate) fn check_asleep(&self) {
         let now = self.kernel.now();
         let is_up = |seat: &Seat| {
             let is_in_turn = seat.process.is_none() && !seat.has_ended;

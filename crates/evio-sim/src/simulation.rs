@@ -245,6 +245,7 @@ impl Simulation {
             self.kernel.advance_to(next);
             self.scheduler.settle();
         }
+        self.scheduler.check_asleep();
         self.end()
     }
 
@@ -260,6 +261,7 @@ impl Simulation {
     }
 
     fn complain(&self, what: &str) -> ! {
+        self.scheduler.check_asleep();
         panic!("{what}:{}", self.scheduler.describe_unfinished());
     }
 
