@@ -32,5 +32,5 @@ mod session;
 pub mod topics;
 
 pub use broker::{Broker, Settings};
-pub use flow::{Message, Owed};
+pub use flow::{Bounds, Message, Owed};
 pub use retained::Publication;

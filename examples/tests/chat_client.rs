@@ -3,13 +3,15 @@
 
 mod util;
 
-use std::io::{BufRead, BufReader, Lines, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::Receiver;
+use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use util::{DEADLINE, Server};
+use util::{DEADLINE, Server, accept, received, wait};
 
 const CHAT_CLIENT: &str = env!("CARGO_BIN_EXE_chat-client");
 const CHAT_SERVER: &str = env!("CARGO_BIN_EXE_chat-server");
@@ -17,8 +19,8 @@ const CHAT_SERVER: &str = env!("CARGO_BIN_EXE_chat-server");
 struct Client {
     child: Child,
     stdin: Option<ChildStdin>,
-    said: Lines<BufReader<ChildStdout>>,
-    log: Lines<BufReader<ChildStderr>>,
+    said: Receiver<String>,
+    log: Receiver<String>,
 }
 
 fn start(room: &str) -> Client {
@@ -27,9 +29,27 @@ fn start(room: &str) -> Client {
     let mut child = command.spawn().unwrap();
     Client {
         stdin: child.stdin.take(),
-        said: BufReader::new(child.stdout.take().unwrap()).lines(),
-        log: BufReader::new(child.stderr.take().unwrap()).lines(),
+        said: lines_of(child.stdout.take().unwrap()),
+        log: lines_of(child.stderr.take().unwrap()),
         child,
+    }
+}
+
+fn lines_of(output: impl Read + Send + 'static) -> Receiver<String> {
+    received(BufReader::new(output).lines().map(Result::unwrap))
+}
+
+/// Waits for a line that is the right one.
+#[track_caller]
+fn find(lines: &Receiver<String>, what: &str, is_it: impl Fn(&str) -> bool) -> String {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match lines.recv_timeout(left) {
+            Ok(line) if is_it(&line) => return line,
+            Ok(_) => {}
+            Err(_) => panic!("there is no {what:?}"),
+        }
     }
 }
 
@@ -40,15 +60,13 @@ impl Client {
 
     /// Reads what the room says, until it says that.
     #[track_caller]
-    fn hears(&mut self, end: &str) {
-        let is_it = |line: Result<String, _>| line.unwrap().ends_with(end);
-        assert!(self.said.by_ref().any(is_it), "the room never says {end}");
+    fn hears(&self, end: &str) {
+        find(&self.said, end, |line| line.ends_with(end));
     }
 
     #[track_caller]
-    fn logs(&mut self, begin: &str) -> String {
-        let line = self.log.by_ref().map(Result::unwrap).find(|line| line.contains(begin));
-        line.unwrap_or_else(|| panic!("never logged: {begin}"))
+    fn logs(&self, begin: &str) -> String {
+        find(&self.log, begin, |line| line.contains(begin))
     }
 }
 
@@ -57,12 +75,6 @@ impl Drop for Client {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn accept(room: &TcpListener) -> TcpStream {
-    let (stream, _) = room.accept().unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    stream
 }
 
 fn read_line(room: &TcpStream) -> String {
@@ -86,9 +98,9 @@ fn what_is_typed_reaches_the_room_and_what_is_said_is_printed() {
     one.type_line("good-bye");
     one.stdin = None;
     other.hears("one: good-bye");
-    assert!(one.child.wait().unwrap().success());
+    assert!(wait(&mut one.child).success());
     kill(Pid::from_raw(other.child.id() as i32), Signal::SIGINT).unwrap();
-    assert!(other.child.wait().unwrap().success());
+    assert!(wait(&mut other.child).success());
 }
 
 #[test]
@@ -122,7 +134,7 @@ fn the_end_of_what_is_typed_ends_a_client_that_has_no_room() {
     let mut client = start(&room);
     client.logs("cannot connect to localhost:");
     client.stdin = None;
-    assert!(client.child.wait().unwrap().success());
+    assert!(wait(&mut client.child).success());
     // What was typed before that is said first.
     let mut client = start(&room);
     client.type_line("late");
@@ -130,7 +142,7 @@ fn the_end_of_what_is_typed_ends_a_client_that_has_no_room() {
     client.logs("cannot connect to localhost:");
     let room = TcpListener::bind(address).unwrap();
     assert_eq!(read_line(&accept(&room)), "late\n");
-    assert!(client.child.wait().unwrap().success());
+    assert!(wait(&mut client.child).success());
 }
 
 #[test]
@@ -138,10 +150,10 @@ fn a_room_that_cannot_be_found_is_named() {
     let mut client = start("no.such.name.invalid:5555");
     client.logs("cannot connect to no.such.name.invalid:5555: ");
     kill(Pid::from_raw(client.child.id() as i32), Signal::SIGTERM).unwrap();
-    assert!(client.child.wait().unwrap().success());
+    assert!(wait(&mut client.child).success());
     for nonsense in ["localhost", "localhost:", "localhost:http", "a:b:c"] {
         let mut client = start(nonsense);
         client.logs("such as localhost:5555");
-        assert_eq!(client.child.wait().unwrap().code(), Some(2));
+        assert_eq!(wait(&mut client.child).code(), Some(2));
     }
 }

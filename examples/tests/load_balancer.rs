@@ -8,7 +8,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 
 use nix::sys::signal::Signal;
-use util::{DEADLINE, Server};
+use util::{Server, accept};
 
 const LOAD_BALANCER: &str = env!("CARGO_BIN_EXE_load-balancer");
 
@@ -22,12 +22,6 @@ fn start(upstreams: &[&str], arguments: &[&str]) -> Server {
     let upstreams = upstreams.iter().flat_map(|upstream| ["--upstream", upstream]);
     let all = ["--port", "0"].into_iter().chain(upstreams).chain(arguments.iter().copied());
     Server::start(LOAD_BALANCER, &all.collect::<Vec<_>>(), 1)
-}
-
-fn accept(listener: &TcpListener) -> TcpStream {
-    let (stream, _) = listener.accept().unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    stream
 }
 
 fn read(mut stream: &TcpStream, len: usize) -> Vec<u8> {

@@ -269,15 +269,16 @@ fn a_publisher_that_has_to_wait_is_not_taken_for_silent() {
 
 #[test]
 fn nobody_waits_for_wills_that_a_subscriber_does_not_read() {
-    // More than all publishers may owe, and less than may wait for a client.
-    const WILLS: usize = 6_000;
+    // 10 MB: more than all publishers may owe, behind what sockets hold that nobody reads, which is
+    // some 4 MiB on Linux; and less than may wait for a client.
+    const WILLS: usize = 10_000;
     let server = start("2", &[]);
     let mut deaf = Client::connect(&server, "deaf");
     deaf.subscribe(&[("will", 0)]);
     let mut readers = Client::several::<2>(&server, "reader");
     let mut publishers = Client::several::<2>(&server, "publisher");
     readers.iter_mut().for_each(|reader| _ = reader.subscribe(&[("news", 0)]));
-    let message = "x".repeat(800);
+    let message = "x".repeat(1000);
     for number in 0..WILLS {
         let name = format!("leaves{number}");
         let will = Some(("will", message.as_str(), 0));

@@ -6,7 +6,6 @@
 mod args;
 mod case;
 mod chart;
-pub(crate) mod children;
 mod compare;
 mod driver;
 mod echo;

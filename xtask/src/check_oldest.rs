@@ -1,4 +1,4 @@
-//! Compiles the libraries with the oldest compiler that `Cargo.toml` promises.
+//! Compiles the libraries and evio-sim with the oldest compiler that `Cargo.toml` promises.
 //!
 //! That is rustup's (`rustup toolchain install 1.85`) or else Debian's, whose packages are unpacked
 //! below the user's cache directory.
@@ -29,23 +29,28 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result {
     let manifest = fs::read_to_string(workspace_root().join("Cargo.toml"))?;
     let version = oldest(&manifest).ok_or("Cargo.toml has no rust-version")?;
-    let mut check = match rustup(version).or_else(|_| debian_cargo(version)) {
-        Ok(cargo) => cargo,
-        Err(reason) => {
-            println!("check-oldest: SKIPPED {version}: {reason}");
-            println!("    (or let rustup provide it: rustup toolchain install {version})");
-            return if args.required { Err(reason) } else { Ok(()) };
+    for build in portable::library_builds() {
+        let mut check = match rustup(version).or_else(|_| debian_cargo(version)) {
+            Ok(cargo) => cargo,
+            Err(reason) => {
+                println!("check-oldest: SKIPPED {version}: {reason}");
+                println!("    (or let rustup provide it: rustup toolchain install {version})");
+                return if args.required { Err(reason) } else { Ok(()) };
+            }
+        };
+        check
+            .current_dir(workspace_root())
+            .args(["check", "--locked"])
+            .args(build)
+            .env("CARGO_TARGET_DIR", workspace_root().join("target/check-oldest"));
+        if !check.status()?.success() {
+            return Err(format!("the libraries do not compile with Rust {version}").into());
         }
-    };
-    check
-        .current_dir(workspace_root())
-        .args(["check", "--locked"])
-        .args(portable::selected(&portable::LIBRARIES))
-        .env("CARGO_TARGET_DIR", workspace_root().join("target/check-oldest"));
-    if !check.status()?.success() {
-        return Err(format!("the libraries do not compile with Rust {version}").into());
     }
-    println!("check-oldest: {} compile with Rust {version}", portable::LIBRARIES.join(", "));
+    let libraries = portable::LIBRARIES.join(", ");
+    println!(
+        "check-oldest: {libraries} and evio-sim compile with Rust {version}, all features too"
+    );
     Ok(())
 }
 

@@ -8,12 +8,13 @@
 //! whether it spins and what it has left open ([`process`]).
 
 mod case;
+mod chat;
 mod client;
 mod enumerated;
 mod errors;
 mod lab;
 mod preload;
-mod process;
+pub(crate) mod process;
 mod protocol;
 mod random;
 mod servers;
@@ -25,13 +26,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
 
-use crate::bench::children::Children;
+use crate::children::Children;
 use case::Case;
 use errors::CALLS;
 use lab::Lab;
 use random::Random;
 use servers::{SERVERS, Server};
 use storms::Storm;
+
+pub(crate) use strace::obstacle;
 
 /// How long the quick run goes on with cases.
 const QUICK: Duration = Duration::from_secs(30);
@@ -110,7 +113,7 @@ pub(crate) fn run(args: &Args) -> crate::Result {
     let asks_for = |part| args.only.is_empty() || args.only.contains(&part);
     let mut enumerated = Ok(());
     if asks_for(Part::Enumerated) {
-        match strace::obstacle() {
+        match obstacle() {
             Some(obstacle) => println!("left out: enumerated faults, because {obstacle}"),
             None => enumerated = enumerate(args, &mut lab),
         }

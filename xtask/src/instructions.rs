@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bench::children::Children;
 use crate::bench::machine::output;
+use crate::children::Children;
 use crate::workspace_root;
 
 /// The cases of `request-path`.

@@ -7,6 +7,7 @@
 mod bench;
 mod check_oldest;
 mod check_targets;
+mod children;
 mod ci;
 mod faults;
 mod instructions;
@@ -35,11 +36,11 @@ enum Task {
     Ci,
     /// Lints for FreeBSD and macOS, and with --all for every system, from Linux too
     CheckTargets(check_targets::Args),
-    /// Compiles the libraries with the oldest compiler that Cargo.toml promises
+    /// Compiles the libraries and evio-sim with the oldest compiler that Cargo.toml promises
     CheckOldest(check_oldest::Args),
     /// Runs all tests of the libraries and the examples
     TestPortable,
-    /// Builds the documentation of the libraries; warnings are errors
+    /// Builds the documentation of the libraries and evio-sim; warnings are errors
     Docs,
     /// Runs tests built for musl, or for another processor, on Linux
     TestTarget(test_target::Args),
@@ -51,7 +52,7 @@ enum Task {
     Instructions(instructions::Args),
     /// Makes system calls of the release servers fail, and judges the servers from outside
     Faults(faults::Args),
-    /// Runs many seeds of the simulated tests, and with --planted sees planted bugs found
+    /// Runs many seeds of the simulated tests, and with --all everything that proves the loop
     Proof(proof::Args),
     /// Measures the servers against their peers
     Bench(bench::Args),

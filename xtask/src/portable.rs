@@ -11,6 +11,13 @@ pub(crate) const PACKAGES: [&str; 4] = ["evio-sys", "evio-core", "evio", "evio-e
 /// Those of [`PACKAGES`] that are published.
 pub(crate) const LIBRARIES: [&str; 3] = ["evio-sys", "evio-core", "evio"];
 
+/// Returns the arguments of cargo that choose the libraries as they are shipped, and then together
+/// with what they lack there: every feature, and evio-sim, which turns one of them on.
+pub(crate) fn library_builds() -> [Vec<&'static str>; 2] {
+    let rest = ["--package", "evio-sim", "--features", "evio/signals"];
+    [selected(&LIBRARIES).collect(), selected(&LIBRARIES).chain(rest).collect()]
+}
+
 /// Returns the arguments by which cargo knows `packages`.
 pub(crate) fn selected<'a>(packages: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
     packages.iter().flat_map(|package| ["--package", package])
@@ -26,18 +33,20 @@ pub(crate) fn test() -> Result {
     if tests.status()?.success() { Ok(()) } else { Err("tests failed".into()) }
 }
 
-/// Builds the documentation of the libraries, as a user reads it.
+/// Builds the documentation of the libraries, as a user reads it, and then with all features and
+/// that of evio-sim, which is what stays.
 ///
 /// # Errors
 /// The documentation has a warning, such as a link to nothing.
 pub(crate) fn document() -> Result {
-    let mut documentation = cargo("doc");
-    documentation.arg("--no-deps").args(selected(&LIBRARIES)).env("RUSTDOCFLAGS", "-D warnings");
-    if documentation.status()?.success() {
-        Ok(())
-    } else {
-        Err("the documentation has warnings".into())
+    for build in library_builds() {
+        let mut documentation = cargo("doc");
+        documentation.arg("--no-deps").args(build).env("RUSTDOCFLAGS", "-D warnings");
+        if !documentation.status()?.success() {
+            return Err("the documentation has warnings".into());
+        }
     }
+    Ok(())
 }
 
 fn cargo(subcommand: &str) -> Command {

@@ -29,8 +29,8 @@ pub(crate) struct Args {
 /// Runs the tests, and says which were left out.
 ///
 /// # Errors
-/// A test fails twice, and the error names the seed; or the simulated kernel does not do as the
-/// model does.
+/// A test fails twice, and the error names the seed; no test has the name that was asked for; or
+/// the simulated kernel does not do as the model does.
 pub(crate) fn run(args: &Args) -> Result {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let first = args.seed.unwrap_or(since.as_secs());
@@ -55,6 +55,9 @@ fn run_once(seed: u64, filter: Option<&str>) -> Result {
     tests.args(filter).args(["--", "--show-output"]);
     let (has_passed, summary) = Summary::of(tests)?;
     summary.print("test-kqueue", &[]);
+    if has_passed {
+        summary.check_filter(filter)?;
+    }
     if has_passed || pass_again(&summary.failed, seed)? {
         return Ok(());
     }

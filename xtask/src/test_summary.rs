@@ -34,6 +34,20 @@ impl Summary {
         Ok((tests.wait()?.success(), summary))
     }
 
+    /// Checks that a filter has left any test to run.
+    ///
+    /// # Errors
+    /// It has not: no name contains it.
+    pub(crate) fn check_filter(&self, filter: Option<&str>) -> Result {
+        match filter {
+            Some(filter) if self.passed == 0 && self.failed.is_empty() => {
+                let others = self.filtered_out;
+                Err(format!("no test has a name that contains \"{filter}\", of {others}").into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Prints which tests were left out, and how many passed, for the task of this name. The task
     /// itself has left out `others`.
     pub(crate) fn print(&self, task: &str, others: &[(&str, &str)]) {
@@ -112,6 +126,19 @@ mod tests {
         assert_eq!(summary.filtered_out, 2 + 5);
         assert_eq!(summary.failed, ["two"]);
         assert_eq!(summary.left_out, [("one".to_owned(), "a reason".to_owned())]);
+    }
+
+    #[test]
+    fn a_filter_that_leaves_no_test_is_an_error() {
+        let after = |result: &str| {
+            let mut summary = Summary::default();
+            summary.add(result);
+            summary.check_filter(Some("nosuch")).map_err(|error| error.to_string())
+        };
+        let none = after("test result: ok. 0 passed; 0 failed; 0 ignored; 3 filtered out");
+        assert_eq!(none, Err("no test has a name that contains \"nosuch\", of 3".to_owned()));
+        assert_eq!(after("test result: ok. 1 passed; 0 failed; 2 filtered out"), Ok(()));
+        assert!(Summary::default().check_filter(None).is_ok());
     }
 
     #[test]

@@ -114,7 +114,7 @@ fn test(mut cargo: Command, target: &Target, filter: Option<&str>) -> Result {
         return Err(format!("{left_out} tests are to be left out, and {found} were").into());
     }
     if has_passed {
-        return Ok(());
+        return summary.check_filter(filter);
     }
     let names = summary.failed.join(", ");
     Err(format!("failed on {}: {names}", target.triple).into())

@@ -1,7 +1,7 @@
 //! The style rules that can be read off the source text: of one file at a time ([`rules`]), of the
 //! folders of `evio-core` ([`folders`]), of the examples in the documentation, which name the right
-//! crate ([`examples`]) and show every public item ([`shown`]), of the crates ([`layers`]); and the
-//! links of the documents ([`documents`]).
+//! crate ([`examples`]) and show every public item ([`shown`]), of the crates ([`layers`]); the
+//! links of the documents ([`documents`]), and the table of the tasks ([`tasks`]).
 //!
 //! What a compiler lint can say is left to the lint tables in the workspace's `Cargo.toml`.
 
@@ -15,6 +15,7 @@ mod layers;
 mod rules;
 mod shown;
 mod source;
+mod tasks;
 
 use std::fmt;
 use std::fs;
@@ -65,6 +66,7 @@ fn check_workspace() -> Result<Vec<Violation>> {
     violations.extend(shown::check(&sources));
     violations.extend(layers::check()?);
     violations.extend(documents::check()?);
+    violations.extend(tasks::check()?);
     Ok(violations)
 }
 

@@ -44,7 +44,8 @@
 //! - Signals (`EINTR`): `evio_sys` repeats a call that one interrupts, beneath what is simulated.
 //! - Errors of socket(2), bind(2) and listen(2) other than that an address is in use or that no
 //!   descriptor is left: a server that meets one does not start.
-//! - Descriptors of the program's own: watching one fails with `EPERM`.
+//! - Descriptors of the program's own: watching one fails. So a server does not start that is to
+//!   end by a signal or by `Server::shutdown_on`; the [tutorial] ends it otherwise.
 //!
 //! # Examples
 //!
@@ -75,6 +76,7 @@
 mod checked;
 mod connection;
 mod excuse;
+mod failure;
 mod hosts;
 mod net;
 mod process;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use evio::Progress;
 use evio_sys::sim::Kernel;
 
+use crate::failure::{message_of, with_sources};
 use crate::process::Process;
-use crate::seeds::message_of;
 use crate::stalls::Stalls;
 use crate::tasks::Tasks;
 use crate::world::{Agenda, Check, World};
@@ -171,9 +171,10 @@ impl Scheduler {
             let is_in_turn = seat.process.is_none() && !seat.has_ended;
             is_in_turn || seat.late_until > now
         };
-        if !self.seats.borrow().iter().any(is_up)
-            && let Some(overlooked) = self.kernel.find_overlooked()
-        {
+        if self.seats.borrow().iter().any(is_up) {
+            return;
+        }
+        if let Some(overlooked) = self.kernel.find_overlooked() {
             panic!("the loops sleep, and one of them has left what it was told of: {overlooked}");
         }
     }
@@ -221,13 +222,14 @@ impl Scheduler {
             // or a timer of the handler was due.
             Ok(Progress::Idle) if done() != before => Progress::Worked,
             Ok(progress) => progress,
-            Err(error) => panic!("loop {drawn} has failed: {error}"),
+            Err(error) => panic!("loop {drawn} has failed: {}", with_sources(&error)),
         };
         self.seats.borrow_mut()[drawn].end_turn(process, progress);
         // A loop catches panics of callbacks, also those of other loops' turns within one.
         let failure = self.failure.borrow().clone();
         if let Some(failure) = failure {
-            panic!("{failure}");
+            // It was printed when it came.
+            panic::resume_unwind(Box::new(failure));
         }
         self.check_turn();
         true

@@ -1,6 +1,5 @@
 //! Many simulations, one after the other.
 
-use std::any::Any;
 use std::cell::RefCell;
 use std::env;
 use std::panic::{self, AssertUnwindSafe};
@@ -10,6 +9,7 @@ use std::time::Instant;
 use evio_sys::sim::{Counts, Kernel};
 
 use crate::Result;
+use crate::failure::{message_of, repeat_silently, with_sources};
 use crate::simulation::{Outcome, Simulation};
 
 /// How many lines of the trace are shown of a simulation that has failed.
@@ -30,22 +30,7 @@ pub struct Summary {
 
 impl Summary {
     fn add(&mut self, outcome: &Outcome) {
-        let (sum, more) = (&mut self.faults, &outcome.faults);
-        sum.segments += more.segments;
-        sum.short_sends += more.short_sends;
-        sum.would_blocks += more.would_blocks;
-        sum.resets += more.resets;
-        sum.reorders += more.reorders;
-        sum.duplicates += more.duplicates;
-        sum.delays += more.delays;
-        sum.refusals += more.refusals;
-        sum.failed_look_ups += more.failed_look_ups;
-        sum.drops += more.drops;
-        sum.losses += more.losses;
-        sum.call_errors += more.call_errors;
-        sum.late_closes += more.late_closes;
-        sum.no_descriptors += more.no_descriptors;
-        sum.vain_sends += more.vain_sends;
+        self.faults += outcome.faults;
         self.seeds += 1;
         self.connections += outcome.connections;
         self.turns += outcome.turns;
@@ -73,7 +58,7 @@ pub fn for_each_seed(count: u64, prepare: impl Fn(&mut Simulation) -> Result) ->
         let test = test.name().unwrap_or("main");
         println!(
             "evio-sim: {test}: {seeds} seeds in {time:.3} s, {connections} connections, \
-             {turns} turns, {faults:?}"
+             {turns} turns, faults: {faults}"
         );
     }
     summary
@@ -101,11 +86,13 @@ pub fn for_seeds(
             Ok(outcome) => summary.add(&outcome),
             Err(panic) => {
                 let (message, went_well) = (message_of(&*panic), summary.seeds);
-                panic!(
-                    "seed {seed}: {message}\n{}EVIO_SEED={seed} repeats it ({went_well} seeds went \
-                     well before)",
-                    repeat(seed, message, &prepare),
-                )
+                let trace = repeat(seed, message, &prepare);
+                let more = format!(
+                    "{trace}EVIO_SEED={seed} repeats it ({went_well} seeds went well before)"
+                );
+                // The panic itself was printed when it came.
+                eprintln!("seed {seed} has failed. {more}");
+                panic::resume_unwind(Box::new(format!("seed {seed}: {message}\n{more}")));
             }
         }
     }
@@ -117,20 +104,27 @@ fn repeat(seed: u64, message: &str, prepare: &impl Fn(&mut Simulation) -> Result
     if env::var_os("EVIO_TRACE").is_some() {
         return String::new();
     }
-    let kept = RefCell::default();
+    let kept: RefCell<Option<Kernel>> = RefCell::default();
     let simulate = || {
         let simulation = Simulation::new(seed).expect("a simulation needs a descriptor");
         simulation.kernel().keep_trace(TRACE);
         kept.replace(Some(simulation.kernel().clone()));
         run(simulation, prepare)
     };
-    let again = panic::catch_unwind(AssertUnwindSafe(simulate)).err();
-    if again.is_none_or(|panic| message_of(&*panic) != message) {
-        return "It went otherwise the second time: something in it does not come from the seed.\n"
-            .into();
+    let again = repeat_silently(simulate).err();
+    let again = again.as_ref().map_or("it went well", |panic| message_of(&**panic));
+    if again != message {
+        return format!(
+            "It went otherwise the second time: something in it does not come from the seed. \
+             {again}\n"
+        );
     }
-    let lines = kept.take().map_or_else(Vec::new, |kernel: Kernel| kernel.kept_trace());
-    format!("The last of what happened; EVIO_TRACE=1 prints all of it:\n{}\n", lines.join("\n"))
+    let Some(kernel) = kept.take() else { return String::new() };
+    let (lines, sockets) = (kernel.kept_trace().join("\n"), kernel.kept_sockets().join("\n      "));
+    format!(
+        "The last of what happened; EVIO_TRACE=1 prints all of it:\n{lines}\n\
+         The sockets:\n      {sockets}\n"
+    )
 }
 
 fn run_seed(seed: u64, prepare: &impl Fn(&mut Simulation) -> Result) -> Outcome {
@@ -139,12 +133,7 @@ fn run_seed(seed: u64, prepare: &impl Fn(&mut Simulation) -> Result) -> Outcome 
 
 fn run(mut simulation: Simulation, prepare: &impl Fn(&mut Simulation) -> Result) -> Outcome {
     if let Err(error) = prepare(&mut simulation) {
-        panic!("it could not be prepared: {error}");
+        panic!("it could not be prepared: {}", with_sources(&*error));
     }
     simulation.run()
-}
-
-pub(crate) fn message_of(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message")
 }

@@ -9,10 +9,12 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
 
 use evio_sys::sim::Kernel;
 
 use crate::Result;
+use crate::failure::with_sources;
 use crate::net::Net;
 
 type Script = Pin<Box<dyn Future<Output = Result>>>;
@@ -49,6 +51,21 @@ impl Wake for TaskWake {
 
 fn lock(queue: &Queue) -> std::sync::MutexGuard<'_, VecDeque<usize>> {
     queue.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Tells whose script it was that has panicked.
+struct Telling<'a> {
+    kernel: &'a Kernel,
+    number: usize,
+    host: Ipv4Addr,
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.kernel.tell(|| format!("client {}, {}, has failed", self.number, self.host));
+        }
+    }
 }
 
 impl Tasks {
@@ -96,14 +113,18 @@ impl Tasks {
         let task = &mut self.tasks[number];
         task.wake.is_queued.store(false, Ordering::Relaxed);
         let Some(script) = &mut task.script else { return };
-        kernel.set_peer_host(task.net.host());
+        let host = task.net.host();
+        kernel.set_peer_host(host);
         let waker = Waker::from(Arc::clone(&task.wake));
+        let _telling = Telling { kernel, number, host };
         let Poll::Ready(result) = script.as_mut().poll(&mut Context::from_waker(&waker)) else {
             return;
         };
         task.script = None;
         if let Err(error) = result {
-            assert!(task.net.excuses(&*error), "client {number} failed: {error}");
+            let is_excused = task.net.excuses(&*error);
+            let error = with_sources(&*error);
+            assert!(is_excused, "client {number}, {host}, has failed: {error}");
         }
     }
 

@@ -32,9 +32,27 @@
 //!
 //! # A simulation
 //!
-//! `evio-sim` goes into `[dev-dependencies]`. The test binds the same [`Server`](evio::Server)
-//! that the program binds, to an address that exists in the simulation alone, and says what
-//! clients do. A client is an async function, read from top to bottom; it needs no runtime.
+//! `evio-sim` goes where tests have their crates, in the version of `evio` that the program has:
+//!
+//! ```toml
+//! [dependencies]
+//! evio = { path = "../evio/crates/evio" }
+//!
+//! [dev-dependencies]
+//! evio-sim = { path = "../evio/crates/evio-sim" }
+//! ```
+//!
+//! | | |
+//! |---|---|
+//! | [`Simulation`](crate::Simulation) | one run: a server, its clients, and the time. [`for_each_seed`](crate::for_each_seed) makes one from each seed, and your closure puts something in |
+//! | [`Net`](crate::Net) | what the script of a client reaches the others with: it connects, waits, draws numbers |
+//! | [`Connection`](crate::Connection), [`ClientUdp`](crate::ClientUdp) | the sockets of a client |
+//! | [`Faults`](crate::Faults), [`Stalls`](crate::Stalls) | what goes wrong, and how often: drawn from the seed, if you set nothing |
+//! | [`World`](crate::World) | the simulation as those see it who act at a time, or after each turn of a loop |
+//!
+//! The test binds the same [`Server`](evio::Server) that the program binds, to an address that
+//! exists in the simulation alone, and says what clients do. A client is an async function, read
+//! from top to bottom; it needs no runtime.
 //!
 //! ```should_panic
 //! # use evio::{Action, Conn, Handler};
@@ -76,31 +94,48 @@
 //!
 //! Each of the thousand runs has a seed of its own, from which everything in it comes: the sizes
 //! of buffers, where segments are cut, which calls fail, which client is first. One of the first
-//! dozen fails, and says how:
+//! few fails, and says how:
 //!
 //! ```text
-//! seed 11407612367200829935: assertion `left == right` failed
-//!   left: "1611\n"
-//!  right: "2435\n"
-//! The last of what happened; EVIO_TRACE=1 prints all of it:
+//! thread 'sums_are_right' panicked at tests/sums.rs:27:17:
+//! assertion `left == right` failed
+//!   left: "67\n"
+//!  right: "676\n"
+//! seed 1885 has failed. The last of what happened; EVIO_TRACE=1 prints all of it:
 //!       ...
-//!       0.002419s     arrives Data(5, 1)
-//!       0.002419s turn 12
-//!       0.002419s     program wait #1: 1
-//!       0.002420s     program recv #7: 1
-//!       0.002420s   data 0-0-1: 1 bytes
-//!       0.002420s     program send #7: 5
+//!       0.000000s     peer 10.1.0.1 opens #4: TCP 10.1.0.1:32768 to 10.0.0.1:80
 //!       ...
-//!       0.003690s     arrives Data(7, 4)
-//!       0.003690s     peer recv #5: 4
-//! EVIO_SEED=11407612367200829935 repeats it (2 seeds went well before)
+//!       0.000236s     program accept #0: 7
+//!       0.000236s     program opens #7: TCP 10.0.0.1:80 from 10.1.0.1:32768, #4
+//!       ...
+//!       0.000370s     peer 10.1.0.1 send #4: 4
+//!       0.000370s     peer 10.1.0.1 recv #4: EAGAIN
+//!       0.000555s     arrives data #4: 2
+//!       0.000555s loop 0, turn 2
+//!       0.000581s     program wait #1: 1
+//!       0.000606s     program recv #7: 2
+//!       0.000606s   data 0-0-1: 2 bytes
+//!       0.000632s     program send #7: 3
+//!       ...
+//!       0.001715s client 1, 10.1.0.1, has failed
+//! The sockets:
+//!       ...
+//!       #4 of peer 10.1.0.1: TCP 10.1.0.1:32768 to 10.0.0.1:80
+//!       ...
+//!       #7 of program: TCP 10.0.0.1:80 from 10.1.0.1:32768, #4
+//! EVIO_SEED=1885 repeats it (0 seeds went well before)
 //! ```
 //!
 //! Behind the time is who acts: a turn of the loop, a callback of the handler with the id of its
 //! connection, a call of the program or of a client, with the number of the socket and the result,
-//! and a segment that arrives. Here a part of a line came by itself, 1 byte, and the handler
-//! answered it as if it were all of it. With `EVIO_SEED` in the environment there is this one run,
-//! as often as it takes, under a debugger if need be.
+//! and a segment that arrives. Here the client sent 4 bytes, 2 of them arrived by themselves, and
+//! the handler answered them as if they were the line.
+//!
+//! - `EVIO_SEED=1885` in the environment makes this one run, as often as it takes, under a debugger
+//!   if need be. Its trace is the same each time.
+//! - `EVIO_SEEDS=100000` makes so many runs of each test, and with `cargo test -- --nocapture` a
+//!   line about them is printed.
+//! - `EVIO_TRACE=1` prints every call of a run.
 //!
 //! # The repair
 //!
@@ -161,14 +196,19 @@
 //!
 //! # Time
 //!
-//! The clock moves when everybody waits, to whatever comes next. An hour costs nothing, and
-//! deadlines are exact:
+//! The clock moves when everybody waits, to whatever comes next. So an hour costs nothing, and a
+//! deadline can be checked from both sides. Timers come as late as they may elsewhere: never early,
+//! and up to 48 ms after their time. What they do has its way to the client, which is some
+//! milliseconds, and seconds or minutes if the network loses it:
 //!
 //! ```
 //! use std::time::Duration;
 //! use evio::{Action, Events, Limits, Server};
+//! use evio_sim::Faults;
 //!
 //! evio_sim::for_each_seed(20, |sim| {
+//!     // Those that were drawn could delay the end, or cut the client off before.
+//!     sim.set_faults(Faults::default());
 //!     let hour = Duration::from_secs(3600);
 //!     let limits = Limits::default().idle_timeout(Some(hour));
 //!     let server = Server::bind(["tcp://10.0.0.1:80"])?.limits(limits);
@@ -176,7 +216,8 @@
 //!     sim.client(move |net| async move {
 //!         let mut conn = net.connect("10.0.0.1:80").await?;
 //!         conn.read_to_end().await?;
-//!         assert!(net.now() > hour - Duration::from_secs(1));
+//!         let waited = net.now();
+//!         assert!(waited >= hour && waited < hour + Duration::from_millis(100), "{waited:?}");
 //!         Ok(())
 //!     });
 //!     Ok(())
@@ -186,6 +227,48 @@
 //! A handler has to take its time from [`Loop::now`](evio::Loop::now) and its random numbers from
 //! its own seed: what it asks the system for is not simulated, and a run that depends on it does
 //! not repeat. A seed that goes well the second time is reported as such.
+//!
+//! # Several loops, names, and the end of a server
+//!
+//! [`serve_each`](crate::Simulation::serve_each) makes a handler for each loop, as
+//! [`Server::run_each`](evio::Server::run_each) does. [`host`](crate::Simulation::host) makes a
+//! name known, for [`Server::bind`](evio::Server::bind) and for a [`Resolver`](evio::Resolver) of
+//! the handler; clients connect to addresses. No signal comes into a simulation: a server that was
+//! told to wait for one, by `shutdown_on_signals` or [`shutdown_on`](evio::Server::shutdown_on),
+//! does not start. What the signal would do, [`at`](crate::Simulation::at) does with the server's
+//! handle:
+//!
+//! ```
+//! use std::time::Duration;
+//! use evio::{Action, Events, Server};
+//!
+//! evio_sim::for_each_seed(20, |sim| {
+//!     sim.host("echo.internal", ["10.0.0.1"]);
+//!     let server = Server::bind(["tcp://echo.internal:80"])?;
+//!     let handle = server.handle();
+//!     sim.serve_each(server, 3, |_loop_id| {
+//!         let echo = Events::new().data(|conn, _, input| {
+//!             conn.write(input);
+//!             Action::None
+//!         });
+//!         echo.stopping(|conn, _| {
+//!             conn.write(b"goodbye\n");
+//!             Action::Close
+//!         })
+//!     })?;
+//!     let (minute, grace) = (Duration::from_secs(60), Duration::from_secs(30));
+//!     sim.at(minute, move |_| handle.shutdown_gracefully(grace));
+//!     for _ in 0..5 {
+//!         sim.client(move |net| async move {
+//!             let mut conn = net.connect("10.0.0.1:80").await?;
+//!             assert_eq!(conn.read_line().await?, "goodbye\n");
+//!             assert!(net.now() >= minute);
+//!             Ok(())
+//!         });
+//!     }
+//!     Ok(())
+//! });
+//! ```
 //!
 //! # What goes wrong, and when it ends
 //!

@@ -91,13 +91,19 @@ fn read() {
         |limits, _| limits,
         CHANCE,
         |conn, callback, due| {
-            // What comes meanwhile moves it no further.
-            (callback == On::Opened).then(|| {
+            // `opened` is followed by a look at all deadlines, `data` is not. What comes meanwhile
+            // moves it no further.
+            let is_begin = match due.as_millis() % 2 {
+                0 => callback == On::Opened,
+                _ => matches!(callback, On::Data([b'!', ..])),
+            };
+            is_begin.then(|| {
                 conn.set_read_timeout(Some(due));
                 Action::None
             })
         },
         async |net, mut conn, due| {
+            conn.write_all(b"!").await?;
             for _ in 0..net.random_below(4) {
                 net.sleep(due / 10).await;
                 conn.write_all(b"something").await?;

@@ -63,7 +63,7 @@ fn clients_that_wait_for_ever_are_told_of_with_what_happened() {
         });
     });
     assert!(message.contains("clients have not come to their ends within 90s"), "{message}");
-    for part in ["turn 1\n", "  opened ", ": 4 bytes\n", "program recv #", "arrives Data("] {
+    for part in ["turn 1\n", "  opened ", ": 4 bytes\n", "program recv #", "arrives data #"] {
         assert!(message.contains(part), "no {part:?} in {message}");
     }
 }
@@ -197,6 +197,6 @@ fn a_cut_excuses_no_error_but_its_own() {
     assert_eq!(run(|cut| Err(cut.into())).faults.resets, 1);
     for end in [|_| Err("wrong".into()), |_| Err(io::Error::other("wrong").into())] {
         let message = message_of(|| assert_eq!(run(end).faults.resets, 1));
-        assert!(message.contains("client 0 failed: wrong"), "{message}");
+        assert!(message.contains("client 0, 10.1.0.0, has failed: wrong"), "{message}");
     }
 }

@@ -18,8 +18,8 @@ const HELD_UP_UNTIL: Duration = Duration::from_millis(1_100);
 /// When clients send what is in time: after the asking, before the loop comes to it.
 const IN_TIME: Duration = Duration::from_millis(200);
 
-/// Sends to every other connection the "hello" of one of them, and answers each end of output with how
-/// much came before it.
+/// Sends to every other connection the "hello" of one of them, and answers each end of output with
+/// how much came before it.
 struct Relay {
     blocker: Blocker,
     /// Every call takes so long.

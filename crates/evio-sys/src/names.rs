@@ -32,6 +32,9 @@ pub fn look_up(host: &str, port: u16) -> io::Result<vec::IntoIter<SocketAddr>> {
 /// `done` is called with `receiver` and what was found. The operating system has nothing of the
 /// kind, so that the receiver comes back; a simulated kernel has.
 ///
+/// Hidden from programs, to which it is of no use: it is public because `Resolver` of evio, which
+/// else looks names up on a thread of its pool, has to ask the kernel of a simulation itself.
+///
 /// # Errors
 ///
 /// Gives `receiver` back where somebody has to wait; see [`look_up`].
@@ -45,6 +48,7 @@ pub fn look_up(host: &str, port: u16) -> io::Result<vec::IntoIter<SocketAddr>> {
 /// let done = |sender: mpsc::Sender<_>, found| _ = sender.send(found);
 /// assert!(evio_sys::names::look_up_later("localhost:80", sender, done).is_err());
 /// ```
+#[doc(hidden)]
 #[inline]
 pub fn look_up_later<T: Send + 'static>(
     name: &str,

@@ -41,6 +41,7 @@
 //! - [`MessageSender`] sends messages of your own type to the handler of a loop, such as a question
 //!   that brings along where the answer goes to.
 //! - [`ServerHandle`] ends a server, and [`ConnHandle`] reaches a connection, from any thread.
+//!   [`ServerHandle::shutdown_gracefully`] shows how connections finish their work first.
 //! - [`Loop::connect`] makes a connection to one address, with the same callbacks; [`Loop::dial`]
 //!   to the first of several that answers; [`Resolver::dial`] to a name.
 //!   [`Server::without_addresses`] is for programs that are clients only.

@@ -94,20 +94,84 @@ impl ServerHandle {
     /// Returns at once. Before the server runs this is the same as [`shutdown`](Self::shutdown),
     /// which can also follow it, to wait no longer.
     ///
+    /// # Draining
+    ///
+    /// Before `stopping` is called, connections that wait in the backlog are accepted, and what
+    /// peers have sent by then comes to [`data`](crate::Handler::data): as much as one read takes,
+    /// of each connection whose input is not paused. The rest is up to the handler:
+    ///
+    /// - A handler without `stopping` closes each connection when what was written to it is sent,
+    ///   after the [replies](crate::Conn::reply) that are owed. So work that others do for a
+    ///   connection needs nothing else, if its result is a reply.
+    /// - For work of another kind the context has a flag. `stopping` returns
+    ///   [`Action::None`](crate::Action::None) while there is work, and the callback that ends the
+    ///   work closes. Until then the connection is as open as before: input comes, timers run down.
+    ///   `timeout` bounds all of it.
+    ///
     /// # Examples
     ///
+    /// Each line that comes in takes a while, which a timer stands for here. The client that waits
+    /// for an answer gets it, though the server is told to end before:
+    ///
     /// ```
+    /// use std::io::{Read, Write};
+    /// use std::net::TcpStream;
+    /// use std::thread;
     /// use std::time::Duration;
-    /// use evio::{Action, Events, Server};
+    /// use evio::{Action, Conn, Handler, Server};
+    ///
+    /// #[derive(Default)]
+    /// struct Guest {
+    ///     is_working: bool,
+    ///     is_stopping: bool,
+    /// }
+    ///
+    /// struct Worker;
+    ///
+    /// impl Handler for Worker {
+    ///     type Context = Guest;
+    ///
+    ///     fn context(&mut self, _: &Conn<'_>) -> Guest {
+    ///         Guest::default()
+    ///     }
+    ///
+    ///     fn data(&mut self, conn: &mut Conn<'_>, guest: &mut Guest, _: &[u8]) -> Action {
+    ///         conn.write(b"begun\n");
+    ///         guest.is_working = true;
+    ///         // One task at a time: until it is done, no other is read.
+    ///         conn.pause_reading();
+    ///         conn.set_timer(Some(Duration::from_millis(20)));
+    ///         Action::None
+    ///     }
+    ///
+    ///     fn timer(&mut self, conn: &mut Conn<'_>, guest: &mut Guest) -> Action {
+    ///         conn.write(b"done\n");
+    ///         guest.is_working = false;
+    ///         conn.resume_reading();
+    ///         if guest.is_stopping { Action::Close } else { Action::None }
+    ///     }
+    ///
+    ///     fn stopping(&mut self, _: &mut Conn<'_>, guest: &mut Guest) -> Action {
+    ///         guest.is_stopping = true;
+    ///         if guest.is_working { Action::None } else { Action::Close }
+    ///     }
+    /// }
     ///
     /// let server = Server::bind(["tcp://127.0.0.1:0"])?;
+    /// let address = server.local_addrs()[0].addr().as_inet().expect("a TCP address");
     /// let handle = server.handle();
-    /// std::thread::spawn(move || handle.shutdown_gracefully(Duration::from_secs(30)));
-    /// server.run(Events::new().stopping(|conn, _| {
-    ///     conn.write(b"goodbye\n");
-    ///     Action::Close
-    /// }))?;
-    /// # Ok::<(), evio::Error>(())
+    /// let client = thread::spawn(move || {
+    ///     let mut client = TcpStream::connect(address)?;
+    ///     client.write_all(b"do it\n")?;
+    ///     client.read_exact(&mut [0; 6])?;
+    ///     handle.shutdown_gracefully(Duration::from_secs(30));
+    ///     let mut rest = String::new();
+    ///     client.read_to_string(&mut rest)?;
+    ///     std::io::Result::Ok(rest)
+    /// });
+    /// server.run(Worker)?;
+    /// assert_eq!(client.join().expect("it does not panic")?, "done\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn shutdown_gracefully(&self, timeout: Duration) {
         let mut state = self.state.lock();

@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicU64;
 
 use clap::Parser;
 use evio_examples::cli::{self, ClientLimits, Listen, Timeout};
-use evio_examples::mqtt::{Broker, Settings};
+use evio_examples::mqtt::{Bounds, Broker, Settings};
 
 /// A broker of MQTT 3.1.1, QoS 0 and 1. Ctrl-C ends it.
 ///
@@ -70,6 +70,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let settings = Settings {
         max_packet: *max_packet,
         patience: congestion_timeout.0,
+        bounds: Bounds::default(),
         stamps: Arc::new(AtomicU64::new(0)),
     };
     let make = |here| Broker::new(&here, settings.clone());

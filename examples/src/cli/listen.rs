@@ -40,14 +40,15 @@ pub struct Listen {
 /// How many loops share the work.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct LoopCount {
-    /// Number of event loops, each on a thread of its own; 0 takes all processors
+    /// Number of event loops, each on a thread of its own; 0 is one for each processor
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = value_parser!(u16).range(..=MAX_LOOPS))]
     loops: u16,
 }
 
 impl LoopCount {
-    /// Returns the number of loops that was asked for.
+    /// Returns the number of loops that was asked for. Here 0 stands for all processors, while
+    /// `evio::Loops::from(0)` is one loop.
     #[must_use]
     pub fn get(self) -> evio::Loops {
         match self.loops {

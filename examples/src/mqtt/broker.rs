@@ -15,7 +15,7 @@ use evio::{
 use log::info;
 
 use super::client::{CONNECT_TIME, Client};
-use super::flow::{Account, Message, Owed};
+use super::flow::{Account, Bounds, Debtor, Message, Owed};
 use super::retained::{Publication, Retained};
 use super::topics::Filters;
 
@@ -26,6 +26,8 @@ pub struct Settings {
     pub max_packet: usize,
     /// How long a client may keep those waiting who publish to it.
     pub patience: Option<Duration>,
+    /// How much may be on its way to subscribers.
+    pub bounds: Bounds,
     /// Gives everything that the loops must agree upon its place in one order.
     pub stamps: Arc<AtomicU64>,
 }
@@ -60,6 +62,7 @@ impl Broker {
         let sender = |of_loop: LoopHandle| {
             of_loop.message_sender().expect("each loop has a handler of this type")
         };
+        let all = settings.bounds.all / here.loops();
         let others = (0..here.loops()).filter(|loop_id| *loop_id != here.loop_id());
         Self {
             settings,
@@ -68,7 +71,7 @@ impl Broker {
             filters: Filters::default(),
             retained: Retained::default(),
             others: others.filter_map(|loop_id| here.of_loop(loop_id)).map(sender).collect(),
-            account: Account::of_loop(sender(here.clone()), here.loops()),
+            account: Account::new(all, Debtor::Loop(sender(here.clone()))),
             waiting: BTreeSet::new(),
             work: 0,
         }
@@ -152,7 +155,9 @@ impl Handler<Message> for Broker {
     type Context = InputStream;
 
     fn context(&mut self, conn: &Conn<'_>) -> InputStream {
-        self.clients.insert(conn, Client::new(Account::of_publisher(conn.handle())));
+        let Bounds { share, inflight, .. } = self.settings.bounds;
+        let account = Account::new(share, Debtor::Publisher(conn.handle()));
+        self.clients.insert(conn, Client::new(account, inflight));
         // The parser refuses what is too large, and nothing is read while packets wait.
         InputStream::with_max_len(usize::MAX)
     }

@@ -11,10 +11,6 @@ use super::flow::{Account, Owed};
 use super::packet::Qos;
 use super::retained::Publication;
 
-/// How many messages a client may leave unacknowledged before those who publish to it have to
-/// wait.
-const MAX_INFLIGHT: usize = 1000;
-
 /// How long a client may take to send its CONNECT, the reasonable time that 3.1.4 speaks of.
 pub(super) const CONNECT_TIME: Duration = Duration::from_secs(10);
 
@@ -39,14 +35,14 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(account: Arc<Account>) -> Self {
+    pub(super) fn new(account: Arc<Account>, max_inflight: usize) -> Self {
         Self {
             name: None,
             stamp: 0,
             keep_alive: Some(CONNECT_TIME),
             will: None,
             filters: HashSet::new(),
-            inflight: Inflight::default(),
+            inflight: Inflight::new(max_inflight),
             account,
             owed: Vec::new(),
         }
@@ -106,16 +102,21 @@ impl Client {
 /// The messages that a client has not acknowledged. They are not sent again, which would be due
 /// only in a session that outlives its connection [MQTT-4.4.0-1]; so their ids are all there is of
 /// them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Inflight {
     /// The oldest first.
     ids: VecDeque<u16>,
     last: u16,
+    limit: usize,
     /// From the limit on, until half of it is left.
     pub(super) is_full: bool,
 }
 
 impl Inflight {
+    fn new(limit: usize) -> Self {
+        Self { ids: VecDeque::new(), last: 0, limit, is_full: false }
+    }
+
     /// Returns an id for one more message, which is not in use [MQTT-2.3.1-4]: ids go round, so the
     /// oldest is the first one to meet again. `None` if that one is still not acknowledged.
     pub(super) fn add(&mut self) -> Option<u16> {
@@ -125,7 +126,7 @@ impl Inflight {
         }
         self.ids.push_back(id);
         self.last = id;
-        self.is_full |= self.ids.len() >= MAX_INFLIGHT;
+        self.is_full |= self.ids.len() >= self.limit;
         Some(id)
     }
 
@@ -133,10 +134,10 @@ impl Inflight {
     pub(super) fn acknowledge(&mut self, id: u16) -> bool {
         // Clients acknowledge in order [MQTT-4.6.0-2], so it is the first. There can be many more
         // than are looked at.
-        if let Some(at) = self.ids.iter().take(MAX_INFLIGHT).position(|inflight| *inflight == id) {
+        if let Some(at) = self.ids.iter().take(self.limit).position(|inflight| *inflight == id) {
             self.ids.remove(at);
         }
-        let is_over = self.is_full && self.ids.len() <= MAX_INFLIGHT / 2;
+        let is_over = self.is_full && self.ids.len() <= self.limit / 2;
         self.is_full &= !is_over;
         is_over
     }
@@ -146,9 +147,11 @@ impl Inflight {
 mod tests {
     use super::*;
 
+    const LIMIT: usize = 1000;
+
     #[test]
     fn ids_go_round_and_none_is_used_twice() {
-        let mut inflight = Inflight::default();
+        let mut inflight = Inflight::new(LIMIT);
         let ids: Vec<u16> = std::iter::from_fn(|| inflight.add()).collect();
         assert!(ids.iter().copied().eq(1..=u16::MAX));
         assert!(inflight.is_full);
@@ -160,12 +163,12 @@ mod tests {
 
     #[test]
     fn there_is_room_again_when_half_is_acknowledged() {
-        let mut inflight = Inflight::default();
-        for count in 1..=MAX_INFLIGHT {
+        let mut inflight = Inflight::new(LIMIT);
+        for count in 1..=LIMIT {
             assert!(inflight.add().is_some());
-            assert_eq!(inflight.is_full, count == MAX_INFLIGHT);
+            assert_eq!(inflight.is_full, count == LIMIT);
         }
-        let half = MAX_INFLIGHT as u16 / 2;
+        let half = LIMIT as u16 / 2;
         assert!((1..half).all(|id| !inflight.acknowledge(id)));
         assert!(!inflight.acknowledge(u16::MAX), "nobody has sent that one");
         assert!(inflight.acknowledge(half) && !inflight.is_full);

@@ -3,7 +3,7 @@
 //! A publisher owes the bytes of its messages until all subscribers, of all loops, have room for
 //! more. [`Owed`] stands for those of one message: it lies with the message in mailboxes, and with
 //! each subscriber that was full when it was sent it. When the last of them drops it, the bytes are
-//! paid back. A publisher that owes its [`SHARE`] is not read from until half of that is paid back,
+//! paid back. A publisher that owes its share is not read from until half of that is paid back,
 //! and the kernel has its peer wait. What all publishers of a loop owe is limited as well, or many
 //! of them could fill a subscriber's output.
 //!
@@ -17,12 +17,23 @@ use evio::{ConnHandle, MessageSender};
 
 use super::retained::Publication;
 
-/// The most bytes that all publishers owe: those of each loop an equal part of it. The message that
-/// goes beyond is still sent.
-const ALL: usize = 3 << 20;
+/// How much may be on its way to subscribers before publishers have to wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The most bytes that all publishers owe: those of each loop an equal part of it. The message
+    /// that goes beyond is still sent.
+    pub all: usize,
+    /// The most bytes that one publisher owes. The message that goes beyond is still sent.
+    pub share: usize,
+    /// How many messages a client may leave unacknowledged.
+    pub inflight: usize,
+}
 
-/// The most bytes that one publisher owes. The message that goes beyond is still sent.
-const SHARE: usize = 12 << 10;
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { all: 3 << 20, share: 12 << 10, inflight: 1000 }
+    }
+}
 
 /// What one loop tells another.
 #[derive(Clone, Debug)]
@@ -44,21 +55,13 @@ pub(super) struct Account {
 }
 
 #[derive(Debug)]
-enum Debtor {
+pub(super) enum Debtor {
     Publisher(ConnHandle),
     Loop(MessageSender<Message>),
 }
 
 impl Account {
-    pub(super) fn of_publisher(publisher: ConnHandle) -> Arc<Self> {
-        Self::new(SHARE, Debtor::Publisher(publisher))
-    }
-
-    pub(super) fn of_loop(event_loop: MessageSender<Message>, loops: usize) -> Arc<Self> {
-        Self::new(ALL / loops, Debtor::Loop(event_loop))
-    }
-
-    fn new(limit: usize, debtor: Debtor) -> Arc<Self> {
+    pub(super) fn new(limit: usize, debtor: Debtor) -> Arc<Self> {
         Arc::new(Self { owed: AtomicUsize::new(0), limit, debtor })
     }
 

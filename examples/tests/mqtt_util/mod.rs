@@ -1,18 +1,19 @@
 //! A client of MQTT that does what a test says, and nothing by itself.
-#![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test uses its part")]
+
+mod packets;
 
 use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
 
 use crate::util::Server;
 
-pub const MQTT_BROKER: &str = env!("CARGO_BIN_EXE_mqtt-broker");
+pub use packets::{
+    CONNACK, Connect, PINGRESP, PUBACK, Received, SUBACK, UNSUBACK, packet, puback, publish,
+    subscribe, text,
+};
 
-pub const CONNACK: u8 = 0x20;
-pub const PUBACK: u8 = 0x40;
-pub const SUBACK: u8 = 0x90;
-pub const UNSUBACK: u8 = 0xb0;
-pub const PINGRESP: u8 = 0xd0;
+pub const MQTT_BROKER: &str = env!("CARGO_BIN_EXE_mqtt-broker");
 
 /// Starts a broker that gives each loop its connections in turn.
 pub fn start(loops: &str, flags: &[&str]) -> Server {
@@ -20,67 +21,13 @@ pub fn start(loops: &str, flags: &[&str]) -> Server {
     Server::start(MQTT_BROKER, &[&own, flags].concat(), 1)
 }
 
-pub fn packet(first: u8, body: &[u8]) -> Vec<u8> {
-    let (mut packet, mut len) = (vec![first], body.len());
-    while len >= 128 {
-        packet.push((len % 128) as u8 | 128);
-        len /= 128;
-    }
-    packet.push(len as u8);
-    packet.extend(body);
-    packet
-}
-
-pub fn text(text: &str) -> Vec<u8> {
-    [&(text.len() as u16).to_be_bytes(), text.as_bytes()].concat()
-}
-
-/// A PUBLISH; with a packet id, at QoS 1.
-pub fn publish(topic: &str, payload: &[u8], packet_id: Option<u16>, retain: bool) -> Vec<u8> {
-    let first = 0x30 | u8::from(packet_id.is_some()) << 1 | u8::from(retain);
-    let id = packet_id.map(u16::to_be_bytes);
-    let id = id.as_ref().map_or(&[][..], |id| id);
-    packet(first, &[&text(topic), id, payload].concat())
-}
-
-/// What a client says of itself.
-pub struct Connect<'a> {
-    pub name: &'a str,
-    pub keep_alive: u16,
-    /// Topic, text, and the bits of the connect flags that are about the will.
-    pub will: Option<(&'a str, &'a str, u8)>,
-}
-
-impl<'a> Connect<'a> {
-    pub fn new(name: &'a str) -> Self {
-        Self { name, keep_alive: 0, will: None }
-    }
-
-    pub fn packet(&self) -> Vec<u8> {
-        let flags = 2 | self.will.map_or(0, |(_, _, flags)| flags | 4);
-        let keep_alive = self.keep_alive.to_be_bytes();
-        let mut body = [&text("MQTT")[..], &[4, flags], &keep_alive, &text(self.name)].concat();
-        if let Some((topic, message, _)) = self.will {
-            body.extend([text(topic), text(message)].concat());
-        }
-        packet(0x10, &body)
-    }
-
+impl Connect<'_> {
     pub fn connect(&self, server: &Server) -> Client {
         let mut client = Client::open(server);
         client.write(&self.packet());
         assert_eq!(client.read(), (CONNACK, vec![0, 0]), "{}", self.name);
         client
     }
-}
-
-/// A message that has come.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Received {
-    pub topic: String,
-    pub payload: Vec<u8>,
-    pub packet_id: Option<u16>,
-    pub is_retained: bool,
 }
 
 pub struct Client {
@@ -140,8 +87,7 @@ impl Client {
     }
 
     pub fn subscribe(&mut self, filters: &[(&str, u8)]) -> Vec<u8> {
-        let filters = filters.iter().map(|(filter, qos)| [&text(filter)[..], &[*qos]].concat());
-        self.write(&packet(0x82, &[vec![0, 9], filters.collect::<Vec<_>>().concat()].concat()));
+        self.write(&subscribe(9, filters));
         let (first, body) = self.read();
         assert_eq!((first, &body[..2]), (SUBACK, &[0, 9][..]));
         body[2..].to_vec()
@@ -160,9 +106,9 @@ impl Client {
 
     pub fn try_receive(&mut self) -> Option<Received> {
         let (first, body) = self.try_read()?;
-        let received = parse(first, &body);
+        let received = Received::parse(first, &body);
         if let Some(packet_id) = received.packet_id {
-            self.write(&packet(0x40, &packet_id.to_be_bytes()));
+            self.write(&puback(packet_id));
         }
         Some(received)
     }
@@ -178,21 +124,5 @@ impl Client {
         // It may be a reset.
         let _ = self.stream.read_to_end(&mut rest);
         assert!(rest.is_empty(), "{rest:x?} came before the end");
-    }
-}
-
-fn parse(first: u8, body: &[u8]) -> Received {
-    assert_eq!(first & 0xf8, 0x30, "{first:x} is no PUBLISH");
-    let (len, rest) = body.split_at(2);
-    let (topic, rest) = rest.split_at(usize::from(u16::from_be_bytes([len[0], len[1]])));
-    let (packet_id, payload) = match first & 6 {
-        0 => (None, rest),
-        _ => (Some(u16::from_be_bytes([rest[0], rest[1]])), &rest[2..]),
-    };
-    Received {
-        topic: String::from_utf8(topic.to_vec()).unwrap(),
-        payload: payload.to_vec(),
-        packet_id,
-        is_retained: first & 1 != 0,
     }
 }

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt};
-use nix::sys::time::TimeVal;
 use socket2::{Domain, Socket, Type};
 
+pub use crate::util::accept;
 use crate::util::{DEADLINE, Server};
 
 pub const TCP_PROXY: &str = env!("CARGO_BIN_EXE_tcp-proxy");
@@ -26,23 +26,13 @@ pub fn proxy_of(upstreams: &[String], flags: &[&str]) -> Server {
     Server::start(TCP_PROXY, &all, 1)
 }
 
-/// An upstream that the test plays itself; to accept has a deadline.
+/// An upstream that the test plays itself.
 pub fn listener() -> TcpListener {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let deadline = TimeVal::new(DEADLINE.as_secs() as i64, 0);
-    setsockopt(&listener, sockopt::ReceiveTimeout, &deadline).unwrap();
-    listener
+    TcpListener::bind("127.0.0.1:0").unwrap()
 }
 
 pub fn address_of(listener: &TcpListener) -> String {
     listener.local_addr().unwrap().to_string()
-}
-
-pub fn accept(listener: &TcpListener) -> TcpStream {
-    let (stream, _) = listener.accept().unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    stream.set_write_timeout(Some(DEADLINE)).unwrap();
-    stream
 }
 
 /// An address that refuses: its socket is bound, so that nobody else gets the port, and does not

@@ -3,13 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::time::TimeVal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
@@ -59,12 +61,9 @@ impl Server {
             let address = line.strip_prefix("listening on ");
             found.push(address.unwrap_or_else(|| panic!("unexpected: {line}")).to_owned());
         }
-        // Goes on reading, so that the server is never held up by a full pipe.
-        let (say, said) = mpsc::channel();
         // Depends on the shell that the test is started from.
         let is_news = |line: &String| !line.starts_with("descriptor limit raised");
-        let lines = lines.map_while(Result::ok).filter(is_news);
-        std::thread::spawn(move || lines.for_each(|line| drop(say.send(line))));
+        let said = received(lines.map_while(Result::ok).filter(is_news));
         Self { child, addresses: found, said: Mutex::new(said) }
     }
 
@@ -109,14 +108,7 @@ impl Server {
 
     /// Waits for the server to end by itself.
     pub fn wait(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(Instant::now() < deadline, "the server does not end");
-            std::thread::yield_now();
-        }
+        wait(&mut self.child)
     }
 }
 
@@ -125,6 +117,38 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Waits for a program to end by itself.
+#[track_caller]
+pub fn wait(child: &mut Child) -> ExitStatus {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        assert!(Instant::now() < deadline, "the program does not end");
+        std::thread::yield_now();
+    }
+}
+
+/// Reads lines by a thread of their own: who waits for one can have a deadline, and a program is
+/// never held up by a full pipe.
+pub fn received(lines: impl Iterator<Item = String> + Send + 'static) -> Receiver<String> {
+    let (say, said) = mpsc::channel();
+    std::thread::spawn(move || lines.for_each(|line| drop(say.send(line))));
+    said
+}
+
+/// Accepts a connection; neither that nor its reads and writes wait longer than the deadline.
+#[track_caller]
+pub fn accept(listener: &TcpListener) -> TcpStream {
+    let deadline = TimeVal::new(DEADLINE.as_secs() as i64, 0);
+    setsockopt(listener, sockopt::ReceiveTimeout, &deadline).unwrap();
+    let (stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_write_timeout(Some(DEADLINE)).unwrap();
+    stream
 }
 
 /// Sends `request` and returns everything up to the end of the connection.

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::case::{Load, OPEN};
-use super::children::Children;
 use super::programs::{Programs, Server};
 use super::results::{Latency, ServerResults, Spread};
+use crate::children::Children;
 
 /// What opening thousands of connections may take at most.
 const CONNECT_LIMIT: Duration = Duration::from_secs(60);

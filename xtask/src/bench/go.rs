@@ -3,10 +3,10 @@
 use std::process::Command;
 use std::time::Duration;
 
-use super::children::Children;
 use super::outside::Tool;
 use super::peers;
 use super::programs::Programs;
+use crate::children::Children;
 use crate::workspace_root;
 
 /// What builds it.

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::case::{Core, Entry};
-use super::children::Children;
+use crate::children::Children;
 use crate::workspace_root;
 
 /// How long a release build of everything may take, from nothing and on a slow machine.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::Args;
 use super::case::{Case, Entry};
-use super::children::Children;
 use super::generator::{self, Driven};
 use super::go;
 use super::machine;
@@ -13,6 +12,7 @@ use super::programs::Programs;
 use super::progress::Progress;
 use super::results::SuiteResults;
 use super::table;
+use crate::children::Children;
 
 /// A run: its options, its programs and the processes it has started.
 #[derive(Debug)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
+use super::chat::Guest;
 use super::protocol::{Endpoint, Protocol, Reply};
 use super::random::Random;
 
@@ -40,13 +41,24 @@ pub(super) struct Client {
     protocol: Protocol,
     bytes: Random,
     number: u64,
+    /// Whether it has sent what comes before the first request.
+    is_introduced: bool,
+    /// What it is to a chat server.
+    guest: Guest,
 }
 
 impl Client {
     /// Connects as the connection with this number; `bytes` is its own stream.
     pub(super) fn connect(server: Endpoint, bytes: Random, number: u64) -> Done<Self> {
         let stream = connect(server.address).map_err(|error| trouble("connecting", &error))?;
-        Ok(Self { stream: BufReader::new(stream), protocol: server.protocol, bytes, number })
+        Ok(Self {
+            stream: BufReader::new(stream),
+            protocol: server.protocol,
+            bytes,
+            number,
+            is_introduced: false,
+            guest: Guest::new(number),
+        })
     }
 
     /// Sends a request with so many bytes, and checks the reply.
@@ -65,17 +77,38 @@ impl Client {
     }
 
     /// Sends a request, and returns the reply that must come.
-    pub(super) fn ask(&mut self, len: usize) -> Done<Reply> {
-        let (request, reply) = self.protocol.request(len, self.number, &mut self.bytes);
+    pub(super) fn ask(&mut self, len: usize) -> Done<Vec<Reply>> {
+        let (request, replies) = self.requests(1, len);
         self.send(&request)?;
-        Ok(reply)
+        Ok(replies)
+    }
+
+    /// Returns the next requests, and behind the first introduction its reply and theirs.
+    fn requests(&mut self, count: usize, len: usize) -> (Vec<u8>, Vec<Reply>) {
+        let (mut all, mut replies) = (Vec::new(), Vec::with_capacity(count));
+        if !self.is_introduced {
+            self.is_introduced = true;
+            let (introduction, reply) = self.protocol.introduction(self.number);
+            all.extend(introduction);
+            replies.push(Reply::Bytes(reply));
+        }
+        for _ in 0..count {
+            let (request, reply) = self.protocol.request(len, self.number, &mut self.bytes);
+            all.extend(request);
+            replies.push(reply);
+        }
+        (all, replies)
     }
 
     /// Sends a request and the end of the output, and checks the reply and the end of the input.
     pub(super) fn last_exchange(&mut self, len: usize) -> Done {
-        let reply = self.ask(len)?;
+        if !self.protocol.answers_behind_the_end() {
+            self.exchange(len)?;
+            return self.end();
+        }
+        let replies = self.ask(len)?;
         self.finish()?;
-        self.hear(&reply)?;
+        self.hear(&replies)?;
         self.receive_end()
     }
 
@@ -99,13 +132,7 @@ impl Client {
     }
 
     fn transfer(&mut self, requests: usize, len: usize, slowly: bool) -> Done {
-        let mut all = Vec::new();
-        let mut replies = Vec::with_capacity(requests);
-        for _ in 0..requests {
-            let (request, reply) = self.protocol.request(len, self.number, &mut self.bytes);
-            all.extend(request);
-            replies.push(reply);
-        }
+        let (all, replies) = self.requests(requests, len);
         let writer = self.stream.get_ref().try_clone();
         let writer = writer.map_err(|error| Trouble::Fault(format!("dup: {error}")))?;
         thread::scope(|scope| {
@@ -114,7 +141,7 @@ impl Client {
                 // The slowness of a client that is acted out.
                 thread::sleep(SLOW);
             }
-            let received = replies.iter().try_for_each(|reply| self.hear(reply));
+            let received = self.hear(&replies);
             if received.is_err() {
                 // The other thread need not wait any more.
                 let _ = writer.shutdown(Shutdown::Both);
@@ -134,13 +161,29 @@ impl Client {
         finished.map_err(|error| trouble("ending the output", &error))
     }
 
-    /// Checks the reply to what was [asked](Self::ask).
-    pub(super) fn hear(&mut self, reply: &Reply) -> Done {
-        match reply {
+    /// Checks the replies to what was [asked](Self::ask).
+    pub(super) fn hear(&mut self, replies: &[Reply]) -> Done {
+        replies.iter().try_for_each(|reply| match reply {
             Reply::Bytes(bytes) => self.receive_bytes(bytes),
             Reply::Http(body) => {
                 self.receive_head(body.len())?;
                 self.receive_bytes(body)
+            }
+            Reply::Lines(lines) => lines.iter().try_for_each(|line| self.receive_lines(Some(line))),
+        })
+    }
+
+    /// Checks lines up to the one that is expected, or to the end of the input.
+    fn receive_lines(&mut self, expected: Option<&str>) -> Done {
+        loop {
+            let mut line = Vec::new();
+            let read = self.stream.read_until(b'\n', &mut line);
+            read.map_err(|error| trouble("receiving a line", &error))?;
+            match (line.pop(), expected) {
+                (Some(b'\n'), _) if self.guest.hear(&line, expected)? => return Ok(()),
+                (Some(b'\n'), _) => {}
+                (None, None) => return Ok(()),
+                _ => return Err(Trouble::Lost("receiving a line: the connection ends".into())),
             }
         }
     }
@@ -193,6 +236,9 @@ impl Client {
     }
 
     fn receive_end(&mut self) -> Done {
+        if self.protocol == Protocol::Chat {
+            return self.receive_lines(None);
+        }
         match self.stream.fill_buf() {
             Ok([]) => Ok(()),
             Ok(more) => {

@@ -19,7 +19,7 @@ use super::servers::{SERVERS, Server};
 use super::strace::{self, Calls, Phase};
 use super::workload::Clients;
 use crate::Result;
-use crate::bench::children::Children;
+use crate::children::Children;
 use crate::workspace_root;
 
 /// How long a release build of everything may take, from nothing and on a slow machine.

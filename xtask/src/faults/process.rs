@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::bench::children::Children;
+use crate::children::Children;
 
 /// How long a server may take to listen or to end.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -40,7 +40,7 @@ const EXCERPT: usize = 16;
 
 /// A running server. It is killed when this is dropped.
 #[derive(Debug)]
-pub(super) struct Process<'a> {
+pub(crate) struct Process<'a> {
     children: &'a Children,
     pid: u32,
     reader: Option<JoinHandle<()>>,
@@ -49,7 +49,7 @@ pub(super) struct Process<'a> {
 
 impl<'a> Process<'a> {
     /// Starts a server, or a program such as strace that becomes one.
-    pub(super) fn start(children: &'a Children, command: &mut Command) -> io::Result<Self> {
+    pub(crate) fn start(children: &'a Children, command: &mut Command) -> io::Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let started = children.start(command)?;
         let stderr = started.stderr.ok_or_else(|| io::Error::other("stderr is not piped"))?;
@@ -59,7 +59,7 @@ impl<'a> Process<'a> {
     }
 
     /// Waits until the server listens. None if it ends before.
-    pub(super) fn address(&self) -> Option<SocketAddr> {
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
         let find = || {
             let said = self.said();
             let address = said.lines().find_map(|line| line.strip_prefix("listening on tcp://"));
@@ -173,7 +173,7 @@ impl<'a> Process<'a> {
 
     /// Returns the beginning and the end of what it has said: a panic begins with its reason, and
     /// warnings may come by the thousand.
-    pub(super) fn excerpt(&self) -> String {
+    pub(crate) fn excerpt(&self) -> String {
         let said = self.said();
         let lines: Vec<&str> = said.lines().collect();
         match lines.len() {

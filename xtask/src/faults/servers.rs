@@ -20,7 +20,7 @@ pub(super) struct Server {
 
 /// The servers. Each has one loop, on the thread that strace counts the calls of, but for the one
 /// that hands connections from loop to loop.
-pub(super) const SERVERS: [Server; 5] = [
+pub(super) const SERVERS: [Server; 9] = [
     Server {
         name: "echo-server",
         program: "echo-server",
@@ -58,6 +58,39 @@ pub(super) const SERVERS: [Server; 5] = [
         program: "tcp-proxy",
         protocol: Protocol::Echo,
         arguments: &["--listen", "127.0.0.1:0"],
+        loops: 1,
+        has_upstream: true,
+    },
+    Server {
+        name: "chat-server",
+        program: "chat-server",
+        protocol: Protocol::Chat,
+        // Guests that do not read keep all that the others say.
+        arguments: &["--port", "0", "--max-backlog", "64mb"],
+        loops: 1,
+        has_upstream: false,
+    },
+    Server {
+        name: "mqtt-broker",
+        program: "mqtt-broker",
+        protocol: Protocol::Mqtt,
+        arguments: &["--port", "0"],
+        loops: 1,
+        has_upstream: false,
+    },
+    Server {
+        name: "mini-redis",
+        program: "mini-redis",
+        protocol: Protocol::Redis,
+        arguments: &["--port", "0"],
+        loops: 1,
+        has_upstream: false,
+    },
+    Server {
+        name: "load-balancer",
+        program: "load-balancer",
+        protocol: Protocol::Echo,
+        arguments: &["--port", "0"],
         loops: 1,
         has_upstream: true,
     },

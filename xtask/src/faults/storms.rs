@@ -167,8 +167,8 @@ impl Crowd<'_> {
         }
         process.signal(Signal::SIGCONT);
         bystander.last_exchange(10_000)?;
-        for (reply, client) in &mut waiting {
-            client.hear(reply)?;
+        for (replies, client) in &mut waiting {
+            client.hear(replies)?;
         }
         Ok(())
     }

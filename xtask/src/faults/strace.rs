@@ -41,7 +41,7 @@ impl Phase {
 }
 
 /// Says why strace cannot be used here, if it cannot.
-pub(super) fn obstacle() -> Option<String> {
+pub(crate) fn obstacle() -> Option<String> {
     let mut command = Command::new("strace");
     command.args(["-D", "-f", "--seccomp-bpf", "-qq", "-e", "trace=close", "-o", "/dev/null"]);
     match command.arg("true").stdin(Stdio::null()).output() {

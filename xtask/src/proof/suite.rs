@@ -3,18 +3,16 @@
 use std::env;
 use std::fmt;
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::Result;
+use crate::children::Children;
 
 /// Programs that test the simulated kernel itself, or how a failure is told.
 const LEFT_OUT: [&str; 3] = ["differential", "planted", "steps"];
-
-/// How often a program is asked whether it has ended.
-const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 pub(super) struct Suite {
     programs: Vec<Program>,
@@ -40,11 +38,16 @@ pub(super) struct Failure {
     /// How many seeds went well before.
     pub(super) seeds: u64,
     pub(super) message: String,
+    /// It has not failed, but not ended either.
+    pub(super) hangs: bool,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (after {} seeds)", self.message, self.seeds)
+        match self.hangs {
+            true => f.write_str(&self.message),
+            false => write!(f, "{} (after {} seeds)", self.message, self.seeds),
+        }
     }
 }
 
@@ -92,33 +95,20 @@ impl Suite {
 
     /// Runs them with so many seeds of each test, each program for `limit` at most.
     pub(super) fn run(&self, seeds: u64, limit: Duration) -> Result<Run> {
-        let mut run = Run::default();
+        let (children, mut run) = (Children::default(), Run::default());
         for Program { name, path } in &self.programs {
             let mut command = Command::new(path);
             command.arg("--show-output").stderr(Stdio::null()).stdout(File::create(&self.output)?);
             command.env("EVIO_SEEDS", seeds.to_string());
-            let status = wait(command, limit)?;
+            let status = match children.wait(children.start(&mut command)?.pid, limit) {
+                Ok(status) => Some(status),
+                Err(error) if error.kind() == ErrorKind::TimedOut => None,
+                Err(error) => return Err(error.into()),
+            };
             run.read(name, &String::from_utf8_lossy(&fs::read(&self.output)?));
             run.note_end(name, status, limit);
         }
         Ok(run)
-    }
-}
-
-/// Returns how the program has ended; `None` if it has not in time, and was killed.
-fn wait(mut command: Command, limit: Duration) -> Result<Option<ExitStatus>> {
-    let mut child = command.spawn()?;
-    let deadline = Instant::now() + limit;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
-        }
-        if Instant::now() >= deadline {
-            child.kill()?;
-            child.wait()?;
-            return Ok(None);
-        }
-        thread::sleep(POLL_INTERVAL);
     }
 }
 
@@ -163,13 +153,14 @@ impl Run {
             failure.is_some() && test.starts_with(&format!("{program}::"))
         };
         let message = match status {
-            None => format!("it has not ended in {} s", limit.as_secs()),
+            None => format!("hangs: it has not ended in {} s", limit.as_secs()),
             Some(status) if !status.success() && !self.results.iter().any(of_program) => {
                 format!("it has died: {status}")
             }
             Some(_) => return,
         };
-        self.results.push((format!("{program}::(all)"), Some(Failure { seeds: 0, message })));
+        let failure = Failure { seeds: 0, message, hangs: status.is_none() };
+        self.results.push((format!("{program}::(all)"), Some(failure)));
     }
 
     /// Reads the output of one program.
@@ -200,10 +191,16 @@ impl Failure {
             .and_then(|(before, _)| before.rsplit_once('('))
             .and_then(|(_, seeds)| seeds.parse().ok())
             .unwrap_or(0);
-        let of_seed = printed.lines().find(|line| line.starts_with("seed "));
-        let of_panic = || printed.lines().skip_while(|line| !line.contains(" panicked at ")).nth(1);
-        let message = of_seed.or_else(of_panic).unwrap_or("no message");
-        Self { seeds, message: message.to_owned() }
+        // Others before it may have been caught, by a loop or by the test.
+        let of_panic = printed.rsplit_once(" panicked at ").and_then(|(_, at)| at.lines().nth(1));
+        let message = of_panic.unwrap_or("no message");
+        let seeds_of = printed.lines().filter(|line| line.starts_with("seed "));
+        let seed = seeds_of.filter_map(|line| line.split_once(" has failed. ")).next_back();
+        let message = match seed.map(|(seed, _)| seed) {
+            Some(seed) => format!("{seed}: {message}"),
+            None => message.to_owned(),
+        };
+        Self { seeds, message, hangs: false }
     }
 }
 
@@ -217,15 +214,16 @@ test two ... FAILED
 test three ... FAILED
 
 ---- one stdout ----
-evio-sim: one: 7 seeds in 0.1 s, 7 connections, 9 turns, Counts { resets: 3 }
+evio-sim: one: 7 seeds in 0.1 s, 7 connections, 9 turns, faults: resets 3
 
 ---- two stdout ----
 
+thread 'two' (1) panicked at b.rs:1:2:
+it was caught
+
 thread 'two' (1) panicked at a.rs:1:2:
 client 2 waits
-
-thread 'two' (1) panicked at b.rs:1:2:
-seed 5: client 2 waits
+seed 5 has failed. The last of what happened; EVIO_TRACE=1 prints all of it:
 EVIO_SEED=5 repeats it (12 seeds went well before)
 
 ---- three stdout ----
@@ -247,7 +245,7 @@ it is wrong
         let died = end("test one ... ok\n", Some("kill -ABRT $$")).unwrap();
         assert!(died.starts_with("it has died: signal: 6"), "{died}");
         assert_eq!(end("test one ... FAILED\n", Some("exit 101")).unwrap(), "no message");
-        assert_eq!(end("", None).unwrap(), "it has not ended in 1 s");
+        assert_eq!(end("", None).unwrap(), "hangs: it has not ended in 1 s");
     }
 
     #[test]
@@ -255,7 +253,8 @@ it is wrong
         let mut run = Run::default();
         run.read("echo", OUTPUT);
         assert_eq!(run.tests(), ["echo::one", "echo::two", "echo::three"]);
-        let failure = |seeds, message: &str| Failure { seeds, message: message.to_owned() };
+        let failure =
+            |seeds, message: &str| Failure { seeds, message: message.to_owned(), hangs: false };
         let expected = [
             ("echo::two", &failure(12, "seed 5: client 2 waits")),
             ("echo::three", &failure(0, "it is wrong")),

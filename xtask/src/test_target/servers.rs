@@ -1,13 +1,15 @@
 //! Starts servers whose programs hold all their libraries, and asks each something.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use super::{BUILDS, Target};
+use crate::children::Children;
+use crate::faults::process::Process;
 use crate::{Result, workspace_root};
 
 /// A server, what it is sent and what it must answer.
@@ -46,10 +48,10 @@ pub(super) fn check(mut build: Command, target: &Target) -> Result {
 
 /// Starts `program`, and checks that it answers.
 fn ask(program: &Path, question: &[u8], answer: &[u8]) -> Result {
-    let mut command = Command::new(program);
-    command.args(["--port", "0"]).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut server = Server(command.spawn()?);
-    let mut client = TcpStream::connect(server.address()?)?;
+    let children = Children::default();
+    let server = Process::start(&children, Command::new(program).args(["--port", "0"]))?;
+    let address = server.address().ok_or_else(|| format!("no start: {}", server.excerpt()))?;
+    let mut client = TcpStream::connect(address)?;
     client.set_read_timeout(Some(PATIENCE))?;
     client.write_all(question)?;
     let mut received = vec![0; answer.len()];
@@ -59,11 +61,6 @@ fn ask(program: &Path, question: &[u8], answer: &[u8]) -> Result {
     } else {
         Err(format!("answers {}", received.escape_ascii()).into())
     }
-}
-
-/// Reads the address from a line of a server's log.
-fn address_in(line: &str) -> Option<&str> {
-    line.strip_prefix("listening on ")?.strip_prefix("tcp://")
 }
 
 /// Tells whether an ELF program of 64 bits is complete: it names no interpreter, which would load
@@ -79,34 +76,11 @@ fn is_static(program: &[u8]) -> bool {
     count > 0 && kinds.all(|kind| kind != PT_INTERP)
 }
 
-/// A server that runs until this is dropped.
-struct Server(Child);
-
-impl Server {
-    /// Reads from the log which address the server listens on.
-    fn address(&mut self) -> Result<String> {
-        let log = self.0.stderr.take().ok_or("the server has no log")?;
-        for line in BufReader::new(log).lines() {
-            if let Some(address) = address_in(&line?) {
-                return Ok(address.to_owned());
-            }
-        }
-        Err("ended before it listened".into())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::{env, fs};
 
-    use super::{address_in, is_static};
+    use super::is_static;
 
     #[test]
     fn a_program_with_an_interpreter_is_not_static() {
@@ -114,11 +88,5 @@ mod tests {
         let names_an_interpreter = this.windows(3).any(|name| name == b"ld-");
         assert_eq!(is_static(&this), !names_an_interpreter);
         assert!(!is_static(b"no program"));
-    }
-
-    #[test]
-    fn the_address_is_read_from_the_log() {
-        assert_eq!(address_in("listening on tcp://127.0.0.1:5000"), Some("127.0.0.1:5000"));
-        assert_eq!(address_in("started"), None);
     }
 }

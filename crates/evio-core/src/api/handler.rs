@@ -208,7 +208,8 @@ pub trait Handler<M = ()> {
     /// By default, what was written so far is sent and the connection closes, after the
     /// [replies](Conn::reply) that are owed; until then nothing more is read. Returning
     /// [`Action::None`] keeps it open, to be closed by the handler when it is done, and at the
-    /// latest when the shutdown's time is up.
+    /// latest when the shutdown's time is up; `ServerHandle::shutdown_gracefully` of evio has an
+    /// example.
     ///
     /// Connections that wait in the listener's queue are opened before this, and what peers have
     /// sent by then comes to [`data`](Self::data) and [`peer_closed`](Self::peer_closed) first, of

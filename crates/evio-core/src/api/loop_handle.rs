@@ -361,10 +361,11 @@ impl LoopHandle {
     }
 
     /// Ends all loops of the group when their connections have come to an end by themselves, or at
-    /// the latest `timeout` after this call: each loop accepts what waits, then nothing more,
-    /// reads what peers have sent, and calls [`Handler::stopping`](crate::Handler::stopping) for each
-    /// connection. A loop that a callback holds up for longer ends right after that. What was sent to the loop before is
-    /// carried out before, as far as the time allows, and else when the connections have been told.
+    /// the latest `timeout` after this call: each loop accepts what waits, then nothing more, reads
+    /// what peers have sent, and calls [`Handler::stopping`](crate::Handler::stopping) for each
+    /// connection. A loop that a callback holds up for longer ends right after that. What was sent
+    /// to the loop before is carried out before, as far as the time allows, and else when the
+    /// connections have been told.
     ///
     /// # Examples
     ///

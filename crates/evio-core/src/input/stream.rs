@@ -16,7 +16,8 @@ mod tests;
 ///
 /// [`begin`](Self::begin) gives the unread input. [`take_line`](Unread::take_line) takes lines out
 /// of it, [`take_prefixed`](Unread::take_prefixed) messages behind their length, and
-/// [`consume`](Unread::consume) what a parser of one's own has read.
+/// [`consume`](Unread::consume) what a parser of one's own has read. What has no end when the peer
+/// ends its output stays in the stream; [`take_line`](Unread::take_line) says what to do about it.
 ///
 /// # Examples
 ///

@@ -18,8 +18,8 @@ const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// shutdown begins to cut off that much earlier, within a tenth of its time, to be over in time.
 const CUT_OFF_TIME: Duration = Duration::from_micros(100);
 
-/// Turns in which a graceful shutdown reads what peers have sent, at the most, and one more for each
-/// [`BACKLOG`](budget::BACKLOG) of them: those that go on sending do not hold it up for ever.
+/// Turns in which a graceful shutdown reads what peers have sent, at the most, and one more for
+/// each [`BACKLOG`](budget::BACKLOG) of them: those that go on sending do not hold it up for ever.
 const LAST_READS: usize = 16;
 
 /// How far the loop is on its way to its end, and what ends it.

@@ -74,7 +74,8 @@ pub struct Limits {
     /// aborted. Default: for ever.
     ///
     /// It is also the `TCP_USER_TIMEOUT` of the socket, see tcp(7), on systems that have it: the
-    /// kernel ends a connection whose peer has acknowledged nothing for so long, with
+    /// kernel ends a connection whose peer has taken nothing of what it holds for so long, also one
+    /// that answers and does not read, with
     /// [`CloseReason::Error`](crate::CloseReason::Error) and
     /// [`TimedOut`](std::io::ErrorKind::TimedOut). It is the only end of a peer that vanished after
     /// the kernel had taken all output, and on other systems that takes the kernel's own time,

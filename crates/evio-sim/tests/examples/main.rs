@@ -12,7 +12,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use evio_sim::{Connection, Faults, Net, Options, Simulation};
+use evio_sim::{Connection, Faults, Net, Options, Simulation, Stalls};
 
 /// Where the server listens.
 const ADDRESS: &str = "10.0.0.1:80";
@@ -31,11 +31,12 @@ fn check_wait(waited: Duration, expected: Option<Duration>) {
     );
 }
 
-/// Leaves out what makes a time uncertain: segments that are lost and sent again, and calls that
-/// fail, which end a connection early.
+/// Leaves out what makes a time uncertain: segments that are lost and sent again, calls that fail,
+/// which end a connection early, and loops that are held up.
 fn measure_times(sim: &mut Simulation) {
     let drawn = Options::drawn_from(sim.seed()).faults;
     sim.set_faults(Faults { loss: 0.0, call_error: 0.0, ..drawn });
+    sim.set_stalls(Stalls::default());
 }
 
 /// Sends bytes that are cut anywhere, with a rest between some of the pieces, and reads meanwhile.

@@ -69,26 +69,45 @@ fn the_same_seed_goes_the_same_way_on_several_loops() {
     }
 }
 
-/// Answers with the number of its loop, and blocks the loop first when it is told to.
+/// Answers with the number of its loop, and blocks the loop first when it is told to, or when it
+/// opens a certain connection.
 struct Blocking {
     loop_id: usize,
     counts: Counts,
     blocker: Blocker,
+    /// How many connections are opened until one blocks its loop; zero after that.
+    opens_left: Rc<Cell<usize>>,
     /// The loop that is blocked.
     blocked: Rc<Cell<Option<usize>>>,
 }
 
 const BLOCKED: Duration = Duration::from_secs(10);
+const CLIENTS: usize = 20;
+
+impl Blocking {
+    fn block(&self) {
+        self.blocked.set(Some(self.loop_id));
+        self.blocker.block(BLOCKED);
+    }
+}
 
 impl Handler for Blocking {
     type Context = ();
 
     fn context(&mut self, _: &Conn<'_>) {}
 
+    fn opened(&mut self, _: &mut Conn<'_>, (): &mut ()) -> Action {
+        let left = self.opens_left.get();
+        self.opens_left.set(left.saturating_sub(1));
+        if left == 1 {
+            self.block();
+        }
+        Action::None
+    }
+
     fn data(&mut self, conn: &mut Conn<'_>, (): &mut (), input: &[u8]) -> Action {
         if input.starts_with(b"!") {
-            self.blocked.set(Some(self.loop_id));
-            self.blocker.block(BLOCKED);
+            self.block();
         }
         conn.write(format!("{}\n", self.loop_id).as_bytes());
         Action::Close
@@ -119,18 +138,37 @@ fn a_blocked_loop_keeps_only_its_own_connections_waiting() {
                 ..drawn
             });
             let blocked = Rc::default();
+            let draw = |bound| sim.kernel().random_below(bound);
+            let is_by_request = draw(2) == 0;
+            let opens_left = Rc::new(Cell::new(if is_by_request { 0 } else { 1 + draw(CLIENTS) }));
+            let at = Duration::from_millis(200 + draw(20) as u64);
             let loops = draw_loops(sim);
             sim.serve_each(server, loops, |loop_id| {
                 let (blocker, counts) = (blocker.clone(), counts.clone());
-                Blocking { loop_id, counts, blocker, blocked: Rc::clone(&blocked) }
+                let (opens_left, blocked) = (Rc::clone(&opens_left), Rc::clone(&blocked));
+                Blocking { loop_id, counts, blocker, opens_left, blocked }
             })?;
-            for client in 0..20 {
+            for client in 0..CLIENTS {
                 let blocked = Rc::clone(&blocked);
                 sim.client(move |net| async move {
-                    net.sleep(Duration::from_millis(net.random_below(200) as u64)).await;
+                    let is_last = is_by_request && (1..3).contains(&client);
+                    net.sleep(match is_last {
+                        // It waits to be accepted when the request comes that blocks a loop, and
+                        // nobody connects after it.
+                        true => {
+                            at.saturating_sub(Duration::from_millis(net.random_below(8) as u64))
+                        }
+                        false => Duration::from_millis(net.random_below(190) as u64),
+                    })
+                    .await;
                     let since = net.now();
                     let mut conn = net.connect(ADDRESS).await?;
-                    conn.write_all(if client == 0 { b"!" } else { b"?" }).await?;
+                    if is_by_request && client == 0 {
+                        net.sleep(at.saturating_sub(net.now())).await;
+                        conn.write_all(b"!").await?;
+                    } else {
+                        conn.write_all(b"?").await?;
+                    }
                     let loop_id: usize = conn.read_line().await?.trim().parse()?;
                     let took = net.now() - since;
                     let may_wait = blocked.get() == Some(loop_id);

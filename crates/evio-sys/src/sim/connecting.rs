@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use super::endpoint::{Endpoint, Fin, Phase, mask};
 use super::name::Name;
 use super::record::ConnectionId;
-use super::state::{Id, Kind, State};
+use super::state::{Id, Kind, Owner, State};
 use super::wire::Packet;
 
 /// How often a first segment is sent again, after 1, 2, 4 s and so on, and when that is given up
@@ -63,7 +63,7 @@ impl State {
         };
         let backlog = usize::from(backlog);
         let listening = Listening { name: name.clone(), backlog, waiting: VecDeque::new() };
-        let id = self.add(Kind::Listener(listening), self.is_peer);
+        let id = self.add(Kind::Listener(listening), self.owner());
         self.listeners.add(name, id, shares);
         self.note("listen", id, u64::from(port));
         Ok(id)
@@ -84,7 +84,7 @@ impl State {
         }
         let local = self.client_address(remote);
         let connection = self.records.begin();
-        let id = self.add_endpoint((local, remote), (connection, true), self.is_peer);
+        let id = self.add_endpoint((local, remote), (connection, true), self.owner());
         self.send_packet(id, Packet::Syn(id, 0));
         self.note("connect", id, u64::from(remote.port()));
         Ok(id)
@@ -111,7 +111,7 @@ impl State {
         &mut self,
         (local, remote): (SocketAddr, SocketAddr),
         (connection, is_client): (ConnectionId, bool),
-        is_peer: bool,
+        owner: Owner,
     ) -> Id {
         let longest = self.options.latency.as_nanos() as usize;
         let latency = Duration::from_nanos(self.random.below(longest + 1) as u64);
@@ -140,7 +140,7 @@ impl State {
             latency,
             last_arrival: Duration::ZERO,
         };
-        self.add(Kind::Stream(Box::new(endpoint)), is_peer)
+        self.add(Kind::Stream(Box::new(endpoint)), owner)
     }
 
     /// Receives the first segment of a client at the address that it connects to.
@@ -154,12 +154,12 @@ impl State {
             return self.send_packet(client, Packet::Rst(client));
         };
         let Some(node) = self.node(listener) else { return };
-        let is_peer = node.is_peer;
+        let owner = node.owner;
         let Kind::Listener(listening) = &node.kind else { return };
         if listening.is_full() {
             return self.retry_syn(client, attempt);
         }
-        let server = self.add_endpoint((remote, local), (connection, false), is_peer);
+        let server = self.add_endpoint((remote, local), (connection, false), owner);
         if let Some(endpoint) = self.endpoint(server) {
             endpoint.peer = Some(client);
             endpoint.phase = Phase::Connected;

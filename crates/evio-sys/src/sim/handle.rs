@@ -43,8 +43,8 @@ impl Handle {
     pub(super) fn of(shared: Arc<Shared>, kind: Kind) -> io::Result<Self> {
         let make = |state: &mut State| {
             state.check_descriptors()?;
-            let is_peer = state.is_peer;
-            Ok((state.add(kind, is_peer), ()))
+            let owner = state.owner();
+            Ok((state.add(kind, owner), ()))
         };
         Ok(Self::new(shared, make)?.0)
     }

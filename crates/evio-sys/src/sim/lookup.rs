@@ -28,6 +28,12 @@ impl fmt::Debug for LookUp {
     }
 }
 
+impl LookUp {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 /// What a look-up has found, to be told when the kernel is not locked.
 #[derive(Debug)]
 pub(super) struct Answer(LookUp, Found);

@@ -281,7 +281,8 @@ impl Kernel {
         self.0.lock().counts
     }
 
-    /// Returns how many calls of the program under test have sent or received something of a stream.
+    /// Returns how many calls of the program under test have sent or received something of a
+    /// stream.
     #[must_use]
     pub fn transfers(&self) -> u64 {
         self.0.lock().transfers

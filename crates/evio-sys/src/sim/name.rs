@@ -1,6 +1,7 @@
 //! What a listener is found by.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
@@ -49,6 +50,15 @@ impl Name {
             None => OsStr::new(""),
         };
         Ok(unix::SocketAddr::from_pathname(path)?.into())
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inet(address) => address.fmt(f),
+            Self::Path(path) => String::from_utf8_lossy(path).fmt(f),
+        }
     }
 }
 

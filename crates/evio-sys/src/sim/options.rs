@@ -1,5 +1,7 @@
 //! What a simulated kernel is like, and what goes wrong in it.
 
+use std::fmt;
+use std::ops::AddAssign;
 use std::time::Duration;
 
 use super::random::Random;
@@ -186,4 +188,37 @@ pub struct Counts {
     /// Sends of the program under test to a socket that has no room and that has not taken all of
     /// the send before: a program that waits for its poller makes hardly any.
     pub vain_sends: u64,
+}
+
+impl Counts {
+    /// Returns all counts with their names. A new field does not compile without its place here.
+    fn named(&mut self) -> [(&'static str, &mut u64); 15] {
+        macro_rules! named {
+            ($($field:ident),*) => {{
+                let Self { $($field),* } = self;
+                [$((stringify!($field), $field)),*]
+            }};
+        }
+        named! {
+            segments, short_sends, would_blocks, resets, reorders, losses, call_errors, late_closes,
+            duplicates, delays, refusals, failed_look_ups, drops, no_descriptors, vain_sends
+        }
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, mut more: Self) {
+        for ((_, sum), (_, more)) in self.named().into_iter().zip(more.named()) {
+            *sum += *more;
+        }
+    }
+}
+
+/// All counts with their names, as `segments 3, resets 0`.
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut counts = *self;
+        let all = counts.named().map(|(name, count)| format!("{name} {count}"));
+        f.write_str(&all.join(", "))
+    }
 }

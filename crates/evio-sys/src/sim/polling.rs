@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use super::endpoint::mask;
 use super::kqueue::Filters;
 use super::options::Interface;
-use super::state::{Id, Kind, State};
+use super::state::{Id, Kind, Owner, State};
 use crate::event::{Event, Readiness};
 use crate::token::Token;
 
@@ -54,8 +54,8 @@ impl State {
         if node.registrations.iter().any(|registration| registration.poller == poller) {
             return Err(Errno::EEXIST);
         }
-        let is_peer = node.is_peer;
-        if let Some(end) = self.end(id).ok().filter(|_| !is_peer) {
+        let owner = node.owner;
+        if let Some(end) = self.end(id).ok().filter(|_| owner == Owner::Program) {
             let connection = end.incoming().connection();
             self.fail_by_chance(&[Errno::ENOSPC, Errno::ENOMEM])
                 .inspect_err(|_| self.records.note_cut(connection))?;
@@ -196,7 +196,9 @@ impl State {
     pub(super) fn find_overlooked(&mut self) -> Option<String> {
         let ids: Vec<Id> = self.descriptors.values().copied().collect();
         ids.into_iter().find_map(|id| {
-            let node = self.node(id).filter(|node| !node.is_peer && node.owed_wakes == 0)?;
+            let node = self
+                .node(id)
+                .filter(|node| node.owner == Owner::Program && node.owed_wakes == 0)?;
             if !matches!(node.kind, Kind::Stream(_) | Kind::Unix(_)) {
                 return None;
             }

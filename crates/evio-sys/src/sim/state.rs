@@ -1,6 +1,7 @@
 //! All that a kernel knows.
 
 use std::collections::{BTreeMap, BinaryHeap};
+use std::fmt;
 use std::net::Ipv4Addr;
 use std::os::fd::RawFd;
 use std::task::Waker;
@@ -62,10 +63,28 @@ pub(crate) struct State {
     pub(super) scratch: Vec<u8>,
 }
 
+/// Whose something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// The program under test.
+    Program,
+    /// A peer of it, on this host.
+    Peer(Ipv4Addr),
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Program => f.write_str("program"),
+            Self::Peer(host) => write!(f, "peer {host}"),
+        }
+    }
+}
+
 /// Something with a descriptor, or that had one.
 #[derive(Debug)]
 pub(super) struct Node {
-    pub(super) is_peer: bool,
+    pub(super) owner: Owner,
     /// Reading and writing are to wait; they cannot.
     pub(super) is_blocking: bool,
     pub(super) kind: Kind,
@@ -150,7 +169,7 @@ impl State {
 
     #[cold]
     fn tell_call(&mut self, call: &str, id: Id, result: u64) {
-        let who = if self.is_program(id) { "program" } else { "peer" };
+        let who = self.node(id).map_or_else(|| "nobody".to_owned(), |node| node.owner.to_string());
         // What `note_result` makes of an error.
         let result = match i32::try_from(u64::MAX - result) {
             Ok(errno) => format!("{:?}", Errno::from_raw(errno)),
@@ -178,7 +197,12 @@ impl State {
 
     /// Returns whether this belongs to the program under test.
     pub(super) fn is_program(&self, id: Id) -> bool {
-        self.node(id).is_some_and(|node| !node.is_peer)
+        self.node(id).is_some_and(|node| node.owner == Owner::Program)
+    }
+
+    /// Returns to whom belongs what is made now.
+    pub(super) fn owner(&self) -> Owner {
+        if self.is_peer { Owner::Peer(self.peer_host) } else { Owner::Program }
     }
 
     /// Looks for a free descriptor, as every call that makes one does first.
@@ -190,9 +214,9 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn add(&mut self, kind: Kind, is_peer: bool) -> Id {
+    pub(super) fn add(&mut self, kind: Kind, owner: Owner) -> Id {
         self.nodes.push(Some(Node {
-            is_peer,
+            owner,
             is_blocking: false,
             kind,
             registrations: Vec::new(),
@@ -208,6 +232,10 @@ impl State {
             self.open += 1;
         }
         self.descriptors.insert(descriptor, id);
+        let socket = if self.log.is_on() { self.describe_socket(id) } else { None };
+        if let Some(socket) = socket {
+            self.log.add_socket(self.now, id, &socket);
+        }
     }
 
     pub(super) fn id_of(&self, descriptor: RawFd) -> Option<Id> {
@@ -237,7 +265,9 @@ impl State {
     /// Counts the connections that the program under test has a descriptor of.
     pub(super) fn open_streams(&self) -> usize {
         let nodes = self.descriptors.values().filter_map(|&id| self.node(id));
-        nodes.filter(|node| !node.is_peer && matches!(node.kind, Kind::Stream(_))).count()
+        let is_counted =
+            |node: &&Node| matches!((&node.kind, node.owner), (Kind::Stream(_), Owner::Program));
+        nodes.filter(is_counted).count()
     }
 
     pub(super) fn add_waker(&mut self, id: Id, waker: Waker) {

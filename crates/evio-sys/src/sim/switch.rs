@@ -52,8 +52,7 @@ impl Selector {
             Self::Real(selector) => selector.register(fd, token, interest),
             Self::Simulated(handle) => {
                 let mut state = handle.shared.lock();
-                // A descriptor of the program's own cannot be polled, as a file (`EPERM`).
-                let id = state.id_of(fd.as_raw_fd()).ok_or(Errno::EPERM)?;
+                let id = state.id_of(fd.as_raw_fd()).ok_or_else(foreign)?;
                 state.note("register", id, u64::from(flags_of(interest)));
                 Ok(state.register(handle.id, id, token.0, flags_of(interest))?)
             }
@@ -115,6 +114,12 @@ impl Selector {
             }
         }
     }
+}
+
+/// Returns the error of a descriptor of the operating system: as a file, it cannot be polled.
+fn foreign() -> io::Error {
+    let what = "a simulation polls no descriptor of the operating system, such as one for signals";
+    io::Error::new(io::ErrorKind::PermissionDenied, what)
 }
 
 /// As `flags_of` in `backend/epoll.rs`, for a machine that need not have epoll.

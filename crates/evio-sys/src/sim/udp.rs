@@ -97,7 +97,7 @@ impl State {
             latency: Duration::from_nanos(self.random.below(longest + 1) as u64),
             last_arrival: Duration::ZERO,
         };
-        let id = self.add(Kind::Udp(Box::new(end)), self.is_peer);
+        let id = self.add(Kind::Udp(Box::new(end)), self.owner());
         self.udp.entry(local).or_default().push(id);
         self.note("bind", id, u64::from(local.port()));
         Ok(id)

@@ -79,6 +79,14 @@ impl UnixEnd {
         self.input.iter().map(|message| message.bytes.len() - message.read).sum()
     }
 
+    pub(super) fn describe(&self) -> String {
+        match (&self.local, &self.remote) {
+            (Some(name), _) => format!("Unix {name} from #{}", self.peer),
+            (None, Some(name)) => format!("Unix to {name}, #{}", self.peer),
+            (None, None) => "Unix".to_owned(),
+        }
+    }
+
     pub(super) fn incoming(&self) -> Direction {
         Direction::incoming(self.connection, self.is_client)
     }
@@ -113,7 +121,7 @@ impl State {
         if listening.is_full() {
             return Err(Errno::EAGAIN);
         }
-        let of_listener = node.is_peer;
+        let of_listener = node.owner;
         let connection = self.records.begin();
         // Each is named by the other, so both numbers are known before.
         let (client, server) = (self.nodes.len(), self.nodes.len() + 1);
@@ -132,7 +140,7 @@ impl State {
         };
         let of_client = end(true, server, None, Some(name.clone()));
         let of_server = end(false, client, Some(name), None);
-        self.add(Kind::Unix(Box::new(of_client)), self.is_peer);
+        self.add(Kind::Unix(Box::new(of_client)), self.owner());
         self.add(Kind::Unix(Box::new(of_server)), of_listener);
         if let Some(Kind::Listener(listening)) = self.node_mut(listener).map(|node| &mut node.kind)
         {

@@ -1,13 +1,15 @@
 //! What is on its way, and its arrival.
 
 use std::cmp::Ordering;
+use std::fmt;
 use std::mem;
 use std::task::Waker;
 use std::time::Duration;
 
 use super::endpoint::{Fin, Phase, RCV_SHUTDOWN, mask, take_front};
 use super::lookup::LookUp;
-use super::state::{Id, Node, State};
+use super::polling::shown;
+use super::state::{Id, Node, Owner, State};
 use super::udp::Datagram;
 
 /// Something that happens at a time.
@@ -49,7 +51,36 @@ pub(super) enum Packet {
     Wake(Id, u32),
     Datagram(Box<Datagram>),
     LookUp(Box<LookUp>),
-    Timer(Waker),
+    /// Wakes a script, and whose that is.
+    Timer(Waker, Owner),
+}
+
+/// As the trace has it: nothing that another run of the same seed would have otherwise.
+impl fmt::Display for Packet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syn(client, 0) => write!(f, "SYN #{client}"),
+            Self::Syn(client, attempt) => write!(f, "SYN #{client}, sent again ({attempt})"),
+            Self::SynAck(client, server) => write!(f, "SYN-ACK #{server} for #{client}"),
+            Self::Data(from, len) => write!(f, "data #{from}: {len}"),
+            Self::Fin(from) => write!(f, "FIN #{from}"),
+            Self::FinAck(to) => write!(f, "ACK of the FIN for #{to}"),
+            Self::AckTimer(of) => write!(f, "timer of the ACK #{of}"),
+            Self::Rst(to) => write!(f, "RST for #{to}"),
+            Self::Cut(from) => write!(f, "cut #{from}"),
+            Self::LateCut(client) => write!(f, "late cut #{client}"),
+            Self::TimedOut(client) => write!(f, "timeout #{client}"),
+            Self::Again(sender) => write!(f, "what was lost #{sender}"),
+            Self::GiveUp(sender, _) => write!(f, "user timeout #{sender}"),
+            Self::Wake(id, events) => write!(f, "late event #{id}: {}", shown(*events)),
+            Self::Datagram(datagram) => {
+                let Datagram { sender, from, to, bytes } = &**datagram;
+                write!(f, "datagram #{sender}: {} from {from} to {to}", bytes.len())
+            }
+            Self::LookUp(look_up) => write!(f, "addresses of {}", look_up.name()),
+            Self::Timer(_, owner) => write!(f, "timer of {owner}"),
+        }
+    }
 }
 
 impl PartialEq for Arrival {
@@ -80,7 +111,8 @@ impl State {
     }
 
     pub(super) fn schedule_timer(&mut self, at: Duration, waker: Waker) {
-        self.schedule(at, Packet::Timer(waker));
+        let owner = self.owner();
+        self.schedule(at, Packet::Timer(waker, owner));
     }
 
     /// Sends a packet from one end of a connection, behind those that it has sent before.
@@ -102,7 +134,7 @@ impl State {
     }
 
     pub(super) fn next_packet(&self) -> Option<Duration> {
-        let is_timer = |arrival: &&Arrival| matches!(arrival.packet, Packet::Timer(_));
+        let is_timer = |arrival: &&Arrival| matches!(arrival.packet, Packet::Timer(..));
         let packets = self.arrivals.iter().filter(|arrival| !is_timer(arrival));
         packets.map(|arrival| arrival.at).min()
     }
@@ -122,7 +154,7 @@ impl State {
     pub(super) fn deliver(&mut self, packet: Packet) {
         let Some(packet) = self.pass(packet) else { return };
         if self.log.is_on() {
-            self.log.add(self.now, &format!("    arrives {packet:?}"));
+            self.log.add(self.now, &format!("    arrives {packet}"));
         }
         match packet {
             Packet::Syn(client, attempt) => self.receive_syn(client, attempt),
@@ -150,7 +182,7 @@ impl State {
             }
             Packet::LookUp(look_up) => self.end_look_up(*look_up),
             Packet::Datagram(datagram) => self.receive_datagram(*datagram),
-            Packet::Timer(waker) => waker.wake(),
+            Packet::Timer(waker, _) => waker.wake(),
         }
     }
 

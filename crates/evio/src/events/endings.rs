@@ -72,7 +72,18 @@ impl<'a, C, M> Events<'a, C, M> {
     ///
     /// # Examples
     ///
-    /// See [`ServerHandle::shutdown_gracefully`](crate::ServerHandle::shutdown_gracefully).
+    /// ```
+    /// use evio::{Action, Events};
+    ///
+    /// let events = Events::new().stopping(|conn, _| {
+    ///     conn.write(b"goodbye\n");
+    ///     Action::Close
+    /// });
+    /// # drop(events);
+    /// ```
+    ///
+    /// [`ServerHandle::shutdown_gracefully`](crate::ServerHandle::shutdown_gracefully) shows one
+    /// that waits for work.
     #[must_use]
     pub fn stopping(mut self, callback: impl FnMut(&mut Conn<'_>, &mut C) -> Action + 'a) -> Self {
         self.stopping = Some(Box::new(callback));

@@ -111,6 +111,10 @@ impl Server {
     /// ended, the next signal ends the process; a further server begins anew. Other signals stay as
     /// they are: Rust ignores SIGPIPE, which this crate's sockets do not raise either.
     ///
+    /// A program asks for it where it runs the server, and not where it makes one: in a simulation
+    /// of evio-sim there are no signals, and the server does not start. A test does what the signal
+    /// would, by [`ServerHandle::shutdown_gracefully`].
+    ///
     /// [`ServerHandle::shutdown_gracefully`]: crate::ServerHandle::shutdown_gracefully
     ///
     /// # Errors

@@ -5,6 +5,8 @@ use super::Bug;
 const ACCEPTOR: &str = "crates/evio-core/src/accept/acceptor.rs";
 const INBOX: &str = "crates/evio-core/src/mail/inbox.rs";
 const MAILBOX: &str = "crates/evio-core/src/mail/mailbox.rs";
+const LIFECYCLE: &str = "crates/evio-core/src/turn/lifecycle.rs";
+const RUNNER: &str = "crates/evio-core/src/turn/runner.rs";
 const LOOP_TIMERS: &str = "crates/evio-core/src/timer/loop_timers.rs";
 
 pub(super) const BUGS: &[Bug] = &[
@@ -44,8 +46,34 @@ pub(super) const BUGS: &[Bug] = &[
         replacement: "        placement",
     },
     Bug {
+        name: "a turn accepts behind its callbacks",
+        file: RUNNER,
+        text: "        if self.state.group.loops() > 1 {
+            self.accept_first(events);
+        }
+        if self.state.table.len() >= PREFETCH_MIN_CONNS {
+            self.prefetch(events);
+        }
+        self.dispatch_all(events);",
+        replacement: "        if self.state.table.len() >= PREFETCH_MIN_CONNS {
+            self.prefetch(events);
+        }
+        self.dispatch_all(events);
+        if self.state.group.loops() > 1 {
+            self.accept_first(events);
+        }",
+    },
+    Bug {
+        name: "a loop opens its own connections before it hands others over",
+        file: LIFECYCLE,
+        text: "accepted.sort_by_key(|&(target, _)| target == usize::from(self.state.loop_id));",
+        replacement: "accepted.sort_by_key(|&(target, _)| {
+            target != usize::from(self.state.loop_id)
+        });",
+    },
+    Bug {
         name: "connections that end make no room for others",
-        file: "crates/evio-core/src/turn/lifecycle.rs",
+        file: LIFECYCLE,
         text: "        self.state.group.placement.shortage.refill_reserve();
         self.state.group.wake_listeners(address_index);",
         replacement: "        self.state.group.placement.shortage.refill_reserve();
@@ -62,7 +90,7 @@ pub(super) const BUGS: &[Bug] = &[
     },
     Bug {
         name: "a tick waits for another deadline",
-        file: "crates/evio-core/src/turn/runner.rs",
+        file: RUNNER,
         text: "others.into_iter().fold(self.ticker.deadline(), |first, next| match (first, next) {",
         replacement: "others.into_iter().fold(None, \
              |first: Option<Instant>, next| match (first, next) {",

@@ -128,6 +128,15 @@ pub(super) const BUGS: &[Bug] = &[
             }\n",
     },
     Bug {
+        name: "the read timeout is not armed",
+        file: TIMING,
+        text: "            entry.set_overdue(None);
+        }
+        self.arm(key);",
+        replacement: "            entry.set_overdue(None);
+        }",
+    },
+    Bug {
         name: "new limits do not move deadlines",
         file: TIMING,
         text: "        self.apply_output_limits(key);

@@ -20,6 +20,10 @@ impl Unread<'_> {
     ///
     /// Each byte is searched once for the end, in however many pieces a line arrives.
     ///
+    /// What a peer has sent behind its last `\n` when it ends its output is no line, since more may
+    /// have been meant to come: it is dropped with the stream. A protocol in which it counts takes
+    /// it in [`Handler::peer_closed`](crate::Handler::peer_closed), as below.
+    ///
     /// # Errors
     ///
     /// Fails when the line is longer than `max_len` bytes, as soon as that is certain; how the
@@ -50,6 +54,39 @@ impl Unread<'_> {
     /// let error = input.take_line(10).unwrap_err();
     /// assert_eq!(error.to_string(), "a line is longer than the limit of 10 bytes");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// The callbacks of a server that answers a last line without an end as well: `two`, of
+    /// `printf 'one\ntwo' | nc`.
+    ///
+    /// ```
+    /// # use evio_core as evio;
+    /// use evio::{Action, Conn, InputStream};
+    ///
+    /// fn answer(conn: &mut Conn<'_>, line: &[u8]) {
+    ///     conn.write(line);
+    ///     conn.write(b"\n");
+    /// }
+    ///
+    /// fn data(conn: &mut Conn<'_>, stream: &mut InputStream, input: &[u8]) -> Action {
+    ///     let Ok(mut input) = stream.begin(input) else { return Action::Close };
+    ///     loop {
+    ///         match input.take_line(512) {
+    ///             Ok(Some(line)) => answer(conn, line),
+    ///             Ok(None) => return Action::None,
+    ///             Err(_) => return Action::Close,
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// fn peer_closed(conn: &mut Conn<'_>, stream: &mut InputStream) -> Action {
+    ///     if let Ok(rest) = stream.begin(b"") {
+    ///         if !rest.is_empty() {
+    ///             answer(conn, &rest);
+    ///         }
+    ///     }
+    ///     Action::Close
+    /// }
     /// ```
     pub fn take_line(&mut self, max_len: usize) -> Result<Option<&[u8]>, FrameTooLong> {
         let range = self.range_to_search(max_len);

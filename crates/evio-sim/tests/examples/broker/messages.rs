@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use evio_sim::{Net, Result, for_each_seed};
 
-use super::client::{Client, Packet, puback, publish};
-use super::{publish_end, serve};
+use super::client::{Client, Connect, PUBACK, Received, puback, publish};
+use super::{UNCONFIRMED, publish_end, serve};
 use crate::{Arrival, all_of, rest_for};
 
 const TOPICS: [&str; 6] = ["a", "a/b", "a/c", "b/b", "a/b/c", "c/b/c"];
@@ -42,7 +42,7 @@ async fn publish_all(
     _end: Arrival,
 ) -> Result {
     all_of(&net, &subscribing).await;
-    let mut client = Client::connect(&net, &format!("p{me}"), 0, None).await?;
+    let mut client = Client::connect(&net, &Connect::new(&format!("p{me}"))).await?;
     let of_me = &published[me];
     for _ in 0..net.random_below(8) {
         let (mut bytes, mut ids) = (Vec::new(), Vec::new());
@@ -56,13 +56,13 @@ async fn publish_all(
             // The last one of these confirms those before it.
             let is_confirmed = at + 1 == count || net.random_below(2) == 0;
             let packet_id = is_confirmed.then_some(number as u16 + 1);
-            bytes.extend(publish(topic, text.as_bytes(), packet_id));
+            bytes.extend(publish(topic, text.as_bytes(), packet_id, false));
             ids.extend(packet_id);
             of_me.topics.borrow_mut().push(topic);
         }
         client.send(&bytes).await?;
         for packet_id in ids {
-            assert_eq!(client.read().await?, Packet::PubAck(packet_id));
+            client.expect(PUBACK, &packet_id.to_be_bytes()).await?;
             of_me.confirmed.set(usize::from(packet_id));
         }
     }
@@ -75,20 +75,18 @@ async fn subscribe(
     arrival: Arrival,
     published: Rc<[Published]>,
 ) -> Result {
-    let mut client = Client::connect(&net, &format!("s{me}"), 0, None).await?;
-    let mut filters = vec![("end".to_owned(), 0)];
+    let mut client = Client::connect(&net, &Connect::new(&format!("s{me}"))).await?;
+    let mut filters = vec![("end", 0)];
     for _ in 0..1 + net.random_below(3) {
         let filter = FILTERS[net.random_below(FILTERS.len())];
-        filters.push((filter.to_owned(), net.random_below(2) as u8));
+        filters.push((filter, net.random_below(2) as u8));
     }
     client.subscribe(&filters).await?;
     drop(arrival);
     let mut received: Vec<Vec<usize>> = published.iter().map(|_| Vec::new()).collect();
     let mut unconfirmed = Vec::new();
     loop {
-        let Packet::Publish { topic, payload, packet_id } = client.read().await? else {
-            panic!("no message")
-        };
+        let Received { topic, payload, packet_id, .. } = client.receive().await?;
         if topic == "end" {
             break;
         }
@@ -101,12 +99,16 @@ async fn subscribe(
         assert_eq!(published[publisher].topics.borrow()[number], topic);
         received[publisher].push(number);
         unconfirmed.extend(packet_id.map(puback));
-        if net.random_below(4) == 0 {
+        if unconfirmed.len() > net.random_below(UNCONFIRMED + 1) {
             client.send(&unconfirmed.concat()).await?;
             unconfirmed.clear();
         }
-        if net.random_below(10) == 0 {
-            rest_for(&net, Duration::from_millis(200)).await;
+        match net.random_below(500) {
+            // Its publishers go on then.
+            0 => return Ok(()),
+            1..5 => rest_for(&net, Duration::from_secs(10)).await,
+            5..50 => rest_for(&net, Duration::from_millis(200)).await,
+            _ => {}
         }
     }
     for (published, received) in published.iter().zip(received) {
@@ -124,7 +126,7 @@ async fn subscribe(
 fn subscribers_get_every_message_that_their_filters_match_once_and_in_order() {
     for_each_seed(300, |sim| {
         serve(sim)?;
-        let count = 1 + sim.kernel().random_below(3);
+        let count = 1 + sim.kernel().random_below(6);
         let published: Rc<[Published]> = (0..count).map(|_| Published::default()).collect();
         let (arrivals, subscribing) = Arrival::of(1 + sim.kernel().random_below(4));
         for (me, arrival) in arrivals.enumerate() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use evio_sim::{Net, Result, for_each_seed};
 
-use super::client::{Client, DISCONNECT, PINGREQ, Packet};
+use super::client::{Client, Connect, DISCONNECT, PINGREQ, PINGRESP, Received};
 use super::{publish_end, serve};
 use crate::{Arrival, all_of, check_wait, measure_times, rest_for};
 
@@ -26,13 +26,15 @@ async fn leave(
     let name = format!("c{me}");
     let keep_alive = 1 + net.random_below(20) as u16;
     let mut begun = net.now();
-    let will = Some(("will", name.as_str()));
-    let mut client = Client::connect(&net, &name, keep_alive, will).await?;
+    // At QoS 1.
+    let will = Some(("will", name.as_str(), 8));
+    let connect = Connect { name: &name, keep_alive, will };
+    let mut client = Client::connect(&net, &connect).await?;
     for _ in 0..net.random_below(4) {
         rest_for(&net, Duration::from_secs(keep_alive.into())).await;
         begun = net.now();
         client.conn.write_all(&PINGREQ).await?;
-        assert_eq!(client.read().await?, Packet::PingResp);
+        client.expect(PINGRESP, &[]).await?;
     }
     match net.random_below(4) {
         0 => {
@@ -59,18 +61,16 @@ async fn leave(
 }
 
 async fn watch(net: Rc<Net>, arrival: Arrival, left: Left) -> Result {
-    let mut client = Client::connect(&net, "watcher", 0, None).await?;
-    client.subscribe(&[("will".to_owned(), 1), ("end".to_owned(), 0)]).await?;
+    let mut client = Client::connect(&net, &Connect::new("watcher")).await?;
+    client.subscribe(&[("will", 1), ("end", 0)]).await?;
     drop(arrival);
     let mut wills = BTreeMap::<String, usize>::new();
     loop {
-        match client.read().await? {
-            Packet::Publish { topic, .. } if topic == "end" => break,
-            Packet::Publish { payload, .. } => {
-                *wills.entry(String::from_utf8(payload).unwrap()).or_default() += 1;
-            }
-            other => panic!("no message: {other:?}"),
+        let Received { topic, payload, .. } = client.receive().await?;
+        if topic == "end" {
+            break;
         }
+        *wills.entry(String::from_utf8(payload).unwrap()).or_default() += 1;
     }
     for (name, &has_will) in left.borrow().iter() {
         let published = wills.get(name).copied().unwrap_or_default();
@@ -97,8 +97,6 @@ fn the_wills_of_those_are_published_who_do_not_say_that_they_leave() {
         }
         sim.client(|net| async move {
             all_of(&net, &leaving).await;
-            // The last one may just have left.
-            net.sleep(Duration::from_secs(1)).await;
             publish_end(net).await
         });
         Ok(())

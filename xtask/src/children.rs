@@ -12,9 +12,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// What a shell reports for a program that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
 
-/// All children of this run. They are killed, by process id, when this is dropped and on Ctrl-C or
-/// SIGTERM.
-#[derive(Debug)]
+/// All children of this run. They are killed, by process id, when this is dropped, and on Ctrl-C or
+/// SIGTERM if it was made by [`new`](Self::new).
+#[derive(Debug, Default)]
 pub(crate) struct Children {
     running: Arc<Mutex<Vec<Child>>>,
 }
@@ -121,11 +121,6 @@ fn end(mut child: Child) {
 mod tests {
     use super::*;
 
-    fn children() -> Children {
-        // Without the handler, which a process can have only once.
-        Children { running: Arc::default() }
-    }
-
     fn shell(script: &str) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
@@ -134,7 +129,7 @@ mod tests {
 
     #[test]
     fn status_of_a_child_is_reported_once() {
-        let children = children();
+        let children = Children::default();
         let pid = children.start(&mut shell("exit 3")).unwrap().pid;
         let status = children.wait(pid, Duration::from_secs(60)).unwrap();
         assert_eq!(status.code(), Some(3));
@@ -143,7 +138,7 @@ mod tests {
 
     #[test]
     fn child_that_takes_too_long_is_killed() {
-        let children = children();
+        let children = Children::default();
         let pid = children.start(&mut shell("exec sleep 600")).unwrap().pid;
         let error = children.wait(pid, Duration::ZERO).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
@@ -152,7 +147,7 @@ mod tests {
 
     #[test]
     fn one_child_can_be_ended() {
-        let children = children();
+        let children = Children::default();
         let ended = children.start(&mut shell("exec sleep 600")).unwrap().pid;
         let other = children.start(&mut shell("exec sleep 600")).unwrap().pid;
         children.end(ended);
@@ -162,7 +157,7 @@ mod tests {
 
     #[test]
     fn children_end_with_their_owner() {
-        let children = children();
+        let children = Children::default();
         let mut command = shell("echo up; exec sleep 600");
         let started = children.start(command.stdout(process::Stdio::piped())).unwrap();
         drop(children);
@@ -173,7 +168,7 @@ mod tests {
 
     #[test]
     fn missing_program_is_named() {
-        let error = children().start(&mut Command::new("/no/such/program")).unwrap_err();
+        let error = Children::default().start(&mut Command::new("/no/such/program")).unwrap_err();
         assert!(error.to_string().contains("/no/such/program"), "{error}");
     }
 }
