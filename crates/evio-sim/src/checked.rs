@@ -70,7 +70,7 @@ impl<H> Checked<H> {
         H: Handler<M>,
     {
         self.require(context.check(conn, callback), conn.id());
-        self.blocker.block_by_chance();
+        self.blocker.begin_callback();
         let action = call(&mut self.inner, conn, &mut context.inner);
         context.note(conn, callback, action);
         action
@@ -89,6 +89,7 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
         };
         let opened = self.report.borrow_mut().open(conn.id(), self.loop_id, accepted);
         self.require(opened, conn.id());
+        self.blocker.begin_callback();
         Tracked::new(self.inner.context(conn), input)
     }
 
@@ -106,6 +107,7 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
     }
 
     fn serving(&mut self, event_loop: &mut Loop<'_>, serving: &Serving) -> ControlFlow<()> {
+        self.blocker.begin_callback();
         self.inner.serving(event_loop, serving)
     }
 
@@ -157,7 +159,7 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
         self.kernel.tell(|| format!("  closed {:?}: {reason:?}", conn.id()));
         let ended = self.report.borrow_mut().end(conn.id(), self.loop_id);
         self.require(ended, conn.id());
-        self.blocker.block_by_chance();
+        self.blocker.begin_callback();
         self.inner.closed(conn, context.inner, reason)
     }
 
@@ -171,6 +173,7 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
         self.tell("detached", id);
         let ended = self.report.borrow_mut().end(id, self.loop_id);
         self.require(ended, id);
+        self.blocker.begin_callback();
         self.inner.detached(event_loop, id, context.inner, socket)
     }
 
@@ -178,16 +181,18 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
         let failed = self.report.borrow_mut().fail(conn.id());
         self.require(failed, conn.id());
         self.kernel.tell(|| format!("  connect_failed {:?}: {reason:?}", conn.id()));
+        self.blocker.begin_callback();
         self.inner.connect_failed(conn, reason)
     }
 
     fn dial_failed(&mut self, event_loop: &mut Loop<'_>, error: DialError) -> ControlFlow<()> {
+        self.blocker.begin_callback();
         self.inner.dial_failed(event_loop, error)
     }
 
     fn message(&mut self, event_loop: &mut Loop<'_>, message: M) -> ControlFlow<()> {
         self.kernel.tell(|| "  message".to_owned());
-        self.blocker.block_by_chance();
+        self.blocker.begin_callback();
         self.inner.message(event_loop, message)
     }
 
@@ -202,10 +207,12 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
         if let Err(stray) = self.kernel.check_datagram(peer, local, input) {
             self.blocker.fail(format!("the handler was given {stray}"));
         }
+        self.blocker.begin_callback();
         self.inner.datagram(socket, peer, input)
     }
 
     fn ready(&mut self, watched: &mut Watched<'_>) -> ControlFlow<()> {
+        self.blocker.begin_callback();
         self.inner.ready(watched)
     }
 
@@ -215,22 +222,24 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
         address_index: u16,
         error: &io::Error,
     ) -> ControlFlow<()> {
+        self.blocker.begin_callback();
         self.inner.listener_failed(event_loop, address_index, error)
     }
 
     fn pre_write(&mut self, event_loop: &mut Loop<'_>) -> io::Result<()> {
+        self.blocker.begin_callback();
         self.inner.pre_write(event_loop)
     }
 
     fn loop_timer(&mut self, event_loop: &mut Loop<'_>, timer: LoopTimer) -> ControlFlow<()> {
         self.kernel.tell(|| "  loop_timer".to_owned());
-        self.blocker.block_by_chance();
+        self.blocker.begin_callback();
         self.inner.loop_timer(event_loop, timer)
     }
 
     fn tick(&mut self, event_loop: &mut Loop<'_>) -> ControlFlow<(), Duration> {
         self.kernel.tell(|| "  tick".to_owned());
-        self.blocker.block_by_chance();
+        self.blocker.begin_callback();
         self.inner.tick(event_loop)
     }
 }

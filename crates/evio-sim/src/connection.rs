@@ -1,15 +1,15 @@
 //! A client's end of a connection.
 
-use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::mem;
-use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
 use evio_sys::net::{SocketAddr, Stream};
 use evio_sys::sim::{Direction, Kernel};
+
+use crate::excuse::Excuse;
 
 /// How much is read at once.
 const BUFFER: usize = 4096;
@@ -25,17 +25,12 @@ pub struct Connection {
     received: usize,
     /// Read from the socket, and not by the script.
     unread: Vec<u8>,
-    /// Set when a call fails because the connection was cut by chance.
-    excuse: Rc<Cell<bool>>,
+    /// Told when a call fails because the connection was cut by chance.
+    excuse: Excuse,
 }
 
 impl Connection {
-    pub(crate) fn new(
-        kernel: Kernel,
-        stream: Stream,
-        input: Direction,
-        excuse: Rc<Cell<bool>>,
-    ) -> Self {
+    pub(crate) fn new(kernel: Kernel, stream: Stream, input: Direction, excuse: Excuse) -> Self {
         Self { kernel, stream, input, received: 0, unread: Vec::new(), excuse }
     }
 
@@ -132,8 +127,7 @@ impl Connection {
         }
         self.received += bytes.len();
         if bytes.is_empty() && self.was_cut() {
-            self.excuse.set(true);
-            return Err(io::ErrorKind::ConnectionReset.into());
+            return self.excused(Err(io::ErrorKind::ConnectionReset.into()));
         }
         self.unread.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -258,10 +252,11 @@ impl Connection {
     }
 
     fn excused<T>(&self, result: io::Result<T>) -> io::Result<T> {
-        if result.is_err() && self.was_cut() {
-            self.excuse.set(true);
-        }
-        result
+        result.inspect_err(|error| {
+            if self.was_cut() {
+                self.excuse.note(error);
+            }
+        })
     }
 
     /// Calls `call` until it need not wait.

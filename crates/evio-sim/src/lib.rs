@@ -21,7 +21,8 @@
 //!   within a second.
 //! - It does not spin, look in vain again and again, or try sockets that are known to be full.
 //! - No client waits for what can never come. One that fails with an error fails the test, unless
-//!   one of its connections was cut by chance.
+//!   a call of it has failed with an I/O error of that kind because its connection was cut by
+//!   chance.
 //!
 //! # Several loops
 //!
@@ -74,6 +75,7 @@
 
 mod checked;
 mod connection;
+mod excuse;
 mod failure;
 mod hosts;
 mod net;

@@ -1,6 +1,6 @@
 //! The network, as a client sees it.
 
-use std::cell::Cell;
+use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,6 +14,7 @@ use evio_sys::net::{self, Stream};
 use evio_sys::sim::Kernel;
 
 use crate::connection::Connection;
+use crate::excuse::Excuse;
 use crate::udp::ClientUdp;
 
 /// What a client's script reaches the simulation with.
@@ -21,13 +22,12 @@ use crate::udp::ClientUdp;
 pub struct Net {
     kernel: Kernel,
     host: Ipv4Addr,
-    /// Whether a call has failed because its connection was cut by chance.
-    excuse: Rc<Cell<bool>>,
+    excuse: Excuse,
 }
 
 impl Net {
     pub(crate) fn new(kernel: Kernel, host: Ipv4Addr) -> Rc<Self> {
-        Rc::new(Self { kernel, host, excuse: Rc::default() })
+        Rc::new(Self { kernel, host, excuse: Excuse::default() })
     }
 
     /// Returns the address of the client's host, which no other client has. Its address of IPv6 is
@@ -43,9 +43,10 @@ impl Net {
         self.kernel.set_cut_off(self.host.into(), is_cut_off);
     }
 
-    /// Returns whether a call of the client has failed because its connection was cut by chance.
-    pub(crate) fn is_excused(&self) -> bool {
-        self.excuse.get()
+    /// Returns whether calls of the client have failed in this way because their connections were
+    /// cut by chance.
+    pub(crate) fn excuses(&self, error: &(dyn Error + 'static)) -> bool {
+        self.excuse.covers(error)
     }
 
     /// Returns whether any connection of the simulation was cut by chance: one that the program
@@ -77,11 +78,13 @@ impl Net {
             Err(error) => Poll::Ready(Err(error)),
         })
         .await;
-        if result.is_err() && self.kernel.was_cut(input.connection()) {
-            self.excuse.set(true);
+        if let Err(error) = result {
+            if self.kernel.was_cut(input.connection()) {
+                self.excuse.note(&error);
+            }
+            return Err(error);
         }
-        result?;
-        Ok(Connection::new(self.kernel.clone(), stream, input, Rc::clone(&self.excuse)))
+        Ok(Connection::new(self.kernel.clone(), stream, input, self.excuse.clone()))
     }
 
     /// Binds a UDP socket, such as `10.0.0.9:0`; port 0 is one that nobody has had. A wildcard,

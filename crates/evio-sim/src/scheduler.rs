@@ -16,6 +16,10 @@ use crate::world::{Agenda, Check, World};
 /// After so many turns of a loop in a row without a wait, in which no client acts, it spins.
 const SPIN: usize = 10_000;
 
+/// With fewer descriptors than this, every sleep of all loops is looked at; with so many
+/// every second one, with twice as many every third, and so on.
+const EVERY_SLEEP: usize = 100;
+
 /// So many turns that find nothing ready are forgiven each loop, at once and in a second.
 const IDLE: u64 = 100;
 const IDLE_PER_SECOND: f64 = 40.0;
@@ -33,6 +37,10 @@ pub(crate) struct Scheduler {
     /// When the loop goes on that was blocked first.
     blocked_until: Cell<Option<Duration>>,
     was_held_up: Cell<bool>,
+    /// Callbacks that were made.
+    callbacks: Cell<u64>,
+    /// So often all sleep before the next look for something that was overlooked.
+    sleeps: Cell<usize>,
     /// What was found wrong in a callback, whose panic the loop may have caught.
     failure: RefCell<Option<String>>,
 }
@@ -78,6 +86,8 @@ impl Scheduler {
             stalls: Cell::default(),
             blocked_until: Cell::new(None),
             was_held_up: Cell::new(false),
+            callbacks: Cell::new(0),
+            sleeps: Cell::new(0),
             failure: RefCell::default(),
         }
     }
@@ -92,8 +102,9 @@ impl Scheduler {
         });
     }
 
-    pub(crate) fn has_loops(&self) -> bool {
-        !self.seats.borrow().is_empty()
+    /// Returns how many loops there are, those that have ended among them.
+    pub(crate) fn loops(&self) -> usize {
+        self.seats.borrow().len()
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -123,7 +134,7 @@ impl Scheduler {
     /// Makes turns and runs scripts until all of them wait.
     pub(crate) fn settle(&self) {
         let mut in_a_row = 0;
-        let most = SPIN * self.seats.borrow().len().max(1);
+        let most = SPIN * self.loops().max(1);
         loop {
             self.take_steps();
             // Either may come first.
@@ -134,15 +145,27 @@ impl Scheduler {
             acted |= !loop_first && self.turn_of_one();
             // What arrived while a loop was asked whether it is due may have woken a script.
             if !acted && !self.tasks.borrow().has_ready() {
-                return self.check_asleep();
+                return self.check_some_sleeps();
             }
             in_a_row = if scripts { 0 } else { in_a_row + 1 };
             assert!(in_a_row < most, "a loop spins: it makes turn after turn without a wait");
         }
     }
 
+    /// Checks the more seldom the more there is to look at: what a loop has overlooked stays so
+    /// until something else happens to it.
+    fn check_some_sleeps(&self) {
+        match self.sleeps.get() {
+            0 => {
+                self.check_asleep();
+                self.sleeps.set(self.kernel.open_descriptors() / EVERY_SLEEP);
+            }
+            left => self.sleeps.set(left - 1),
+        }
+    }
+
     /// Checks that no loop that sleeps has left something that it was told of.
-    fn check_asleep(&self) {
+    pub(crate) fn check_asleep(&self) {
         let now = self.kernel.now();
         let is_up = |seat: &Seat| {
             let is_in_turn = seat.process.is_none() && !seat.has_ended;
@@ -172,7 +195,8 @@ impl Scheduler {
     }
 
     fn world(&self) -> World<'_> {
-        World { kernel: &self.kernel, unfinished: self.tasks.borrow().count_unfinished() }
+        let unfinished = self.tasks.borrow().count_unfinished();
+        World { kernel: &self.kernel, unfinished, stalls: &self.stalls }
     }
 
     /// Makes a turn of one of the loops that have something to do: the others would be asleep, and
@@ -191,10 +215,12 @@ impl Scheduler {
         let Some((mut process, number)) = begun else { return false };
         self.kernel.tell(|| format!("loop {drawn}, turn {number}"));
         // Callbacks may come back here, to have the other loops go on.
-        let before = self.kernel.transfers();
+        let done = || (self.kernel.transfers(), self.callbacks.get());
+        let before = done();
         let progress = match process.turn() {
-            // The poller had nothing to report, and there was input left of other turns.
-            Ok(Progress::Idle) if self.kernel.transfers() > before => Progress::Worked,
+            // The poller had nothing to report, and there was input left of other turns, or a tick
+            // or a timer of the handler was due.
+            Ok(Progress::Idle) if done() != before => Progress::Worked,
             Ok(progress) => progress,
             Err(error) => panic!("loop {drawn} has failed: {}", with_sources(&error)),
         };
@@ -297,8 +323,9 @@ impl Scheduler {
         }
     }
 
-    /// Blocks the loop that is in a turn, if chance will have it.
-    pub(crate) fn block_by_chance(&self) {
+    /// Notes a callback of the loop that is in a turn, and blocks it if chance will have it.
+    pub(crate) fn begin_callback(&self) {
+        self.callbacks.set(self.callbacks.get() + 1);
         let stalls = self.stalls.get().unwrap_or_default();
         if self.chance(stalls.blocked) {
             self.block(self.time_below(stalls.longest));

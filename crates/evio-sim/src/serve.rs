@@ -37,6 +37,9 @@ impl Simulation {
     /// loop's index. Which of them makes its turn next is drawn from the seed, and how they are
     /// [held up](Stalls). The server has to be bound after the simulation was made.
     ///
+    /// How many loops there are is better a number: [`Loops::Available`] are as many as the machine
+    /// has processors, and a seed goes another way on another machine.
+    ///
     /// # Errors
     ///
     /// Fails as [`Server::start_each`] does.
@@ -124,7 +127,7 @@ impl Simulation {
         loops: impl IntoIterator<Item = P>,
         stop: impl Fn() + 'static,
     ) {
-        assert!(!self.scheduler.has_loops(), "a simulation has one server");
+        assert!(self.scheduler.loops() == 0, "a simulation has one server");
         loops.into_iter().for_each(|process| self.scheduler.add(Box::new(process)));
         self.stop = Some(Box::new(stop));
     }

@@ -22,8 +22,13 @@ use crate::world::World;
 /// So many sends to a full socket are forgiven, for each connection: a loop that is late tries one.
 const VAIN_SENDS: u64 = 1;
 
-/// After so many deadlines of loops in a row, such as ticks, nothing is going to help a client.
-const DEADLINES: u32 = 50_000;
+/// After so many deadlines of each loop in a row, such as ticks, and so long, nothing is going to
+/// help a client.
+const DEADLINES: u64 = 50_000;
+const LONG: Duration = Duration::from_secs(3_600);
+
+/// After so many of each loop nobody is going to wait for the end of the test.
+const MOST_DEADLINES: u64 = 1_000_000;
 
 /// The loops of a program on a simulated kernel, and the scripts of its clients.
 pub struct Simulation {
@@ -124,13 +129,16 @@ impl Simulation {
         self.kernel.set_descriptors(most);
     }
 
-    /// Sets how much virtual time the simulation may take; a week if this is not called.
+    /// Sets how much virtual time the simulation may take; a week if this is not called. It goes on
+    /// to the last step of [`at`](Self::at) even so.
     pub fn set_longest(&mut self, time: Duration) {
         self.longest = time;
     }
 
     /// Sets how often a loop is held up. If this is not called before
-    /// [`serve_each`](Self::serve_each), that draws it from the seed. A loop alone is not held up.
+    /// [`serve_each`](Self::serve_each), that draws it from the seed, for one loop as for several.
+    /// The loops of [`serve`](Self::serve) and [`serve_loop`](Self::serve_loop) are held up only if
+    /// this is called.
     pub fn set_stalls(&mut self, stalls: Stalls) {
         self.scheduler.stalls.set(Some(stalls));
     }
@@ -142,6 +150,11 @@ impl Simulation {
     }
 
     /// Adds a client. Its script begins when the simulation runs.
+    ///
+    /// What the script opens is on its host, and no part of the program under test: also a socket
+    /// of [`ServerHandle::listen`](evio::ServerHandle::listen), whose connections are then neither
+    /// counted nor checked. To add an address while the simulation runs, take a step
+    /// [`at`](Self::at) its time.
     pub fn client<F>(&mut self, script: impl FnOnce(Rc<Net>) -> F)
     where
         F: Future<Output = Result> + 'static,
@@ -181,7 +194,7 @@ impl Simulation {
     }
 
     /// Checks, when so much virtual time has passed, that every client has come to its end; faults
-    /// end at half of it, for those may take any time.
+    /// and stalls end at half of it, for those may take any time.
     pub fn all_clients_end_within(&mut self, time: Duration) {
         self.at(time / 2, |world| world.stop_faults());
         self.at(time, move |world| {
@@ -199,34 +212,56 @@ impl Simulation {
     /// Runs until every client has come to its end and what they sent has arrived, then ends the
     /// loops and checks what is left.
     ///
+    /// Clients that wait while nothing is under way are given up when nothing but deadlines of the
+    /// loops, such as ticks, has come for an hour of virtual time and 50,000 times a loop, or
+    /// 1,000,000 times a loop. A step [`at`](Self::at) a later time puts that off.
+    ///
     /// # Panics
     ///
     /// Panics when something is wrong; see the [crate's page](crate).
     pub fn run(self) -> Outcome {
-        // How often nothing but deadlines of the loops has come.
-        let mut deadlines = 0;
+        let longest = self.longest.max(self.scheduler.agenda.borrow().last_time());
+        // How often nothing but deadlines of the loops has come, and since when.
+        let (mut deadlines, mut since) = (0, Duration::ZERO);
         loop {
             self.scheduler.settle();
             if self.unfinished().is_none() {
                 break;
             }
-            deadlines = if self.scheduler.next_event().is_some() { 0 } else { deadlines + 1 };
-            match self.scheduler.next_time().filter(|_| deadlines < DEADLINES) {
-                Some(next) if next <= self.longest => self.kernel.advance_to(next),
+            if self.scheduler.next_event().is_some() {
+                (deadlines, since) = (0, self.kernel.now());
+            }
+            deadlines += 1;
+            self.check_wait(deadlines, self.kernel.now() - since);
+            match self.scheduler.next_time() {
+                Some(next) if next <= longest => self.kernel.advance_to(next),
                 Some(_) => self.complain("clients have not come to their ends in the longest time"),
                 None => self.complain("clients wait, and nothing is under way that could end that"),
             }
         }
-        let is_in_time = |time: Duration| time <= self.longest;
+        let is_in_time = |time: Duration| time <= longest;
         while self.scheduler.next_event_without_clients().is_some_and(is_in_time) {
             let next = self.scheduler.next_time().expect("there is an event at the latest");
             self.kernel.advance_to(next);
             self.scheduler.settle();
         }
+        self.scheduler.check_asleep();
         self.end()
     }
 
+    /// Checks that clients have not waited in vain for too long.
+    fn check_wait(&self, deadlines: u64, waited: Duration) {
+        let of_each = deadlines / self.scheduler.loops().max(1) as u64;
+        if of_each >= MOST_DEADLINES || of_each >= DEADLINES && waited >= LONG {
+            self.complain(&format!(
+                "clients wait, and for {waited:?} nothing has come but {deadlines} deadlines of \
+                 loops (`Simulation::at` with a step at a later time lets them wait until then)"
+            ));
+        }
+    }
+
     fn complain(&self, what: &str) -> ! {
+        self.scheduler.check_asleep();
         panic!("{what}:{}", self.scheduler.describe_unfinished());
     }
 

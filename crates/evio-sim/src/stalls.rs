@@ -15,7 +15,7 @@ pub struct Stalls {
     /// A loop that has something to do begins its turn later, as one whose thread gets no
     /// processor.
     pub late: f64,
-    /// A callback takes long. The other loops and the clients go on meanwhile.
+    /// A callback takes long, whichever it is, from its beginning. The other loops and the clients go on meanwhile.
     pub blocked: f64,
     /// The longest time of both.
     pub longest: Duration,
@@ -73,7 +73,9 @@ impl Blocker {
     /// Returns after this time, in which the other loops and the clients have gone on. If another
     /// loop was blocked before, it is over with that one at the latest.
     ///
-    /// To be called in a callback of a handler. When the simulation is over, it returns at once.
+    /// To be called in a callback of a handler, which holds no lock then: all loops are one thread,
+    /// and a [`Mutex`](std::sync::Mutex) that the callback of another loop asks for meanwhile would
+    /// hang the test for ever. When the simulation is over, it returns at once.
     pub fn block(&self, time: Duration) {
         if let Some(scheduler) = self.0.upgrade() {
             scheduler.block(time);
@@ -86,9 +88,9 @@ impl Blocker {
         }
     }
 
-    pub(crate) fn block_by_chance(&self) {
+    pub(crate) fn begin_callback(&self) {
         if let Some(scheduler) = self.0.upgrade() {
-            scheduler.block_by_chance();
+            scheduler.begin_callback();
         }
     }
 }

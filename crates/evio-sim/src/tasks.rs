@@ -82,8 +82,8 @@ impl Tasks {
     ///
     /// # Panics
     ///
-    /// Panics when a script fails, and none of its calls did because its connection was cut by
-    /// chance.
+    /// Panics when a script fails, and none of its calls did in this way because its connection was
+    /// cut by chance.
     pub(crate) fn run_ready(&mut self, kernel: &Kernel) -> bool {
         let mut ready = mem::take(&mut *lock(&self.ready));
         if ready.is_empty() {
@@ -122,8 +122,9 @@ impl Tasks {
         };
         task.script = None;
         if let Err(error) = result {
+            let is_excused = task.net.excuses(&*error);
             let error = with_sources(&*error);
-            assert!(task.net.is_excused(), "client {number}, {host}, has failed: {error}");
+            assert!(is_excused, "client {number}, {host}, has failed: {error}");
         }
     }
 

@@ -1,8 +1,11 @@
 //! What a simulation does at a time, beside its loop and its clients.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use evio_sys::sim::{Faults, Kernel};
+
+use crate::stalls::Stalls;
 
 /// The simulation, as a step of it sees it: what [`Simulation::at`] and
 /// [`Simulation::after_each_turn`] are given.
@@ -14,6 +17,7 @@ pub struct World<'a> {
     pub(crate) kernel: &'a Kernel,
     /// Scripts of clients that have not come to their end.
     pub(crate) unfinished: usize,
+    pub(crate) stalls: &'a Cell<Option<Stalls>>,
 }
 
 impl World<'_> {
@@ -35,8 +39,10 @@ impl World<'_> {
         self.kernel.open_streams()
     }
 
-    /// Ends all faults that happen by chance: what was injected before takes its course.
+    /// Ends all faults and [`Stalls`] that happen by chance: what was injected before takes its
+    /// course.
     pub fn stop_faults(&self) {
+        self.stalls.set(Some(Stalls::default()));
         self.kernel.set_faults(Faults::default());
     }
 
@@ -66,6 +72,11 @@ impl Agenda {
     /// Returns when the next one is to happen.
     pub(crate) fn next_time(&self) -> Option<Duration> {
         self.steps.last().map(|(time, _)| *time)
+    }
+
+    /// Returns when the last one is to happen, and zero if there is none.
+    pub(crate) fn last_time(&self) -> Duration {
+        self.steps.first().map_or(Duration::ZERO, |(time, _)| *time)
     }
 
     /// Takes one whose time has come.

@@ -1,12 +1,14 @@
 //! What a simulation does and checks beside its clients.
 
 use std::cell::{Cell, RefCell};
+use std::io;
+use std::ops::ControlFlow;
 use std::panic;
 use std::rc::Rc;
 use std::time::Duration;
 
-use evio::{Action, Conn, Events, Handler, PanicPolicy, Server};
-use evio_sim::{Faults, Simulation, World, for_each_seed};
+use evio::{Action, Conn, Events, Handler, Limits, Loop, PanicPolicy, Server};
+use evio_sim::{Faults, Options, Simulation, World, for_each_seed};
 
 const ADDRESS: &str = "10.0.0.1:7";
 
@@ -114,4 +116,87 @@ fn a_check_sees_the_state_after_every_turn() {
         });
     });
     assert!(message.contains("a line was counted"), "{message}");
+}
+
+#[test]
+fn a_step_beyond_the_longest_time_is_taken() {
+    for longest in [None, Some(Duration::from_secs(60))] {
+        let mut sim = Simulation::with_options(1, Options::default()).unwrap();
+        if let Some(longest) = longest {
+            sim.set_longest(longest);
+        }
+        let taken = Rc::new(Cell::new(false));
+        let noted = Rc::clone(&taken);
+        let step = Duration::from_secs(8 * 24 * 3600);
+        sim.at(step, move |_| noted.set(true));
+        assert_eq!((sim.run().time, taken.get()), (step, true));
+    }
+}
+
+/// Has a tick every so often, and nothing else to do.
+struct Ticks(Duration);
+
+impl Handler for Ticks {
+    type Context = ();
+
+    fn context(&mut self, _: &Conn<'_>) {}
+
+    fn data(&mut self, _: &mut Conn<'_>, _: &mut (), _: &[u8]) -> Action {
+        Action::None
+    }
+
+    fn tick(&mut self, _: &mut Loop<'_>) -> ControlFlow<(), Duration> {
+        ControlFlow::Continue(self.0)
+    }
+}
+
+/// Runs a client that waits for the end of its connection beside ticks.
+fn wait_beside_ticks(tick: Duration, limits: Limits) -> evio_sim::Result<Duration> {
+    let mut sim = Simulation::with_options(1, Options::default())?;
+    let server = Server::bind([format!("tcp://{ADDRESS}")])?.limits(limits);
+    sim.serve(server, Ticks(tick))?;
+    sim.client(|net| async move {
+        let mut conn = net.connect(ADDRESS).await?;
+        conn.read_to_end().await?;
+        Ok(())
+    });
+    Ok(sim.run().time)
+}
+
+#[test]
+fn ticks_do_not_end_the_wait_for_a_deadline() {
+    let timeout = Duration::from_secs(600);
+    let limits = Limits::default().idle_timeout(Some(timeout));
+    assert!(wait_beside_ticks(Duration::from_millis(10), limits).unwrap() >= timeout);
+}
+
+#[test]
+fn clients_that_wait_beside_ticks_for_ever_are_told_of_with_how_long() {
+    let tick = Duration::from_millis(100);
+    let message = message_of(|| drop(wait_beside_ticks(tick, Limits::default())));
+    assert!(message.contains("for 4999."), "{message}");
+    for part in ["50000 deadlines of loops", "`Simulation::at`", "client 0, 10.1.0.0: "] {
+        assert!(message.contains(part), "no {part:?} in {message}");
+    }
+}
+
+#[test]
+fn a_cut_excuses_no_error_but_its_own() {
+    let run = |end: fn(io::Error) -> evio_sim::Result| {
+        let mut sim = Simulation::with_options(1, Options::default()).unwrap();
+        sim.set_faults(Faults { reset: 0.1, ..Faults::default() });
+        let server = Server::bind([format!("tcp://{ADDRESS}")]).unwrap();
+        sim.serve(server, Events::new().data(|_, _, _| Action::None)).unwrap();
+        sim.client(move |net| async move {
+            // All are cut some time, as one in ten segments is.
+            let mut conn = net.connect(ADDRESS).await?;
+            end(conn.read_to_end().await.expect_err("it is cut"))
+        });
+        sim.run()
+    };
+    assert_eq!(run(|cut| Err(cut.into())).faults.resets, 1);
+    for end in [|_| Err("wrong".into()), |_| Err(io::Error::other("wrong").into())] {
+        let message = message_of(|| assert_eq!(run(end).faults.resets, 1));
+        assert!(message.contains("client 0, 10.1.0.0, has failed: wrong"), "{message}");
+    }
 }
