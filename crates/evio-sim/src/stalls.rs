@@ -15,7 +15,8 @@ pub struct Stalls {
     /// A loop that has something to do begins its turn later, as one whose thread gets no
     /// processor.
     pub late: f64,
-    /// A callback takes long, whichever it is, from its beginning. The other loops and the clients go on meanwhile.
+    /// A callback takes long, whichever it is, from its beginning. The other loops and the clients
+    /// go on meanwhile.
     pub blocked: f64,
     /// The longest time of both.
     pub longest: Duration,
