@@ -3,6 +3,7 @@
 mod util;
 
 use std::cell::Cell;
+use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -55,9 +56,11 @@ impl Times {
 
     /// Checks that a connection has ended when the new timeout was due: it counts from when it
     /// would have begun, or from the change if there was none before.
-    fn check_end(&self, case: &Case, now: Duration) {
+    fn check_end(&self, case: &Case, now: Duration, is_by_kernel: bool) {
         let &Self { before, due, opened, changed, .. } = self;
-        let passes = before.map_or(changed, |_| opened) + due;
+        // The kernel counts from the last progress, whatever was set then.
+        let has_begun = is_by_kernel || before.is_some();
+        let passes = if has_begun { opened } else { changed } + due;
         assert!(now >= passes, "{now:?} is early: {self:?}");
         let mut latest = passes.max(changed) + LATE + case.slack;
         if case.timeout == Timeout::Write && passes < changed {
@@ -94,8 +97,10 @@ fn ends_by_new_limits(case: Case) {
         };
         let (kernel, noted) = (sim.kernel().clone(), Rc::clone(&times));
         let end = move |_: &mut Conn<'_>, reason: CloseReason| {
-            if matches!(reason, CloseReason::Timeout(of) if of == case.timeout) {
-                noted.get().check_end(&case, kernel.now());
+            // The write timeout is also the socket's `TCP_USER_TIMEOUT`: either may come first.
+            let is_by_kernel = case.timeout == Timeout::Write && has_timed_out(&reason);
+            if is_by_kernel || matches!(reason, CloseReason::Timeout(of) if of == case.timeout) {
+                noted.get().check_end(&case, kernel.now(), is_by_kernel);
                 noted.set(Times { has_ended: true, ..noted.get() });
             } else {
                 assert!(matches!(reason, CloseReason::Closed), "{reason:?}");
@@ -119,6 +124,10 @@ fn ends_by_new_limits(case: Case) {
         sim.client(change_later);
         Ok(())
     });
+}
+
+fn has_timed_out(reason: &CloseReason) -> bool {
+    matches!(reason, CloseReason::Error(error) if error.kind() == ErrorKind::TimedOut)
 }
 
 /// Asks the handler to change the limits of the other connection.
