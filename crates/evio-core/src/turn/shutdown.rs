@@ -92,7 +92,8 @@ impl Shutdown {
 
     /// Returns when there is something to do, whatever happens: at once while it reads.
     pub(super) fn next_step(&self) -> Option<Instant> {
-        self.reading.as_ref().map(|reads| reads.since).or(self.deadline())
+        let deadline = self.deadline()?;
+        Some(self.reading.as_ref().map_or(deadline, |reads| reads.since))
     }
 
     /// Returns whether what peers have sent is still read, and their connections are to be told.
