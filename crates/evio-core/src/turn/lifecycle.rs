@@ -110,7 +110,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         }
         state.table.set_user_timeout(key);
         self.begin_callbacks(key);
-        if is_ending && !self.shutdown.is_reading() {
+        if is_ending && !self.shutdown.poll_again() {
             self.stop_late(key);
         }
     }

@@ -101,6 +101,15 @@ impl Shutdown {
         self.reading.is_some()
     }
 
+    /// Has the poller asked once more before the reading ends, since a connection has come behind
+    /// the last poll. Returns false if the reading has ended.
+    pub(super) fn poll_again(&mut self) -> bool {
+        if let Some(reads) = &mut self.reading {
+            reads.has_polled = false;
+        }
+        self.is_reading()
+    }
+
     /// Counts a turn that reads. Returns whether it was the last one: `all` that had come by its
     /// poll is read, and the shutdown had begun before that, or there were too many.
     pub(super) fn has_read(&mut self, all: bool) -> bool {

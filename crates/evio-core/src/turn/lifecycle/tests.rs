@@ -47,6 +47,21 @@ fn a_connection_that_comes_after_a_graceful_shutdown_has_begun_is_opened_and_tol
     assert!(finds_the_end(&client), "it closes by default when it is told");
 }
 
+/// Another loop has handed it over behind the poll that found nothing.
+#[test]
+fn a_connection_that_comes_while_a_graceful_shutdown_reads_is_polled_before_it_is_told() {
+    let mut fixture = Fixture::new(Limits::default());
+    let now = fixture.start;
+    fixture.runner.begin_shutdown(ShutdownMode::Graceful(HOUR), now);
+    fixture.runner.advance_shutdown(0);
+    let (accepted, _client) = fixture.accepted(0);
+    fixture.runner.open(accepted);
+    fixture.runner.advance_shutdown(0);
+    assert!(fixture.runner.shutdown.is_reading());
+    fixture.runner.advance_shutdown(0);
+    assert!(!fixture.runner.shutdown.is_reading());
+}
+
 #[test]
 fn a_connection_that_comes_after_the_server_has_begun_to_end_at_once_is_not_opened() {
     let mut fixture = Fixture::new(Limits::default());
