@@ -101,8 +101,8 @@ impl Shutdown {
         self.reading.is_some()
     }
 
-    /// Makes the loop poll once more before the reading ends, since a connection has come behind the
-    /// last poll. Returns false if the reading has ended.
+    /// Makes the loop poll once more before the reading ends, since a connection has come behind
+    /// the last poll. Returns false if the reading has ended.
     pub(super) fn poll_again(&mut self) -> bool {
         if let Some(reads) = &mut self.reading {
             reads.has_polled = false;
