@@ -13,7 +13,10 @@ pub(crate) struct Excuse(Rc<RefCell<Vec<io::ErrorKind>>>);
 
 impl Excuse {
     pub(crate) fn note(&self, error: &io::Error) {
-        self.0.borrow_mut().push(error.kind());
+        let mut kinds = self.0.borrow_mut();
+        if !kinds.contains(&error.kind()) {
+            kinds.push(error.kind());
+        }
     }
 
     /// Returns whether an error is of such a kind, or was caused by one that is.

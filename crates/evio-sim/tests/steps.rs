@@ -133,7 +133,7 @@ fn a_step_beyond_the_longest_time_is_taken() {
     }
 }
 
-/// Has a tick every so often, and nothing else to do.
+/// Ticks every so often, and does nothing else.
 struct Ticks(Duration);
 
 impl Handler for Ticks {
