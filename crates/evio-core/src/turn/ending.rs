@@ -62,8 +62,8 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     fn end_step(&mut self, events: usize) {
         let is_due = self.is_cut_off_due();
         if self.shutdown.is_reading() {
-            // Only a poll that finds nothing has left nothing: kqueue counts filters, and two of them
-            // are one event, so there may be more behind one that is not full.
+            // Only a poll that finds nothing has left nothing: kqueue counts filters, of which two
+            // are one event, so one that is not full may have left some.
             let all = events == 0 && self.state.table.backlog_len() == 0;
             if self.shutdown.has_read(all) || is_due {
                 self.tell_stopping();
