@@ -68,8 +68,9 @@ pub fn start_with(
     clients: &ClientLimits,
     descriptors: Descriptors,
 ) -> Result<Server, Box<dyn Error>> {
-    let server = prepare(server, clients, descriptors);
-    Ok(server.shutdown_on_signals(clients.drain_timeout)?)
+    // Whoever reads that the server listens may end it from then on.
+    let server = server.shutdown_on_signals(clients.drain_timeout)?;
+    Ok(prepare(server, clients, descriptors))
 }
 
 /// Logs the addresses of a bound server, raises the descriptor limit, and limits the number of

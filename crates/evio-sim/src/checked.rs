@@ -20,6 +20,8 @@ use crate::tracked::{Callback, Tracked};
 /// Passes every callback on, and checks their order and the bytes.
 pub(crate) struct Checked<H> {
     inner: H,
+    /// Which server it is of, in traces; the first one is not named.
+    server: String,
     loop_id: usize,
     kernel: Kernel,
     blocker: Blocker,
@@ -30,12 +32,13 @@ pub(crate) struct Checked<H> {
 impl<H> Checked<H> {
     pub(crate) fn new(
         inner: H,
-        loop_id: usize,
+        (server, loop_id): (usize, usize),
         kernel: Kernel,
         blocker: Blocker,
         report: Rc<RefCell<Report>>,
     ) -> Self {
-        Self { inner, loop_id, kernel, blocker, report }
+        let server = if server == 0 { String::new() } else { format!("server {server}, ") };
+        Self { inner, server, loop_id, kernel, blocker, report }
     }
 
     /// Ends the simulation if something is wrong, whatever the loop makes of panics.
@@ -46,7 +49,7 @@ impl<H> Checked<H> {
     }
 
     fn tell(&self, callback: &str, id: ConnId) {
-        self.kernel.tell(|| format!("  {callback} {id:?}"));
+        self.kernel.tell(|| format!("  {}{callback} {id:?}", self.server));
     }
 
     /// Returns which bytes a connection is to be given.
@@ -94,7 +97,8 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
     }
 
     fn data(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context, input: &[u8]) -> Action {
-        self.kernel.tell(|| format!("  data {:?}: {} bytes", conn.id(), input.len()));
+        let (server, id) = (&self.server, conn.id());
+        self.kernel.tell(|| format!("  {server}data {id:?}: {} bytes", input.len()));
         if let Some(direction) = context.input {
             if let Err(mismatch) = self.kernel.check_bytes(direction, context.read, input) {
                 self.blocker.fail(format!("the handler was given what was not sent: {mismatch}"));
@@ -156,7 +160,8 @@ impl<M, H: Handler<M>> Handler<M> for Checked<H> {
         context: Self::Context,
         reason: CloseReason,
     ) -> ControlFlow<()> {
-        self.kernel.tell(|| format!("  closed {:?}: {reason:?}", conn.id()));
+        let (server, id) = (&self.server, conn.id());
+        self.kernel.tell(|| format!("  {server}closed {id:?}: {reason:?}"));
         let ended = self.report.borrow_mut().end(conn.id(), self.loop_id);
         self.require(ended, conn.id());
         self.blocker.begin_callback();

@@ -1,35 +1,38 @@
-//! The program of a simulation: a server or a loop.
+//! The program of a simulation: servers, or loops by themselves.
 
+use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
 use evio::{Handler, LoopHandle, Loops, Server};
 use evio_core::EventLoop;
+use evio_sys::sim::Kernel;
 
 use crate::checked::Checked;
 use crate::process::Process;
-use crate::simulation::Simulation;
-use crate::stalls::Stalls;
+use crate::report::Report;
+use crate::simulation::{Served, Simulation};
+use crate::stalls::{Blocker, Stalls};
 
 impl Simulation {
     /// Begins to run a server with one loop. It has to be bound after the simulation was made.
     ///
+    /// Several servers run beside each other: what the one under test connects to may be another
+    /// handler. Each has loops of its own, and all of them share the addresses, the faults and the
+    /// descriptors of one machine.
+    ///
     /// # Errors
     ///
     /// Fails as [`Server::start`] does.
-    ///
-    /// # Panics
-    ///
-    /// Panics when there is a loop already.
     pub fn serve<M, H>(&mut self, server: Server, handler: H) -> Result<(), evio::Error>
     where
         M: Send + 'static,
         H: Handler<M> + 'static,
         H::Context: 'static,
     {
-        let handle = server.handle();
-        let running = server.start(self.checked(0, handler))?;
-        self.run_loops([running], move || handle.shutdown());
+        let (handle, watch) = (server.handle(), self.watch());
+        let running = server.start(watch.checked(0, handler))?;
+        self.run_loops([running], watch, move || handle.shutdown());
         Ok(())
     }
 
@@ -43,10 +46,6 @@ impl Simulation {
     /// # Errors
     ///
     /// Fails as [`Server::start_each`] does.
-    ///
-    /// # Panics
-    ///
-    /// Panics when there is a loop already.
     ///
     /// # Examples
     ///
@@ -71,10 +70,6 @@ impl Simulation {
     /// # Errors
     ///
     /// Fails as [`Server::start_each`] does.
-    ///
-    /// # Panics
-    ///
-    /// Panics when there is a loop already.
     pub fn serve_each_with<M, H>(
         &mut self,
         server: Server,
@@ -89,10 +84,10 @@ impl Simulation {
         if self.scheduler.stalls.get().is_none() {
             self.set_stalls(Stalls::drawn_by(&self.kernel));
         }
-        let handle = server.handle();
-        let make = |event_loop: LoopHandle| self.checked(event_loop.loop_id(), make(event_loop));
+        let (handle, watch) = (server.handle(), self.watch());
+        let make = |event_loop: LoopHandle| watch.checked(event_loop.loop_id(), make(event_loop));
         let running = server.start_each_with(loops, make)?;
-        self.run_loops(running, move || handle.shutdown());
+        self.run_loops(running, watch, move || handle.shutdown());
         Ok(())
     }
 
@@ -101,34 +96,49 @@ impl Simulation {
     /// # Errors
     ///
     /// Fails as [`EventLoop::start`] does.
-    ///
-    /// # Panics
-    ///
-    /// Panics when there is a loop already.
     pub fn serve_loop<M, H>(&mut self, event_loop: EventLoop, handler: H) -> io::Result<()>
     where
         M: Send + 'static,
         H: Handler<M> + 'static,
         H::Context: 'static,
     {
-        let handle = event_loop.handle();
-        let running = event_loop.start(self.checked(0, handler))?;
-        self.run_loops([running], move || handle.shutdown());
+        let (handle, watch) = (event_loop.handle(), self.watch());
+        let running = event_loop.start(watch.checked(0, handler))?;
+        self.run_loops([running], watch, move || handle.shutdown());
         Ok(())
     }
 
-    fn checked<H>(&self, loop_id: usize, handler: H) -> Checked<H> {
-        let report = Rc::clone(&self.report);
-        Checked::new(handler, loop_id, self.kernel.clone(), self.blocker(), report)
+    fn watch(&self) -> Watch {
+        Watch {
+            server: self.servers.len(),
+            kernel: self.kernel.clone(),
+            blocker: self.blocker(),
+            report: Rc::default(),
+        }
     }
 
     fn run_loops<P: Process + 'static>(
         &mut self,
         loops: impl IntoIterator<Item = P>,
+        watch: Watch,
         stop: impl Fn() + 'static,
     ) {
-        assert!(self.scheduler.loops() == 0, "a simulation has one server");
         loops.into_iter().for_each(|process| self.scheduler.add(Box::new(process)));
-        self.stop = Some(Box::new(stop));
+        self.servers.push(Served { stop: Box::new(stop), report: watch.report });
+    }
+}
+
+/// What is watched of the handlers of a server.
+struct Watch {
+    server: usize,
+    kernel: Kernel,
+    blocker: Blocker,
+    report: Rc<RefCell<Report>>,
+}
+
+impl Watch {
+    fn checked<H>(&self, loop_id: usize, handler: H) -> Checked<H> {
+        let (kernel, blocker) = (self.kernel.clone(), self.blocker.clone());
+        Checked::new(handler, (self.server, loop_id), kernel, blocker, Rc::clone(&self.report))
     }
 }

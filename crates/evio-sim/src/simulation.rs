@@ -35,12 +35,17 @@ pub struct Simulation {
     seed: u64,
     pub(crate) kernel: Kernel,
     pub(crate) scheduler: Rc<Scheduler>,
-    /// Asks the loops to end.
-    pub(crate) stop: Option<Box<dyn Fn()>>,
-    pub(crate) report: Rc<RefCell<Report>>,
+    pub(crate) servers: Vec<Served>,
     longest: Duration,
     /// Behind the loops, which it has to outlive.
     _entered: Entered,
+}
+
+/// A server, or a loop by itself.
+pub(crate) struct Served {
+    /// Asks it to end.
+    pub(crate) stop: Box<dyn Fn()>,
+    pub(crate) report: Rc<RefCell<Report>>,
 }
 
 /// What a simulation has come to.
@@ -94,8 +99,7 @@ impl Simulation {
             seed,
             scheduler: Rc::new(Scheduler::new(kernel.clone())),
             kernel,
-            stop: None,
-            report: Rc::default(),
+            servers: Vec::new(),
             longest: Duration::from_secs(7 * 24 * 3600),
             _entered: entered,
         })
@@ -270,9 +274,9 @@ impl Simulation {
     }
 
     /// Ends the loops, and checks what is left.
-    fn end(mut self) -> Outcome {
-        if let Some(stop) = self.stop.take() {
-            stop();
+    fn end(self) -> Outcome {
+        for server in &self.servers {
+            (server.stop)();
         }
         loop {
             self.scheduler.settle();
@@ -282,21 +286,25 @@ impl Simulation {
             let next = self.scheduler.next_time();
             self.kernel.advance_to(next.expect("the loops were told to end, and one does not"));
         }
-        let report = self.report.borrow();
-        report.check_end();
+        let mut opened = 0;
+        for server in &self.servers {
+            let report = server.report.borrow();
+            report.check_end();
+            opened += report.opened();
+        }
         let left = self.kernel.open_descriptors();
         assert_eq!(left, 0, "descriptors are open after the end of the loops");
         let late = self.kernel.counts().late_closes;
         let is_late = late > 0 && !self.scheduler.was_held_up();
         assert!(!is_late, "{late} sockets that had failed were kept for more than a second");
         let vain = self.kernel.counts().vain_sends;
-        let most = VAIN_SENDS * report.opened();
+        let most = VAIN_SENDS * opened;
         assert!(vain <= most, "{vain} sends to sockets that were known to be full");
         self.scheduler.check_idle();
         Outcome {
             trace_hash: self.kernel.trace_hash(),
             faults: self.kernel.counts(),
-            connections: report.opened(),
+            connections: opened,
             turns: self.scheduler.turns(),
             time: self.kernel.now(),
         }

@@ -300,7 +300,8 @@ impl ServerHandle {
     }
 
     /// Stops listening on the address with this index: its sockets are closed, its connections
-    /// stay. Connections that wait to be accepted are reset. Nothing happens if there is none.
+    /// stay. Connections that wait to be accepted are accepted first, as far as limits allow; the
+    /// kernel resets the others. Nothing happens if there is none.
     ///
     /// # Examples
     ///

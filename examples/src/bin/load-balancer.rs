@@ -114,11 +114,16 @@ impl Handler for Balancer {
         Action::None
     }
 
+    /// Each pair comes to its own end: nobody must take half an answer for a whole one.
+    fn stopping(&mut self, _: &mut Conn<'_>, _: &mut ()) -> Action {
+        Action::None
+    }
+
     fn closed(&mut self, conn: &mut Conn<'_>, _: (), reason: CloseReason) -> ControlFlow<()> {
         if let Some(mut other) = self.others.remove(conn.id()).and_then(|id| conn.sibling(id)) {
             match reason {
                 CloseReason::PeerClosed | CloseReason::Closed => other.close(),
-                // Nobody must take half an answer for a whole one.
+                // Half an answer is none.
                 _ => other.abort(),
             }
         }

@@ -254,17 +254,17 @@ impl Acceptor {
         }
     }
 
-    /// Returns the slots of all listeners.
-    pub(crate) fn slots(&self) -> Vec<u32> {
-        self.listeners.iter().map(|(slot, _)| slot as u32).collect()
+    /// Returns the slots of the listeners of an address, or of all.
+    pub(crate) fn slots(&self, address_index: Option<u16>) -> Vec<u32> {
+        let is_meant =
+            |bound: &BoundListener| address_index.is_none_or(|meant| meant == bound.address_index);
+        let meant = self.listeners.iter().filter(|(_, bound)| is_meant(bound));
+        meant.map(|(slot, _)| slot as u32).collect()
     }
 
     /// Gives up the listeners of an address, or all of them.
     pub(crate) fn stop(&mut self, address_index: Option<u16>, poller: &Poller) {
-        let is_meant =
-            |bound: &BoundListener| address_index.is_none_or(|meant| meant == bound.address_index);
-        let meant = self.listeners.iter().filter(|(_, bound)| is_meant(bound));
-        for slot in meant.map(|(slot, _)| slot as u32).collect::<Vec<_>>() {
+        for slot in self.slots(address_index) {
             self.remove(slot, poller);
         }
     }

@@ -255,8 +255,8 @@ impl LoopHandle {
     }
 
     /// Tells every loop of the group to close its listeners and UDP sockets for the address with
-    /// this index. Connections that came in by it stay, those that were not accepted are reset, and
-    /// datagrams that wait for the end of the turn are sent.
+    /// this index. Connections that came in by it stay, those that wait to be accepted are accepted
+    /// first, as far as limits allow, and datagrams that wait for the end of the turn are sent.
     ///
     /// # Examples
     ///

@@ -37,6 +37,8 @@ pub(crate) struct LoopState {
     pub(crate) watches: Watches,
     pub(crate) timers: LoopTimers,
     pub(crate) dials: Dials,
+    /// The shutdown lets nothing new begin any more.
+    pub(crate) is_ending: bool,
 }
 
 impl LoopState {
@@ -66,9 +68,10 @@ impl LoopState {
         })
     }
 
-    /// A server that is ending begins nothing new.
+    /// A loop that has told its connections that the server ends begins nothing new. Until then a
+    /// request that came in time may need a connection to another server.
     pub(crate) fn check_running(&self) -> io::Result<()> {
-        match self.group.is_ending() {
+        match self.is_ending {
             false => Ok(()),
             true => Err(io::Error::other("the server is shutting down")),
         }

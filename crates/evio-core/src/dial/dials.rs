@@ -53,6 +53,10 @@ impl Dials {
         self.dials.keys().copied().collect()
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.dials.is_empty()
+    }
+
     pub(crate) fn get(&self, number: u64) -> Option<&Dial> {
         self.dials.get(&number)
     }

@@ -129,6 +129,13 @@ impl Table {
         self.key_at(index)
     }
 
+    /// Returns whether callbacks are made of any connection.
+    pub(crate) fn has_active(&self) -> bool {
+        self.entries
+            .indexes(0)
+            .any(|index| self.entries.get(index).is_some_and(|entry| entry.phase().is_active()))
+    }
+
     pub(crate) fn keys(&self) -> Vec<ConnKey> {
         self.entries.indexes(0).filter_map(|index| self.key_at(index)).collect()
     }

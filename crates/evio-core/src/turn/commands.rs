@@ -84,7 +84,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
             Command::Listen(bound) => self.listen(*bound),
             Command::Bind(bound) => self.bind(*bound),
             Command::StopListening(index) => {
-                self.acceptor.stop(Some(index), &self.state.poller);
+                self.stop_accepting(Some(index));
                 self.state.datagrams.stop(Some(index), &self.state.poller);
             }
         }

@@ -22,32 +22,40 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     }
 
     /// Stops listening. A graceful shutdown then reads what peers have sent by now, which was asked
-    /// for in time, before it tells their connections; an immediate one closes them.
+    /// for in time, before it tells their connections, and goes on to connect for them; an immediate
+    /// one closes them.
     #[cold]
     pub(super) fn begin_shutdown(&mut self, mode: ShutdownMode, asked_at: Instant) {
         if let ShutdownMode::Graceful(timeout) = mode {
             let now = self.state.table.clock().now();
             if !self.shutdown.has_begun() && now.saturating_duration_since(asked_at) < timeout {
-                self.accept_last();
+                self.stop_accepting(None);
             }
         }
         if !self.shutdown.begin(mode, asked_at, self.state.table.len()) {
             return;
         }
         self.acceptor.stop(None, &self.state.poller);
-        self.fail_dials();
-        for key in self.state.table.keys() {
-            let is_connecting =
-                self.state.table.get(key).is_some_and(|entry| entry.phase().is_connecting());
-            if mode == ShutdownMode::Immediate || is_connecting {
-                self.state.table.close(key, CloseReason::Shutdown);
-            }
-        }
         match mode {
             ShutdownMode::Graceful(_) if self.is_cut_off_due() => self.tell_stopping(),
             ShutdownMode::Graceful(_) => {}
-            ShutdownMode::Immediate => self.state.datagrams.stop(None, &self.state.poller),
+            ShutdownMode::Immediate => self.close_all(),
         }
+    }
+
+    /// Ends every connection when its output has been sent, and what is being connected to.
+    fn close_all(&mut self) {
+        self.refuse_new();
+        self.fail_dials();
+        for key in self.state.table.keys() {
+            self.state.table.close(key, CloseReason::Shutdown);
+        }
+    }
+
+    /// Lets nothing begin any more: no connection, no datagram that comes in.
+    fn refuse_new(&mut self) {
+        self.state.is_ending = true;
+        self.state.datagrams.stop(None, &self.state.poller);
     }
 
     /// Goes on with the end of the server, after a turn with so many events.
@@ -70,6 +78,8 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
             }
         } else if is_due {
             self.end_all();
+        } else {
+            self.give_up_connecting();
         }
     }
 
@@ -77,13 +87,22 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     /// the next turn.
     fn tell_stopping(&mut self) {
         self.shutdown.stop_reading();
-        self.state.datagrams.stop(None, &self.state.poller);
+        self.refuse_new();
         for key in self.state.table.keys() {
             self.call_stopping(key);
         }
+        self.give_up_connecting();
     }
 
-    fn call_stopping(&mut self, key: ConnKey) {
+    /// Gives up what is being connected to, when no connection is left that may wait for it.
+    fn give_up_connecting(&mut self) {
+        if self.shutdown.waits_for_connects() && !self.state.table.has_active() {
+            self.shutdown.end_connects();
+            self.close_all();
+        }
+    }
+
+    pub(super) fn call_stopping(&mut self, key: ConnKey) {
         self.call_for(key, CloseReason::Shutdown, |handler, conn, context| {
             handler.stopping(conn, context)
         });
@@ -107,11 +126,13 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     /// Returns whether the loop has ended. From then on nothing can be sent to it, and everything
     /// that was has been carried out.
     pub(super) fn is_done(&mut self) -> bool {
-        self.shutdown.has_begun()
+        let is_done = self.shutdown.has_begun()
             && !self.shutdown.is_reading()
             && self.state.table.is_empty()
             && !self.state.datagrams.has_output()
-            && self.mailbox.close()
+            && self.mailbox.close();
+        debug_assert!(!is_done || self.state.dials.is_empty(), "a dial whose end nobody was told");
+        is_done
     }
 
     /// Ends everything after a failure of the poller.
@@ -120,12 +141,13 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         // The callbacks made here must not begin new connections.
         self.state.group.shutdown(ShutdownMode::Immediate);
         self.shutdown.begin(ShutdownMode::Immediate, clock::now(), 0);
-        self.fail_dials();
         self.end_all();
     }
 
     /// Ends every connection now; what is left to send is lost.
     fn end_all(&mut self) {
+        self.refuse_new();
+        self.fail_dials();
         for key in self.state.table.keys() {
             let Some(entry) = self.state.table.get(key) else { continue };
             let reset = entry.output_len() > 0;

@@ -156,6 +156,7 @@ impl EventLoop {
                 watches,
                 timers,
                 dials,
+                is_ending: false,
             };
             let parts = Parts {
                 state,

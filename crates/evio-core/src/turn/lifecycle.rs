@@ -57,14 +57,13 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         self.accepted = accepted;
     }
 
-    /// Opens the connections that wait at the listeners, which are about to be closed: the kernel
-    /// would reset them, and what they have asked for. None is handed over, for the other loops are
-    /// ending as well.
-    pub(super) fn accept_last(&mut self) {
+    /// Closes the listeners of an address, or all of them, and opens the connections that wait
+    /// there: the kernel would reset them, and what they have asked for.
+    pub(super) fn stop_accepting(&mut self, address_index: Option<u16>) {
         let now = self.state.table.clock().now();
         let limits = &self.state.group.placement.limits;
         self.acceptor.resume_all(limits, &self.state.poller, now);
-        for slot in self.acceptor.slots() {
+        for slot in self.acceptor.slots(address_index) {
             let mut waiting = usize::MAX;
             while self.accepted.len() != waiting && self.accepted.len() < MAX_LAST {
                 waiting = self.accepted.len();
@@ -72,11 +71,16 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
                     self.listener_failed(address_index, &error);
                 }
             }
-            for (target, connection) in mem::take(&mut self.accepted) {
-                self.state.group.placement.move_to(usize::from(self.state.loop_id), target);
-                self.open(connection);
+            if self.state.group.is_ending() {
+                // So are the other loops: what was handed over would come late.
+                for (target, _) in &mut self.accepted {
+                    let here = usize::from(self.state.loop_id);
+                    self.state.group.placement.move_to(here, mem::replace(target, here));
+                }
             }
+            self.open_accepted();
         }
+        self.acceptor.stop(address_index, &self.state.poller);
     }
 
     fn hand_over(&mut self, target: usize, accepted: Accepted) {
@@ -136,6 +140,10 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         }
         self.begin_callbacks(key);
         self.state.table.resume_brought_input(key);
+        if self.state.is_ending {
+            // The others have been told already.
+            self.call_stopping(key);
+        }
     }
 
     /// Makes the first callbacks of a connection.

@@ -29,6 +29,8 @@ pub(super) struct Shutdown {
     begun: Option<(Instant, ShutdownMode)>,
     /// While a graceful one reads what peers have sent before it.
     reading: Option<LastReads>,
+    /// Since there are connections that may wait for others that are being made.
+    waits_for_connects: bool,
     /// The timeout of an immediate shutdown.
     timeout: Duration,
     /// Sockets that end the server when they have something to read.
@@ -45,7 +47,7 @@ struct LastReads {
 
 impl Shutdown {
     pub(super) fn new(timeout: Duration) -> Self {
-        Self { begun: None, reading: None, timeout, stops: Slab::new() }
+        Self { begun: None, reading: None, waits_for_connects: true, timeout, stops: Slab::new() }
     }
 
     /// Adds a socket that ends the server when it has something to read.
@@ -122,6 +124,15 @@ impl Shutdown {
 
     pub(super) fn stop_reading(&mut self) {
         self.reading = None;
+    }
+
+    /// Returns whether what is being connected to is still waited for.
+    pub(super) fn waits_for_connects(&self) -> bool {
+        self.waits_for_connects
+    }
+
+    pub(super) fn end_connects(&mut self) {
+        self.waits_for_connects = false;
     }
 
     /// Begins in a mode, as was asked for at `asked_at`, and returns whether that is something new:
