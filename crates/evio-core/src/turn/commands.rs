@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::accept::listener::BoundListener;
 use crate::api::event_loop_access::Loop;
@@ -53,7 +52,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
                 }
             }
         }
-        if self.state.group.is_ending() && !self.shutdown.has_begun() {
+        if self.state.group.is_ending() && !self.shutdown.is_immediate() {
             self.begin_overdue_shutdown();
         }
     }
@@ -63,12 +62,10 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     #[cold]
     fn begin_overdue_shutdown(&mut self) {
         let now = self.state.table.clock().now();
-        let mut asked = self.state.group.asked_shutdowns();
-        let is_over = |&(mode, asked_at): &(_, Instant)| {
-            now.saturating_duration_since(asked_at) >= self.shutdown.timeout_of(mode)
-        };
-        if let Some((mode, asked_at)) = asked.find(is_over) {
-            self.begin_shutdown(mode, asked_at);
+        for (mode, asked_at) in self.state.group.asked_shutdowns() {
+            if now.saturating_duration_since(asked_at) >= self.shutdown.timeout_of(mode) {
+                self.begin_shutdown(mode, asked_at);
+            }
         }
     }
 

@@ -73,6 +73,11 @@ impl Shutdown {
         self.begun.is_some()
     }
 
+    /// Returns whether one has begun that nothing overtakes.
+    pub(super) fn is_immediate(&self) -> bool {
+        matches!(self.begun, Some((_, ShutdownMode::Immediate)))
+    }
+
     /// Returns whether a graceful shutdown has begun whose time is not up.
     pub(super) fn is_graceful_at(&self, now: Instant) -> bool {
         matches!(self.begun, Some((deadline, ShutdownMode::Graceful(_))) if now < deadline)
