@@ -205,3 +205,23 @@ fn a_peer_that_goes_on_sending_does_not_hold_up_the_end() -> Result {
     sim.run();
     Ok(())
 }
+
+/// More than a turn reads of one connection, many times over: the peer has sent all of it in time.
+#[test]
+fn a_long_upload_that_came_in_time_is_read() -> Result {
+    const LEN: usize = 4 << 20;
+    let options = Options { send_buffer: 8 << 20, recv_buffer: 8 << 20, ..Options::default() };
+    let mut sim = Simulation::with_options(1, options)?;
+    serve(&mut sim, LONG, Duration::ZERO)?;
+    sim.client(move |net| async move {
+        let mut conn = net.connect(ADDRESS).await?;
+        net.sleep(IN_TIME - net.now()).await;
+        conn.write_all(&vec![b'x'; LEN]).await?;
+        conn.shutdown_write()?;
+        let reply = conn.read_to_end().await?;
+        assert!(reply.ends_with(LEN.to_string().as_bytes()), "{} of {LEN}", reply.escape_ascii());
+        Ok(())
+    });
+    sim.run();
+    Ok(())
+}

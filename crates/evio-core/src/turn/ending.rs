@@ -6,10 +6,8 @@ use evio_sys::clock;
 
 use crate::api::handler::Handler;
 use crate::api::message::ShutdownMode;
-use crate::turn::budget::READ_BUFFER;
-use crate::turn::runner::{ReadRequest, Runner};
+use crate::turn::runner::Runner;
 use crate::types::action::CloseReason;
-use crate::types::conn_id::ConnKey;
 
 impl<M: 'static, H: Handler<M>> Runner<M, H> {
     /// Ends the server, since a stop socket says so.
@@ -25,13 +23,13 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     /// for in time, before it tells their connections; an immediate one closes them.
     #[cold]
     pub(super) fn begin_shutdown(&mut self, mode: ShutdownMode, asked_at: Instant) {
+        let now = self.state.table.clock().now();
         if let ShutdownMode::Graceful(timeout) = mode {
-            let now = self.state.table.clock().now();
             if !self.shutdown.has_begun() && now.saturating_duration_since(asked_at) < timeout {
                 self.accept_last();
             }
         }
-        if !self.shutdown.begin(mode, asked_at, self.state.table.len()) {
+        if !self.shutdown.begin(mode, asked_at, now, self.state.table.len()) {
             return;
         }
         self.acceptor.stop(None, &self.state.poller);
@@ -60,41 +58,28 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
 
     #[cold]
     fn end_step(&mut self, events: usize) {
-        let is_due = self.is_cut_off_due();
         if self.shutdown.is_reading() {
             // Only a poll that finds nothing has left nothing: kqueue counts filters, of which two
             // are one event, so one that is not full may have left some.
             let all = events == 0 && self.state.table.backlog_len() == 0;
-            if self.shutdown.has_read(all) || is_due {
+            if self.shutdown.has_read(all, self.state.table.clock().now()) {
                 self.tell_stopping();
             }
-        } else if is_due {
+        } else if self.is_cut_off_due() {
             self.end_all();
         }
     }
 
-    /// Tells the handler of each connection that the server ends. What it writes there is sent in
-    /// the next turn.
+    /// Tells the handler of each connection, and later of each that has come since, that the server
+    /// ends. What it writes there is sent in the next turn.
     fn tell_stopping(&mut self) {
-        self.shutdown.stop_reading();
+        let late = self.shutdown.stop_reading();
         self.state.datagrams.stop(None, &self.state.poller);
-        for key in self.state.table.keys() {
-            self.call_stopping(key);
+        for key in late.unwrap_or_else(|| self.state.table.keys()) {
+            self.call_for(key, CloseReason::Shutdown, |handler, conn, context| {
+                handler.stopping(conn, context)
+            });
         }
-    }
-
-    fn call_stopping(&mut self, key: ConnKey) {
-        self.call_for(key, CloseReason::Shutdown, |handler, conn, context| {
-            handler.stopping(conn, context)
-        });
-    }
-
-    /// Tells the handler of a connection that came when the others had been told. What its peer has
-    /// sent by now is read first, as far as one read goes.
-    #[cold]
-    pub(super) fn stop_late(&mut self, key: ConnKey) {
-        self.receive(ReadRequest { key, must_read_on: false }, READ_BUFFER);
-        self.call_stopping(key);
     }
 
     /// Returns whether the time of the shutdown is over.
@@ -119,7 +104,8 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     pub(super) fn abort_all(&mut self) {
         // The callbacks made here must not begin new connections.
         self.state.group.shutdown(ShutdownMode::Immediate);
-        self.shutdown.begin(ShutdownMode::Immediate, clock::now(), 0);
+        let now = clock::now();
+        self.shutdown.begin(ShutdownMode::Immediate, now, now, 0);
         self.fail_dials();
         self.end_all();
     }

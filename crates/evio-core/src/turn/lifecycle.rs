@@ -96,8 +96,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         let Accepted { stream, peer, address_index } = accepted;
         let state = &mut self.state;
         let loop_id = usize::from(state.loop_id);
-        let is_ending = self.shutdown.has_begun();
-        if is_ending && !self.shutdown.is_graceful_at(state.table.clock().now()) {
+        if self.shutdown.has_begun() && !self.shutdown.is_graceful_at(state.table.clock().now()) {
             return state.group.placement.remove(loop_id, address_index);
         }
         let now = state.table.clock().tick();
@@ -110,8 +109,8 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         }
         state.table.set_user_timeout(key);
         self.begin_callbacks(key);
-        if is_ending && !self.shutdown.poll_again() {
-            self.stop_late(key);
+        if self.shutdown.has_begun() {
+            self.shutdown.read_late(key, self.state.table.clock().now());
         }
     }
 

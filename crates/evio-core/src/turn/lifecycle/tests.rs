@@ -59,6 +59,9 @@ fn a_connection_that_comes_after_a_graceful_shutdown_has_begun_is_opened_and_tol
     client.write_all(b"x").unwrap();
     fixture.runner.open(accepted);
     assert_eq!(fixture.calls(), ["opened"]);
+    fixture.runner.advance_shutdown(0);
+    assert!(!fixture.runner.is_done());
+    fixture.runner.advance_shutdown(0);
     fixture.runner.flush();
     assert!(finds_the_end(&client), "it closes by default when it is told");
 }
