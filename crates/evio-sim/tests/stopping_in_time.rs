@@ -212,3 +212,52 @@ fn a_connection_for_a_loop_that_has_told_its_own_is_read_before_it_is_told() -> 
     assert!(first_end.get() < LONG);
     Ok(())
 }
+
+/// Takes time for each connection that comes after the first.
+struct Opening(Blocker, bool);
+
+impl Handler for Opening {
+    type Context = ();
+
+    fn context(&mut self, _: &Conn<'_>) {}
+
+    fn opened(&mut self, _: &mut Conn<'_>, (): &mut ()) -> Action {
+        if std::mem::replace(&mut self.1, true) {
+            self.0.block(Duration::from_millis(10));
+        }
+        Action::None
+    }
+
+    fn data(&mut self, _: &mut Conn<'_>, (): &mut (), _: &[u8]) -> Action {
+        self.0.block(Duration::from_secs(1));
+        Action::None
+    }
+}
+
+/// More of them than can be opened in time come while the loop is held up.
+#[test]
+fn connections_that_wait_to_be_accepted_do_not_take_more_than_the_time() -> Result {
+    const TIMEOUT: Duration = Duration::from_secs(2);
+    let mut sim = quiet()?;
+    let server = Server::bind([format!("tcp://{ADDRESS}")])?;
+    let handle = server.handle();
+    sim.serve(server, Opening(sim.blocker(), false))?;
+    sim.client(|net| async move {
+        let mut conn = net.connect(ADDRESS).await?;
+        conn.write_all(b"hold").await?;
+        conn.read_to_end().await?;
+        assert!(net.now() < ASKED + TIMEOUT, "{:?}", net.now());
+        Ok(())
+    });
+    for _ in 0..1_000 {
+        sim.client(|net| async move {
+            net.sleep(2 * ASKED).await;
+            let mut conn = net.connect(ADDRESS).await?;
+            conn.read_to_end().await?;
+            Ok(())
+        });
+    }
+    sim.at(ASKED, move |_| handle.shutdown_gracefully(TIMEOUT));
+    sim.run();
+    Ok(())
+}

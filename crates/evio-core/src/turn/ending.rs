@@ -25,8 +25,9 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     pub(super) fn begin_shutdown(&mut self, mode: ShutdownMode, asked_at: Instant) {
         let now = self.state.table.clock().now();
         if let ShutdownMode::Graceful(timeout) = mode {
-            if !self.shutdown.has_begun() && now.saturating_duration_since(asked_at) < timeout {
-                self.accept_last();
+            let left = timeout.saturating_sub(now.saturating_duration_since(asked_at));
+            if !self.shutdown.has_begun() && !left.is_zero() {
+                self.accept_last(left / 2);
             }
         }
         if !self.shutdown.begin(mode, asked_at, now, self.state.table.len()) {

@@ -4,6 +4,9 @@ use std::io;
 use std::mem;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use evio_sys::clock;
 
 use crate::accept::listener::Accepted;
 use crate::api::conn::Conn;
@@ -59,8 +62,9 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
 
     /// Opens the connections that wait at the listeners, which are about to be closed: the kernel
     /// would reset them, and what they have asked for. None is handed over, for the other loops are
-    /// ending as well.
-    pub(super) fn accept_last(&mut self) {
+    /// ending as well. Those that are left after this time are closed: the others need some, too.
+    pub(super) fn accept_last(&mut self, time: Duration) {
+        let start = clock::now();
         let now = self.state.table.clock().now();
         let limits = &self.state.group.placement.limits;
         self.acceptor.resume_all(limits, &self.state.poller, now);
@@ -73,8 +77,13 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
                 }
             }
             for (target, connection) in mem::take(&mut self.accepted) {
-                self.state.group.placement.move_to(usize::from(self.state.loop_id), target);
-                self.open(connection);
+                let placement = &self.state.group.placement;
+                if clock::now().saturating_duration_since(start) >= time {
+                    placement.remove(target, connection.address_index);
+                } else {
+                    placement.move_to(usize::from(self.state.loop_id), target);
+                    self.open(connection);
+                }
             }
         }
     }
