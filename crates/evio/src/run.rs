@@ -171,7 +171,11 @@ impl Server {
             }
         }
         for (stop, grace) in self.stops {
-            loops[0].shutdown_on(stop.into(), grace).map_err(Error::Loop)?;
+            // All of them: one without connections ends at once, and the others do not.
+            for event_loop in &mut loops {
+                let stop = stop.try_clone().map_err(Error::Loop)?;
+                event_loop.shutdown_on(stop.into(), grace).map_err(Error::Loop)?;
+            }
         }
         let guard = HandleGuard {
             handle: self.handle,

@@ -96,9 +96,10 @@ impl ServerHandle {
     ///
     /// # Draining
     ///
-    /// Before `stopping` is called, connections that wait in the backlog are accepted, and what
-    /// peers have sent by then comes to [`data`](crate::Handler::data): as much as one read takes,
-    /// of each connection whose input is not paused. The rest is up to the handler:
+    /// Before `stopping` is called, connections that wait in the backlog are accepted, as many as
+    /// there may be, and what peers have sent by then comes to [`data`](crate::Handler::data), of
+    /// each connection whose input is not paused. Those that go on sending hold this up for half of
+    /// the time at most. The rest is up to the handler:
     ///
     /// - A handler without `stopping` closes each connection when what was written to it is sent,
     ///   after the [replies](crate::Conn::reply) that are owed. So work that others do for a

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use evio::{Action, Events};
+use evio::{Action, Events, Progress};
 
 use util::{DEADLINE, TCP, bind, start_each};
 
@@ -81,4 +81,44 @@ fn each_of_several_sockets_ends_the_server() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The loop that was told of the first socket has no connection, and has ended.
+#[test]
+fn a_socket_ends_the_server_at_once_when_another_one_has_begun_a_graceful_end() {
+    let (graceful, graceful_end) = UnixStream::pair().unwrap();
+    let (prompt, prompt_end) = UnixStream::pair().unwrap();
+    let server = evio::Server::bind([TCP])
+        .unwrap()
+        .place_with(|_, _| 1)
+        .shutdown_gracefully_on(graceful, Duration::from_secs(3_600))
+        .shutdown_on(prompt);
+    let address = server.local_addrs()[0].addr().as_inet().unwrap();
+    let events = |_| {
+        Events::new().opened(|conn, ()| {
+            conn.write(b"x");
+            Action::None
+        })
+    };
+    let events = |loop_id| events(loop_id).stopping(|_, ()| Action::None);
+    let mut loops = server.start_each(2, events).unwrap();
+    let mut turn = |loop_id: usize| loops[loop_id].turn(Some(Duration::ZERO)).unwrap();
+    let mut client = std::net::TcpStream::connect(address).unwrap();
+    client.set_nonblocking(true).unwrap();
+    while std::io::Read::read(&mut client, &mut [0]).is_err() {
+        turn(0);
+        turn(1);
+    }
+    drop(graceful_end);
+    while turn(0) != Progress::Ended {
+        turn(1);
+    }
+    drop(prompt_end);
+    // The client goes, as one does that finds the end.
+    let mut is_over = false;
+    for _ in 0..100 {
+        is_over |= turn(1) == Progress::Ended;
+        is_over |= std::io::Read::read(&mut client, &mut [0]).is_ok_and(|len| len == 0);
+    }
+    assert!(is_over);
 }

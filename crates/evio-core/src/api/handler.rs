@@ -213,7 +213,8 @@ pub trait Handler<M = ()> {
     ///
     /// Connections that wait in the listener's queue are opened before this, and what peers have
     /// sent by then comes to [`data`](Self::data) and [`peer_closed`](Self::peer_closed) first, of
-    /// all connections: in turns like all others, but not without end for peers that go on sending.
+    /// all connections: in turns like all others, but not without end for peers that go on sending,
+    /// and for half of the shutdown's time at most.
     fn stopping(&mut self, conn: &mut Conn<'_>, context: &mut Self::Context) -> Action {
         let _ = (conn, context);
         Action::Close

@@ -77,10 +77,17 @@ impl<T> Inbox<T> {
         Ok(!mem::replace(&mut shared.wake_pending, true))
     }
 
-    /// Notes that there is something for the loop elsewhere, which has to be there by now. Returns
-    /// whether the loop has to be woken.
-    pub(crate) fn notify(&self) -> bool {
-        !mem::replace(&mut self.shared.lock().wake_pending, true)
+    /// Lets `add` put something for the loop elsewhere, unless the loop has ended. Returns whether
+    /// it has to be woken.
+    ///
+    /// Both under one lock: what came between a loop's last look and its end would be left behind.
+    pub(crate) fn notify(&self, add: impl FnOnce()) -> Result<bool, SendError> {
+        let mut shared = self.shared.lock();
+        if shared.is_closed {
+            return Err(SendError::Stopped);
+        }
+        add();
+        Ok(!mem::replace(&mut shared.wake_pending, true))
     }
 
     /// Makes the next sender wake the loop, since it could not be woken for this message.
@@ -100,12 +107,15 @@ impl<T> Inbox<T> {
         shared.wake_pending = has_other_mail || !messages.is_empty();
     }
 
-    /// Refuses messages from now on, and moves those that are here to the end of `messages`, for
-    /// them to be dropped outside of the lock: that may run anybody's code.
-    pub(crate) fn close(&self, messages: &mut VecDeque<T>) {
+    /// Refuses everything from now on, if it `may` by then, and moves the messages that are here to
+    /// the end of `messages`, for them to be dropped outside of the lock: that may run anybody's
+    /// code.
+    pub(crate) fn close(&self, messages: &mut VecDeque<T>, may: impl FnOnce() -> bool) {
         let mut shared = self.shared.lock();
-        shared.is_closed = true;
-        messages.append(&mut shared.messages);
+        if may() {
+            shared.is_closed = true;
+            messages.append(&mut shared.messages);
+        }
     }
 }
 
@@ -142,18 +152,18 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(leave(&inbox, 1), Ok(true), "the loop sleeps");
             assert_eq!(leave(&inbox, 2), Ok(false), "a wake is on its way");
-            assert!(!inbox.notify());
+            assert_eq!(inbox.notify(|| ()), Ok(false));
             inbox.take_all(&mut taken, false);
             assert_eq!(mem::take(&mut taken), [1, 2]);
             assert_eq!(leave(&inbox, 3), Ok(false), "the loop has something to do");
             inbox.take_all(&mut taken, false);
             assert_eq!(mem::take(&mut taken), [3]);
             inbox.take_all(&mut taken, true);
-            assert!(!inbox.notify(), "the loop has something else to do");
+            assert_eq!(inbox.notify(|| ()), Ok(false), "the loop has something else to do");
             inbox.take_all(&mut taken, false);
             assert!(taken.is_empty());
         }
-        assert!(inbox.notify(), "the loop has found nothing");
+        assert_eq!(inbox.notify(|| ()), Ok(true), "the loop has found nothing");
         inbox.clear_wake_pending();
         assert_eq!(leave(&inbox, 1), Ok(true), "the wake before has failed");
     }
@@ -172,8 +182,11 @@ mod tests {
         }
         assert_eq!(leave(&inbox, 4), Err(SendError::Full));
         assert!(inbox.try_push(UNBOUNDED, 0, |messages| messages.push_back(5)).is_ok());
-        inbox.close(&mut taken);
+        inbox.close(&mut taken, || false);
+        assert!(inbox.notify(|| ()).is_ok(), "it goes on");
+        inbox.close(&mut taken, || true);
         assert_eq!(taken, [0, 6, 5]);
+        assert_eq!(inbox.notify(|| panic!("nobody will look")), Err(SendError::Stopped));
         assert_eq!(leave(&inbox, 7), Err(SendError::Stopped));
     }
 }
@@ -220,8 +233,10 @@ mod tests {
         }
 
         fn order(&self) {
-            self.orders.fetch_add(1, Ordering::Relaxed);
-            if self.inbox.notify() {
+            let add = || {
+                self.orders.fetch_add(1, Ordering::Relaxed);
+            };
+            if self.inbox.notify(add).unwrap() {
                 self.wakes.fetch_add(1, Ordering::Relaxed);
             }
         }

@@ -133,10 +133,11 @@ impl<M, O> Mailbox<M, O> {
         self.must_look = self.has_collected() || has_more;
     }
 
-    /// Refuses commands from now on, and returns whether everything that was sent has been carried
-    /// out: a command that was accepted is.
+    /// Refuses everything from now on, unless an urgent control waits: what that brings needs the
+    /// mailbox. Returns whether everything that was sent has been carried out: what was accepted
+    /// is.
     pub(crate) fn close(&mut self) -> bool {
-        self.sender.inbox.close(&mut self.commands);
+        self.sender.inbox.close(&mut self.commands, || self.urgent.is_empty());
         self.controls.extend(self.incoming.try_iter());
         self.must_look = self.has_collected() || !self.urgent.is_empty();
         !self.must_look
@@ -145,7 +146,7 @@ impl<M, O> Mailbox<M, O> {
 
 impl<M, O> Drop for Mailbox<M, O> {
     fn drop(&mut self) {
-        self.close();
+        self.sender.inbox.close(&mut self.commands, || true);
     }
 }
 
@@ -228,11 +229,15 @@ impl<M, O> MailboxSender<M, O> {
     }
 
     fn send_control(&self, queue: &Sender<O>, control: O) -> Result<(), O> {
-        queue.send(control).map_err(|error| error.into_inner())?;
-        if self.inbox.notify() {
+        let mut control = Some(control);
+        let has_to_wake = self.inbox.notify(|| {
+            // Received for as long as the inbox is not closed.
+            control = control.take().and_then(|one| Some(queue.send(one).err()?.into_inner()));
+        });
+        if has_to_wake == Ok(true) {
             self.wake();
         }
-        Ok(())
+        control.map_or(Ok(()), Err)
     }
 
     /// The mail is there by now. If the system refuses the wake, it is carried out with the next.

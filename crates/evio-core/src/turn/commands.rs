@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use crate::accept::listener::BoundListener;
 use crate::api::event_loop_access::Loop;
@@ -53,7 +53,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
                 }
             }
         }
-        if self.state.group.is_ending() && !self.shutdown.has_begun() {
+        if self.state.group.is_ending() && !self.shutdown.is_immediate() {
             self.begin_overdue_shutdown();
         }
     }
@@ -63,12 +63,10 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     #[cold]
     fn begin_overdue_shutdown(&mut self) {
         let now = self.state.table.clock().now();
-        let mut asked = self.state.group.asked_shutdowns();
-        let is_over = |&(mode, asked_at): &(_, Instant)| {
-            now.saturating_duration_since(asked_at) >= self.shutdown.timeout_of(mode)
-        };
-        if let Some((mode, asked_at)) = asked.find(is_over) {
-            self.begin_shutdown(mode, asked_at);
+        for (mode, asked_at) in self.state.group.asked_shutdowns() {
+            if now.saturating_duration_since(asked_at) >= self.shutdown.timeout_of(mode) {
+                self.begin_shutdown(mode, asked_at);
+            }
         }
     }
 
@@ -84,7 +82,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
             Command::Listen(bound) => self.listen(*bound),
             Command::Bind(bound) => self.bind(*bound),
             Command::StopListening(index) => {
-                self.stop_accepting(Some(index));
+                self.stop_accepting(Some(index), Duration::MAX);
                 self.state.datagrams.stop(Some(index), &self.state.poller);
             }
         }

@@ -6,8 +6,7 @@ use evio_sys::clock;
 
 use crate::api::handler::Handler;
 use crate::api::message::ShutdownMode;
-use crate::turn::budget::READ_BUFFER;
-use crate::turn::runner::{ReadRequest, Runner};
+use crate::turn::runner::Runner;
 use crate::types::action::CloseReason;
 use crate::types::conn_id::ConnKey;
 
@@ -22,17 +21,18 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     }
 
     /// Stops listening. A graceful shutdown then reads what peers have sent by now, which was asked
-    /// for in time, before it tells their connections, and goes on to connect for them; an immediate
-    /// one closes them.
+    /// for in time, before it tells their connections, and goes on to connect for them; an
+    /// immediate one closes them.
     #[cold]
     pub(super) fn begin_shutdown(&mut self, mode: ShutdownMode, asked_at: Instant) {
+        let now = self.state.table.clock().now();
         if let ShutdownMode::Graceful(timeout) = mode {
-            let now = self.state.table.clock().now();
-            if !self.shutdown.has_begun() && now.saturating_duration_since(asked_at) < timeout {
-                self.stop_accepting(None);
+            let left = timeout.saturating_sub(now.saturating_duration_since(asked_at));
+            if !self.shutdown.has_begun() && !left.is_zero() {
+                self.stop_accepting(None, left / 2);
             }
         }
-        if !self.shutdown.begin(mode, asked_at, self.state.table.len()) {
+        if !self.shutdown.begin(mode, asked_at, now, self.state.table.len()) {
             return;
         }
         self.acceptor.stop(None, &self.state.poller);
@@ -68,28 +68,29 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
 
     #[cold]
     fn end_step(&mut self, events: usize) {
-        let is_due = self.is_cut_off_due();
         if self.shutdown.is_reading() {
             // Only a poll that finds nothing has left nothing: kqueue counts filters, of which two
             // are one event, so one that is not full may have left some.
             let all = events == 0 && self.state.table.backlog_len() == 0;
-            if self.shutdown.has_read(all) || is_due {
+            if self.shutdown.has_read(all, self.state.table.clock().now()) {
                 self.tell_stopping();
             }
-        } else if is_due {
+        } else if self.is_cut_off_due() {
             self.end_all();
         } else {
             self.give_up_connecting();
         }
     }
 
-    /// Tells the handler of each connection that the server ends. What it writes there is sent in
-    /// the next turn.
+    /// Tells the handler of each connection, and later of each that has come since, that the server
+    /// ends. What it writes there is sent in the next turn.
     fn tell_stopping(&mut self) {
-        self.shutdown.stop_reading();
+        let late = self.shutdown.stop_reading();
         self.refuse_new();
-        for key in self.state.table.keys() {
-            self.call_stopping(key);
+        for key in late.unwrap_or_else(|| self.state.table.keys()) {
+            self.call_for(key, CloseReason::Shutdown, |handler, conn, context| {
+                handler.stopping(conn, context)
+            });
         }
         self.give_up_connecting();
     }
@@ -102,18 +103,13 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         }
     }
 
-    pub(super) fn call_stopping(&mut self, key: ConnKey) {
-        self.call_for(key, CloseReason::Shutdown, |handler, conn, context| {
-            handler.stopping(conn, context)
-        });
-    }
-
-    /// Tells the handler of a connection that came when the others had been told. What its peer has
-    /// sent by now is read first, as far as one read goes.
+    /// Makes the loop read once more for a connection that has come during the shutdown, and tell
+    /// its handler then: what was sent by now was asked for in time.
     #[cold]
-    pub(super) fn stop_late(&mut self, key: ConnKey) {
-        self.receive(ReadRequest { key, must_read_on: false }, READ_BUFFER);
-        self.call_stopping(key);
+    pub(super) fn read_late(&mut self, key: ConnKey) {
+        self.shutdown.read_late(key, self.state.table.clock().now());
+        // It may need a connection to another server, as others did before they were told.
+        self.state.is_ending = !self.shutdown.is_reading();
     }
 
     /// Returns whether the time of the shutdown is over.
@@ -140,7 +136,8 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     pub(super) fn abort_all(&mut self) {
         // The callbacks made here must not begin new connections.
         self.state.group.shutdown(ShutdownMode::Immediate);
-        self.shutdown.begin(ShutdownMode::Immediate, clock::now(), 0);
+        let now = clock::now();
+        self.shutdown.begin(ShutdownMode::Immediate, now, now, 0);
         self.end_all();
     }
 

@@ -256,7 +256,8 @@ impl EventLoop {
 
     /// Ends the server as soon as `stop` has something to read or its other end is closed: as
     /// [`LoopHandle::shutdown_gracefully`] does with the timeout `grace`, or as
-    /// [`LoopHandle::shutdown`] does without one. There may be several.
+    /// [`LoopHandle::shutdown`] does without one. There may be several. A loop that has ended hears
+    /// of none any more, so each loop of a group is given a clone.
     ///
     /// # Errors
     ///

@@ -4,6 +4,9 @@ use std::io;
 use std::mem;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use evio_sys::clock;
 
 use crate::accept::listener::Accepted;
 use crate::api::conn::Conn;
@@ -58,8 +61,10 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     }
 
     /// Closes the listeners of an address, or all of them, and opens the connections that wait
-    /// there: the kernel would reset them, and what they have asked for.
-    pub(super) fn stop_accepting(&mut self, address_index: Option<u16>) {
+    /// there: the kernel would reset them, and what they have asked for. Those that are left
+    /// after this time are closed: what has come before them needs some, too.
+    pub(super) fn stop_accepting(&mut self, address_index: Option<u16>, time: Duration) {
+        let start = clock::now();
         let now = self.state.table.clock().now();
         let limits = &self.state.group.placement.limits;
         self.acceptor.resume_all(limits, &self.state.poller, now);
@@ -71,14 +76,13 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
                     self.listener_failed(address_index, &error);
                 }
             }
-            if self.state.group.is_ending() {
-                // So are the other loops: what was handed over would come late.
-                for (target, _) in &mut self.accepted {
-                    let here = usize::from(self.state.loop_id);
-                    self.state.group.placement.move_to(here, mem::replace(target, here));
+            for (target, connection) in mem::take(&mut self.accepted) {
+                if clock::now().saturating_duration_since(start) < time {
+                    self.hand_over(target, connection);
+                } else {
+                    self.state.group.placement.remove(target, connection.address_index);
                 }
             }
-            self.open_accepted();
         }
         self.acceptor.stop(address_index, &self.state.poller);
     }
@@ -100,8 +104,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         let Accepted { stream, peer, address_index } = accepted;
         let state = &mut self.state;
         let loop_id = usize::from(state.loop_id);
-        let is_ending = self.shutdown.has_begun();
-        if is_ending && !self.shutdown.is_graceful_at(state.table.clock().now()) {
+        if self.shutdown.has_begun() && !self.shutdown.is_graceful_at(state.table.clock().now()) {
             return state.group.placement.remove(loop_id, address_index);
         }
         let now = state.table.clock().tick();
@@ -114,8 +117,8 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         }
         state.table.set_user_timeout(key);
         self.begin_callbacks(key);
-        if is_ending && !self.shutdown.poll_again() {
-            self.stop_late(key);
+        if self.shutdown.has_begun() {
+            self.read_late(key);
         }
     }
 
@@ -140,9 +143,8 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         }
         self.begin_callbacks(key);
         self.state.table.resume_brought_input(key);
-        if self.state.is_ending {
-            // The others have been told already.
-            self.call_stopping(key);
+        if self.shutdown.has_begun() {
+            self.read_late(key);
         }
     }
 

@@ -9,6 +9,7 @@ use slab::Slab;
 
 use crate::api::message::ShutdownMode;
 use crate::turn::budget;
+use crate::types::conn_id::ConnKey;
 use crate::types::event_target::EventTarget;
 
 /// 100 years: "never", without overflowing `Instant`.
@@ -20,7 +21,8 @@ const CUT_OFF_TIME: Duration = Duration::from_micros(100);
 
 /// Turns in which a graceful shutdown reads what peers have sent, at the most, and one more for
 /// each [`BACKLOG`](budget::BACKLOG) of them: those that go on sending do not hold it up for ever.
-const LAST_READS: usize = 16;
+/// That many read 8 MiB of one connection, more than Linux lets wait in a socket by default.
+const LAST_READS: usize = 128;
 
 /// How far the loop is on its way to its end, and what ends it.
 #[derive(Debug)]
@@ -29,7 +31,9 @@ pub(super) struct Shutdown {
     begun: Option<(Instant, ShutdownMode)>,
     /// While a graceful one reads what peers have sent before it.
     reading: Option<LastReads>,
-    /// Since there are connections that may wait for others that are being made.
+    /// Once the connections were told: those that have come since and were not.
+    late: Option<Vec<ConnKey>>,
+    /// There may be connections that wait for others that are being made.
     waits_for_connects: bool,
     /// The timeout of an immediate shutdown.
     timeout: Duration,
@@ -40,14 +44,34 @@ pub(super) struct Shutdown {
 #[derive(Debug)]
 struct LastReads {
     since: Instant,
+    /// Half of the time that was left: the connections need some for what they do when told.
+    until: Instant,
     /// The poller was asked since the shutdown began.
     has_polled: bool,
     turns_left: usize,
 }
 
+impl LastReads {
+    fn new(now: Instant, deadline: Instant, connections: usize) -> Self {
+        Self {
+            since: now,
+            until: now + deadline.saturating_duration_since(now) / 2,
+            has_polled: false,
+            turns_left: LAST_READS.saturating_add(connections / budget::BACKLOG),
+        }
+    }
+}
+
 impl Shutdown {
     pub(super) fn new(timeout: Duration) -> Self {
-        Self { begun: None, reading: None, waits_for_connects: true, timeout, stops: Slab::new() }
+        Self {
+            begun: None,
+            reading: None,
+            late: None,
+            waits_for_connects: true,
+            timeout,
+            stops: Slab::new(),
+        }
     }
 
     /// Adds a socket that ends the server when it has something to read.
@@ -73,6 +97,11 @@ impl Shutdown {
     #[inline]
     pub(super) fn has_begun(&self) -> bool {
         self.begun.is_some()
+    }
+
+    /// Returns whether one has begun that nothing overtakes.
+    pub(super) fn is_immediate(&self) -> bool {
+        matches!(self.begun, Some((_, ShutdownMode::Immediate)))
     }
 
     /// Returns whether a graceful shutdown has begun whose time is not up.
@@ -104,26 +133,33 @@ impl Shutdown {
     }
 
     /// Makes the loop poll once more before the reading ends, since a connection has come behind
-    /// the last poll. Returns false if the reading has ended.
-    pub(super) fn poll_again(&mut self) -> bool {
-        if let Some(reads) = &mut self.reading {
-            reads.has_polled = false;
+    /// the last poll. If it has ended, it begins again for that one.
+    pub(super) fn read_late(&mut self, key: ConnKey, now: Instant) {
+        if let Some(late) = &mut self.late {
+            late.push(key);
         }
-        self.is_reading()
+        self.waits_for_connects = true;
+        match (&mut self.reading, self.begun) {
+            (Some(reads), _) => reads.has_polled = false,
+            (None, Some((deadline, _))) => self.reading = Some(LastReads::new(now, deadline, 0)),
+            (None, None) => {}
+        }
     }
 
     /// Counts a turn that reads. Returns whether it was the last one: `all` that had come by its
-    /// poll is read, and the shutdown had begun before that, or there were too many.
-    pub(super) fn has_read(&mut self, all: bool) -> bool {
+    /// poll is read, and the shutdown had begun before that, or it has taken too long.
+    pub(super) fn has_read(&mut self, all: bool, now: Instant) -> bool {
         let Some(reads) = &mut self.reading else { return false };
-        let is_last = (all && reads.has_polled) || reads.turns_left == 0;
+        let is_last = (all && reads.has_polled) || reads.turns_left == 0 || now >= reads.until;
         reads.has_polled = true;
         reads.turns_left = reads.turns_left.saturating_sub(1);
         is_last
     }
 
-    pub(super) fn stop_reading(&mut self) {
+    /// Ends the reading. Returns the connections that are to be told, if it is not all of them.
+    pub(super) fn stop_reading(&mut self) -> Option<Vec<ConnKey>> {
         self.reading = None;
+        self.late.replace(Vec::new())
     }
 
     /// Returns whether what is being connected to is still waited for.
@@ -135,32 +171,29 @@ impl Shutdown {
         self.waits_for_connects = false;
     }
 
-    /// Begins in a mode, as was asked for at `asked_at`, and returns whether that is something new:
-    /// an immediate shutdown overtakes a graceful one; other than that the first one stays.
+    /// Begins `now` in a mode, as was asked for at `asked_at`, and returns whether that is
+    /// something new: an immediate shutdown overtakes a graceful one; other than that the first one
+    /// stays.
     pub(super) fn begin(
         &mut self,
         mode: ShutdownMode,
         asked_at: Instant,
+        now: Instant,
         connections: usize,
     ) -> bool {
-        if let (ShutdownMode::Graceful(_), Some(_)) | (_, Some((_, ShutdownMode::Immediate))) =
-            (mode, self.begun)
-        {
+        let is_graceful = matches!(mode, ShutdownMode::Graceful(_));
+        if self.is_immediate() || is_graceful && self.has_begun() {
             return false;
         }
         let timeout = self.timeout_of(mode);
-        self.reading = matches!(mode, ShutdownMode::Graceful(_)).then(|| LastReads {
-            since: asked_at,
-            has_polled: false,
-            turns_left: LAST_READS.saturating_add(connections / budget::BACKLOG),
-        });
-        let connections = u32::try_from(connections).unwrap_or(u32::MAX);
-        let cut_off_time = CUT_OFF_TIME.saturating_mul(connections).min(timeout / 10);
+        let cut_off = u32::try_from(connections).unwrap_or(u32::MAX);
+        let cut_off_time = CUT_OFF_TIME.saturating_mul(cut_off).min(timeout / 10);
         // A timeout that is too long to express is no timeout.
         let deadline = asked_at.checked_add(timeout - cut_off_time).unwrap_or(asked_at + NEVER);
         // One that overtakes another waits no longer than that would have.
         let deadline = self.begun.map_or(deadline, |(before, _)| before.min(deadline));
         self.begun = Some((deadline, mode));
+        self.reading = is_graceful.then(|| LastReads::new(now, deadline, connections));
         true
     }
 }
@@ -178,24 +211,24 @@ mod tests {
         let now = clock::now();
         let mut shutdown = Shutdown::new(2 * MINUTE);
         assert!(!shutdown.has_begun());
-        assert!(shutdown.begin(ShutdownMode::Graceful(MINUTE), now, 0));
+        assert!(shutdown.begin(ShutdownMode::Graceful(MINUTE), now, now, 0));
         let graceful = shutdown.deadline();
-        assert!(!shutdown.begin(ShutdownMode::Graceful(Duration::ZERO), now, 0));
-        assert!(shutdown.begin(ShutdownMode::Immediate, now, 0));
+        assert!(!shutdown.begin(ShutdownMode::Graceful(Duration::ZERO), now, now, 0));
+        assert!(shutdown.begin(ShutdownMode::Immediate, now, now, 0));
         assert_eq!(shutdown.deadline(), graceful);
-        assert!(!shutdown.begin(ShutdownMode::Immediate, now, 0));
-        assert!(!shutdown.begin(ShutdownMode::Graceful(MINUTE), now, 0));
+        assert!(!shutdown.begin(ShutdownMode::Immediate, now, now, 0));
+        assert!(!shutdown.begin(ShutdownMode::Graceful(MINUTE), now, now, 0));
     }
 
     #[test]
     fn many_connections_are_cut_off_in_time_and_an_endless_timeout_can_be_computed_with() {
         let now = clock::now();
         let mut shutdown = Shutdown::new(MINUTE);
-        shutdown.begin(ShutdownMode::Immediate, now, 1_000_000);
+        shutdown.begin(ShutdownMode::Immediate, now, now, 1_000_000);
         let left = shutdown.deadline().unwrap() - now;
         assert!(left >= MINUTE * 9 / 10 && left < MINUTE, "{left:?}");
         let mut shutdown = Shutdown::new(Duration::MAX);
-        shutdown.begin(ShutdownMode::Immediate, now, 1);
+        shutdown.begin(ShutdownMode::Immediate, now, now, 1);
         assert!(shutdown.deadline().unwrap() > now + NEVER / 2);
     }
 }

@@ -47,7 +47,11 @@ fn an_urgent_control_overtakes_what_was_collected() {
     assert!(mailbox.collect_or_arm_wake(), "nobody will wake the loop for it");
     assert!(!mailbox.close());
     assert_eq!(mailbox.take_urgent(), Some('v'));
+    sender.try_push(2, 0).expect("the loop goes on");
+    assert!(!mailbox.close());
+    assert_eq!(taken(&mut mailbox), "2");
     assert!(mailbox.close());
+    assert_eq!([sender.control('a'), sender.urgent_control('w')], [Err('a'), Err('w')]);
 }
 
 #[test]

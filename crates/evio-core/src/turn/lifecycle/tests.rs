@@ -30,6 +30,22 @@ fn a_connection_for_a_loop_that_has_ended_is_opened_here() {
     assert_eq!([fixture.live(0), fixture.live(1)], [2, 0]);
 }
 
+/// Its host has not dropped it yet, nor has a thread whose handler takes long to drop.
+#[test]
+fn a_connection_for_a_loop_that_has_come_to_its_end_is_opened_here() {
+    let mut group = EventLoop::group(2, Config::default()).unwrap();
+    let mut ended = Fixture::of(group.pop().unwrap());
+    let mut fixture = Fixture::of(group.pop().unwrap());
+    let now = ended.start;
+    ended.runner.begin_shutdown(ShutdownMode::Immediate, now);
+    assert!(ended.runner.is_done());
+    let (for_other, _other) = fixture.accepted(1);
+    fixture.runner.accepted.push((1, for_other));
+    fixture.runner.open_accepted();
+    assert_eq!(fixture.calls(), ["opened"]);
+    assert_eq!([fixture.live(0), fixture.live(1)], [1, 0]);
+}
+
 /// Another loop has accepted it, and not come to the shutdown yet.
 #[test]
 fn a_connection_that_comes_after_a_graceful_shutdown_has_begun_is_opened_and_told() {
@@ -43,6 +59,9 @@ fn a_connection_that_comes_after_a_graceful_shutdown_has_begun_is_opened_and_tol
     client.write_all(b"x").unwrap();
     fixture.runner.open(accepted);
     assert_eq!(fixture.calls(), ["opened"]);
+    fixture.runner.advance_shutdown(0);
+    assert!(!fixture.runner.is_done());
+    fixture.runner.advance_shutdown(0);
     fixture.runner.flush();
     assert!(finds_the_end(&client), "it closes by default when it is told");
 }
