@@ -185,6 +185,10 @@ impl State {
         if held.is_some_and(|held| held.unacknowledged == Some(since)) {
             self.fail(sender, Errno::ETIMEDOUT);
             self.forget_held(sender);
+            // What is still on its way is behind what was lost, and nobody can read it.
+            if let Some(endpoint) = self.endpoint(sender) {
+                endpoint.peer = None;
+            }
         }
     }
 
