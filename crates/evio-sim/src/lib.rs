@@ -21,8 +21,8 @@
 //!   within a second.
 //! - It does not spin, look in vain again and again, or try sockets that are known to be full.
 //! - No client waits for what can never come. One that fails with an error fails the test, unless
-//!   a call of it has failed with an I/O error of that kind because its connection was cut by
-//!   chance.
+//!   the last call of it that has failed with an I/O error of that kind did so because its
+//!   connection was cut by chance.
 //!
 //! # Several loops
 //!
