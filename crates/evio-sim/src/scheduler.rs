@@ -211,12 +211,14 @@ impl Scheduler {
         let Some((mut process, number)) = begun else { return false };
         self.kernel.tell(|| format!("loop {drawn}, turn {number}"));
         // Callbacks may come back here, to have the other loops go on.
-        let done = || (self.kernel.transfers(), self.callbacks.get());
-        let before = done();
+        let before = self.done();
         let progress = match process.turn() {
-            // The poller had nothing to report, and there was input left of other turns, or a tick
-            // or a timer of the handler was due.
-            Ok(Progress::Idle) if done() != before => Progress::Worked,
+            // Whether the poller had something to report counts for nothing: there can be input
+            // left of other turns, or a tick due, and what is reported can be left alone.
+            Ok(Progress::Idle | Progress::Worked) => match self.done() == before {
+                true => Progress::Idle,
+                false => Progress::Worked,
+            },
             Ok(progress) => progress,
             Err(error) => panic!("loop {drawn} has failed: {}", with_sources(&error)),
         };
@@ -232,6 +234,12 @@ impl Scheduler {
         assert!(forgiven >= 0.0, "loop {drawn} looks in vain again and again");
         self.check_turn();
         true
+    }
+
+    /// Returns what a loop that does something in a turn changes: calls that came to something,
+    /// callbacks, sockets that were accepted or closed.
+    fn done(&self) -> (u64, u64, usize) {
+        (self.kernel.done(), self.callbacks.get(), self.kernel.open_descriptors())
     }
 
     /// Returns which loops have something to do and are not late. The others fall asleep.
