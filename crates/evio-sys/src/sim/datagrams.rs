@@ -75,8 +75,8 @@ impl State {
         self.post_one(datagram)
     }
 
-    /// Returns whether a host of a datagram is cut off, by an address or by a socket: those of peers
-    /// are bound to any address.
+    /// Returns whether a host of a datagram is cut off, by an address or by a socket: those of
+    /// peers are bound to any address.
     fn is_unreachable(&mut self, datagram: &Datagram) -> bool {
         let ends = [Some(datagram.sender), self.udp_receiver(datagram)].into_iter().flatten();
         let hosts: Vec<IpAddr> = ends.filter_map(|id| self.host_of(id)).map(IpAddr::from).collect();
