@@ -25,7 +25,7 @@ pub struct Connection {
     received: usize,
     /// Read from the socket, and not by the script.
     unread: Vec<u8>,
-    /// Told when a call fails because the connection was cut by chance.
+    /// Told when a call fails, and whether the connection was cut by chance.
     excuse: Excuse,
 }
 
@@ -252,11 +252,7 @@ impl Connection {
     }
 
     fn excused<T>(&self, result: io::Result<T>) -> io::Result<T> {
-        result.inspect_err(|error| {
-            if self.was_cut() {
-                self.excuse.note(error);
-            }
-        })
+        result.inspect_err(|error| self.excuse.note(error, self.was_cut()))
     }
 
     /// Calls `call` until it need not wait.

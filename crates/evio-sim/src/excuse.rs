@@ -6,15 +6,18 @@ use std::io;
 use std::iter;
 use std::rc::Rc;
 
-/// The kinds of errors with which calls of a client have failed because their connections were cut
-/// by chance.
+/// The kinds of errors of which the last that a call of a client has failed with came because its
+/// connection was cut by chance.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Excuse(Rc<RefCell<Vec<io::ErrorKind>>>);
 
 impl Excuse {
-    pub(crate) fn note(&self, error: &io::Error) {
+    /// Notes an error of a call, and whether its connection was cut by chance: if it was not, what
+    /// happened to another one before is no excuse for it.
+    pub(crate) fn note(&self, error: &io::Error, was_cut: bool) {
         let mut kinds = self.0.borrow_mut();
-        if !kinds.contains(&error.kind()) {
+        kinds.retain(|&kind| kind != error.kind());
+        if was_cut {
             kinds.push(error.kind());
         }
     }

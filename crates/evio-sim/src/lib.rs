@@ -9,20 +9,20 @@
 //! Beside what the clients assert:
 //!
 //! - Each connection that was opened gets exactly one ending, on the loop that opened it, and no
-//!   other loop opens it; an outbound one that was not gets `connect_failed`. After a callback has
-//!   asked for the end, no other is made but the last.
+//!   other loop opens it; an outbound one that gets `connect_failed` gets it once and nothing
+//!   else. After a callback has asked for the end, no other is made but the last.
 //! - Input is not read while it is paused. Once a callback has left too much output, `drained`
 //!   comes before any other callback that finds less.
 //! - The handler is given the bytes that the client has sent, and all of them before it is told
 //!   that the client has ended its output; the client is given the bytes that the loop has sent.
 //! - A datagram that the handler is given was sent to it by that peer; it comes twice only if the
 //!   network has doubled it.
-//! - The loop has closed every descriptor when it has ended, and one of which a call has failed
-//!   within a second.
+//! - The loop has closed every descriptor when it has ended, and a TCP socket that has failed
+//!   within a second, if no loop was ever late or blocked.
 //! - It does not spin, look in vain again and again, or try sockets that are known to be full.
 //! - No client waits for what can never come. One that fails with an error fails the test, unless
-//!   a call of it has failed with an I/O error of that kind because its connection was cut by
-//!   chance.
+//!   the last call of it that has failed with an I/O error of that kind did so because its
+//!   connection was cut by chance.
 //!
 //! # Several loops
 //!

@@ -79,9 +79,7 @@ impl Net {
         })
         .await;
         if let Err(error) = result {
-            if self.kernel.was_cut(input.connection()) {
-                self.excuse.note(&error);
-            }
+            self.excuse.note(&error, self.kernel.was_cut(input.connection()));
             return Err(error);
         }
         Ok(Connection::new(self.kernel.clone(), stream, input, self.excuse.clone()))

@@ -47,7 +47,7 @@
 //! | [`Simulation`](crate::Simulation) | one run: a server, its clients, and the time. [`for_each_seed`](crate::for_each_seed) makes one from each seed, and your closure puts something in |
 //! | [`Net`](crate::Net) | what the script of a client reaches the others with: it connects, waits, draws numbers |
 //! | [`Connection`](crate::Connection), [`ClientUdp`](crate::ClientUdp) | the sockets of a client |
-//! | [`Faults`](crate::Faults), [`Stalls`](crate::Stalls) | what goes wrong, and how often: drawn from the seed, if you set nothing |
+//! | [`Faults`](crate::Faults), [`Stalls`](crate::Stalls) | what goes wrong, and how often: drawn from the seed, if you set nothing; stalls are drawn for [`serve_each`](crate::Simulation::serve_each) alone |
 //! | [`World`](crate::World) | the simulation as those see it who act at a time, or after each turn of a loop |
 //!
 //! The test binds the same [`Server`](evio::Server) that the program binds, to an address that

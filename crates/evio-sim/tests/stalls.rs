@@ -153,3 +153,24 @@ fn the_end_of_the_faults_is_that_of_the_stalls() -> Result {
     sim.run();
     Ok(())
 }
+
+#[test]
+fn a_loop_that_is_late_each_time_makes_its_turns() {
+    for longest in [Duration::ZERO, Duration::from_millis(10)] {
+        let mut sim = Simulation::with_options(1, Options::default()).unwrap();
+        sim.set_stalls(Stalls { late: 1.0, blocked: 1.0, longest });
+        let server = Server::bind([format!("tcp://{ADDRESS}")]).unwrap();
+        let echo = Events::new().data(|conn, _, input| {
+            conn.write(input);
+            Action::None
+        });
+        sim.serve(server, echo).unwrap();
+        sim.client(|net| async move {
+            let mut conn = net.connect(ADDRESS).await?;
+            conn.write_all(b"x").await?;
+            assert_eq!(conn.read_exact(1).await?, b"x");
+            Ok(())
+        });
+        sim.run();
+    }
+}

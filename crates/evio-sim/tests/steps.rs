@@ -200,3 +200,29 @@ fn a_cut_excuses_no_error_but_its_own() {
         assert!(message.contains("client 0, 10.1.0.0, has failed: wrong"), "{message}");
     }
 }
+
+#[test]
+fn a_cut_excuses_no_other_connection() {
+    let message = message_of(|| {
+        let mut sim = Simulation::with_options(1, Options::default()).unwrap();
+        sim.set_faults(Faults { reset: 0.1, ..Faults::default() });
+        let aborts = Events::new().data(|conn, _, _| {
+            conn.abort();
+            Action::None
+        });
+        sim.serve(Server::bind([format!("tcp://{ADDRESS}")]).unwrap(), aborts).unwrap();
+        sim.client(|net| async move {
+            // All are cut some time, as one in ten segments is.
+            let mut cut = net.connect(ADDRESS).await?;
+            cut.read_to_end().await.expect_err("it is cut");
+            net.sleep(Duration::from_secs(10)).await;
+            let mut conn = net.connect(ADDRESS).await?;
+            conn.write_all(b"x").await?;
+            conn.read_to_end().await?;
+            Ok(())
+        });
+        sim.at(Duration::from_secs(6), |world| world.stop_faults());
+        sim.run();
+    });
+    assert!(message.contains("client 0, 10.1.0.0, has failed"), "{message}");
+}

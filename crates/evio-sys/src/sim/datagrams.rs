@@ -62,8 +62,8 @@ impl State {
     /// Puts a datagram on its way: it may be lost, come twice, or be overtaken.
     pub(super) fn post(&mut self, datagram: Datagram) -> Result<(), Errno> {
         let faults = self.options.faults;
-        let (sender, hosts) = (datagram.sender, [datagram.from.ip(), datagram.to.ip()]);
-        if self.random.chance(faults.loss) || self.are_cut_off(hosts) {
+        let sender = datagram.sender;
+        if self.random.chance(faults.loss) || self.is_unreachable(&datagram) {
             self.counts.losses += 1;
             self.wake(sender, mask::OUT);
             return Ok(());
@@ -73,6 +73,15 @@ impl State {
             self.post_one(datagram.clone())?;
         }
         self.post_one(datagram)
+    }
+
+    /// Returns whether a host of a datagram is cut off, by an address or by a socket: those of
+    /// peers are bound to any address.
+    fn is_unreachable(&mut self, datagram: &Datagram) -> bool {
+        let ends = [Some(datagram.sender), self.udp_receiver(datagram)].into_iter().flatten();
+        let hosts: Vec<IpAddr> = ends.filter_map(|id| self.host_of(id)).map(IpAddr::from).collect();
+        let ips = [datagram.from.ip(), datagram.to.ip()];
+        self.is_any_cut_off(hosts.into_iter().chain(ips))
     }
 
     fn post_one(&mut self, datagram: Datagram) -> Result<(), Errno> {

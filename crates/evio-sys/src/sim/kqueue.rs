@@ -188,6 +188,7 @@ impl State {
             let events = self.filter_events(id, token, filters);
             let order = if is_write_first { [1, 0] } else { [0, 1] };
             found.extend(order.iter().filter_map(|&filter| events[filter]));
+            self.note_reported(id);
             let Some(registration) = self.registration(poller, id) else { continue };
             let watches = registration.filters.iter_mut().flat_map(|filters| &mut filters.0);
             for (watch, event) in watches.zip(events) {

@@ -287,11 +287,12 @@ impl Kernel {
         self.0.lock().counts
     }
 
-    /// Returns how many calls of the program under test have sent or received something of a
-    /// stream.
+    /// Returns how often the program under test had something to do that came to something: a call
+    /// that has sent or received, or that would have, but for chance; a waker that was reported.
     #[must_use]
-    pub fn transfers(&self) -> u64 {
-        self.0.lock().transfers
+    pub fn done(&self) -> u64 {
+        let state = self.0.lock();
+        state.done + state.counts.would_blocks
     }
 
     /// Returns a hash of every call so far, with its result and its time: equal in two runs that

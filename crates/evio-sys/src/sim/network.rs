@@ -155,8 +155,8 @@ impl State {
     }
 
     /// Returns whether a packet between these hosts gets lost.
-    pub(super) fn are_cut_off(&self, hosts: [IpAddr; 2]) -> bool {
-        hosts.iter().any(|host| self.network.cut_off.contains(host))
+    pub(super) fn is_any_cut_off(&self, hosts: impl IntoIterator<Item = IpAddr>) -> bool {
+        hosts.into_iter().any(|host| self.network.cut_off.contains(&host))
     }
 
     fn is_cut_off(&mut self, id: Id) -> bool {
@@ -165,7 +165,7 @@ impl State {
         }
         let Some(endpoint) = self.endpoint(id) else { return false };
         let hosts = [endpoint.local.ip(), endpoint.remote.ip()];
-        self.are_cut_off(hosts)
+        self.is_any_cut_off(hosts)
     }
 
     /// Delivers what was kept back, if it can arrive now.
@@ -185,6 +185,10 @@ impl State {
         if held.is_some_and(|held| held.unacknowledged == Some(since)) {
             self.fail(sender, Errno::ETIMEDOUT);
             self.forget_held(sender);
+            // What is still on its way is behind what was lost, and nobody can read it.
+            if let Some(endpoint) = self.endpoint(sender) {
+                endpoint.peer = None;
+            }
         }
     }
 
@@ -201,6 +205,8 @@ impl State {
 
     /// Ends a connection for one end.
     pub(super) fn end_with(&mut self, id: Id, error: Errno) {
+        // The loop that has it is told.
+        self.note_failure(id);
         let Some(endpoint) = self.endpoint(id) else { return };
         endpoint.error = Some(error);
         endpoint.finish();

@@ -13,7 +13,7 @@ pub enum Interface {
     #[default]
     Epoll,
     /// That of FreeBSD and its relatives: reading and writing are reported by themselves, in any
-    /// order, as long as they are possible.
+    /// order, as long as they are possible. There is no `TCP_USER_TIMEOUT`.
     Kqueue,
 }
 

@@ -283,6 +283,11 @@ impl State {
         }
     }
 
+    pub(super) fn note_reported(&mut self, id: Id) {
+        let is_notifier = self.node(id).is_some_and(|node| matches!(node.kind, Kind::Notifier(_)));
+        self.done += u64::from(is_notifier);
+    }
+
     /// Goes through the list once (`ep_send_events`): what is reported of a level-triggered
     /// registration is put back, to be looked at again by the next wait.
     fn report(&mut self, poller: Id, most: usize, found: &mut Vec<Event>) {
@@ -304,6 +309,8 @@ impl State {
                 continue;
             }
             found.push(Event::new(Token(registration.token), decode(events)));
+            self.note_reported(id);
+            let Some(registration) = self.registration(poller, id) else { continue };
             if registration.events & mask::ONESHOT != 0 {
                 registration.events &= mask::PRIVATE;
             } else if registration.events & mask::ET == 0 {

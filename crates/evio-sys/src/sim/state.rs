@@ -58,8 +58,9 @@ pub(crate) struct State {
     pub(super) trace: u64,
     pub(super) log: Log,
     pub(super) counts: Counts,
-    /// Calls of the program that have sent or received something, or the end of input.
-    pub(super) transfers: u64,
+    /// How often the program was woken, and calls of it have sent or received something, or the end
+    /// of input.
+    pub(super) done: u64,
     pub(super) records: Records,
     pub(super) datagrams: Datagrams,
     /// Bytes between two buffers.
@@ -145,7 +146,7 @@ impl State {
             trace: 0xCBF2_9CE4_8422_2325,
             log: Log::Off,
             counts: Counts::default(),
-            transfers: 0,
+            done: 0,
             records: Records::default(),
             datagrams: Datagrams::default(),
             scratch: Vec::new(),

@@ -145,17 +145,10 @@ impl SimStream {
         self.ask(|end| end.peer_addr())
     }
 
-    /// Nothing happens for a Unix socket, whose peer cannot vanish.
     pub(crate) fn set_user_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.set_option()?;
-        self.ask(|end| {
-            if let End::Tcp(end) = end {
-                end.user_timeout = timeout;
-            }
-            Ok(())
-        })?;
         self.call(|state, id| {
-            state.watch_window(id);
+            state.set_user_timeout(id, timeout);
             Ok(())
         })
     }

@@ -1,4 +1,5 @@
 mod chance;
+mod giving_up;
 mod hosts;
 mod listening;
 mod udp;

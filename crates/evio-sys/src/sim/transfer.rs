@@ -163,7 +163,7 @@ impl State {
         result: Result<usize, Errno>,
     ) -> Result<usize, Errno> {
         self.note_result(call, id, result);
-        self.transfers += u64::from(result.is_ok() && self.is_program(id));
+        self.done += u64::from(result.is_ok() && self.is_program(id));
         if result.is_err_and(|error| error != Errno::EAGAIN) {
             self.note_failure(id);
         }

@@ -138,7 +138,7 @@ impl State {
     ) -> Result<usize, Errno> {
         self.begin_call(id);
         let result = self.try_send_datagram(id, bytes, source, to);
-        self.note_result("send to", id, result);
+        self.note_datagram("send to", id, result);
         result
     }
 
@@ -187,12 +187,15 @@ impl State {
             true => Err(Errno::EAGAIN),
             false => self.try_recv_datagram(id, buffer),
         };
-        self.note_result(
-            "recv from",
-            id,
-            result.as_ref().map(|got| got.len).map_err(|&error| error),
-        );
+        let len = result.as_ref().map(|got| got.len).map_err(|&error| error);
+        self.note_datagram("recv from", id, len);
         result
+    }
+
+    /// An error is done with as a datagram is.
+    fn note_datagram(&mut self, call: &str, id: Id, result: Result<usize, Errno>) {
+        self.note_result(call, id, result);
+        self.done += u64::from(result != Err(Errno::EAGAIN) && self.is_program(id));
     }
 
     fn try_recv_datagram(&mut self, id: Id, buffer: &mut [u8]) -> Result<Received, Errno> {

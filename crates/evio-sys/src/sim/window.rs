@@ -5,6 +5,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::endpoint::Phase;
+use super::options::Interface;
 use super::state::{Id, State};
 use super::wire::Packet;
 
@@ -13,6 +14,16 @@ use super::wire::Packet;
 const FIRST_PROBE: Duration = Duration::from_millis(200);
 
 impl State {
+    /// Sets `TCP_USER_TIMEOUT`. Systems with kqueue have nothing like it, nor has a Unix socket,
+    /// whose peer cannot vanish.
+    pub(super) fn set_user_timeout(&mut self, id: Id, timeout: Option<Duration>) {
+        let has_it = self.options.interface == Interface::Epoll;
+        if let Some(endpoint) = self.endpoint(id).filter(|_| has_it) {
+            endpoint.user_timeout = timeout;
+            self.watch_window(id);
+        }
+    }
+
     /// Notes that the peer has taken something, or that output waits now that did not before.
     pub(super) fn note_progress(&mut self, id: Id) {
         let now = self.now;
@@ -25,7 +36,7 @@ impl State {
     }
 
     /// Sets the timer of a window that may stay closed.
-    pub(super) fn watch_window(&mut self, id: Id) {
+    fn watch_window(&mut self, id: Id) {
         let Some(endpoint) = self.endpoint(id) else { return };
         if let (Some(since), Some(timeout)) = (endpoint.waits_since, endpoint.user_timeout) {
             endpoint.is_window_watched = true;

@@ -108,7 +108,9 @@ impl Ord for Arrival {
 }
 
 impl State {
+    /// Has something happen at a time, or now if that has passed: the clock would go back to it.
     pub(super) fn schedule(&mut self, at: Duration, packet: Packet) {
+        let at = at.max(self.now);
         self.arrivals_made += 1;
         self.arrivals.push(Arrival { at, number: self.arrivals_made, packet });
     }

@@ -89,6 +89,12 @@ pub(super) const BUGS: &[Bug] = &[
                 Verdict::BackOff",
     },
     Bug {
+        name: "without room for a connection the listener spins",
+        file: ACCEPTOR,
+        text: "        bound.back_off(Backoff::Full, poller);",
+        replacement: "        let _ = Backoff::Full;",
+    },
+    Bug {
         name: "a tick waits for another deadline",
         file: RUNNER,
         text: "others.into_iter().fold(self.ticker.deadline(), |first, next| match (first, next) {",

@@ -131,3 +131,23 @@ fn only_sends_to_a_socket_that_a_poller_reports_are_in_vain() {
         assert_eq!(kernel.counts().vain_sends > 0, registers);
     }
 }
+
+#[test]
+fn a_socket_whose_peer_was_given_up_is_kept_too_long_from_then_on() {
+    for registers in [true, false] {
+        let kernel = Kernel::new(1, Options::default()).unwrap();
+        let _entered = kernel.enter();
+        let (client, server, _listener) = pair(&kernel);
+        let poller = Poller::new().unwrap();
+        if registers {
+            // As a connection that is paused.
+            poller.register(&server, Token(1), Interest::HANGUP).unwrap();
+        }
+        server.set_user_timeout(Some(Duration::from_secs(1))).unwrap();
+        kernel.set_cut_off(client.local_addr().unwrap().as_inet().unwrap().ip(), true);
+        server.send(b"lost").unwrap();
+        kernel.advance_to(kernel.now() + Duration::from_secs(4));
+        drop(server);
+        assert_eq!(kernel.counts().late_closes, u64::from(registers));
+    }
+}

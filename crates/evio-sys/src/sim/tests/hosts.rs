@@ -72,6 +72,22 @@ fn each_host_has_udp_ports_of_its_own() {
 }
 
 #[test]
+fn a_host_is_cut_off_with_every_address_that_its_udp_sockets_have() {
+    let kernel = Kernel::new(1, Options::default()).unwrap();
+    let _entered = kernel.enter();
+    let mut program = udp("10.0.0.1:53").unwrap();
+    let mut peer = on_host(&kernel, HOSTS[0], || udp("10.0.0.9:53"));
+    for is_cut_off in [true, false] {
+        kernel.set_cut_off(HOSTS[0].into(), is_cut_off);
+        peer.send_to(b"x", program.local_addr().unwrap()).unwrap();
+        program.send_to(b"x", peer.local_addr().unwrap()).unwrap();
+        settle(&kernel);
+        let received = [&mut program, &mut peer].map(|end| end.recv_from(&mut [0; 8]).is_ok());
+        assert_eq!(received, [!is_cut_off; 2]);
+    }
+}
+
+#[test]
 fn connections_of_unix_sockets_are_counted_and_described() {
     let kernel = Kernel::new(1, Options::default()).unwrap();
     let _entered = kernel.enter();

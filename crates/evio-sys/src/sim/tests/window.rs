@@ -1,6 +1,7 @@
 //! A peer that is there and does not read.
 
 use super::*;
+use crate::sim::Interface;
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -59,9 +60,23 @@ fn without_a_timeout_it_waits_until_one_is_set() {
     let kernel = Kernel::new(1, options()).unwrap();
     let _entered = kernel.enter();
     let (_client, server) = with_closed_window(&kernel, None);
+    let poller = Poller::new().unwrap();
+    poller.register(&server, Token(1), Interest::HANGUP).unwrap();
     wait(&kernel, 10 * TIMEOUT);
     assert!(server.take_error().unwrap().is_none());
     server.set_user_timeout(Some(TIMEOUT)).unwrap();
     wait(&kernel, Duration::ZERO);
     assert!(server.take_error().unwrap().is_some());
+    drop(server);
+    assert_eq!(kernel.counts().late_closes, 0, "it has not failed before it was set");
+}
+
+#[test]
+fn only_linux_gives_up_a_peer_that_does_not_read() {
+    let options = Options { interface: Interface::Kqueue, ..options() };
+    let kernel = Kernel::new(1, options).unwrap();
+    let _entered = kernel.enter();
+    let (_client, server) = with_closed_window(&kernel, Some(TIMEOUT));
+    wait(&kernel, 10 * TIMEOUT);
+    assert!(server.take_error().unwrap().is_none());
 }
