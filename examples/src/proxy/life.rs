@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use evio::{Action, Conn, Loop, Origin};
+use evio::{Action, Conn, Loop, LoopHandle, Origin};
 use log::{info, warn};
 use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -72,6 +72,8 @@ struct Drain {
     /// When to cut off what is left; none if that is too far away to be told.
     deadline: Option<Instant>,
     is_cut_off: bool,
+    /// Loops that still accept what waits at their listeners.
+    accepting: Arc<AtomicUsize>,
 }
 
 impl Signals {
@@ -144,15 +146,25 @@ impl Life {
     }
 
     /// Stops accepting, and lets the pairs come to their end. The server's own graceful shutdown
-    /// would give up the connections to upstreams that are being made.
+    /// begins no connection once it has told the others, and a pair may have to try its next
+    /// upstream.
     fn drain(&mut self, conn: &mut Conn<'_>) {
         info!("connections to drain: {}", self.shared.open.load(Relaxed));
         let deadline = conn.now().checked_add(self.shared.options.clients.drain_timeout);
-        self.drain = Some(Drain { deadline, is_cut_off: false });
         self.threads = None;
         for index in 0..self.listeners.clients() {
             conn.loop_handle().stop_listening(index as u16);
         }
+        let accepting = Arc::new(AtomicUsize::new(0));
+        for event_loop in all_loops(conn) {
+            let left = Arc::clone(&accepting);
+            left.fetch_add(1, Relaxed);
+            // Behind what closes the listeners. A loop without room for it is not waited for.
+            if event_loop.post(move |_| drop(left.fetch_sub(1, Relaxed))).is_err() {
+                accepting.fetch_sub(1, Relaxed);
+            }
+        }
+        self.drain = Some(Drain { deadline, is_cut_off: false, accepting });
         self.listeners.close();
         conn.set_timer(Some(DRAIN_STEP));
     }
@@ -160,7 +172,8 @@ impl Life {
     /// Looks, as long as the proxy drains, whether that is over.
     pub fn step(&mut self, conn: &mut Conn<'_>) -> Action {
         let Some(drain) = &self.drain else { return Action::None };
-        let is_over = drain.is_cut_off || self.shared.open.load(Relaxed) == 0;
+        let is_idle = drain.accepting.load(Relaxed) == 0 && self.shared.open.load(Relaxed) == 0;
+        let is_over = drain.is_cut_off || is_idle;
         // A process that takes over is told that it may go on, unless the user cannot wait.
         if is_over && (self.signals.count > 1 || !self.listeners.is_handing_over()) {
             // The other ends of these are the proxy's own: the server would wait for them in vain.
@@ -180,12 +193,16 @@ impl Life {
         let Some(drain) = self.drain.as_mut().filter(|drain| !drain.is_cut_off) else { return };
         drain.is_cut_off = true;
         warn!("connections cut off: {}", self.shared.open.load(Relaxed));
-        let here = conn.loop_handle();
-        for event_loop in (0..here.loops()).filter_map(|loop_id| here.of_loop(loop_id)) {
+        for event_loop in all_loops(conn) {
             // Refused only when the loop has no room; then the shutdown ends them.
             let _ = event_loop.post(|event_loop| abort_all(event_loop, |conn| !is_own(conn)));
         }
     }
+}
+
+fn all_loops(conn: &Conn<'_>) -> impl Iterator<Item = LoopHandle> + use<> {
+    let here = conn.loop_handle();
+    (0..here.loops()).filter_map(move |loop_id| here.of_loop(loop_id))
 }
 
 /// Resets the connections of a loop that this is true of.

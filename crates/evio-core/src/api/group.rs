@@ -22,7 +22,7 @@ pub(crate) struct Group {
     pub(crate) placement: Placement,
     pub(crate) message_type: MessageType,
     mailboxes: Vec<Arc<Sender>>,
-    /// The server is ending: it begins nothing new.
+    /// A shutdown was asked for.
     is_ending: AtomicBool,
     asked_shutdowns: Mutex<AskedShutdowns>,
     /// Loops other than the first wait here until `serving` and the first `tick` are over.
@@ -68,6 +68,11 @@ impl Group {
 
     pub(crate) fn is_ending(&self) -> bool {
         self.is_ending.load(Ordering::SeqCst)
+    }
+
+    /// Returns whether a shutdown was asked for that is not graceful.
+    pub(crate) fn ends_at_once(&self) -> bool {
+        self.is_ending() && self.asked_shutdowns.lock().immediate.is_some()
     }
 
     /// Ends the server. Each loop is told by its mailbox, the caller's own too: so what was sent

@@ -68,10 +68,11 @@ impl LoopState {
         })
     }
 
-    /// A loop that has told its connections that the server ends begins nothing new. Until then a
-    /// request that came in time may need a connection to another server.
+    /// A loop that has told its connections that the server ends begins nothing new, nor does one
+    /// that does not tell them. Until then a request that came in time may need a connection to
+    /// another server.
     pub(crate) fn check_running(&self) -> io::Result<()> {
-        match self.is_ending {
+        match self.is_ending || self.group.ends_at_once() {
             false => Ok(()),
             true => Err(io::Error::other("the server is shutting down")),
         }
