@@ -160,7 +160,10 @@ impl Life {
             let left = Arc::clone(&accepting);
             left.fetch_add(1, Relaxed);
             // Behind what closes the listeners. A loop without room for it is not waited for.
-            if event_loop.post(move |_| drop(left.fetch_sub(1, Relaxed))).is_err() {
+            let note_end = move |_: &mut Loop<'_>| {
+                left.fetch_sub(1, Relaxed);
+            };
+            if event_loop.post(note_end).is_err() {
                 accepting.fetch_sub(1, Relaxed);
             }
         }

@@ -222,7 +222,7 @@ impl State {
         let id = *listening.waiting.front().ok_or(Errno::EAGAIN)?;
         if is_program {
             self.fail_by_chance(&[Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM])
-                .inspect_err(|_| self.note_all_cut(listener))?;
+                .inspect_err(|_| self.note_shortage(listener))?;
         }
         if let Some(Kind::Listener(listening)) = self.node_mut(listener).map(|node| &mut node.kind)
         {
@@ -240,15 +240,15 @@ impl State {
         Ok((id, Some(client)))
     }
 
-    /// Notes of the clients that wait at a listener that they are turned away, as they may be when
+    /// Notes of the clients that wait at a listener that they may be turned away, as they are when
     /// no descriptor is left for a while.
-    fn note_all_cut(&mut self, listener: Id) {
+    fn note_shortage(&mut self, listener: Id) {
         let Some(Kind::Listener(listening)) = self.node(listener).map(|node| &node.kind) else {
             return;
         };
         for id in listening.waiting.clone() {
             if let Ok(connection) = self.end(id).map(|end| end.incoming().connection()) {
-                self.records.note_cut(connection);
+                self.records.note_shortage(connection);
             }
         }
     }

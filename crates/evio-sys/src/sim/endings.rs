@@ -79,6 +79,7 @@ impl State {
             self.open -= 1;
         }
         self.note_late_close(id);
+        self.note_closed(id);
         let Some(node) = self.node_mut(id) else { return };
         node.registrations.clear();
         match &mut node.kind {
@@ -93,6 +94,7 @@ impl State {
                     self.listeners.remove(&name, id);
                 }
                 for server in waiting {
+                    self.note_closed(server);
                     self.abandon(server);
                     self.close_unix(server, false);
                 }
@@ -133,6 +135,15 @@ impl State {
         let failed_at = self.endpoint(id).and_then(|endpoint| endpoint.failed_at.take());
         let is_late = failed_at.is_some_and(|failed_at| now - failed_at > PROMPT);
         self.counts.late_closes += u64::from(is_late && self.is_program(id));
+    }
+
+    /// Notes a connection that the program closes, or leaves in the queue of a listener.
+    fn note_closed(&mut self, id: Id) {
+        let is_program = self.is_program(id);
+        let end = self.end(id).ok().filter(|_| is_program);
+        if let Some(connection) = end.map(|end| end.incoming().connection()) {
+            self.records.note_closed(connection);
+        }
     }
 
     /// Ends a connection whose owner is gone (`tcp_close` of Linux).

@@ -59,6 +59,7 @@ impl State {
             let connection = end.incoming().connection();
             self.fail_by_chance(&[Errno::ENOSPC, Errno::ENOMEM])
                 .inspect_err(|_| self.records.note_cut(connection))?;
+            self.records.note_served(connection);
         }
         let filters = self.filters(poller, id, events);
         let events = events | mask::ERR | mask::HUP;

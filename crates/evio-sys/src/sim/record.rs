@@ -39,6 +39,8 @@ struct Record {
     from_client: Vec<u8>,
     to_client: Vec<u8>,
     was_cut: bool,
+    /// It waited to be accepted when that failed by chance, and was not polled for since.
+    waits_in_shortage: bool,
 }
 
 /// Where the bytes of a stream differ from what was sent.
@@ -72,6 +74,22 @@ impl Records {
 
     pub(super) fn note_cut(&mut self, connection: ConnectionId) {
         self.0[connection.0].was_cut = true;
+    }
+
+    /// Notes a connection that waits to be accepted when that fails by chance: it may be turned away.
+    pub(super) fn note_shortage(&mut self, connection: ConnectionId) {
+        self.0[connection.0].waits_in_shortage = true;
+    }
+
+    /// Notes a connection that a loop serves.
+    pub(super) fn note_served(&mut self, connection: ConnectionId) {
+        self.0[connection.0].waits_in_shortage = false;
+    }
+
+    /// Notes that the program has closed a connection: if nobody has served it, because of chance.
+    pub(super) fn note_closed(&mut self, connection: ConnectionId) {
+        let record = &mut self.0[connection.0];
+        record.was_cut |= record.waits_in_shortage;
     }
 
     pub(super) fn was_cut(&self, connection: ConnectionId) -> bool {

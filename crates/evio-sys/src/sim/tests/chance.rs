@@ -36,8 +36,11 @@ fn a_peer_is_not_told_that_nobody_takes_its_datagrams() {
     assert_eq!(kernel.counts().refusals, 0);
 }
 
+/// A client that waits when accepting fails by chance is excused when it is turned away for that:
+/// accepted and closed, or left in the queue of a listener that is closed. One that a loop serves
+/// later is not.
 #[test]
-fn clients_of_both_kinds_are_excused_when_accepting_fails_by_chance() {
+fn clients_of_both_kinds_are_excused_when_nobody_has_served_them() {
     let path = Path::new("/run/x.sock");
     let unix_address = unix::SocketAddr::from_pathname(path).unwrap();
     for address in [unix_address.into(), crate::net::SocketAddr::from(address())] {
@@ -50,13 +53,27 @@ fn clients_of_both_kinds_are_excused_when_accepting_fails_by_chance() {
         };
         let listener = listener.unwrap();
         kernel.act_as_peer(true);
-        let (client, _) = Stream::connect(&address).unwrap();
+        let clients = [(); 3].map(|()| Stream::connect(&address).unwrap().0);
         kernel.act_as_peer(false);
         settle(&kernel);
         kernel.set_faults(ALWAYS);
         assert!(listener.accept().is_err());
-        let connection = kernel.input_of(&client).unwrap().connection();
-        assert!(kernel.was_cut(connection), "{address}");
+        let was_cut =
+            |client: &Stream| kernel.was_cut(kernel.input_of(client).unwrap().connection());
+        kernel.set_faults(Faults::default());
+        kernel.act_as_peer(true);
+        let (late, _) = Stream::connect(&address).unwrap();
+        kernel.act_as_peer(false);
+        settle(&kernel);
+        let (served, _) = listener.accept().unwrap();
+        let poller = Poller::new().unwrap();
+        poller.register(&served, Token(0), Interest::READABLE).unwrap();
+        drop(served);
+        assert!(!was_cut(&clients[0]), "{address}");
+        drop(listener.accept().unwrap());
+        assert!(was_cut(&clients[1]), "{address}");
+        drop(listener);
+        assert!(was_cut(&clients[2]) && !was_cut(&late), "{address}");
     }
 }
 
