@@ -44,7 +44,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`Simulation`](crate::Simulation) | one run: a server, its clients, and the time. [`for_each_seed`](crate::for_each_seed) makes one from each seed, and your closure puts something in |
+//! | [`Simulation`](crate::Simulation) | one run: a server, or several, their clients, and the time. [`for_each_seed`](crate::for_each_seed) makes one from each seed, and your closure puts something in |
 //! | [`Net`](crate::Net) | what the script of a client reaches the others with: it connects, waits, draws numbers |
 //! | [`Connection`](crate::Connection), [`ClientUdp`](crate::ClientUdp) | the sockets of a client |
 //! | [`Faults`](crate::Faults), [`Stalls`](crate::Stalls) | what goes wrong, and how often: drawn from the seed, if you set nothing; stalls are drawn for [`serve_each`](crate::Simulation::serve_each) alone |

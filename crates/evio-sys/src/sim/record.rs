@@ -76,7 +76,8 @@ impl Records {
         self.0[connection.0].was_cut = true;
     }
 
-    /// Notes a connection that waits to be accepted when that fails by chance: it may be turned away.
+    /// Notes a connection that waits to be accepted when that fails by chance: it may be turned
+    /// away.
     pub(super) fn note_shortage(&mut self, connection: ConnectionId) {
         self.0[connection.0].waits_in_shortage = true;
     }
