@@ -108,8 +108,8 @@ impl ServerHandle {
     ///   [`Action::None`](crate::Action::None) while there is work, and the callback that ends the
     ///   work closes. Until then the connection is as open as before: input comes, timers run down.
     ///   `timeout` bounds all of it.
-    /// - So does a handler that connects elsewhere for its clients. What it dialled before `stopping`
-    ///   goes on while a connection is left; what it dials later is refused.
+    /// - So does a handler that connects elsewhere for its clients. What it dialled before
+    ///   `stopping` goes on while a connection is left; what it dials later is refused.
     ///
     /// # Examples
     ///
