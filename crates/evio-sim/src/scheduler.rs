@@ -5,7 +5,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
 use evio::Progress;
-use evio_sys::sim::Kernel;
+use evio_sys::sim::{Interface, Kernel};
 
 use crate::failure::{message_of, with_sources};
 use crate::process::Process;
@@ -213,6 +213,11 @@ impl Scheduler {
         // Callbacks may come back here, to have the other loops go on.
         let before = self.done();
         let progress = match process.turn() {
+            // A kqueue reports each acknowledgement to a filter for room that is there already
+            // (`sowwakeup` of FreeBSD), which is nothing to do.
+            Ok(Progress::Worked) if self.kernel.interface() == Interface::Kqueue => {
+                Progress::Worked
+            }
             // Whether the poller had something to report counts for nothing: there can be input
             // left of other turns, or a tick due, and what is reported can be left alone.
             Ok(Progress::Idle | Progress::Worked) => match self.done() == before {

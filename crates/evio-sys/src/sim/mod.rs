@@ -175,6 +175,12 @@ impl Kernel {
         self.0.lock().act_as_peer(is_peer);
     }
 
+    /// Returns as which interface pollers behave.
+    #[must_use]
+    pub fn interface(&self) -> Interface {
+        self.0.lock().options.interface
+    }
+
     /// Returns the virtual time since the kernel was made.
     #[must_use]
     pub fn now(&self) -> Duration {
