@@ -3,8 +3,8 @@
 
 use std::io;
 
+use evio_core::net::{ListenOptions, Listener};
 use evio_core::{Action, Config, Conn, EventLoop, Handler};
-use evio_sys::net::{ListenOptions, Listener};
 
 struct Echo;
 

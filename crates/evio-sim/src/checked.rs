@@ -20,7 +20,7 @@ use crate::tracked::{Callback, Tracked};
 /// Passes every callback on, and checks their order and the bytes.
 pub(crate) struct Checked<H> {
     inner: H,
-    /// Which server it is of, in traces; the first one is not named.
+    /// What names its server in traces.
     server: String,
     loop_id: usize,
     kernel: Kernel,
@@ -32,12 +32,11 @@ pub(crate) struct Checked<H> {
 impl<H> Checked<H> {
     pub(crate) fn new(
         inner: H,
-        (server, loop_id): (usize, usize),
+        (server, loop_id): (String, usize),
         kernel: Kernel,
         blocker: Blocker,
         report: Rc<RefCell<Report>>,
     ) -> Self {
-        let server = if server == 0 { String::new() } else { format!("server {server}, ") };
         Self { inner, server, loop_id, kernel, blocker, report }
     }
 

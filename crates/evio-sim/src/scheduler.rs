@@ -48,6 +48,8 @@ pub(crate) struct Scheduler {
 
 /// The place of a loop.
 struct Seat {
+    /// In traces.
+    name: String,
     /// `None` in a turn, and when the loop has ended.
     process: Option<Box<dyn Process>>,
     has_ended: bool,
@@ -95,8 +97,9 @@ impl Scheduler {
         }
     }
 
-    pub(crate) fn add(&self, process: Box<dyn Process>) {
+    pub(crate) fn add(&self, name: String, process: Box<dyn Process>) {
         self.seats.borrow_mut().push(Seat {
+            name,
             process: Some(process),
             has_ended: false,
             late_until: None,
@@ -209,7 +212,7 @@ impl Scheduler {
         }
         let begun = self.seats.borrow_mut()[drawn].begin_turn();
         let Some((mut process, number)) = begun else { return false };
-        self.kernel.tell(|| format!("loop {drawn}, turn {number}"));
+        self.kernel.tell(|| format!("{}, turn {number}", self.name_of(drawn)));
         // Callbacks may come back here, to have the other loops go on.
         let before = self.done();
         let progress = match process.turn() {
@@ -225,7 +228,7 @@ impl Scheduler {
                 false => Progress::Worked,
             },
             Ok(progress) => progress,
-            Err(error) => panic!("loop {drawn} has failed: {}", with_sources(&error)),
+            Err(error) => panic!("{} has failed: {}", self.name_of(drawn), with_sources(&error)),
         };
         let now = self.kernel.now();
         self.seats.borrow_mut()[drawn].end_turn(process, progress, now);
@@ -236,9 +239,13 @@ impl Scheduler {
             panic::resume_unwind(Box::new(failure));
         }
         let forgiven = self.seats.borrow()[drawn].forgiven;
-        assert!(forgiven >= 0.0, "loop {drawn} looks in vain again and again");
+        assert!(forgiven >= 0.0, "{} looks in vain again and again", self.name_of(drawn));
         self.check_turn();
         true
+    }
+
+    fn name_of(&self, number: usize) -> String {
+        self.seats.borrow()[number].name.clone()
     }
 
     /// Returns what a loop that does something in a turn changes: calls that came to something,

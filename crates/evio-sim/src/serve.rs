@@ -109,8 +109,9 @@ impl Simulation {
     }
 
     fn watch(&self) -> Watch {
+        let number = self.servers.len();
         Watch {
-            server: self.servers.len(),
+            server: if number == 0 { String::new() } else { format!("server {number}, ") },
             kernel: self.kernel.clone(),
             blocker: self.blocker(),
             report: Rc::default(),
@@ -123,14 +124,18 @@ impl Simulation {
         watch: Watch,
         stop: impl Fn() + 'static,
     ) {
-        loops.into_iter().for_each(|process| self.scheduler.add(Box::new(process)));
+        for (loop_id, process) in loops.into_iter().enumerate() {
+            let name = format!("{}loop {loop_id}", watch.server);
+            self.scheduler.add(name, Box::new(process));
+        }
         self.servers.push(Served { stop: Box::new(stop), report: watch.report });
     }
 }
 
 /// What is watched of the handlers of a server.
 struct Watch {
-    server: usize,
+    /// What names it in traces; nothing, of the first one.
+    server: String,
     kernel: Kernel,
     blocker: Blocker,
     report: Rc<RefCell<Report>>,
@@ -139,6 +144,12 @@ struct Watch {
 impl Watch {
     fn checked<H>(&self, loop_id: usize, handler: H) -> Checked<H> {
         let (kernel, blocker) = (self.kernel.clone(), self.blocker.clone());
-        Checked::new(handler, (self.server, loop_id), kernel, blocker, Rc::clone(&self.report))
+        Checked::new(
+            handler,
+            (self.server.clone(), loop_id),
+            kernel,
+            blocker,
+            Rc::clone(&self.report),
+        )
     }
 }

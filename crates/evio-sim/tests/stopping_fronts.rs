@@ -183,17 +183,18 @@ fn a_dial_is_given_up_with_its_client_when_the_time_is_up() -> Result {
     Ok(())
 }
 
+/// A client that is kept asks on, and is answered until the time is up.
 #[test]
-fn nothing_new_is_begun_when_the_connections_are_told() -> Result {
+fn a_client_that_is_kept_has_others_asked_as_before() -> Result {
     let (mut sim, log) = serve_front(1, LONG, WAY)?;
     sim.client(|net| async move {
         let mut conn = net.connect(ADDRESS).await?;
         net.sleep(3 * ASKED - net.now()).await;
         conn.write_all(b"question").await?;
-        assert_eq!(conn.read_to_end().await?, b"the server is shutting down");
+        assert_eq!(conn.read_to_end().await?, b"answer");
         Ok(())
     });
     sim.run();
-    assert_eq!(*log.borrow(), ["client told", "client closed"]);
+    assert_eq!(*log.borrow(), ["client told", "upstream told", "client closed"]);
     Ok(())
 }

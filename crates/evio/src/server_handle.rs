@@ -102,14 +102,14 @@ impl ServerHandle {
     /// the time at most. The rest is up to the handler:
     ///
     /// - A handler without `stopping` closes each connection when what was written to it is sent,
-    ///   after the [replies](crate::Conn::reply) that are owed. So work that others do for a
+    ///   after the [replies](crate::Conn::reply) that are owed. So work that threads do for a
     ///   connection needs nothing else, if its result is a reply.
     /// - For work of another kind the context has a flag. `stopping` returns
     ///   [`Action::None`](crate::Action::None) while there is work, and the callback that ends the
     ///   work closes. Until then the connection is as open as before: input comes, timers run down.
     ///   `timeout` bounds all of it.
-    /// - So does a handler that connects elsewhere for its clients. What it dialled before
-    ///   `stopping` goes on while a connection is left; what it dials later is refused.
+    /// - A handler that connects to other servers returns `None` for these connections, too, and
+    ///   closes them with their clients. It can go on to connect while a connection is left.
     ///
     /// # Examples
     ///

@@ -145,9 +145,7 @@ impl Life {
         Action::None
     }
 
-    /// Stops accepting, and lets the pairs come to their end. The server's own graceful shutdown
-    /// begins no connection once it has told the others, and a pair may have to try its next
-    /// upstream.
+    /// Stops accepting, and lets the pairs come to their end.
     fn drain(&mut self, conn: &mut Conn<'_>) {
         info!("connections to drain: {}", self.shared.open.load(Relaxed));
         let deadline = conn.now().checked_add(self.shared.options.clients.drain_timeout);

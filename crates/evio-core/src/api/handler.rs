@@ -202,14 +202,15 @@ pub trait Handler<M = ()> {
         Action::Close
     }
 
-    /// Is called when the server has begun to end
+    /// Is called of every connection, those that the server has made among them, when it ends
     /// [gracefully](crate::LoopHandle::shutdown_gracefully).
     ///
     /// By default, what was written so far is sent and the connection closes, after the
     /// [replies](Conn::reply) that are owed; until then nothing more is read. Returning
     /// [`Action::None`] keeps it open, to be closed by the handler when it is done, and at the
     /// latest when the shutdown's time is up; `ServerHandle::shutdown_gracefully` of evio has an
-    /// example.
+    /// example. A connection to another server has to be kept as long as a client waits for what
+    /// comes by it.
     ///
     /// Connections that wait in the listener's queue are opened before this, and what peers have
     /// sent by then comes to [`data`](Self::data) and [`peer_closed`](Self::peer_closed) first, of

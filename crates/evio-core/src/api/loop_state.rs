@@ -37,7 +37,7 @@ pub(crate) struct LoopState {
     pub(crate) watches: Watches,
     pub(crate) timers: LoopTimers,
     pub(crate) dials: Dials,
-    /// The shutdown lets nothing new begin any more.
+    /// A shutdown lets nothing new begin any more.
     pub(crate) is_ending: bool,
 }
 
@@ -68,9 +68,8 @@ impl LoopState {
         })
     }
 
-    /// A loop that has told its connections that the server ends begins nothing new, nor does one
-    /// that does not tell them. Until then a request that came in time may need a connection to
-    /// another server.
+    /// A server that ends begins nothing new. One that ends gracefully does, while a connection is
+    /// left: what that was asked may need a connection to another server.
     pub(crate) fn check_running(&self) -> io::Result<()> {
         match self.is_ending || self.group.ends_at_once() {
             false => Ok(()),

@@ -86,7 +86,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     /// ends. What it writes there is sent in the next turn.
     fn tell_stopping(&mut self) {
         let late = self.shutdown.stop_reading();
-        self.refuse_new();
+        self.state.datagrams.stop(None, &self.state.poller);
         for key in late.unwrap_or_else(|| self.state.table.keys()) {
             self.call_for(key, CloseReason::Shutdown, |handler, conn, context| {
                 handler.stopping(conn, context)
@@ -95,10 +95,10 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         self.give_up_connecting();
     }
 
-    /// Gives up what is being connected to, when no connection is left that may wait for it.
+    /// Gives up what is being connected to, when no connection is left that may wait for it: one
+    /// that is kept may still need others for what it has been asked.
     fn give_up_connecting(&mut self) {
-        if self.shutdown.waits_for_connects() && !self.state.table.has_active() {
-            self.shutdown.end_connects();
+        if !self.state.is_ending && !self.state.table.has_active() {
             self.close_all();
         }
     }
@@ -108,8 +108,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     #[cold]
     pub(super) fn read_late(&mut self, key: ConnKey) {
         self.shutdown.read_late(key, self.state.table.clock().now());
-        // It may need a connection to another server, as others did before they were told.
-        self.state.is_ending = !self.shutdown.is_reading();
+        self.state.is_ending = false;
     }
 
     /// Returns whether the time of the shutdown is over.

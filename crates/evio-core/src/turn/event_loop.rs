@@ -41,7 +41,7 @@ use crate::watch::watches::Watches;
 /// ```
 /// use std::io::{Read, Write};
 /// use evio_core::{Action, CloseReason, Config, Conn, EventLoop, Handler};
-/// use evio_sys::net::{ListenOptions, Listener};
+/// use evio_core::net::{ListenOptions, Listener};
 ///
 /// struct Upper;
 ///
@@ -104,7 +104,7 @@ impl EventLoop {
     /// use std::sync::Arc;
     /// use std::thread;
     /// use evio_core::{Config, EventLoop, Handler};
-    /// use evio_sys::net::Listener;
+    /// use evio_core::net::Listener;
     ///
     /// /// Runs as many loops as there are handlers, all of which accept from one listener.
     /// fn run<H: Handler + Send>(listener: Listener, handlers: Vec<H>) -> std::io::Result<()> {
@@ -206,7 +206,7 @@ impl EventLoop {
     /// ```
     /// use std::net::SocketAddr;
     /// use evio_core::{Config, EventLoop};
-    /// use evio_sys::net::{ListenOptions, Listener, UdpSocket};
+    /// use evio_core::net::{ListenOptions, Listener, UdpSocket};
     ///
     /// /// Makes loops that each have a listener and a UDP socket of their own for the same port.
     /// fn loops(count: usize, address: SocketAddr) -> std::io::Result<Vec<EventLoop>> {

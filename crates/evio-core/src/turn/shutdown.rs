@@ -33,8 +33,6 @@ pub(super) struct Shutdown {
     reading: Option<LastReads>,
     /// Once the connections were told: those that have come since and were not.
     late: Option<Vec<ConnKey>>,
-    /// There may be connections that wait for others that are being made.
-    waits_for_connects: bool,
     /// The timeout of an immediate shutdown.
     timeout: Duration,
     /// Sockets that end the server when they have something to read.
@@ -64,14 +62,7 @@ impl LastReads {
 
 impl Shutdown {
     pub(super) fn new(timeout: Duration) -> Self {
-        Self {
-            begun: None,
-            reading: None,
-            late: None,
-            waits_for_connects: true,
-            timeout,
-            stops: Slab::new(),
-        }
+        Self { begun: None, reading: None, late: None, timeout, stops: Slab::new() }
     }
 
     /// Adds a socket that ends the server when it has something to read.
@@ -138,7 +129,6 @@ impl Shutdown {
         if let Some(late) = &mut self.late {
             late.push(key);
         }
-        self.waits_for_connects = true;
         match (&mut self.reading, self.begun) {
             (Some(reads), _) => reads.has_polled = false,
             (None, Some((deadline, _))) => self.reading = Some(LastReads::new(now, deadline, 0)),
@@ -160,15 +150,6 @@ impl Shutdown {
     pub(super) fn stop_reading(&mut self) -> Option<Vec<ConnKey>> {
         self.reading = None;
         self.late.replace(Vec::new())
-    }
-
-    /// Returns whether what is being connected to is still waited for.
-    pub(super) fn waits_for_connects(&self) -> bool {
-        self.waits_for_connects
-    }
-
-    pub(super) fn end_connects(&mut self) {
-        self.waits_for_connects = false;
     }
 
     /// Begins `now` in a mode, as was asked for at `asked_at`, and returns whether that is

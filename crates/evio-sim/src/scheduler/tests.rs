@@ -36,7 +36,7 @@ fn look(often: usize, seconds: u64) {
     let scheduler = Scheduler::new(kernel.clone());
     let left = Rc::new(Cell::new(0));
     let poller = Poller::new().unwrap();
-    scheduler.add(Box::new(Looks { left: Rc::clone(&left), poller }));
+    scheduler.add("loop 0".to_owned(), Box::new(Looks { left: Rc::clone(&left), poller }));
     for second in 1..=seconds {
         left.set(often);
         scheduler.settle();
@@ -64,6 +64,6 @@ fn a_wait_makes_no_room_for_looks_in_vain_by_the_thousand() {
     let scheduler = Scheduler::new(kernel.clone());
     kernel.advance_to(Duration::from_secs(3_600));
     let left = Rc::new(Cell::new(5_000));
-    scheduler.add(Box::new(Looks { left, poller: Poller::new().unwrap() }));
+    scheduler.add("loop 0".to_owned(), Box::new(Looks { left, poller: Poller::new().unwrap() }));
     scheduler.settle();
 }

@@ -118,7 +118,8 @@ impl Selector {
 
 /// Returns the error of a descriptor of the operating system: as a file, it cannot be polled.
 fn foreign() -> io::Error {
-    let what = "a simulation polls no descriptor of the operating system, such as one for signals";
+    let what = "a simulation polls no descriptor of the operating system, such as one for signals, \
+                or that of a server that was bound before the simulation was made";
     io::Error::new(io::ErrorKind::PermissionDenied, what)
 }
 
