@@ -129,11 +129,11 @@ impl Table {
         self.key_at(index)
     }
 
-    /// Returns whether callbacks are made of any connection.
-    pub(crate) fn has_active(&self) -> bool {
+    /// Returns the first index from `start` on of a connection that callbacks are made of.
+    pub(crate) fn first_active(&self, start: u32) -> Option<u32> {
         self.entries
-            .indexes(0)
-            .any(|index| self.entries.get(index).is_some_and(|entry| entry.phase().is_active()))
+            .indexes(start)
+            .find(|&index| self.entries.get(index).is_some_and(|entry| entry.phase().is_active()))
     }
 
     pub(crate) fn keys(&self) -> Vec<ConnKey> {

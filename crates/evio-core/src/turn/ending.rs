@@ -25,7 +25,8 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     /// immediate one closes them.
     #[cold]
     pub(super) fn begin_shutdown(&mut self, mode: ShutdownMode, asked_at: Instant) {
-        let now = self.state.table.clock().now();
+        // Not the beginning of the turn, which may be long ago: its mail comes before this.
+        let now = clock::now();
         if let ShutdownMode::Graceful(timeout) = mode {
             let left = timeout.saturating_sub(now.saturating_duration_since(asked_at));
             if !self.shutdown.has_begun() && !left.is_zero() {
@@ -97,19 +98,30 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
 
     /// Gives up what is being connected to, when no connection is left that may wait for it.
     fn give_up_connecting(&mut self) {
-        if self.shutdown.waits_for_connects() && !self.state.table.has_active() {
-            self.shutdown.end_connects();
+        let Some(from) = self.shutdown.active_from() else { return };
+        let active = self.state.table.first_active(from);
+        self.shutdown.note_active(active);
+        if active.is_none() {
             self.close_all();
         }
     }
 
+    /// Takes a connection that another loop has accepted in time. It may need one to another
+    /// server, as others did before they were told: in its first callback already.
+    #[cold]
+    pub(super) fn accept_late(&mut self, key: ConnKey) {
+        self.state.is_ending = false;
+        self.read_late(key);
+    }
+
     /// Makes the loop read once more for a connection that has come during the shutdown, and tell
     /// its handler then: what was sent by now was asked for in time.
+    ///
+    /// One that has come about to another server lets nothing begin: a handler that connects again
+    /// for each that ends would go on doing so.
     #[cold]
     pub(super) fn read_late(&mut self, key: ConnKey) {
         self.shutdown.read_late(key, self.state.table.clock().now());
-        // It may need a connection to another server, as others did before they were told.
-        self.state.is_ending = !self.shutdown.is_reading();
     }
 
     /// Returns whether the time of the shutdown is over.

@@ -33,8 +33,9 @@ pub(super) struct Shutdown {
     reading: Option<LastReads>,
     /// Once the connections were told: those that have come since and were not.
     late: Option<Vec<ConnKey>>,
-    /// There may be connections that wait for others that are being made.
-    waits_for_connects: bool,
+    /// From which index on there may be connections that wait for others that are being made; none
+    /// once those were given up. The ones before it have come to their end.
+    active_from: Option<u32>,
     /// The timeout of an immediate shutdown.
     timeout: Duration,
     /// Sockets that end the server when they have something to read.
@@ -68,7 +69,7 @@ impl Shutdown {
             begun: None,
             reading: None,
             late: None,
-            waits_for_connects: true,
+            active_from: Some(0),
             timeout,
             stops: Slab::new(),
         }
@@ -138,11 +139,14 @@ impl Shutdown {
         if let Some(late) = &mut self.late {
             late.push(key);
         }
-        self.waits_for_connects = true;
+        self.active_from = Some(0);
         match (&mut self.reading, self.begun) {
             (Some(reads), _) => reads.has_polled = false,
-            (None, Some((deadline, _))) => self.reading = Some(LastReads::new(now, deadline, 0)),
-            (None, None) => {}
+            (None, Some((deadline, _))) if now < deadline => {
+                self.reading = Some(LastReads::new(now, deadline, 0));
+            }
+            // It is about to be cut off.
+            (None, _) => {}
         }
     }
 
@@ -162,13 +166,16 @@ impl Shutdown {
         self.late.replace(Vec::new())
     }
 
-    /// Returns whether what is being connected to is still waited for.
-    pub(super) fn waits_for_connects(&self) -> bool {
-        self.waits_for_connects
+    /// Returns where to look for a connection that may wait for what is being connected to, if that
+    /// was not given up.
+    pub(super) fn active_from(&self) -> Option<u32> {
+        self.active_from
     }
 
-    pub(super) fn end_connects(&mut self) {
-        self.waits_for_connects = false;
+    /// Notes the first connection that may wait: none of those before it comes back, so they are
+    /// not looked at again in each turn.
+    pub(super) fn note_active(&mut self, index: Option<u32>) {
+        self.active_from = index;
     }
 
     /// Begins `now` in a mode, as was asked for at `asked_at`, and returns whether that is
@@ -218,6 +225,33 @@ mod tests {
         assert_eq!(shutdown.deadline(), graceful);
         assert!(!shutdown.begin(ShutdownMode::Immediate, now, now, 0));
         assert!(!shutdown.begin(ShutdownMode::Graceful(MINUTE), now, now, 0));
+    }
+
+    #[test]
+    fn connections_before_the_first_active_one_are_looked_at_again_when_one_has_come() {
+        let now = clock::now();
+        let mut shutdown = Shutdown::new(MINUTE);
+        assert!(shutdown.begin(ShutdownMode::Graceful(MINUTE), now, now, 0));
+        for active in [Some(5), None] {
+            shutdown.note_active(active);
+            assert_eq!(shutdown.active_from(), active);
+            shutdown.read_late(ConnKey { index: 3, generation: 1 }, now);
+            assert_eq!(shutdown.active_from(), Some(0));
+        }
+    }
+
+    #[test]
+    fn a_connection_that_comes_when_the_time_is_up_does_not_put_off_the_end() {
+        let start = clock::now();
+        let key = ConnKey { index: 0, generation: 1 };
+        let mut shutdown = Shutdown::new(MINUTE);
+        assert!(shutdown.begin(ShutdownMode::Graceful(MINUTE), start, start, 0));
+        shutdown.stop_reading();
+        for (time, reads) in [(MINUTE / 2, true), (MINUTE, false), (2 * MINUTE, false)] {
+            shutdown.read_late(key, start + time);
+            assert_eq!(shutdown.is_reading(), reads, "{time:?}");
+            shutdown.stop_reading();
+        }
     }
 
     #[test]
