@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::Duration;
 
-use evio::{Action, Conn, Handler, Loop, Server};
+use evio::{Action, Conn, Handler, Limits, Loop, Server};
 use evio_sim::{Blocker, Options, Result, Simulation, Stalls};
 
 const ADDRESS: &str = "10.0.0.1:80";
@@ -213,10 +213,10 @@ fn a_connection_for_a_loop_that_has_told_its_own_is_read_before_it_is_told() -> 
     Ok(())
 }
 
-/// Takes time for each connection that comes after the first.
+/// Takes time for each message, and for each connection that comes after the first.
 struct Opening(Blocker, bool);
 
-impl Handler for Opening {
+impl Handler<u8> for Opening {
     type Context = ();
 
     fn context(&mut self, _: &Conn<'_>) {}
@@ -231,6 +231,11 @@ impl Handler for Opening {
     fn data(&mut self, _: &mut Conn<'_>, (): &mut (), _: &[u8]) -> Action {
         self.0.block(Duration::from_secs(1));
         Action::None
+    }
+
+    fn message(&mut self, _: &mut Loop<'_>, _: u8) -> ControlFlow<()> {
+        self.0.block(Duration::from_millis(1));
+        ControlFlow::Continue(())
     }
 }
 
@@ -258,6 +263,42 @@ fn connections_that_wait_to_be_accepted_do_not_take_more_than_the_time() -> Resu
         });
     }
     sim.at(ASKED, move |_| handle.shutdown_gracefully(TIMEOUT));
+    sim.run();
+    Ok(())
+}
+
+/// The loop comes to the shutdown long after its turn began.
+#[test]
+fn what_the_turn_took_before_a_shutdown_is_no_time_to_accept() -> Result {
+    const TIMEOUT: Duration = Duration::from_millis(1_200);
+    let mut sim = quiet()?;
+    // A deadline: the time of a turn is that of its beginning.
+    let limits = Limits::default().idle_timeout(Some(LONG));
+    let server = Server::bind([format!("tcp://{ADDRESS}")])?.limits(limits);
+    let handle = server.handle();
+    sim.serve(server, Opening(sim.blocker(), false))?;
+    sim.client(|net| async move {
+        let mut conn = net.connect(ADDRESS).await?;
+        conn.read_to_end().await?;
+        assert!(net.now() < ASKED + TIMEOUT, "{:?}", net.now());
+        Ok(())
+    });
+    for _ in 0..1_000 {
+        sim.client(|net| async move {
+            net.sleep(2 * ASKED).await;
+            let mut conn = net.connect(ADDRESS).await?;
+            conn.read_to_end().await?;
+            Ok(())
+        });
+    }
+    sim.at(ASKED, move |_| {
+        let sender = handle.event_loop(0).and_then(|one| one.message_sender::<u8>().ok());
+        let sender = sender.expect("it runs");
+        for _ in 0..1_000 {
+            sender.send(0).expect("there is room");
+        }
+        handle.shutdown_gracefully(TIMEOUT);
+    });
     sim.run();
     Ok(())
 }

@@ -96,10 +96,10 @@ impl ServerHandle {
     ///
     /// # Draining
     ///
-    /// Before `stopping` is called, connections that wait in the backlog are accepted, as many as
-    /// there may be, and what peers have sent by then comes to [`data`](crate::Handler::data), of
-    /// each connection whose input is not paused. Those that go on sending hold this up for half of
-    /// the time at most. The rest is up to the handler:
+    /// Before `stopping` is called, connections that wait in the backlog are accepted, up to 4,096
+    /// at each listener and as far as limits allow, and what peers have sent by then comes to
+    /// [`data`](crate::Handler::data), of each connection whose input is not paused. Those that go
+    /// on sending hold this up for half of the time at most. The rest is up to the handler:
     ///
     /// - A handler without `stopping` closes each connection when what was written to it is sent,
     ///   after the [replies](crate::Conn::reply) that are owed. So work that threads do for a
@@ -109,7 +109,7 @@ impl ServerHandle {
     ///   work closes. Until then the connection is as open as before: input comes, timers run down.
     ///   `timeout` bounds all of it.
     /// - A handler that connects to other servers returns `None` for these connections, too, and
-    ///   closes them with their clients. It can go on to connect while a connection is left.
+    ///   closes them with their clients. It can go on to connect while a client is left.
     ///
     /// # Examples
     ///

@@ -119,7 +119,7 @@ impl<'a> Loop<'a> {
     /// Fails when there is no way to the peer from here, when nobody listens on a Unix socket or
     /// too many wait there ([`WouldBlock`](io::ErrorKind::WouldBlock)), when the process is out of
     /// descriptors or the system of ports, and when the server is ending; gracefully, that is when
-    /// no connection is left that callbacks are made of. No callback is made then.
+    /// no connection is left that has come in. No callback is made then.
     ///
     /// # Examples
     ///

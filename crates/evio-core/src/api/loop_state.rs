@@ -38,7 +38,7 @@ pub(crate) struct LoopState {
     pub(crate) timers: LoopTimers,
     pub(crate) dials: Dials,
     /// A shutdown lets nothing new begin any more.
-    pub(crate) is_ending: bool,
+    pub(crate) refuses_new: bool,
 }
 
 impl LoopState {
@@ -69,9 +69,9 @@ impl LoopState {
     }
 
     /// A server that ends begins nothing new. One that ends gracefully does, while a connection is
-    /// left: what that was asked may need a connection to another server.
+    /// left that has come in: what that was asked may need a connection to another server.
     pub(crate) fn check_running(&self) -> io::Result<()> {
-        match self.is_ending || self.group.ends_at_once() {
+        match self.refuses_new || self.group.ends_at_once() {
             false => Ok(()),
             true => Err(io::Error::other("the server is shutting down")),
         }

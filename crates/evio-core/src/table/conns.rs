@@ -129,11 +129,11 @@ impl Table {
         self.key_at(index)
     }
 
-    /// Returns whether callbacks are made of any connection.
-    pub(crate) fn has_active(&self) -> bool {
-        self.entries
-            .indexes(0)
-            .any(|index| self.entries.get(index).is_some_and(|entry| entry.phase().is_active()))
+    /// Returns the first index from `start` on of a connection that has come in, and that callbacks
+    /// are made of.
+    pub(crate) fn first_client(&self, start: u32) -> Option<u32> {
+        let is_client = |entry: &Entry| entry.phase().is_active() && !entry.is_outbound();
+        self.entries.indexes(start).find(|&index| self.entries.get(index).is_some_and(is_client))
     }
 
     pub(crate) fn keys(&self) -> Vec<ConnKey> {

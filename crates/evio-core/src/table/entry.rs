@@ -193,6 +193,11 @@ impl Entry {
         }
     }
 
+    /// Returns whether the loop has made it, and not taken it from a listener or another place.
+    pub(crate) fn is_outbound(&self) -> bool {
+        matches!(self.origin, OriginKind::Connected | OriginKind::Dialed)
+    }
+
     /// Returns the index of the address that an accepted connection has come in by.
     pub(crate) fn address_index(&self) -> Option<u16> {
         match self.origin {

@@ -25,7 +25,8 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     /// immediate one closes them.
     #[cold]
     pub(super) fn begin_shutdown(&mut self, mode: ShutdownMode, asked_at: Instant) {
-        let now = self.state.table.clock().now();
+        // Not the beginning of the turn, which may be long ago: its mail comes before this.
+        let now = clock::now();
         if let ShutdownMode::Graceful(timeout) = mode {
             let left = timeout.saturating_sub(now.saturating_duration_since(asked_at));
             if !self.shutdown.has_begun() && !left.is_zero() {
@@ -54,7 +55,7 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
 
     /// Lets nothing begin any more: no connection, no datagram that comes in.
     fn refuse_new(&mut self) {
-        self.state.is_ending = true;
+        self.state.refuses_new = true;
         self.state.datagrams.stop(None, &self.state.poller);
     }
 
@@ -95,20 +96,40 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
         self.give_up_connecting();
     }
 
-    /// Gives up what is being connected to, when no connection is left that may wait for it: one
-    /// that is kept may still need others for what it has been asked.
+    /// Lets no connection begin any more when none is left that has come in: one that is kept may
+    /// need others for what it has been asked. What is being connected to is given up.
     fn give_up_connecting(&mut self) {
-        if !self.state.is_ending && !self.state.table.has_active() {
-            self.close_all();
+        if self.state.refuses_new {
+            return;
         }
+        if let Some(first) = self.state.table.first_client(self.shutdown.clients_from()) {
+            return self.shutdown.skip_to(first);
+        }
+        self.state.refuses_new = true;
+        self.fail_dials();
+        for key in self.state.table.keys() {
+            if self.state.table.get(key).is_some_and(|entry| entry.phase().is_connecting()) {
+                self.state.table.close(key, CloseReason::Shutdown);
+            }
+        }
+    }
+
+    /// Takes a connection that another loop has accepted in time. It may need one to another
+    /// server, as others did before they were told: in its first callback already.
+    #[cold]
+    pub(super) fn accept_late(&mut self, key: ConnKey) {
+        self.state.refuses_new = false;
+        self.read_late(key);
     }
 
     /// Makes the loop read once more for a connection that has come during the shutdown, and tell
     /// its handler then: what was sent by now was asked for in time.
+    ///
+    /// One that has come about to another server lets no others begin: a handler that connects again
+    /// for each that ends would go on doing so.
     #[cold]
     pub(super) fn read_late(&mut self, key: ConnKey) {
         self.shutdown.read_late(key, self.state.table.clock().now());
-        self.state.is_ending = false;
     }
 
     /// Returns whether the time of the shutdown is over.

@@ -156,7 +156,7 @@ impl EventLoop {
                 watches,
                 timers,
                 dials,
-                is_ending: false,
+                refuses_new: false,
             };
             let parts = Parts {
                 state,

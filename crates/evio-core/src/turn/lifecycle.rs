@@ -116,10 +116,10 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
             return self.make_room(Some(address_index));
         }
         state.table.set_user_timeout(key);
-        self.begin_callbacks(key);
         if self.shutdown.has_begun() {
-            self.read_late(key);
+            self.accept_late(key);
         }
+        self.begin_callbacks(key);
     }
 
     /// Looks whether an outbound connection has come about.

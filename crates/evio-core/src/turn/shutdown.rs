@@ -33,6 +33,9 @@ pub(super) struct Shutdown {
     reading: Option<LastReads>,
     /// Once the connections were told: those that have come since and were not.
     late: Option<Vec<ConnKey>>,
+    /// From which index on there may be connections that have come in. The ones before it have come
+    /// to their end.
+    clients_from: u32,
     /// The timeout of an immediate shutdown.
     timeout: Duration,
     /// Sockets that end the server when they have something to read.
@@ -62,7 +65,14 @@ impl LastReads {
 
 impl Shutdown {
     pub(super) fn new(timeout: Duration) -> Self {
-        Self { begun: None, reading: None, late: None, timeout, stops: Slab::new() }
+        Self {
+            begun: None,
+            reading: None,
+            late: None,
+            clients_from: 0,
+            timeout,
+            stops: Slab::new(),
+        }
     }
 
     /// Adds a socket that ends the server when it has something to read.
@@ -129,10 +139,14 @@ impl Shutdown {
         if let Some(late) = &mut self.late {
             late.push(key);
         }
+        self.clients_from = 0;
         match (&mut self.reading, self.begun) {
             (Some(reads), _) => reads.has_polled = false,
-            (None, Some((deadline, _))) => self.reading = Some(LastReads::new(now, deadline, 0)),
-            (None, None) => {}
+            (None, Some((deadline, _))) if now < deadline => {
+                self.reading = Some(LastReads::new(now, deadline, 0));
+            }
+            // It is about to be cut off.
+            (None, _) => {}
         }
     }
 
@@ -150,6 +164,16 @@ impl Shutdown {
     pub(super) fn stop_reading(&mut self) -> Option<Vec<ConnKey>> {
         self.reading = None;
         self.late.replace(Vec::new())
+    }
+
+    /// Returns where to look for connections that have come in.
+    pub(super) fn clients_from(&self) -> u32 {
+        self.clients_from
+    }
+
+    /// Notes the first of them: those before it are not looked at again in each turn.
+    pub(super) fn skip_to(&mut self, first: u32) {
+        self.clients_from = first;
     }
 
     /// Begins `now` in a mode, as was asked for at `asked_at`, and returns whether that is
@@ -199,6 +223,31 @@ mod tests {
         assert_eq!(shutdown.deadline(), graceful);
         assert!(!shutdown.begin(ShutdownMode::Immediate, now, now, 0));
         assert!(!shutdown.begin(ShutdownMode::Graceful(MINUTE), now, now, 0));
+    }
+
+    #[test]
+    fn connections_before_the_first_client_are_looked_at_again_when_one_has_come() {
+        let now = clock::now();
+        let mut shutdown = Shutdown::new(MINUTE);
+        assert!(shutdown.begin(ShutdownMode::Graceful(MINUTE), now, now, 0));
+        shutdown.skip_to(5);
+        assert_eq!(shutdown.clients_from(), 5);
+        shutdown.read_late(ConnKey { index: 3, generation: 1 }, now);
+        assert_eq!(shutdown.clients_from(), 0);
+    }
+
+    #[test]
+    fn a_connection_that_comes_when_the_time_is_up_does_not_put_off_the_end() {
+        let start = clock::now();
+        let key = ConnKey { index: 0, generation: 1 };
+        let mut shutdown = Shutdown::new(MINUTE);
+        assert!(shutdown.begin(ShutdownMode::Graceful(MINUTE), start, start, 0));
+        shutdown.stop_reading();
+        for (time, reads) in [(MINUTE / 2, true), (MINUTE, false), (2 * MINUTE, false)] {
+            shutdown.read_late(key, start + time);
+            assert_eq!(shutdown.is_reading(), reads, "{time:?}");
+            shutdown.stop_reading();
+        }
     }
 
     #[test]

@@ -31,8 +31,8 @@ impl Loop<'_> {
     /// Fails with [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) when as many dials are under way
     /// as `Server::max_dials` of the `evio` crate allows, or
     /// [`Config::max_dials`](crate::Config::max_dials) where this crate is used alone; and when the
-    /// server is ending; gracefully, that is when no connection is left that callbacks are made
-    /// of. No callback is made then.
+    /// server is ending; gracefully, that is when no connection is left that has come in. No
+    /// callback is made then.
     ///
     /// # Examples
     ///
