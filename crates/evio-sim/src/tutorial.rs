@@ -341,72 +341,9 @@
 //!
 //! # A program that connects
 //!
-//! What your handler connects to may be another handler: each [`serve`](crate::Simulation::serve)
-//! adds a server with loops of its own. Its lines in the trace begin with `server 1`. Faults also cut
-//! the connections between the servers, which is no excuse for a client, so it asks
-//! [`any_was_cut`](crate::Net::any_was_cut). Without [faults](crate::Simulation::set_faults) every
-//! client has to be served, also while the program ends:
-//!
-//! ```
-//! use std::net::SocketAddr;
-//! use std::time::Duration;
-//! use evio::{Action, Conn, ConnectOptions, Events, Handler, Origin, Server};
-//! use evio_sim::Faults;
-//!
-//! /// Has another server answer its clients.
-//! struct Front {
-//!     upstream: SocketAddr,
-//! }
-//!
-//! impl Handler for Front {
-//!     type Context = ();
-//!
-//!     fn context(&mut self, _: &Conn<'_>) {}
-//!
-//!     fn data(&mut self, conn: &mut Conn<'_>, _: &mut (), input: &[u8]) -> Action {
-//!         let Origin::Connected(tag) = conn.origin() else {
-//!             let options = ConnectOptions::default().tag(conn.id());
-//!             let begun = conn.event_loop().connect_with(self.upstream, &options);
-//!             let upstream = begun.ok().and_then(|id| conn.sibling(id));
-//!             return upstream.map_or(Action::Close, |mut upstream| {
-//!                 upstream.write(input);
-//!                 Action::None
-//!             });
-//!         };
-//!         if let Some(mut client) = tag.conn.and_then(|client| conn.sibling(client)) {
-//!             client.write(input);
-//!             client.close();
-//!         }
-//!         Action::Close
-//!     }
-//!
-//!     /// Both sides are kept until the client has its answer.
-//!     fn stopping(&mut self, _: &mut Conn<'_>, _: &mut ()) -> Action {
-//!         Action::None
-//!     }
-//! }
-//!
-//! evio_sim::for_each_seed(20, |sim| {
-//!     sim.set_faults(Faults::default());
-//!     let front = Server::bind(["tcp://10.0.0.1:80"])?;
-//!     let handle = front.handle();
-//!     sim.serve(front, Front { upstream: "10.0.0.2:80".parse()? })?;
-//!     let upstream = Events::new().data(|conn, _, input| {
-//!         conn.write(input);
-//!         Action::None
-//!     });
-//!     sim.serve(Server::bind(["tcp://10.0.0.2:80"])?, upstream)?;
-//!     sim.client(move |net| async move {
-//!         let mut conn = net.connect("10.0.0.1:80").await?;
-//!         conn.write_all(b"question").await?;
-//!         // On the way, or behind it.
-//!         net.sleep(Duration::from_millis(10)).await;
-//!         handle.shutdown_gracefully(Duration::from_secs(30));
-//!         assert_eq!(conn.read_to_end().await?, b"question");
-//!         // It has not waited for the end of its time.
-//!         assert!(net.now() < Duration::from_secs(20));
-//!         Ok(())
-//!     });
-//!     Ok(())
-//! });
-//! ```
+//! What your handler connects to may be another handler: each
+//! [`serve`](crate::Simulation::serve) adds a server with loops of its own, and has an example. Its
+//! lines in the trace begin with `server 1`. Faults also cut the connections between the servers,
+//! which is no excuse for a client, so it asks [`any_was_cut`](crate::Net::any_was_cut). Without
+//! [faults](crate::Simulation::set_faults) every client has to be served, also while the program
+//! ends.

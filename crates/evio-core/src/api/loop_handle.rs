@@ -256,7 +256,8 @@ impl LoopHandle {
 
     /// Tells every loop of the group to close its listeners and UDP sockets for the address with
     /// this index. Connections that came in by it stay, those that wait to be accepted are accepted
-    /// first, as far as limits allow, also where another process shares the listener, and datagrams that wait for the end of the turn are sent.
+    /// first, as far as limits allow, also where another process shares the listener, and datagrams
+    /// that wait for the end of the turn are sent.
     ///
     /// # Examples
     ///

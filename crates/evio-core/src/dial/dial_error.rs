@@ -138,7 +138,7 @@ pub enum DialFailure {
     /// No connection came about in so long: [`Limits::connect_timeout`](crate::Limits), in which
     /// the name is resolved, too.
     TimedOut(Duration),
-    /// The server is ending, and no connection is left that has come in and could wait for this one.
+    /// The server is ending, and no connection is left that has come in and could wait for this.
     Shutdown,
 }
 

@@ -125,8 +125,8 @@ impl<M: 'static, H: Handler<M>> Runner<M, H> {
     /// Makes the loop read once more for a connection that has come during the shutdown, and tell
     /// its handler then: what was sent by now was asked for in time.
     ///
-    /// One that has come about to another server lets no others begin: a handler that connects again
-    /// for each that ends would go on doing so.
+    /// One that has come about to another server lets no others begin: a handler that connects
+    /// again for each that ends would go on doing so.
     #[cold]
     pub(super) fn read_late(&mut self, key: ConnKey) {
         self.shutdown.read_late(key, self.state.table.clock().now());

@@ -25,8 +25,8 @@ pub enum Origin {
         /// The index of the address, in the order in which the server was given them.
         address_index: u16,
     },
-    /// [`Loop::connect`](crate::Loop::connect), or another method that connects or dials, was called
-    /// with this tag.
+    /// [`Loop::connect`](crate::Loop::connect), or another method that connects or dials, was
+    /// called with this tag.
     Connected(Tag),
     /// [`Loop::adopt`](crate::Loop::adopt) was called with this tag.
     Adopted(Tag),

@@ -111,8 +111,8 @@ impl Server {
     /// ended, the next signal ends the process; a further server begins anew. Other signals stay as
     /// they are: Rust ignores SIGPIPE, which this crate's sockets do not raise either.
     ///
-    /// A program asks for it before it says what it listens on: a signal that comes earlier ends the
-    /// process. Code that makes a server for tests as well does not ask for it: in a simulation
+    /// A program asks for it before it says what it listens on: a signal that comes earlier ends
+    /// the process. Code that makes a server for tests as well does not ask for it: in a simulation
     /// of evio-sim there are no signals, and the server does not start. A test does what the signal
     /// would, by [`ServerHandle::shutdown_gracefully`].
     ///
