@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 mod endings;
 mod input;
 mod output;
+mod shutdown;
 mod sources;
 mod timing;
 
@@ -79,7 +80,9 @@ fn words(name: &str) -> BTreeSet<String> {
 
 /// Returns all bugs.
 pub(super) fn all() -> impl Iterator<Item = &'static Bug> {
-    [input::BUGS, output::BUGS, endings::BUGS, timing::BUGS, sources::BUGS].into_iter().flatten()
+    let parts =
+        [input::BUGS, output::BUGS, endings::BUGS, shutdown::BUGS, timing::BUGS, sources::BUGS];
+    parts.into_iter().flatten()
 }
 
 #[cfg(test)]
