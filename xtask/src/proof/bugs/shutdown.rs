@@ -9,7 +9,8 @@ pub(super) const BUGS: &[Bug] = &[
     Bug {
         name: "a graceful shutdown tells before it has read",
         file: SHUTDOWN,
-        text: "let is_last = (all && reads.has_polled) || reads.turns_left == 0 || now >= reads.until;",
+        text: "let is_last = (all && reads.has_polled) || reads.turns_left == 0 \
+             || now >= reads.until;",
         replacement: "let is_last = all || now >= reads.since;",
     },
     Bug {
