@@ -344,8 +344,8 @@ impl<P> Exchange<P> {
         self.refuse(Status::REQUEST_TIMEOUT, date, output);
     }
 
-    /// Has the connection close when everything that was asked is answered. The last reply says so,
-    /// if it has not begun.
+    /// Closes the connection when everything that was asked is answered. The last reply says so, if
+    /// it has not begun.
     pub fn finish(&mut self) {
         self.is_ending = true;
     }

@@ -30,7 +30,7 @@ pub trait Output {
         false
     }
 
-    /// Takes note of a reply: what was asked (`-` if it was no request), the status code, and the
+    /// Notes a reply: what was asked (`-` if it was no request), the status code, and the
     /// length of the body.
     fn log(&mut self, request_line: &str, code: u16, length: u64) {
         let _ = (request_line, code, length);

@@ -29,7 +29,7 @@ impl Process for Looks {
     }
 }
 
-/// Has a loop look so often in vain, and that again a second later and so on.
+/// A loop looks so often in vain, and again a second later, for so many seconds.
 fn look(often: usize, seconds: u64) {
     let kernel = Kernel::new(1, Options::default()).unwrap();
     let _entered = kernel.enter();

@@ -108,7 +108,7 @@ impl Ord for Arrival {
 }
 
 impl State {
-    /// Has something happen at a time, or now if that has passed: the clock would go back to it.
+    /// Schedules a packet for a time, or for now if that has passed: the clock never goes back.
     pub(super) fn schedule(&mut self, at: Duration, packet: Packet) {
         let at = at.max(self.now);
         self.arrivals_made += 1;
